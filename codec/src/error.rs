@@ -1,0 +1,71 @@
+//! What can go wrong, with the values that say where.
+
+/// Errors of the codec. Every variant carries what was found and what was expected.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The first bytes are not those of the format.
+    #[error("not an {format} file: it begins with {found:02x?}")]
+    Signature {
+        /// `.aec` or `.aem`.
+        format: &'static str,
+        /// The first bytes, eight at most.
+        found: Vec<u8>,
+    },
+    /// A version that this library does not read.
+    #[error("{format} version {found} is not supported (this build reads version {expected})")]
+    Version {
+        /// `.aec` or `.aem`.
+        format: &'static str,
+        /// Version byte of the file.
+        found: u8,
+        /// Version that this build reads.
+        expected: u8,
+    },
+    /// The data ends before what it announces.
+    #[error("{what}: cut short at byte {offset}, {missing} more expected")]
+    Truncated {
+        /// The part that was being read.
+        what: &'static str,
+        /// Offset of the end of the data.
+        offset: u64,
+        /// Bytes that are missing, at least.
+        missing: u64,
+    },
+    /// A field holds a value that the format does not allow.
+    #[error("{what}: {detail}")]
+    Invalid {
+        /// The field or part.
+        what: &'static str,
+        /// Found and expected values.
+        detail: String,
+    },
+    /// The stream was made with another model.
+    #[error("needs the model {needed}, which is not loaded (loaded: {loaded})")]
+    UnknownModel {
+        /// Identity in the header, hexadecimal.
+        needed: String,
+        /// Identities at hand, hexadecimal.
+        loaded: String,
+    },
+    /// The picture is larger than the caller allows.
+    #[error("{what} of {needed} is above the limit of {limit}")]
+    Limit {
+        /// Pixels or bytes.
+        what: &'static str,
+        /// What the input asks for.
+        needed: u64,
+        /// What the caller allows.
+        limit: u64,
+    },
+    /// A file could not be read or written.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A picture file could not be decoded or encoded.
+    #[cfg(feature = "files")]
+    #[error("{0}")]
+    Image(#[from] image::ImageError),
+}
+
+/// Result with this library's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

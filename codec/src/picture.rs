@@ -1,0 +1,94 @@
+//! The picture in memory: 8-bit samples, alpha, orientation and metadata.
+
+use crate::{Error, Result};
+
+/// Colour samples that a picture holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// One sample a pixel.
+    Gray,
+    /// Three samples a pixel: red, green, blue.
+    Rgb,
+}
+
+impl Color {
+    /// Samples a pixel: 1 or 3.
+    pub const fn channels(self) -> usize {
+        match self {
+            Self::Gray => 1,
+            Self::Rgb => 3,
+        }
+    }
+}
+
+/// Metadata blocks, kept byte for byte.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Metadata {
+    /// ICC colour profile.
+    pub icc: Option<Vec<u8>>,
+    /// EXIF, from its TIFF header on.
+    pub exif: Option<Vec<u8>>,
+    /// XMP packet.
+    pub xmp: Option<Vec<u8>>,
+}
+
+impl Metadata {
+    /// Whether there is nothing to keep.
+    pub fn is_empty(&self) -> bool {
+        self.icc.is_none() && self.exif.is_none() && self.xmp.is_none()
+    }
+}
+
+/// A picture of 8-bit samples, rows from top to bottom as stored in its file.
+///
+/// `orientation` is EXIF's (1 to 8) and says how to turn the rows for display; it is not applied to them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    /// Width of a stored row in pixels, at least 1.
+    pub width: u32,
+    /// Number of stored rows, at least 1.
+    pub height: u32,
+    /// Samples a pixel.
+    pub color: Color,
+    /// `[height, width, channels]`.
+    pub samples: Vec<u8>,
+    /// `[height, width]`, 255 is opaque.
+    pub alpha: Option<Vec<u8>>,
+    /// EXIF orientation, 1 (upright) to 8.
+    pub orientation: u8,
+    /// ICC, EXIF, XMP.
+    pub metadata: Metadata,
+    /// Bits a sample had in the source file, 8 or 16; 16 are reduced to 8 on reading.
+    pub source_bits: u8,
+}
+
+impl Picture {
+    /// A picture without alpha or metadata.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a side is 0 or the number of samples does not fit.
+    pub fn new(width: u32, height: u32, color: Color, samples: Vec<u8>) -> Result<Self> {
+        let expected = width as usize * height as usize * color.channels();
+        if expected == 0 || samples.len() != expected {
+            return Err(Error::Invalid {
+                what: "picture",
+                detail: format!("{} samples for {width}x{height}, expected {expected}", samples.len()),
+            });
+        }
+        Ok(Self {
+            width,
+            height,
+            color,
+            samples,
+            alpha: None,
+            orientation: 1,
+            metadata: Metadata::default(),
+            source_bits: 8,
+        })
+    }
+
+    /// Number of pixels.
+    pub fn pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+}
