@@ -1,0 +1,84 @@
+//! Weights in the order in which the kernels read them, laid out once when a model is loaded.
+
+/// Output channels of a panel: one register-blocked strip of a product.
+pub const PANEL: usize = 32;
+
+/// Weights of a product: panels of 32 outputs, in each one pairs of inputs, for each pair
+/// 32 outputs of two neighbouring weights (the layout of 16-bit pair products).
+#[derive(Debug, Clone)]
+pub struct Packed {
+    pub(super) weights: Vec<i16>,
+    pub(super) bias: Vec<i32>,
+    inputs: usize,
+    outputs: usize,
+    pub(super) shift: u32,
+}
+
+impl Packed {
+    /// Packs `weights` `[outputs, inputs]`. Outputs are padded to whole panels with zeros.
+    ///
+    /// # Panics
+    /// If `inputs` is odd or the lengths disagree; the model reader has checked both.
+    pub fn new(inputs: usize, shift: u32, bias: &[i32], weights: &[i16]) -> Self {
+        let outputs = bias.len();
+        assert!(inputs.is_multiple_of(2) && weights.len() == inputs * outputs && shift < 31);
+        let panels = outputs.div_ceil(PANEL);
+        let mut packed = vec![0; panels * PANEL * inputs];
+        for (n, row) in weights.chunks_exact(inputs).enumerate() {
+            let panel = &mut packed[n / PANEL * PANEL * inputs..][..PANEL * inputs];
+            for (pair, w) in row.chunks_exact(2).enumerate() {
+                let at = (pair * PANEL + n % PANEL) * 2;
+                panel[at..at + 2].copy_from_slice(w);
+            }
+        }
+        let mut padded = bias.to_vec();
+        padded.resize(panels * PANEL, 0);
+        Self { weights: packed, bias: padded, inputs, outputs, shift }
+    }
+
+    /// Input channels.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// Output channels.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// All panels.
+    pub fn panels(&self) -> std::ops::Range<usize> {
+        0..self.outputs.div_ceil(PANEL)
+    }
+}
+
+/// Weights of a depthwise 3x3: `[5, C, 2]`, taps in pairs, the tenth zero.
+#[derive(Debug, Clone)]
+pub struct PackedTaps {
+    pub(super) pairs: Vec<i16>,
+    pub(super) bias: Vec<i32>,
+    pub(super) shift: u32,
+}
+
+impl PackedTaps {
+    /// Packs `weights` `[9, C]`, taps in order (dy, dx).
+    ///
+    /// # Panics
+    /// If the lengths disagree; the model reader has checked them.
+    pub fn new(shift: u32, bias: &[i32], weights: &[i16]) -> Self {
+        let channels = bias.len();
+        assert!(weights.len() == 9 * channels && shift < 31);
+        let mut pairs = vec![0; 10 * channels];
+        for (tap, row) in weights.chunks_exact(channels).enumerate() {
+            for (c, &w) in row.iter().enumerate() {
+                pairs[(tap / 2 * channels + c) * 2 + tap % 2] = w;
+            }
+        }
+        Self { pairs, bias: bias.to_vec(), shift }
+    }
+
+    /// Channels.
+    pub fn channels(&self) -> usize {
+        self.bias.len()
+    }
+}

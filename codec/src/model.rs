@@ -1,0 +1,306 @@
+//! The model file `.aem` (docs/format.md, section 8): shapes, integer weights, tables, card.
+
+use crate::entropy::{Book, Table};
+use crate::kernel::{PANEL, Packed, PackedTaps};
+use crate::net::{Block, Net, Shapes};
+use crate::quality::{Gains, Quality, Rows};
+use crate::{Error, Result};
+use byteorder::{LittleEndian, ReadBytesExt};
+#[cfg(feature = "embedded")]
+use std::sync::{Arc, OnceLock};
+
+const SIGNATURE: [u8; 8] = *b"\x89AEM\r\n\x1a\n";
+const VERSION: u8 = 1;
+/// Gaussian tables of a model.
+const LEVELS: usize = 52;
+
+/// The model's place in the product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Profile {
+    /// A model of one's own.
+    Other,
+    /// Fast on a plain CPU.
+    #[default]
+    Fast,
+    /// Smallest files.
+    Best,
+}
+
+impl Profile {
+    /// From the byte in headers; what is unknown is [`Profile::Other`].
+    pub fn from_raw(raw: u8) -> Self {
+        match raw {
+            1 => Self::Fast,
+            2 => Self::Best,
+            _ => Self::Other,
+        }
+    }
+
+    /// The byte in headers.
+    pub fn raw(self) -> u8 {
+        match self {
+            Self::Other => 0,
+            Self::Fast => 1,
+            Self::Best => 2,
+        }
+    }
+
+    /// Name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::Fast => "fast",
+            Self::Best => "best",
+        }
+    }
+}
+
+/// A trained model, ready to run.
+#[derive(Debug)]
+pub struct Model {
+    id: [u8; 32],
+    profile: Profile,
+    card: String,
+    pub(crate) net: Net,
+    pub(crate) skip_below: u8,
+    pub(crate) latents: Book,
+    hyper: Vec<Book>,
+    rows: Rows,
+}
+
+impl Model {
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// Where the bytes are not a complete, consistent model file of this version.
+    pub fn parse(bytes: &[u8]) -> Result<Self> {
+        Reader { rest: bytes, total: bytes.len() }.model(*blake3::hash(bytes).as_bytes())
+    }
+
+    /// The model of a profile that is built in; loaded once, then shared.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where this build holds no model for the profile.
+    #[cfg(feature = "embedded")]
+    pub fn embedded(profile: Profile) -> Result<Arc<Self>> {
+        static FAST: OnceLock<Arc<Model>> = OnceLock::new();
+        if profile != Profile::Fast {
+            let detail = format!("this build holds no model `{}`, only `fast`", profile.name());
+            return Err(Error::Invalid { what: "profile", detail });
+        }
+        if let Some(model) = FAST.get() {
+            return Ok(Arc::clone(model));
+        }
+        let model = Self::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/models/fast.aem")))?;
+        Ok(Arc::clone(FAST.get_or_init(|| Arc::new(model))))
+    }
+
+    /// BLAKE3 of the model file.
+    pub fn id(&self) -> [u8; 32] {
+        self.id
+    }
+
+    /// The part of [`Self::id`] that stands in every stream.
+    pub fn short_id(&self) -> [u8; 8] {
+        let [a, b, c, d, e, f, g, h, ..] = self.id;
+        [a, b, c, d, e, f, g, h]
+    }
+
+    /// Place in the product.
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// What the model was trained on and how.
+    pub fn card(&self) -> &str {
+        &self.card
+    }
+
+    pub(crate) fn gains(&self, quality: Quality) -> Gains {
+        self.rows.at(quality)
+    }
+
+    /// Code of the hyper-latents at a quality; the context is the channel.
+    pub(crate) fn hyper_book(&self, quality: Quality) -> &Book {
+        &self.hyper[usize::from(quality.raw()) * self.hyper.len() / 6401]
+    }
+}
+
+/// Reads fields in file order; what is left is never trusted to be long enough.
+struct Reader<'a> {
+    rest: &'a [u8],
+    total: usize,
+}
+
+fn invalid(what: &'static str, detail: String) -> Error {
+    Error::Invalid { what, detail }
+}
+
+impl Reader<'_> {
+    fn model(mut self, id: [u8; 32]) -> Result<Model> {
+        let found = self.rest[..self.rest.len().min(8)].to_vec();
+        if found != SIGNATURE {
+            return Err(Error::Signature { format: ".aem", found });
+        }
+        self.rest = &self.rest[8..];
+        let version = self.u8()?;
+        if version != VERSION {
+            return Err(Error::Version { format: ".aem", found: version, expected: VERSION });
+        }
+        let profile = Profile::from_raw(self.u8()?);
+        let [c, m, z, p, ne, nd, hidden_c, hidden_z, hidden_p, rows, bands] = self.array_u16()?;
+        let shapes = Shapes { c, m, z, p, ne, nd };
+        let widths = [c, z, p, hidden_c, hidden_z, hidden_p];
+        let fits = m > 0 && m % (4 * PANEL) == 0 && widths.iter().all(|&n| n > 0 && n % PANEL == 0) && z <= 256;
+        if !fits || rows < 2 || bands == 0 {
+            return Err(invalid("model shapes", format!("{shapes:?}, gated {hidden_c} {hidden_z} {hidden_p}, {rows} rows, {bands} bands")));
+        }
+        let [skip_below, gain_shift, step_shift, z_shift, _y_fraction] = [(); 5].map(|()| self.u8());
+        let (skip_below, z_shift) = (skip_below?, shift(z_shift?)?);
+        let (gain_shift, step_shift) = (shift(gain_shift?)?, shift(step_shift?)?);
+        let net = Net {
+            shapes,
+            e_in: self.product(192, c)?,
+            e: (0..ne).map(|_| self.block(c, hidden_c)).collect::<Result<_>>()?,
+            e_out: self.product(4 * c, m)?,
+            he_in: self.product(m, z)?,
+            he1: self.block(z, hidden_z)?,
+            he_mid: self.product(4 * z, z)?,
+            he2: self.block(z, hidden_z)?,
+            he_out: self.product(4 * z, z)?,
+            z_shift,
+            hd_in: self.product(z, 4 * z)?,
+            hd1: self.block(z, hidden_z)?,
+            hd_mid: self.product(z, 4 * z)?,
+            hd2: self.block(z, hidden_z)?,
+            hd_out: self.product(z, p)?,
+            hd3: self.block(p, hidden_p)?,
+            scale0: self.product(p, m)?,
+            mean0: self.product(p, m)?,
+            ctx_in: [self.product(m + p, p)?, self.product(m + p, p)?, self.product(m + p, p)?],
+            ctx: self.block(p, hidden_p)?,
+            scale: self.product(p, m)?,
+            mean: self.product(p, m)?,
+            d_in: self.product(m, 4 * c)?,
+            d: (0..nd).map(|_| self.block(c, hidden_c)).collect::<Result<_>>()?,
+            d_out: self.product(9 * c, 192)?,
+        };
+        let rows = Rows {
+            enc: self.vec_u16(rows * c)?,
+            dec: self.vec_u16(rows * c)?,
+            step: self.vec_u16(rows * m)?,
+            log_gain: self.vec_i16(rows * m)?,
+            rows,
+            gain_shift,
+            step_shift,
+        };
+        let latents = Book::gaussian(self.tables(LEVELS)?)?;
+        let hyper = (0..bands).map(|_| Ok(Book::plain(self.tables(z)?))).collect::<Result<_>>()?;
+        let length = self.u32()? as usize;
+        let card = String::from_utf8_lossy(self.bytes(length)?).into_owned();
+        if !self.rest.is_empty() {
+            return Err(invalid("model file", format!("{} bytes after its end", self.rest.len())));
+        }
+        Ok(Model { id, profile, card, net, skip_below, latents, hyper, rows })
+    }
+
+    fn bytes(&mut self, count: usize) -> Result<&[u8]> {
+        let Some((head, rest)) = self.rest.split_at_checked(count) else {
+            let missing = (count - self.rest.len()) as u64;
+            return Err(Error::Truncated { what: "model file", offset: self.total as u64, missing });
+        };
+        self.rest = rest;
+        Ok(head)
+    }
+
+    fn u8(&mut self) -> Result<u8> {
+        Ok(self.bytes(1)?[0])
+    }
+
+    fn u32(&mut self) -> Result<u32> {
+        Ok(self.bytes(4)?.read_u32::<LittleEndian>()?)
+    }
+
+    fn array_u16<const N: usize>(&mut self) -> Result<[usize; N]> {
+        let mut bytes = self.bytes(2 * N)?;
+        let mut out = [0; N];
+        for o in &mut out {
+            *o = usize::from(bytes.read_u16::<LittleEndian>()?);
+        }
+        Ok(out)
+    }
+
+    fn vec_u16(&mut self, count: usize) -> Result<Vec<u16>> {
+        let mut out = Vec::new();
+        let mut bytes = self.bytes(2 * count)?;
+        out.resize(count, 0);
+        bytes.read_u16_into::<LittleEndian>(&mut out)?;
+        Ok(out)
+    }
+
+    fn vec_i16(&mut self, count: usize) -> Result<Vec<i16>> {
+        let mut out = Vec::new();
+        let mut bytes = self.bytes(2 * count)?;
+        out.resize(count, 0);
+        bytes.read_i16_into::<LittleEndian>(&mut out)?;
+        Ok(out)
+    }
+
+    fn vec_i32(&mut self, count: usize) -> Result<Vec<i32>> {
+        let mut out = Vec::new();
+        let mut bytes = self.bytes(4 * count)?;
+        out.resize(count, 0);
+        bytes.read_i32_into::<LittleEndian>(&mut out)?;
+        Ok(out)
+    }
+
+    fn product(&mut self, inputs: usize, outputs: usize) -> Result<Packed> {
+        let [k, n] = self.array_u16()?;
+        if (k, n) != (inputs, outputs) {
+            return Err(invalid("model layer", format!("product of {k}x{n}, expected {inputs}x{outputs}")));
+        }
+        let shift = shift(self.u8()?)?;
+        let _fraction = self.u8()?;
+        let bias = self.vec_i32(n)?;
+        Ok(Packed::new(k, shift, &bias, &self.vec_i16(n * k)?))
+    }
+
+    fn taps(&mut self, channels: usize) -> Result<PackedTaps> {
+        let [c] = self.array_u16()?;
+        if c != channels {
+            return Err(invalid("model layer", format!("depthwise of {c}, expected {channels}")));
+        }
+        let shift = shift(self.u8()?)?;
+        let _fraction = self.u8()?;
+        let bias = self.vec_i32(c)?;
+        Ok(PackedTaps::new(shift, &bias, &self.vec_i16(9 * c)?))
+    }
+
+    fn block(&mut self, c: usize, hidden: usize) -> Result<Block> {
+        Ok(Block {
+            p1: self.product(c, c)?,
+            dw: self.taps(c)?,
+            p2: self.product(c, c)?,
+            f1: self.product(c, 2 * hidden)?,
+            gate_shift: shift(self.u8()?)?,
+            f2: self.product(hidden, c)?,
+        })
+    }
+
+    fn tables(&mut self, count: usize) -> Result<Vec<Table>> {
+        (0..count)
+            .map(|_| {
+                let offset = self.u8()?;
+                let frequencies = self.vec_u16(2 * usize::from(offset) + 2)?;
+                Table::new(offset, &frequencies)
+            })
+            .collect()
+    }
+}
+
+fn shift(value: u8) -> Result<u32> {
+    match value {
+        0..=30 => Ok(value.into()),
+        _ => Err(invalid("model shift", format!("{value}, at most 30"))),
+    }
+}

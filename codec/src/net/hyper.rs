@@ -1,0 +1,44 @@
+//! The hyper network of a group: latents to hyper-latents (encoder), hyper-latents to the prior.
+
+use super::layers::plain;
+use super::{Net, Plane, Scratch};
+use crate::kernel::{Path, rnd};
+
+/// Largest magnitude of a hyper-latent symbol.
+const Z_MAX: i32 = 127;
+
+/// Sides of the hyper-latents' plane for latents of `height` x `width`.
+pub(crate) fn hyper_shape(height: usize, width: usize) -> (usize, usize) {
+    (height.div_ceil(4), width.div_ceil(4))
+}
+
+/// Rounded hyper-latents `[ceil(h/4), ceil(w/4), Z]` of a group's latents.
+pub(crate) fn analyse(net: &Net, path: Path, y: &Plane, scratch: &mut Scratch) -> Plane {
+    let (hz, wz) = hyper_shape(y.height, y.width);
+    let y = y.window(0, 0, 4 * hz, 4 * wz);
+    let mut t = plain(path, &net.he_in, &y);
+    net.he1.run(path, &mut t, scratch);
+    let mut t = plain(path, &net.he_mid, &t.unshuffle2());
+    net.he2.run(path, &mut t, scratch);
+    let mut z = plain(path, &net.he_out, &t.unshuffle2());
+    for v in &mut z.data {
+        *v = rnd(i32::from(*v), net.z_shift).clamp(-Z_MAX, Z_MAX) as i16;
+    }
+    z
+}
+
+/// Prior `[height, width, P]` of a group of that many latents, from its rounded hyper-latents.
+pub(crate) fn prior(net: &Net, path: Path, z: &Plane, height: usize, width: usize, scratch: &mut Scratch) -> Plane {
+    let mut t = plain(path, &net.hd_in, z).shuffle2();
+    net.hd1.run(path, &mut t, scratch);
+    let mut t = plain(path, &net.hd_mid, &t).shuffle2();
+    net.hd2.run(path, &mut t, scratch);
+    let mut t = plain(path, &net.hd_out, &t).window(0, 0, height, width);
+    net.hd3.run(path, &mut t, scratch);
+    t
+}
+
+/// The context of each hyper-latent: its channel.
+pub(crate) fn contexts(z: &Plane) -> Vec<u8> {
+    (0..z.data.len()).map(|i| (i % z.channels) as u8).collect()
+}

@@ -1,0 +1,76 @@
+//! Rate control: finds the quality whose file meets a target, with exact encodes.
+
+use crate::encode::{Attempt, Target};
+use crate::quality::Quality;
+use crate::{Error, Result};
+
+/// A file this close below its target, as a share, is near enough.
+const NEAR_BYTES: f64 = 0.992;
+/// A PSNR this close below its target, in dB, is near enough.
+const NEAR_PSNR: f64 = 0.01;
+/// Below this share of a target, the target counts as out of reach.
+const REACHED: f64 = 0.98;
+
+/// Runs `attempt` until the target is met; the flag is false where it cannot be.
+pub(crate) fn search<'a>(
+    target: Target,
+    pixels: u64,
+    attempt: impl Fn(Quality) -> Attempt<'a>,
+) -> Result<(Attempt<'a>, bool)> {
+    let out_of_range = |what, value: f64| Err(Error::Invalid { what, detail: format!("{value}, expected a positive number") });
+    match target {
+        Target::Quality(quality) => Ok((attempt(quality), true)),
+        Target::BitsPerPixel(bpp) if !(bpp > 0.0 && bpp.is_finite()) => out_of_range("bits per pixel", bpp),
+        Target::Psnr(psnr) if !(psnr > 0.0 && psnr.is_finite()) => out_of_range("PSNR", psnr),
+        Target::BitsPerPixel(bpp) => Ok(by_bytes((bpp * pixels as f64 / 8.0) as u64, attempt)),
+        Target::Bytes(bytes) => Ok(by_bytes(bytes, attempt)),
+        Target::Psnr(psnr) => {
+            let (found, value) = bisect(attempt, |a| a.psnr(), psnr, psnr - NEAR_PSNR);
+            Ok((found, (REACHED * psnr..=psnr).contains(&value)))
+        }
+    }
+}
+
+fn by_bytes<'a>(bytes: u64, attempt: impl Fn(Quality) -> Attempt<'a>) -> (Attempt<'a>, bool) {
+    let log = |bytes: f64| bytes.max(1.0).ln();
+    let target = log(bytes as f64);
+    let near = log(bytes as f64 * NEAR_BYTES);
+    let (found, value) = bisect(attempt, |a| log(a.bytes() as f64), target, near);
+    let reached = (log(bytes as f64 * REACHED)..=target).contains(&value);
+    (found, reached)
+}
+
+/// The highest quality whose `measure` is not above `target`, or any that lands in `near..=target`; the lowest
+/// quality where even that is above. Measures rise with quality nearly as a straight line, so the next
+/// guess is that of the line between the ends, kept away from them so that the interval shrinks.
+fn bisect<'a>(
+    attempt: impl Fn(Quality) -> Attempt<'a>,
+    measure: impl Fn(&mut Attempt<'a>) -> f64,
+    target: f64,
+    near: f64,
+) -> (Attempt<'a>, f64) {
+    let at = |raw: u16| {
+        let mut a = attempt(Quality::from_raw(raw).unwrap_or(Quality::MAX));
+        let value = measure(&mut a);
+        (a, value)
+    };
+    let (mut low, mut high) = (Quality::MIN.raw(), Quality::MAX.raw());
+    let top = at(high);
+    if top.1 <= target {
+        return top;
+    }
+    let mut above = top.1;
+    let mut best = at(low);
+    while high - low > 1 && best.1 < near {
+        let share = ((0.5 * (near + target) - best.1) / (above - best.1)).clamp(0.02, 0.98);
+        let step = (f64::from(high - low) * share) as u16;
+        let middle = (low + step).clamp(low + 1, high - 1);
+        let next = at(middle);
+        if next.1 <= target {
+            (low, best) = (middle, next);
+        } else {
+            (high, above) = (middle, next.1);
+        }
+    }
+    best
+}

@@ -1,0 +1,72 @@
+//! Windows: the rectangles into which analysis and synthesis cut a plane.
+//!
+//! A window is computed with a halo as wide as the layers reach, so that its inside does not depend
+//! on where the cuts are.
+
+use std::ops::Range;
+
+/// A rectangle of positions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Window {
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+}
+
+impl Window {
+    /// A rectangle from its corner and sides.
+    pub fn new(y: usize, x: usize, height: usize, width: usize) -> Self {
+        Self { rows: y..y + height, columns: x..x + width }
+    }
+
+    pub fn height(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub fn width(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Cuts the rectangle into windows of at most `side` (rows, columns).
+    pub fn cut(&self, side: (usize, usize)) -> Vec<Self> {
+        let mut out = Vec::new();
+        for y in self.rows.clone().step_by(side.0) {
+            for x in self.columns.clone().step_by(side.1) {
+                out.push(Self {
+                    rows: y..(y + side.0).min(self.rows.end),
+                    columns: x..(x + side.1).min(self.columns.end),
+                });
+            }
+        }
+        out
+    }
+
+    /// Grows by `halo` on each side, within a plane of `height` x `width`.
+    pub fn grow(&self, halo: usize, height: usize, width: usize) -> Self {
+        let grow = |r: &Range<usize>, end: usize| r.start.saturating_sub(halo)..(r.end + halo).min(end);
+        Self { rows: grow(&self.rows, height), columns: grow(&self.columns, width) }
+    }
+
+    /// Whether the two share a position.
+    pub fn meets(&self, other: &Self) -> bool {
+        let overlap = |a: &Range<usize>, b: &Range<usize>| a.start < b.end && b.start < a.end;
+        overlap(&self.rows, &other.rows) && overlap(&self.columns, &other.columns)
+    }
+
+    /// The same rectangle on a grid twice as fine.
+    pub fn doubled(&self) -> Self {
+        let double = |r: &Range<usize>| 2 * r.start..2 * r.end;
+        Self { rows: double(&self.rows), columns: double(&self.columns) }
+    }
+
+    /// The smallest rectangle that covers this one on a grid half as fine.
+    pub fn halved(&self) -> Self {
+        let halve = |r: &Range<usize>| r.start / 2..r.end.div_ceil(2);
+        Self { rows: halve(&self.rows), columns: halve(&self.columns) }
+    }
+}
+
+/// Sides of windows for a plane of that many rows: at most `largest`, and enough of them for `threads`.
+pub(crate) fn sides(rows: usize, threads: usize, largest: (usize, usize)) -> (usize, usize) {
+    let share = rows.div_ceil(threads.max(1)).max(8);
+    (share.min(largest.0), largest.1)
+}
