@@ -1,6 +1,8 @@
 //! aecodec: a learned image codec whose whole decoder is integer arithmetic.
 #![warn(missing_docs)]
 
+#[doc(hidden)]
+pub mod entropy;
 mod error;
 mod picture;
 
