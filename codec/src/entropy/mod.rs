@@ -1,0 +1,31 @@
+//! Entropy coding: an interleaved rANS coder over static integer tables (docs/format.md, section 6).
+//!
+//! One substream holds the values of one pass of one group. What a value means is the network's affair; here it is
+//! an integer whose *context* names the table to use and the number of low bits that are stored as they are.
+//! The method is Duda's (arXiv:1311.2540), with the lanes of Giesen (arXiv:1402.3392).
+
+mod decoder;
+mod encoder;
+mod table;
+#[cfg(test)]
+mod tests;
+
+pub use decoder::decode;
+pub use encoder::encode;
+pub use table::{Book, Table};
+
+/// Largest magnitude of a coded value.
+pub const MAX_VALUE: i16 = 16383;
+
+/// States stay at or above this between two values; words are 16 bits.
+const LOW: u32 = 1 << 16;
+
+/// Number of interleaved states for `count` coded values: few values cannot pay for many states.
+const fn lanes(count: usize) -> usize {
+    match count {
+        0..16_384 => 1,
+        16_384..65_536 => 2,
+        65_536..262_144 => 4,
+        _ => 8,
+    }
+}

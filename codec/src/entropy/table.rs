@@ -1,0 +1,242 @@
+//! Frequency tables, and the book that says which table serves which context.
+
+use super::MAX_VALUE;
+use crate::{Error, Result};
+use std::fmt;
+
+/// Frequencies add up to `1 << PRECISION`.
+pub(super) const PRECISION: u32 = 12;
+/// Sum of a table's frequencies, and the number of its slots.
+const SLOTS: usize = 1 << PRECISION;
+/// Symbols of a table, the escape included: an index fits a byte.
+const SYMBOLS: usize = 256;
+/// Gaussian tables of a model, one for each level below the first that is split.
+const GAUSSIANS: usize = 52;
+/// Levels of the scale, and so contexts of a Gaussian book.
+const LEVELS: usize = 108;
+
+/// Frequencies of the symbols `-offset..=offset` and of the escape.
+#[derive(Clone)]
+pub struct Table {
+    /// The symbol that owns each slot.
+    slots: [u8; SLOTS],
+    /// Start (high half) and frequency (low half) of each symbol: one load serves both.
+    symbols: [u32; SYMBOLS],
+    /// Cost of each symbol in bits.
+    costs: Vec<f32>,
+    offset: u8,
+}
+
+impl Table {
+    /// A table from its `2 * offset + 2` frequencies, the escape's last.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if the offset is above 127, the number of frequencies is another, one of them is 0, or
+    /// their sum is not 4096.
+    pub fn new(offset: u8, frequencies: &[u16]) -> Result<Self> {
+        let expected = 2 * usize::from(offset) + 2;
+        let sum: u64 = frequencies.iter().map(|&f| u64::from(f)).sum();
+        let detail = if expected > SYMBOLS {
+            format!("offset {offset}, expected 127 at most")
+        } else if frequencies.len() != expected {
+            format!("{} frequencies for offset {offset}, expected {expected}", frequencies.len())
+        } else if let Some(i) = frequencies.iter().position(|&f| f == 0) {
+            format!("frequency {i} of {expected} is 0")
+        } else if sum != SLOTS as u64 {
+            format!("frequencies add up to {sum}, expected {SLOTS}")
+        } else {
+            return Ok(Self::build(offset, frequencies));
+        };
+        Err(Error::Invalid { what: "frequency table", detail })
+    }
+
+    /// The table nearest to `weights`: any non-negative numbers, one for each symbol and the last for the escape.
+    ///
+    /// For those who make models; a decoder only reads tables.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] as [`Table::new`], and where the weights do not add up to a positive number.
+    pub fn from_weights(offset: u8, weights: &[f64]) -> Result<Self> {
+        let sum: f64 = weights.iter().sum();
+        if !(sum.is_finite() && sum > 0.0) || weights.iter().any(|&w| w < 0.0) || weights.len() > SYMBOLS {
+            let detail = format!("{} weights with the sum {sum}", weights.len());
+            return Err(Error::Invalid { what: "frequency table", detail });
+        }
+        let free = SLOTS - weights.len();
+        let mut frequencies: Vec<u16> =
+            weights.iter().map(|w| 1 + (w / sum * free as f64).floor() as u16).collect();
+        // Rounding down leaves fewer slots than there are symbols; the likeliest loses least by taking them.
+        let left = SLOTS - frequencies.iter().map(|&f| usize::from(f)).sum::<usize>();
+        if let Some(largest) = frequencies.iter_mut().max() {
+            *largest += left as u16;
+        }
+        Self::new(offset, &frequencies)
+    }
+
+    fn build(offset: u8, frequencies: &[u16]) -> Self {
+        let mut table = Self { slots: [0; SLOTS], symbols: [0; SYMBOLS], costs: Vec::new(), offset };
+        let mut start = 0;
+        for (symbol, &frequency) in frequencies.iter().enumerate() {
+            let end = start + usize::from(frequency);
+            table.slots[start..end].fill(symbol as u8);
+            table.symbols[symbol] = (start as u32) << 16 | u32::from(frequency);
+            table.costs.push(PRECISION as f32 - f32::from(frequency).log2());
+            start = end;
+        }
+        table
+    }
+
+    /// The symbol that owns `slot`, with its start and frequency.
+    #[inline(always)]
+    pub(super) fn find(&self, slot: u32) -> (u8, u32, u32) {
+        let symbol = self.slots[slot as usize % SLOTS];
+        let entry = self.symbols[usize::from(symbol)];
+        (symbol, entry >> 16, entry & 0xffff)
+    }
+
+    /// Start and frequency of a symbol.
+    #[inline(always)]
+    pub(super) fn span(&self, symbol: u8) -> (u32, u32) {
+        let entry = self.symbols[usize::from(symbol)];
+        (entry >> 16, entry & 0xffff)
+    }
+
+    /// K: the largest magnitude that has a symbol of its own.
+    #[inline(always)]
+    pub(super) fn offset(&self) -> i32 {
+        i32::from(self.offset)
+    }
+
+    /// The symbol that announces a value beyond the others.
+    #[inline(always)]
+    pub(super) fn escape(&self) -> u8 {
+        2 * self.offset + 1
+    }
+
+    /// The symbol of a value, or `None` where it needs the escape.
+    #[inline(always)]
+    pub(super) fn symbol(&self, value: i32) -> Option<u8> {
+        let index = value.wrapping_add(self.offset()) as u32;
+        (index < u32::from(self.escape())).then_some(index as u8)
+    }
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let frequencies: Vec<u32> = (0..=self.escape()).map(|symbol| self.span(symbol).1).collect();
+        f.debug_struct("Table")
+            .field("offset", &self.offset)
+            .field("frequencies", &frequencies)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Which table, and how many raw low bits, each context uses.
+#[derive(Clone, Debug)]
+pub struct Book {
+    tables: Vec<Table>,
+    /// Table and number of low bits; those beyond `count` are unused.
+    contexts: [(u8, u8); 256],
+    count: usize,
+}
+
+impl Book {
+    /// The book of the latents: context = level, 0..=107. Levels of 52 and more use the last eight tables in turn,
+    /// with one more raw low bit for each eight levels.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there are not 52 tables.
+    pub fn gaussian(tables: Vec<Table>) -> Result<Self> {
+        if tables.len() != GAUSSIANS {
+            let detail = format!("{} tables, expected {GAUSSIANS}", tables.len());
+            return Err(Error::Invalid { what: "Gaussian tables", detail });
+        }
+        let mut contexts = [(0, 0); 256];
+        for (level, context) in contexts.iter_mut().enumerate().take(LEVELS) {
+            *context = match level.checked_sub(GAUSSIANS) {
+                None => (level as u8, 0),
+                Some(above) => ((GAUSSIANS - 8 + above % 8) as u8, 1 + (above / 8) as u8),
+            };
+        }
+        Ok(Self { tables, contexts, count: LEVELS })
+    }
+
+    /// A book in which context i is table i, without raw low bits. Tables beyond the 256th have no context.
+    pub fn plain(tables: Vec<Table>) -> Self {
+        let count = tables.len().min(256);
+        Self { tables, contexts: std::array::from_fn(|i| (i as u8, 0)), count }
+    }
+
+    /// What the model pays for a value, in bits, its escape and raw bits included.
+    ///
+    /// # Panics
+    /// If the book has no such context.
+    pub fn bits(&self, context: u8, value: i16) -> f32 {
+        let (table, low) = self.entry(context);
+        let high = split(i32::from(value), low).0;
+        let coded = match table.symbol(high) {
+            Some(symbol) => table.costs[usize::from(symbol)],
+            None => {
+                let escape = Escape::new(high, table.offset());
+                table.costs[usize::from(table.escape())] + (2 + 2 * escape.length) as f32
+            }
+        };
+        coded + low as f32
+    }
+
+    /// Whether the book has every one of these contexts.
+    pub(super) fn covers(&self, contexts: &[u8]) -> bool {
+        contexts.iter().max().is_none_or(|&max| usize::from(max) < self.count)
+    }
+
+    /// Table and number of raw low bits of a context.
+    #[inline(always)]
+    pub(super) fn entry(&self, context: u8) -> (&Table, u32) {
+        let (table, low) = self.contexts[usize::from(context)];
+        (&self.tables[usize::from(table)], u32::from(low))
+    }
+}
+
+/// A value as its coded part and its `low` raw bits; [`join`] undoes it.
+#[inline(always)]
+pub(super) fn split(value: i32, low: u32) -> (i32, u32) {
+    let rounded = value + half(low);
+    (rounded >> low, rounded as u32 & ((1 << low) - 1))
+}
+
+/// The value of a coded part and its raw low bits.
+#[inline(always)]
+pub(super) fn join(high: i32, bits: u32, low: u32) -> i32 {
+    (high << low) + bits as i32 - half(low)
+}
+
+#[inline(always)]
+fn half(low: u32) -> i32 {
+    (1 << low) >> 1
+}
+
+/// The raw bits that follow an escape: sign, then Exp-Golomb of what the magnitude has beyond the table.
+pub(super) struct Escape {
+    /// 1 for a negative value.
+    pub sign: u32,
+    /// Number of leading ones, and of the bits of `field`.
+    pub length: u32,
+    /// The low bits of the excess plus one.
+    pub field: u32,
+}
+
+impl Escape {
+    /// For a `value` whose magnitude is above `offset`.
+    pub fn new(value: i32, offset: i32) -> Self {
+        let excess = value.unsigned_abs() - offset as u32;
+        let length = excess.ilog2();
+        Self { sign: u32::from(value < 0), length, field: excess - (1 << length) }
+    }
+
+    /// The value, if the format allows it.
+    pub fn value(&self, offset: i32) -> Option<i32> {
+        let magnitude = (1 << self.length) + self.field as i32 + offset;
+        let value = if self.sign == 1 { -magnitude } else { magnitude };
+        (magnitude <= i32::from(MAX_VALUE)).then_some(value)
+    }
+}
