@@ -1,0 +1,88 @@
+"""What the export learns from pictures: the reach of every tensor, and the counts of z."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+import tables
+from data import Crops, list_images, load
+from net import Block, Codec
+
+
+@torch.no_grad()
+def ranges(net: Codec, images: list[torch.Tensor], points: int) -> dict[str, float]:
+    """Largest magnitude of each layer's input (`name.in`) and output (`name.out`) over all qualities.
+
+    `mean` is that of the predicted means of the latents.
+    """
+    reach: dict[str, float] = {}
+
+    def note(name: str, *values: torch.Tensor):
+        reach[name] = max(reach.get(name, 0.0), *(v.abs().max().item() for v in values))
+
+    def hook(name: str):
+        def seen(module, inputs, output):
+            note(name + ".in", *inputs)
+            note(name + ".out", output)
+        return seen
+
+    handles = [mod.register_forward_hook(hook(name)) for name, mod in net.named_modules()
+               if isinstance(mod, (nn.Linear, nn.Conv2d, Block))]
+    predict = net.predict
+
+    def traced(*args):
+        log_sigma, mean = predict(*args)
+        note("mean", mean)
+        return log_sigma, mean
+
+    net.predict = traced
+    try:
+        for image in images:
+            x = to_float(image)
+            for i in range(points):
+                net(x, torch.tensor([(net.shapes.knots - 1) * i / (points - 1)]), noise=False)
+    finally:
+        del net.predict
+        for h in handles:
+            h.remove()
+    return reach
+
+
+def to_float(image: torch.Tensor, multiple: int = 64) -> torch.Tensor:
+    """uint8 [H, W, 3] to the float network's input, padded by repeating its edge."""
+    h, w, _ = image.shape
+    x = (image[None].float() / 255 - 0.5).permute(0, 3, 1, 2)
+    return F.pad(x, (0, -w % multiple, 0, -h % multiple), mode="replicate").permute(0, 2, 3, 1)
+
+
+def pictures(folder: str) -> list[torch.Tensor]:
+    paths = list_images(folder)
+    if not paths:
+        raise SystemExit(f"{folder}: no pictures")
+    return [load(p) for p in paths]
+
+
+@torch.no_grad()
+def z_tables(net: Codec, folder: str, bands: int, batches: int, batch: int = 4, side: int = 384,
+             seed: int = 0, faith: float = 16) -> list[list[np.ndarray]]:
+    """One frequency table for each (band, channel), from counts of z in training crops.
+
+    The float network counts: its z differs from the integer network's in one place of a thousand.
+    The learned density stands for `faith` further values, so that rare ones keep a likely share.
+    """
+    width, last = net.shapes.z, net.shapes.knots - 1
+    grid = torch.arange(-tables.K_MAX - 0.5, tables.K_MAX + 1)[:, None].expand(-1, width)
+    learned = net.z_prior.cdf(grid.double()).diff(dim=0).clamp_min(1e-9).T.numpy()
+    crops, rng = Crops(folder, "cpu", side), np.random.default_rng(seed)
+    out = []
+    for band in range(bands):
+        counts = faith * learned / learned.sum(1, keepdims=True)
+        for _ in range(batches):
+            q = torch.from_numpy((band + rng.random(batch)) / bands * last).float()
+            y = net.analyse(crops.batch(rng, batch, side), q)
+            z = net.hyper_analyse(y).round().clamp(-tables.K_MAX, tables.K_MAX).long().reshape(-1, width)
+            for c in range(width):
+                counts[c] += np.bincount(z[:, c] + tables.K_MAX, minlength=2 * tables.K_MAX + 1)
+        out.append([tables.best_table(c / c.sum()) for c in counts])
+    return out

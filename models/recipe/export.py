@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""Exports float weights as the integer model file of docs/format.md.
+
+    python export.py --model X.safetensors --calibrate VAL_DIR --photos TRAIN_DIR --card card.txt
+        -o models/fast.aem [--golden models/golden/fast.safetensors]
+"""
+
+import argparse
+import pathlib
+
+import blake3
+import torch
+from safetensors.torch import load_file, save_file
+
+import aem
+import calibrate
+import golden
+from net import PROFILES, Codec
+from quantise import quantise
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    ap.add_argument("--model", required=True, help="float weights (.safetensors)")
+    ap.add_argument("--profile", default="fast", choices=PROFILES)
+    ap.add_argument("--calibrate", required=True, help="folder of pictures that set the fractions")
+    ap.add_argument("--photos", required=True, help="folder of training photographs, for the tables of z")
+    ap.add_argument("--card", help="text about the training, kept in the model file")
+    ap.add_argument("-o", "--out", required=True)
+    ap.add_argument("--golden", help="also write golden vectors (.safetensors)")
+    ap.add_argument("--points", type=int, default=6, help="qualities at which ranges are measured")
+    ap.add_argument("--bands", type=int, default=8, help="bands of quality with z tables of their own")
+    ap.add_argument("--batches", type=int, default=75, help="batches of crops a band for the z tables")
+    ap.add_argument("--skip-below", type=int, default=0, help="levels below this are not coded")
+    a = ap.parse_args()
+
+    net = Codec(PROFILES[a.profile]).eval()
+    net.load_state_dict(load_file(a.model))
+    images = [*calibrate.pictures(a.calibrate), golden.picture(512, 512)]
+    model, report = quantise(net, calibrate.ranges(net, images, a.points), a.profile, a.skip_below)
+    model.z_tables = calibrate.z_tables(net, a.photos, a.bands, a.batches)
+    model.card = pathlib.Path(a.card).read_text() if a.card else ""
+
+    data = aem.write(model)
+    if aem.write(aem.read(data)) != data:
+        raise SystemExit("the model file does not survive reading")
+    pathlib.Path(a.out).write_bytes(data)
+    print(f"{'layer':14}{'fraction':>9}{'shift':>6}{'weight bits':>12}{'margin':>8}")
+    for fit in report:
+        print(f"{fit.name:14}{fit.fraction:9}{fit.shift:6}{fit.weight_bits:12.1f}{fit.margin:8.2f}")
+    print(f"y_fraction {model.y_fraction}  gain_shift {model.gain_shift}  step_shift {model.step_shift}  "
+          f"z_shift {model.z_shift}  least overflow margin {min(f.margin for f in report):.2f}")
+    print(f"{a.out}: {len(data)} bytes, BLAKE3 {blake3.blake3(data).hexdigest()}")
+    if a.golden:
+        pathlib.Path(a.golden).parent.mkdir(parents=True, exist_ok=True)
+        save_file(golden.vectors(model, net), a.golden)
+        print(f"{a.golden}: {pathlib.Path(a.golden).stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    with torch.no_grad():
+        main()
