@@ -120,20 +120,13 @@ fn account(chunk: &Chunk) -> Option<String> {
     }
 }
 
-fn present<'a>(stream: &Stream<'a>, wanted: impl Fn(&ChunkKind) -> bool) -> Option<&'a [u8]> {
-    stream.chunks.iter().find(|c| wanted(&c.kind)).and_then(|c| match c.state {
-        ChunkState::Present(bytes) => Some(bytes),
-        _ => None,
-    })
-}
-
 /// Alpha of the area; opaque where it is lost.
 fn read_alpha(stream: &Stream, area: &Window, missing: &mut Vec<String>) -> Option<Vec<u8>> {
     let header = &stream.header;
     if !header.alpha {
         return None;
     }
-    let bytes = present(stream, |k| matches!(k, ChunkKind::Alpha));
+    let bytes = stream.bytes(ChunkKind::Alpha);
     let whole = bytes.map(|b| alpha::unpack(b, header.width, header.height)).and_then(|a| {
         a.map_err(|e| missing.push(format!("alpha: {e}"))).ok()
     });
@@ -144,7 +137,7 @@ fn read_alpha(stream: &Stream, area: &Window, missing: &mut Vec<String>) -> Opti
 }
 
 fn read_metadata(stream: &Stream, limits: &Limits, missing: &mut Vec<String>) -> Metadata {
-    let bytes = present(stream, |k| matches!(k, ChunkKind::Metadata));
+    let bytes = stream.bytes(ChunkKind::Metadata);
     let unpacked = bytes.map_or(Ok(Metadata::default()), |b| metadata::unpack(b, limits));
     unpacked.unwrap_or_else(|e| {
         missing.push(format!("metadata: {e}"));

@@ -77,7 +77,7 @@ pub struct Encoded {
 /// buffers do not fit its size.
 pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
     picture.check()?;
-    options.limits.check_pixels(picture.pixels())?;
+    options.limits.check_pixels(picture.width, picture.height)?;
     if !(6..=14).contains(&options.group_log2) {
         return Err(Error::Invalid { what: "group size", detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2) });
     }

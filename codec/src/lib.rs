@@ -1,19 +1,52 @@
 //! aecodec: a learned image codec whose whole decoder is integer arithmetic.
+//!
+//! A convolutional autoencoder turns a picture into quantised latents, a context model and a rANS
+//! coder turn those into a stream. The same stream gives the same pixels on every machine.
+//!
+//! ```
+//! use aecodec::{Color, DecodeOptions, EncodeOptions, Model, Picture, Profile, Quality, Target};
+//!
+//! let gradient = (0..96 * 64 * 3).map(|i| (i / 96) as u8).collect();
+//! let picture = Picture::new(96, 64, Color::Rgb, gradient)?;
+//! let model = Model::embedded(Profile::Fast)?;
+//!
+//! let mut options = EncodeOptions::default();
+//! options.target = Target::Quality(Quality::new(60.0).expect("between 0 and 100"));
+//! let encoded = aecodec::encode(&picture, &model, &options)?;
+//! assert!(encoded.bytes.len() < 96 * 64 * 3 / 10);
+//!
+//! let decoded = aecodec::decode(&encoded.bytes, &model, &DecodeOptions::default())?;
+//! assert_eq!(decoded.picture.samples.len(), picture.samples.len());
+//! assert_eq!(decoded.hash_matches, Some(true));
+//! # Ok::<(), aecodec::Error>(())
+//! ```
+//!
+//! The library starts no thread unless an option asks for it, prints nothing, and never panics on input.
 
+pub mod container;
+mod decode;
+mod encode;
 #[doc(hidden)]
 pub mod entropy;
 mod error;
+#[cfg(test)]
+mod golden;
 #[doc(hidden)]
 pub mod kernel;
+mod limits;
 mod model;
 mod net;
 mod picture;
 mod quality;
+mod rate;
 mod threads;
 mod walk;
 mod window;
 
+pub use decode::{DecodeOptions, Decoded, Region, decode};
+pub use encode::{EncodeOptions, Encoded, Target, encode, psnr};
 pub use error::{Error, Result};
+pub use limits::Limits;
 pub use model::{Model, Profile};
 pub use picture::{Color, Metadata, Picture};
 pub use quality::Quality;

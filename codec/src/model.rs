@@ -91,7 +91,7 @@ impl Model {
         if let Some(model) = FAST.get() {
             return Ok(Arc::clone(model));
         }
-        let model = Self::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/models/fast.aem")))?;
+        let model = Self::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem")))?;
         Ok(Arc::clone(FAST.get_or_init(|| Arc::new(model))))
     }
 
