@@ -40,6 +40,16 @@ pub enum Error {
         /// Found and expected values.
         detail: String,
     },
+    /// A part that must be whole has been altered.
+    #[error("{what} is damaged: its checksum is {computed:08x}, expected {stored:08x}")]
+    Checksum {
+        /// The damaged part.
+        what: &'static str,
+        /// Checksum in the file.
+        stored: u32,
+        /// Checksum of the bytes that are there.
+        computed: u32,
+    },
     /// The stream was made with another model.
     #[error("needs the model {needed}, which is not loaded (loaded: {loaded})")]
     UnknownModel {

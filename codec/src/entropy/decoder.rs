@@ -32,6 +32,19 @@ pub fn decode(book: &Book, bytes: &[u8], contexts: &[u8], values: &mut [i16]) ->
 }
 
 fn interleaved<const L: usize>(book: &Book, bytes: &[u8], contexts: &[u8], values: &mut [i16]) -> Result<()> {
+    if book.has_raw(contexts) {
+        run::<L, true>(book, bytes, contexts, values)
+    } else {
+        run::<L, false>(book, bytes, contexts, values)
+    }
+}
+
+fn run<const L: usize, const RAW: bool>(
+    book: &Book,
+    bytes: &[u8],
+    contexts: &[u8],
+    values: &mut [i16],
+) -> Result<()> {
     let Some((head, rest)) = bytes.split_at_checked(4 * L) else {
         return Err(truncated(bytes.len(), 4 * L - bytes.len()));
     };
@@ -52,12 +65,12 @@ fn interleaved<const L: usize>(book: &Book, bytes: &[u8], contexts: &[u8], value
     for (contexts, values) in context_rows.iter().zip(value_rows) {
         for lane in 0..L {
             let (table, low) = book.entry(contexts[lane]);
-            values[lane] = words.value(&mut states[lane], table, low).ok_or_else(bad)?;
+            values[lane] = words.value::<RAW>(&mut states[lane], table, low).ok_or_else(bad)?;
         }
     }
     for ((&context, value), state) in last_contexts.iter().zip(last_values).zip(&mut states) {
         let (table, low) = book.entry(context);
-        *value = words.value(state, table, low).ok_or_else(bad)?;
+        *value = words.value::<RAW>(state, table, low).ok_or_else(bad)?;
     }
 
     // Words that were missing have been read as zeros; only here does it show.
@@ -78,6 +91,7 @@ fn interleaved<const L: usize>(book: &Book, bytes: &[u8], contexts: &[u8], value
 }
 
 /// The words that the lanes share. Beyond the end they are zeros, so that the loop needs no error path for it.
+#[derive(Clone, Copy)]
 struct Words<'a> {
     words: &'a [[u8; 2]],
     taken: usize,
@@ -85,17 +99,18 @@ struct Words<'a> {
 
 impl Words<'_> {
     #[inline(always)]
-    fn value(&mut self, state: &mut u32, table: &Table, low: u32) -> Option<i16> {
+    fn value<const RAW: bool>(&mut self, state: &mut u32, table: &Table, low: u32) -> Option<i16> {
         let symbol = self.symbol(state, table);
         let mut high = i32::from(symbol) - table.offset();
         if symbol == table.escape() {
-            high = self.escape(state, table)?;
+            (*self, *state, high) = self.escape(*state, table)?;
         }
-        if low > 0 {
-            let value = join(high, self.raw(state, low), low);
-            return (value.unsigned_abs() <= MAX_VALUE as u32).then_some(value as i16);
+        if !RAW {
+            return Some(high as i16);
         }
-        Some(high as i16)
+        // No branch for `low` of 0, which takes nothing: levels with and without raw bits come mixed.
+        let value = join(high, self.raw(state, low), low);
+        (value.unsigned_abs() <= MAX_VALUE as u32).then_some(value as i16)
     }
 
     #[inline(always)]
@@ -106,18 +121,21 @@ impl Words<'_> {
         symbol
     }
 
+    /// By value, in and out: a reference would keep the words and states of the whole loop in memory.
     #[cold]
-    fn escape(&mut self, state: &mut u32, table: &Table) -> Option<i32> {
-        let sign = self.raw(state, 1);
+    #[inline(never)]
+    fn escape(mut self, mut state: u32, table: &Table) -> Option<(Self, u32, i32)> {
+        let sign = self.raw(&mut state, 1);
         let mut length = 0;
-        while self.raw(state, 1) == 1 {
+        while self.raw(&mut state, 1) == 1 {
             length += 1;
             if length > MAX_LENGTH {
                 return None;
             }
         }
-        let field = self.raw(state, length);
-        Escape { sign, length, field }.value(table.offset())
+        let field = self.raw(&mut state, length);
+        let value = Escape { sign, length, field }.value(table.offset())?;
+        Some((self, state, value))
     }
 
     /// `length` bits as they are, 0 to 15.

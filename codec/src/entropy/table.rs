@@ -189,6 +189,12 @@ impl Book {
         contexts.iter().max().is_none_or(|&max| usize::from(max) < self.count)
     }
 
+    /// Whether values of some of these contexts have raw low bits.
+    pub(super) fn has_raw(&self, contexts: &[u8]) -> bool {
+        // Contexts are in the order of their low bits.
+        contexts.iter().max().is_some_and(|&max| self.contexts[usize::from(max)].1 > 0)
+    }
+
     /// Table and number of raw low bits of a context.
     #[inline(always)]
     pub(super) fn entry(&self, context: u8) -> (&Table, u32) {

@@ -1,0 +1,249 @@
+//! The table of chunks: finding every part of a stream, and what is left of it when the stream is damaged.
+
+use super::header::SIZE;
+use super::{Header, PASSES};
+use crate::{Error, Limits, Result};
+use byteorder::{ByteOrder, LittleEndian};
+use std::fmt;
+
+/// Bytes of the longest length: seven bits in each.
+const LENGTH_BYTES: usize = 5;
+/// Bytes of the shortest entry of the table: a length and a checksum.
+const ENTRY: u64 = 5;
+
+/// A stream that has been taken apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stream<'a> {
+    /// The fixed fields.
+    pub header: Header,
+    /// Every chunk of the table, in file order.
+    pub chunks: Vec<Chunk<'a>>,
+    /// Bytes after the last chunk; a strict reader refuses them.
+    pub trailing: u64,
+}
+
+impl<'a> Stream<'a> {
+    /// The bytes of a chunk, if it is there and whole.
+    pub fn bytes(&self, kind: ChunkKind) -> Option<&'a [u8]> {
+        let before = usize::from(self.header.metadata) + usize::from(self.header.alpha);
+        let groups = (self.chunks.len() - before) / (1 + usize::from(PASSES));
+        let index = match kind {
+            ChunkKind::Metadata => 0,
+            ChunkKind::Alpha => usize::from(self.header.metadata),
+            ChunkKind::Hyper { group } => before + group as usize,
+            ChunkKind::Pass { pass, group } => before + (1 + usize::from(pass)) * groups + group as usize,
+        };
+        // A kind that this stream lacks has the index of another chunk, or none.
+        match self.chunks.get(index)? {
+            Chunk { kind: found, state: ChunkState::Present(bytes), .. } if *found == kind => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The chunks that are cut short or corrupt.
+    pub fn damaged(&self) -> impl Iterator<Item = &Chunk<'a>> {
+        self.chunks.iter().filter(|chunk| !matches!(chunk.state, ChunkState::Present(_)))
+    }
+}
+
+/// What a chunk holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ChunkKind {
+    /// ICC, EXIF and XMP.
+    Metadata,
+    /// The alpha plane.
+    Alpha,
+    /// The hyper-latents of a group.
+    Hyper {
+        /// Index in raster order.
+        group: u32,
+    },
+    /// One pass of the latents of a group.
+    Pass {
+        /// 0 to 3.
+        pass: u8,
+        /// Index in raster order.
+        group: u32,
+    },
+}
+
+impl fmt::Display for ChunkKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Metadata => write!(f, "metadata"),
+            Self::Alpha => write!(f, "alpha"),
+            Self::Hyper { group } => write!(f, "z of group {group}"),
+            Self::Pass { pass, group } => write!(f, "pass {pass} of group {group}"),
+        }
+    }
+}
+
+/// One entry of the table, with what was found of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chunk<'a> {
+    /// What it holds.
+    pub kind: ChunkKind,
+    /// Where it begins in the stream.
+    pub offset: u64,
+    /// Its length according to the table.
+    pub length: u64,
+    /// What was found of it.
+    pub state: ChunkState<'a>,
+}
+
+/// What was found of a chunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChunkState<'a> {
+    /// All of it, with the right checksum.
+    Present(&'a [u8]),
+    /// The stream ends within or before it.
+    Cut {
+        /// Bytes that are there.
+        have: u64,
+    },
+    /// All of it, with a wrong checksum.
+    Corrupt,
+}
+
+/// Takes a stream apart. Damaged chunks are no error, a damaged header or table is.
+///
+/// # Errors
+/// [`Error::Signature`], [`Error::Version`], [`Error::Invalid`] or [`Error::Checksum`] for what is no sound header,
+/// [`Error::Truncated`] where the table is cut short, [`Error::Limit`] where the picture is larger than allowed.
+pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
+    let header = Header::parse(bytes, limits)?;
+    let count = chunk_count(&header);
+    let end = SIZE as u64 + count.saturating_mul(ENTRY) + 4;
+    if let Some(missing) = end.checked_sub(bytes.len() as u64).filter(|&n| n > 0) {
+        return Err(Error::Truncated { what: TABLE, offset: bytes.len() as u64, missing });
+    }
+    limits.check_bytes(count * size_of::<Chunk>() as u64)?;
+
+    let mut table = Table { bytes, offset: SIZE };
+    let mut entries = Vec::with_capacity(count as usize);
+    for kind in kinds(&header)? {
+        entries.push((kind, table.length()?, LittleEndian::read_u32(table.take(4)?)));
+    }
+    let computed = crc32fast::hash(&bytes[..table.offset]);
+    let stored = LittleEndian::read_u32(table.take(4)?);
+    if stored != computed {
+        return Err(Error::Checksum { what: "header", stored, computed });
+    }
+
+    let mut offset = table.offset as u64;
+    let mut chunks = Vec::with_capacity(entries.len());
+    for (kind, length, checksum) in entries {
+        // Beyond the end, an empty chunk is still whole.
+        let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
+        let state = match usize::try_from(length).ok().and_then(|length| rest.get(..length)) {
+            None => ChunkState::Cut { have: rest.len() as u64 },
+            Some(found) if crc32fast::hash(found) != checksum => ChunkState::Corrupt,
+            Some(found) => ChunkState::Present(found),
+        };
+        chunks.push(Chunk { kind, offset, length, state });
+        offset += length;
+    }
+    Ok(Stream { header, chunks, trailing: (bytes.len() as u64).saturating_sub(offset) })
+}
+
+/// Puts a stream together. `substreams` are z of every group, then pass 0 of every group, up to pass 3; the flags for
+/// metadata and alpha are written as there are such chunks.
+///
+/// # Panics
+/// Where a field of the header is out of its range or there are not five substreams for each group: the caller's
+/// mistakes.
+pub fn write(
+    header: &Header,
+    metadata: Option<&[u8]>,
+    alpha: Option<&[u8]>,
+    substreams: &[Vec<u8>],
+) -> Vec<u8> {
+    let header = Header { metadata: metadata.is_some(), alpha: alpha.is_some(), ..header.clone() };
+    if let Err(error) = header.check() {
+        panic!("header out of range: {error}");
+    }
+    let chunks: Vec<&[u8]> =
+        metadata.into_iter().chain(alpha).chain(substreams.iter().map(Vec::as_slice)).collect();
+    assert_eq!(chunks.len() as u64, chunk_count(&header), "five substreams for each group");
+
+    let mut bytes = header.bytes().to_vec();
+    bytes.reserve(9 * chunks.len() + 4 + chunks.iter().map(|chunk| chunk.len()).sum::<usize>());
+    for chunk in &chunks {
+        write_length(&mut bytes, chunk.len() as u64);
+        bytes.extend(crc32fast::hash(chunk).to_le_bytes());
+    }
+    bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
+    for chunk in chunks {
+        bytes.extend_from_slice(chunk);
+    }
+    bytes
+}
+
+const TABLE: &str = "table of chunks";
+
+/// Number of chunks that a header announces.
+fn chunk_count(header: &Header) -> u64 {
+    let substreams = header.groups().count() * (1 + u64::from(PASSES));
+    u64::from(header.metadata) + u64::from(header.alpha) + substreams
+}
+
+/// The kinds of the chunks, in file order.
+fn kinds(header: &Header) -> Result<impl Iterator<Item = ChunkKind> + use<>> {
+    let count = header.groups().count();
+    let limit = u64::from(u32::MAX);
+    let groups = u32::try_from(count).map_err(|_| Error::Limit { what: "groups", needed: count, limit })?;
+    let hyper = (0..groups).map(|group| ChunkKind::Hyper { group });
+    let passes =
+        (0..PASSES).flat_map(move |pass| (0..groups).map(move |group| ChunkKind::Pass { pass, group }));
+    let metadata = header.metadata.then_some(ChunkKind::Metadata);
+    let alpha = header.alpha.then_some(ChunkKind::Alpha);
+    Ok(metadata.into_iter().chain(alpha).chain(hyper).chain(passes))
+}
+
+/// A place in the table.
+struct Table<'a> {
+    bytes: &'a [u8],
+    offset: usize,
+}
+
+impl<'a> Table<'a> {
+    fn take(&mut self, count: usize) -> Result<&'a [u8]> {
+        let rest = &self.bytes[self.offset..];
+        let taken = rest.get(..count).ok_or(Error::Truncated {
+            what: TABLE,
+            offset: self.bytes.len() as u64,
+            missing: count.saturating_sub(rest.len()) as u64,
+        })?;
+        self.offset += count;
+        Ok(taken)
+    }
+
+    /// An unsigned LEB128 number in its shortest form.
+    fn length(&mut self) -> Result<u64> {
+        let offset = self.offset;
+        let mut length = 0;
+        for i in 0..LENGTH_BYTES {
+            let byte = self.take(1)?[0];
+            length |= u64::from(byte & 0x7f) << (7 * i);
+            if byte < 0x80 {
+                if byte == 0 && i > 0 {
+                    let detail = format!("length at byte {offset} is not in its shortest form");
+                    return Err(Error::Invalid { what: TABLE, detail });
+                }
+                return Ok(length);
+            }
+        }
+        let detail = format!("length at byte {offset} is longer than {LENGTH_BYTES} bytes");
+        Err(Error::Invalid { what: TABLE, detail })
+    }
+}
+
+fn write_length(bytes: &mut Vec<u8>, mut length: u64) {
+    assert!(length < 1 << (7 * LENGTH_BYTES), "a chunk of {length} bytes");
+    while length >= 0x80 {
+        bytes.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    bytes.push(length as u8);
+}

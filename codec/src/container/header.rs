@@ -1,0 +1,188 @@
+//! The fixed fields of a stream, and the grid of groups that follows from them.
+
+use crate::{Error, Limits, Result};
+use byteorder::{ByteOrder, LittleEndian};
+
+/// First bytes of every stream. As PNG's, they show up transfers that alter line ends or the eighth bit.
+pub(super) const SIGNATURE: [u8; 8] = *b"\x89AEC\r\n\x1a\n";
+/// Bytes of the fixed fields.
+pub(super) const SIZE: usize = 35;
+
+const VERSION: u8 = 1;
+const FORMAT: &str = ".aec";
+const GRAY: u8 = 1;
+const ALPHA: u8 = 2;
+const METADATA: u8 = 4;
+const SOURCE_16BIT: u8 = 8;
+/// Side of a latent in pixels, as a power of two.
+const LATENT_LOG2: u8 = 4;
+
+/// The fixed fields of a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// One colour sample a pixel instead of three.
+    pub gray: bool,
+    /// There is an alpha chunk.
+    pub alpha: bool,
+    /// There is a metadata chunk.
+    pub metadata: bool,
+    /// The source had 16 bits a sample (information only).
+    pub source_16bit: bool,
+    /// EXIF orientation of the stored rows, 1 to 8.
+    pub orientation: u8,
+    /// 0 other, 1 `fast`, 2 `best` (information only).
+    pub profile: u8,
+    /// Width in pixels, at least 1.
+    pub width: u32,
+    /// Height in pixels, at least 1.
+    pub height: u32,
+    /// Quality, 0 to 6400: 64 to a unit of the 0 to 100 scale.
+    pub quality: u16,
+    /// Side of a group in pixels as a power of two, 6 to 14.
+    pub group_log2: u8,
+    /// First bytes of the model's BLAKE3.
+    pub model: [u8; 8],
+    /// First bytes of the BLAKE3 of the decoded colour samples.
+    pub pixel_hash: [u8; 4],
+}
+
+impl Header {
+    /// The grid of groups.
+    pub fn groups(&self) -> Groups {
+        let [width, height] = [self.width, self.height].map(|side| side.div_ceil(1 << LATENT_LOG2));
+        let side = 1 << (self.group_log2 - LATENT_LOG2);
+        Groups { columns: width.div_ceil(side), rows: height.div_ceil(side), side, width, height }
+    }
+
+    /// Reads the fields from the start of a stream. The checksum over them is the caller's business.
+    pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        let start = &bytes[..bytes.len().min(SIGNATURE.len())];
+        if start.is_empty() || !SIGNATURE.starts_with(start) {
+            return Err(Error::Signature { format: FORMAT, found: start.to_vec() });
+        }
+        if let Some(&found) = bytes.get(8).filter(|&&version| version != VERSION) {
+            return Err(Error::Version { format: FORMAT, found, expected: VERSION });
+        }
+        let Some(b) = bytes.first_chunk::<SIZE>() else {
+            let (offset, missing) = (bytes.len() as u64, (SIZE - bytes.len()) as u64);
+            return Err(Error::Truncated { what: "header", offset, missing });
+        };
+        let flags = b[9];
+        if flags & !(GRAY | ALPHA | METADATA | SOURCE_16BIT) != 0 {
+            return Err(invalid(
+                "flags",
+                format!("{flags:#010b} has bits that version {VERSION} does not know"),
+            ));
+        }
+        let header = Self {
+            gray: flags & GRAY != 0,
+            alpha: flags & ALPHA != 0,
+            metadata: flags & METADATA != 0,
+            source_16bit: flags & SOURCE_16BIT != 0,
+            orientation: b[10],
+            profile: b[11],
+            width: LittleEndian::read_u32(&b[12..16]),
+            height: LittleEndian::read_u32(&b[16..20]),
+            quality: LittleEndian::read_u16(&b[20..22]),
+            group_log2: b[22],
+            model: std::array::from_fn(|i| b[23 + i]),
+            pixel_hash: std::array::from_fn(|i| b[31 + i]),
+        };
+        header.check()?;
+        limits.check_pixels(header.width, header.height)?;
+        Ok(header)
+    }
+
+    /// The fields as they stand in a stream.
+    pub(super) fn bytes(&self) -> [u8; SIZE] {
+        let mut b = [0; SIZE];
+        b[..8].copy_from_slice(&SIGNATURE);
+        b[8] = VERSION;
+        for (set, flag) in [
+            (self.gray, GRAY),
+            (self.alpha, ALPHA),
+            (self.metadata, METADATA),
+            (self.source_16bit, SOURCE_16BIT),
+        ] {
+            b[9] |= if set { flag } else { 0 };
+        }
+        b[10] = self.orientation;
+        b[11] = self.profile;
+        LittleEndian::write_u32(&mut b[12..16], self.width);
+        LittleEndian::write_u32(&mut b[16..20], self.height);
+        LittleEndian::write_u16(&mut b[20..22], self.quality);
+        b[22] = self.group_log2;
+        b[23..31].copy_from_slice(&self.model);
+        b[31..].copy_from_slice(&self.pixel_hash);
+        b
+    }
+
+    /// Whether every field is in its range.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.width == 0 || self.height == 0 {
+            return Err(invalid(
+                "size",
+                format!("{}x{}, expected sides of 1 and more", self.width, self.height),
+            ));
+        }
+        for (what, value, low, high) in [
+            ("orientation", u16::from(self.orientation), 1, 8),
+            ("quality", self.quality, 0, 6400),
+            ("group_log2", u16::from(self.group_log2), 6, 14),
+        ] {
+            if !(low..=high).contains(&value) {
+                return Err(invalid(what, format!("{value}, expected {low} to {high}")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn invalid(what: &'static str, detail: String) -> Error {
+    Error::Invalid { what, detail }
+}
+
+/// The grid of groups of a picture, in raster order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Groups {
+    /// Groups in a row.
+    pub columns: u32,
+    /// Rows of groups.
+    pub rows: u32,
+    /// Side of a whole group in latents.
+    pub side: u32,
+    /// Width of the picture in latents.
+    pub width: u32,
+    /// Height of the picture in latents.
+    pub height: u32,
+}
+
+impl Groups {
+    /// Number of groups.
+    pub fn count(&self) -> u64 {
+        u64::from(self.columns) * u64::from(self.rows)
+    }
+
+    /// The latents of a group; those at the right and lower edge are smaller.
+    ///
+    /// # Panics
+    /// If there is no such group.
+    pub fn rect(&self, group: u32) -> LatentRect {
+        assert!(u64::from(group) < self.count(), "group {group} of {}", self.count());
+        let (x, y) = (group % self.columns * self.side, group / self.columns * self.side);
+        LatentRect { x, y, w: self.side.min(self.width - x), h: self.side.min(self.height - y) }
+    }
+}
+
+/// A rectangle of the picture's grid of latents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LatentRect {
+    /// First column.
+    pub x: u32,
+    /// First row.
+    pub y: u32,
+    /// Width, at least 1.
+    pub w: u32,
+    /// Height, at least 1.
+    pub h: u32,
+}

@@ -1,0 +1,67 @@
+//! ICC, EXIF and XMP as records in one zstd frame.
+
+use super::frame;
+use crate::{Error, Limits, Metadata, Result};
+use byteorder::{ByteOrder, LittleEndian};
+
+const WHAT: &str = "metadata";
+const ICC: u8 = 1;
+const EXIF: u8 = 2;
+const XMP: u8 = 3;
+/// Kind and length.
+const RECORD_HEADER: usize = 5;
+/// Metadata is small; the best ratio costs next to nothing.
+const LEVEL: i32 = 19;
+
+/// Packs the records into a chunk.
+///
+/// # Panics
+/// If a record has 4 GiB or more.
+pub fn pack(metadata: &Metadata) -> Vec<u8> {
+    let mut records = Vec::new();
+    for (kind, record) in [(ICC, &metadata.icc), (EXIF, &metadata.exif), (XMP, &metadata.xmp)] {
+        if let Some(record) = record {
+            let length = u32::try_from(record.len()).expect("a record below 4 GiB");
+            records.push(kind);
+            records.extend(length.to_le_bytes());
+            records.extend_from_slice(record);
+        }
+    }
+    frame::pack(&records, LEVEL)
+}
+
+/// Takes the records out of a chunk. Kinds that this version does not know are skipped.
+///
+/// # Errors
+/// [`Error::Limit`] where there is more than the limits allow, [`Error::Truncated`] for a record that is cut short,
+/// [`Error::Invalid`] for a kind that occurs twice and for what is not one zstd frame.
+pub fn unpack(bytes: &[u8], limits: &Limits) -> Result<Metadata> {
+    let records = frame::unpack(WHAT, bytes, limits.metadata.min(limits.bytes))?;
+    let mut metadata = Metadata::default();
+    let mut rest = records.as_slice();
+    while !rest.is_empty() {
+        let cut = |missing: usize| Error::Truncated {
+            what: WHAT,
+            offset: records.len() as u64,
+            missing: missing as u64,
+        };
+        let (head, tail) =
+            rest.split_first_chunk::<RECORD_HEADER>().ok_or_else(|| cut(RECORD_HEADER - rest.len()))?;
+        let length = LittleEndian::read_u32(&head[1..]) as usize;
+        let (record, tail) = tail.split_at_checked(length).ok_or_else(|| cut(length - tail.len()))?;
+        rest = tail;
+        let place = match head[0] {
+            ICC => &mut metadata.icc,
+            EXIF => &mut metadata.exif,
+            XMP => &mut metadata.xmp,
+            _ => continue,
+        };
+        if place.replace(record.to_vec()).is_some() {
+            return Err(Error::Invalid {
+                what: WHAT,
+                detail: format!("a second record of kind {}", head[0]),
+            });
+        }
+    }
+    Ok(metadata)
+}

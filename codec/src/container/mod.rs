@@ -1,0 +1,18 @@
+//! The `.aec` container: header, table of chunks, metadata and alpha (docs/format.md, section 7).
+//!
+//! [`read`] never copies a chunk and never fails because of a damaged one: each chunk says whether it is present, cut
+//! or corrupt, and the caller decides what is left of the picture.
+
+pub mod alpha;
+mod chunks;
+mod frame;
+mod header;
+pub mod metadata;
+#[cfg(test)]
+mod tests;
+
+pub use chunks::{Chunk, ChunkKind, ChunkState, Stream, read, write};
+pub use header::{Groups, Header, LatentRect};
+
+/// Passes of each group; its hyper-latents come before them.
+pub const PASSES: u8 = 4;
