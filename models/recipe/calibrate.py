@@ -7,33 +7,43 @@ from torch import nn
 
 import tables
 from data import Crops, list_images, load
-from net import Block, Codec
+from net import PASS_QUARTER, Block, Codec
 
 
 @torch.no_grad()
-def ranges(net: Codec, images: list[torch.Tensor], points: int) -> dict[str, float]:
+def ranges(net: Codec, images: list[torch.Tensor], points: int) -> tuple[dict[str, float], torch.Tensor]:
     """Largest magnitude of each layer's input (`name.in`) and output (`name.out`) over all qualities.
 
-    `mean` is that of the predicted means of the latents.
+    And that of each channel of the latents, encoded, predicted and decoded: [M].
     """
     reach: dict[str, float] = {}
+    latents = torch.zeros(net.shapes.m)
 
-    def note(name: str, *values: torch.Tensor):
-        reach[name] = max(reach.get(name, 0.0), *(v.abs().max().item() for v in values))
+    def note(name: str, v: torch.Tensor):
+        reach[name] = max(reach.get(name, 0.0), v.abs().max().item())
+
+    def note_latents(y: torch.Tensor, first: int = 0):
+        seen = latents[first : first + y.shape[-1]]
+        torch.maximum(seen, y.abs().flatten(0, -2).amax(0), out=seen)
 
     def hook(name: str):
         def seen(module, inputs, output):
-            note(name + ".in", *inputs)
+            note(name + ".in", inputs[0])
             note(name + ".out", output)
+            if name == "e_out":
+                note_latents(output)
+            elif name == "d_in":
+                note_latents(inputs[0])
         return seen
 
     handles = [mod.register_forward_hook(hook(name)) for name, mod in net.named_modules()
                if isinstance(mod, (nn.Linear, nn.Conv2d, Block))]
     predict = net.predict
 
-    def traced(*args):
-        log_sigma, mean = predict(*args)
-        note("mean", mean)
+    def traced(feature, head, k):
+        log_sigma, mean = predict(feature, head, k)
+        for one, part in zip(mean, PASS_QUARTER[k]):
+            note_latents(one, part * net.shapes.m // 4)
         return log_sigma, mean
 
     net.predict = traced
@@ -46,7 +56,7 @@ def ranges(net: Codec, images: list[torch.Tensor], points: int) -> dict[str, flo
         del net.predict
         for h in handles:
             h.remove()
-    return reach
+    return reach | {"latents": latents.max().item()}, latents
 
 
 def to_float(image: torch.Tensor, multiple: int = 64) -> torch.Tensor:

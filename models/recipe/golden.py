@@ -39,11 +39,9 @@ def vectors(model: Model, net: Codec) -> dict[str, torch.Tensor]:
             found |= {f"pass{k}.scale": one.scale.short(), f"pass{k}.mean": one.mean.short(),
                       f"pass{k}.level": one.level.byte(), f"pass{k}.symbol": one.symbol.short()}
         at = torch.tensor([q * (net.shapes.knots - 1) / 6400])
-        x = to_float(image)
-        x_hat, y_bpp, z_bpp = net(x, at, noise=False)
-        area = x.shape[1] * x.shape[2]
+        # From the same decoded latents: with its own symbols a network of other padding would differ more.
+        x_hat = net.synthesise(coded.y_hat[None].float() / 2**model.y_fraction, at)
         found["float_decoded"] = (x_hat[0, :h, :w] * 255 + 127.5).round().clamp(0, 255).byte()
-        found["float_bits"] = torch.stack([z_bpp[0], y_bpp[0]]) * area
         if q == QUALITIES[0]:
             found["float_y"] = net.analyse(to_float(image, 16), at)[0].half()
         out |= {f"q{q}.{name}": t.contiguous() for name, t in found.items()}

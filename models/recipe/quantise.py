@@ -16,6 +16,7 @@ from net import Block, Codec, Shapes
 
 HEADROOM = 1.5
 ROWS = 51  # of the quality tables
+MAX_FRACTION = 14  # for tensors that are all but zero
 SCALE_FRACTION = 7
 PROFILE_IDS = {"fast": 1, "best": 2}
 
@@ -38,10 +39,10 @@ class Quantiser:
         self.layers: dict[str, fixed.Product | fixed.Block] = {}
         self.report: list[Fit] = []
 
-    def fraction(self, *names: str, limit: float = 0.0) -> int:
+    def fraction(self, *names: str) -> int:
         """Fraction bits for a tensor that is known by these names in the ranges."""
-        largest = max(max(self.reach[n] for n in names) * HEADROOM, limit, 2.0**-12)
-        return int(math.floor(math.log2(fixed.LIMIT / largest)))
+        largest = max(self.reach[n] for n in names) * HEADROOM
+        return int(math.floor(math.log2(fixed.LIMIT / max(largest, fixed.LIMIT / 2.0**MAX_FRACTION))))
 
     def product(self, name: str, f_in, f_out: int, limit: int = fixed.LIMIT, kind=fixed.Product,
                 weight=None, bias=None):
@@ -93,7 +94,7 @@ def quantise(net: Codec, reach: dict[str, float], profile: str = "", skip_below:
     """The integer model without its z tables, and how each layer was fitted."""
     s, qz = net.shapes, Quantiser(net, reach)
     e_blocks, d_blocks = [f"e.{i}" for i in range(s.ne)], [f"d.{i}" for i in range(s.nd)]
-    f_y = qz.fraction("e_out.out", "mean", "d_in.in")
+    f_y = qz.fraction("latents")
 
     # The network's input is p / 255 - 1/2, the integer one 2p - 255.
     f_first, f_e = qz.fraction("e_in.out"), qz.stream(*e_blocks)

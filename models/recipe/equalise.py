@@ -1,0 +1,31 @@
+"""Evens out the reach of the latent channels without changing what the network computes.
+
+All latents share one fraction, and a few of them (the mean colours) reach ten times as far as the
+others, which leaves those few bits. Powers of two move between the layers that write a latent and
+those that read it, so the float network gives the same picture as before.
+"""
+
+import math
+
+import torch
+
+from net import Codec
+
+# The others keep twice the room of the farthest: drawings and text reach farther than photographs.
+ROOM = 2
+MAX_BITS = 3
+
+
+@torch.no_grad()
+def equalise(net: Codec, latents: torch.Tensor):
+    """Scales the latents in place, given the reach of each channel [M]."""
+    bits = (latents.max() / (ROOM * latents.clamp_min(1e-9))).log2().floor().clamp(0, MAX_BITS)
+    scale, log_scale, m = 2**bits, bits * math.log(2), net.shapes.m
+    for layer in (net.e_out, net.head0, net.head):
+        layer.weight[-m:] *= scale[:, None]
+        layer.bias[-m:] *= scale
+    for head in (net.head0, net.head):
+        head.bias[:m] += log_scale
+    net.y_gain -= log_scale
+    for layer in (net.he_in, net.d_in, *net.ctx_in):
+        layer.weight[:, :m] /= scale
