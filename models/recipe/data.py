@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+import graphics
+
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".ppm"}
 
 
@@ -33,10 +35,15 @@ class Crops:
     def megapixels(self) -> float:
         return sum(i.shape[0] * i.shape[1] for i in self.images) / 1e6
 
-    def batch(self, rng: np.random.Generator, count: int, side: int, gray: float = 0.03):
-        """float32 [count, side, side, 3] in [-0.5, 0.5]: random flips, a few turned gray."""
+    def batch(self, rng: np.random.Generator, count: int, side: int, gray=0.03, drawn=0.04):
+        """float32 [count, side, side, 3] in [-0.5, 0.5]: flipped at random, a share of them turned
+        gray, a share drawn (see graphics.py) instead of photographed."""
         out = []
         for i in rng.choice(len(self.images), count, p=self.weight):
+            if rng.random() < drawn:
+                crop = torch.from_numpy(graphics.draw(rng, side)).to(self.images[0].device)
+                out.append(crop.float())
+                continue
             im = self.images[i]
             y = int(rng.integers(im.shape[0] - side + 1))
             x = int(rng.integers(im.shape[1] - side + 1))

@@ -1,0 +1,57 @@
+"""Generated crops of what photographs lack: text, flat shapes, stripes, checkerboards, noise.
+
+A network that has never seen them produces activations far outside of its usual range.
+"""
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+WORDS = "the quick brown fox jumps over a lazy dog 0123456789 RATE distortion, (QUIC) & Latents!".split()
+
+
+def draw(rng: np.random.Generator, side: int) -> np.ndarray:
+    """A crop as uint8 [side, side, 3]."""
+    kind = rng.random()
+    image = page(rng, side) if kind < 0.5 else pattern(rng, side)
+    if rng.random() < 0.3:
+        noise = rng.normal(0, rng.uniform(2, 60), image.shape)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return image
+
+
+def color(rng: np.random.Generator) -> tuple[int, int, int]:
+    """Any colour; half of the time black, white or gray."""
+    c = rng.integers(0, 256, 3) if rng.random() < 0.5 else np.repeat(rng.choice([0, 128, 255]), 3)
+    return tuple(int(v) for v in c)
+
+
+def page(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Shapes and lines of text."""
+    image = Image.new("RGB", (side, side), color(rng))
+    pen = ImageDraw.Draw(image)
+    for _ in range(rng.integers(0, 8)):
+        box = sorted(int(v) for v in rng.integers(0, side, 2)), sorted(int(v) for v in rng.integers(0, side, 2))
+        corners = [box[0][0], box[1][0], box[0][1], box[1][1]]
+        (pen.rectangle if rng.random() < 0.6 else pen.ellipse)(corners, fill=color(rng))
+    size = int(rng.integers(7, 40))
+    font = ImageFont.load_default(size)
+    ink = color(rng)
+    for y in range(int(rng.integers(0, size)), side, int(size * rng.uniform(1.1, 2)) + 1):
+        line = " ".join(rng.choice(WORDS, 24))
+        pen.text((int(rng.integers(-40, 40)), y), line, fill=ink, font=font)
+    return np.array(image)
+
+
+def pattern(rng: np.random.Generator, side: int) -> np.ndarray:
+    """Stripes, checkerboards or blocky noise between two colours."""
+    y, x = np.mgrid[:side, :side]
+    period = int(2 ** rng.uniform(0, 5))
+    kind = rng.integers(3)
+    if kind == 0:
+        mask = ((x * rng.integers(0, 3) + y * rng.integers(0, 3)) // period) % 2
+    elif kind == 1:
+        mask = (x // period + y // period) % 2
+    else:
+        mask = rng.integers(0, 2, (side // period + 1, side // period + 1))[y // period, x // period]
+    a, b = np.array(color(rng)), np.array(color(rng))
+    return np.where(mask[..., None] == 1, a, b).astype(np.uint8)
