@@ -130,7 +130,9 @@ pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Resu
     };
     let mut bytes = b"\x89AEC\r\n\x1a\n\x01".to_vec();
     let gray = picture.color == Color::Gray;
-    bytes.push(u8::from(gray) | u8::from(picture.alpha.is_some()) << 1 | u8::from(picture.source_bits == 16) << 3);
+    bytes.push(
+        u8::from(gray) | u8::from(picture.alpha.is_some()) << 1 | u8::from(picture.source_bits == 16) << 3,
+    );
     bytes.push(picture.orientation);
     bytes.push(model.profile() as u8);
     bytes.extend(picture.width.to_le_bytes());
@@ -161,7 +163,8 @@ pub fn decode(bytes: &[u8], _: &Model, options: &DecodeOptions) -> Result<Decode
     let mut picture = Picture::new(header.width, header.height, color, data)?;
     picture.alpha = alpha;
     picture.orientation = header.orientation;
-    let hash_matches = (options.passes == 4 && options.region.is_none()).then(|| hash[..4] == header.pixel_hash);
+    let hash_matches =
+        (options.passes == 4 && options.region.is_none()).then(|| hash[..4] == header.pixel_hash);
     Ok(Decoded { picture, missing, pixel_hash: hash, hash_matches })
 }
 
@@ -246,7 +249,8 @@ pub mod container {
         } else {
             ChunkState::Present(data)
         };
-        let chunks = vec![Chunk { kind: ChunkKind::Pass { group: 0, pass: 0 }, length: pixels * channels, state }];
+        let chunks =
+            vec![Chunk { kind: ChunkKind::Pass { group: 0, pass: 0 }, length: pixels * channels, state }];
         Ok(Stream { header, chunks })
     }
 }

@@ -105,7 +105,12 @@ fn sniff(bytes: &[u8]) -> Result<ImageFormat> {
 }
 
 /// What the `image` crate does not tell: metadata in odd places, further pictures, missing data.
-fn inspect(format: ImageFormat, bytes: &[u8], metadata: &mut Metadata, notices: &mut Vec<Notice>) -> Result<()> {
+fn inspect(
+    format: ImageFormat,
+    bytes: &[u8],
+    metadata: &mut Metadata,
+    notices: &mut Vec<Notice>,
+) -> Result<()> {
     let mut several = false;
     match format {
         ImageFormat::Png => {
@@ -131,7 +136,9 @@ fn inspect(format: ImageFormat, bytes: &[u8], metadata: &mut Metadata, notices: 
             }
         }
         // The animation flag of the extended header.
-        ImageFormat::WebP => several = bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|f| f & 2 != 0),
+        ImageFormat::WebP => {
+            several = bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|f| f & 2 != 0)
+        }
         _ => {}
     }
     if several {

@@ -71,7 +71,8 @@ fn flatten(picture: &mut Picture) {
     let Some(alpha) = picture.alpha.take() else { return };
     for (samples, alpha) in picture.samples.chunks_exact_mut(picture.color.channels()).zip(alpha) {
         for sample in samples {
-            *sample = ((u32::from(*sample) * u32::from(alpha) + 255 * (255 - u32::from(alpha)) + 127) / 255) as u8;
+            *sample =
+                ((u32::from(*sample) * u32::from(alpha) + 255 * (255 - u32::from(alpha)) + 127) / 255) as u8;
         }
     }
 }
