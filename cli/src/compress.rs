@@ -2,16 +2,17 @@
 
 use std::path::PathBuf;
 
-use aecodec::{EncodeOptions, Encoded, Limits, Model, Picture, Quality, Target, files};
+use aecodec::{EncodeOptions, Encoded, Model, Picture, Quality, Target, files};
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::batch::{self, Item, Sums};
 use crate::failure::Exit;
+use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::models::{self, ProfileName};
 use crate::output::{self, Existing};
-use crate::report::{Reporter, Stream, Style, bits_per_pixel, decibels, grouped, saved, saving};
+use crate::report::{bits_per_pixel, decibels, grouped, saved, saving};
 use crate::{plan, size};
 
 #[derive(clap::Args)]
@@ -36,41 +37,6 @@ pub struct Args {
     /// Replace outputs that exist
     #[arg(short, long)]
     force: bool,
-}
-
-/// What every command takes.
-#[derive(clap::Args)]
-pub struct Common {
-    /// Print one JSON object per line
-    #[arg(long)]
-    pub json: bool,
-    /// Threads to use; 0 is one for each core
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub threads: usize,
-    /// Refuse pictures of more pixels than this
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    max_pixels: Option<u64>,
-}
-
-impl Common {
-    /// The limits, raised or lowered as asked for.
-    pub fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        if let Some(pixels) = self.max_pixels {
-            let bytes_per_pixel = limits.bytes.div_ceil(limits.pixels.max(1));
-            limits.bytes = limits.bytes.max(pixels.saturating_mul(bytes_per_pixel));
-            limits.pixels = pixels;
-        }
-        limits
-    }
-
-    /// Results beside data go to stderr.
-    pub fn reporter(&self, to_stdout: bool) -> Reporter {
-        Reporter {
-            stream: if to_stdout { Stream::Stderr } else { Stream::Stdout },
-            style: if self.json { Style::Json } else { Style::Text },
-        }
-    }
 }
 
 #[derive(clap::Args)]

@@ -9,8 +9,8 @@ use anyhow::{Result, bail};
 use serde_json::json;
 
 use crate::batch::{self, Item, Sums};
-use crate::compress::Common;
 use crate::failure::{Exit, usage};
+use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::models::Models;
 use crate::output::{Existing, Target};

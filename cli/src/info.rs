@@ -7,9 +7,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::batch::{self, Item, Sums};
-use crate::compress::Common;
 use crate::decompress::is_coded;
 use crate::failure::Exit;
+use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::models::{Models, profile_name};
 use crate::report::{bits_per_pixel, grouped, hex};

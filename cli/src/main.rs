@@ -4,6 +4,7 @@ mod batch;
 mod compress;
 mod decompress;
 mod failure;
+mod flags;
 mod info;
 mod inputs;
 mod interrupt;

@@ -141,8 +141,16 @@ pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Resu
     bytes.push(9);
     bytes.extend(&model.id()[..8]);
     bytes.extend(&blake3::hash(&picture.samples).as_bytes()[..4]);
+    for block in [&picture.metadata.icc, &picture.metadata.exif, &picture.metadata.xmp] {
+        bytes.extend((block.as_ref().map_or(0, Vec::len) as u32).to_le_bytes());
+        bytes.extend(block.iter().flatten());
+    }
     bytes.extend(&picture.samples);
     bytes.extend(picture.alpha.iter().flatten());
+    let reached = match options.target {
+        Target::Bytes(most) => bytes.len() as u64 <= most,
+        _ => reached,
+    };
     Ok(Encoded { bytes, quality, psnr: f64::INFINITY, reached })
 }
 
@@ -151,6 +159,13 @@ pub fn decode(bytes: &[u8], _: &Model, options: &DecodeOptions) -> Result<Decode
     let color = if header.gray { Color::Gray } else { Color::Rgb };
     let pixels = header.width as usize * header.height as usize;
     let mut data = bytes[HEADER..].to_vec();
+    let mut block = || {
+        let length = u32::from_le_bytes(*data.first_chunk()?) as usize;
+        let block = data.get(4..4 + length)?.to_vec();
+        data.drain(..4 + length);
+        Some(block).filter(|block| !block.is_empty())
+    };
+    let metadata = crate::Metadata { icc: block(), exif: block(), xmp: block() };
     let mut missing = Vec::new();
     let whole = pixels * (color.channels() + usize::from(header.alpha));
     if data.len() < whole {
@@ -162,6 +177,16 @@ pub fn decode(bytes: &[u8], _: &Model, options: &DecodeOptions) -> Result<Decode
     let hash = *blake3::hash(&data).as_bytes();
     let mut picture = Picture::new(header.width, header.height, color, data)?;
     picture.alpha = alpha;
+    picture.metadata = metadata;
+    if let Some(r) = options.region {
+        let crop = |data: &[u8], n: usize| -> Vec<u8> {
+            let rows = data.chunks(header.width as usize * n).skip(r.y as usize).take(r.height as usize);
+            rows.flat_map(|row| row[r.x as usize * n..(r.x + r.width) as usize * n].to_vec()).collect()
+        };
+        picture.samples = crop(&picture.samples, color.channels());
+        picture.alpha = picture.alpha.map(|alpha| crop(&alpha, 1));
+        (picture.width, picture.height) = (r.width, r.height);
+    }
     picture.orientation = header.orientation;
     let hash_matches =
         (options.passes == 4 && options.region.is_none()).then(|| hash[..4] == header.pixel_hash);
@@ -244,7 +269,7 @@ pub mod container {
         }
         let channels = if header.gray { 1 } else { 3 } + u64::from(header.alpha);
         let data = &bytes[HEADER..];
-        let state = if (data.len() as u64) < pixels * channels {
+        let state = if (data.len() as u64) < pixels * channels + 12 {
             ChunkState::Cut { have: data.len() as u64 }
         } else {
             ChunkState::Present(data)

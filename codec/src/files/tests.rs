@@ -257,10 +257,9 @@ fn a_header_that_asks_for_too_much_is_refused() {
     let crc = crc32fast::hash(&bomb[12..29]);
     bomb[29..33].copy_from_slice(&crc.to_be_bytes());
     for bytes in [&bomb[..], b"P6 60000 60000 255\n"] {
-        let mut limits = Limits::default();
-        limits.pixels = 1 << 28;
+        let limits = Limits { pixels: 1 << 28, ..Limits::default() };
         let error = read(bytes, &limits).unwrap_err();
-        assert!(matches!(error, Error::Limit { needed: 3_600_000_000, .. } | Error::Image(_)), "{error}");
+        assert!(matches!(error, Error::Limit { needed: 3_600_000_000, .. }), "{error}");
     }
 }
 
