@@ -85,6 +85,7 @@ pub fn run(
     progress.finish();
 
     if inputs.len() > 1
+        && sums.files > 0
         && let Some((text, json)) = total(&sums)
     {
         reporter.result(&text, &json)?;

@@ -52,16 +52,16 @@ pub fn usage(text: impl Into<String>) -> anyhow::Error {
 pub fn describe(error: &anyhow::Error) -> String {
     let mut line = String::new();
     for cause in error.chain() {
-        let text = match cause.downcast_ref::<std::io::Error>() {
-            Some(io) => plain(io),
-            None => cause.to_string(),
+        let text = match (cause.downcast_ref(), cause.downcast_ref()) {
+            (Some(io), _) | (None, Some(aecodec::Error::Io(io))) => plain(io),
+            _ => cause.to_string(),
         };
         // A transparent error repeats the text of its cause.
         if !line.ends_with(&text) {
             if !line.is_empty() {
                 line.push_str(": ");
             }
-            line.push_str(&text);
+            line.push_str(text.trim_end());
         }
     }
     if let Some(advice) = error.chain().find_map(advice) {

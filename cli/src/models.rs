@@ -75,7 +75,7 @@ pub fn to_encode_with(path: Option<&Path>, profile: ProfileName) -> Result<Arc<M
     }
     Model::embedded(profile.into()).with_context(|| {
         let name = format!("{profile:?}").to_lowercase();
-        format!("--profile {name}: this build does not hold the model; give its file with --model")
+        format!("--profile {name} (--model takes the file of a model that is not in this build)")
     })
 }
 

@@ -55,7 +55,7 @@ fn sixteen_bits_are_coded_as_eight_and_it_is_said() {
 #[test]
 fn metadata_is_byte_identical() {
     let place = Workplace::new();
-    let mut icc: Vec<u8> = (0..3000_u32).map(|i| (i * i >> 3) as u8).collect();
+    let mut icc: Vec<u8> = (0..3000_u32).map(|i| ((i * i) >> 3) as u8).collect();
     icc[16..20].copy_from_slice(b"RGB ");
     // A TIFF header, one entry: orientation 6.
     let exif = b"II\x2A\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();

@@ -1,10 +1,10 @@
 //! Reads picture files: any bit depth and layout becomes 8-bit gray or RGB, with alpha apart.
 
-use std::io::Cursor;
+use std::io::{Cursor, ErrorKind};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
+use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 
 use super::{Notice, exif, jpeg, png, tiff};
 use crate::{Color, Error, Limits, Metadata, Picture, Result};
@@ -37,7 +37,8 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Picture, Vec<Notice>)> {
     let mut image_limits = image::Limits::no_limits();
     image_limits.max_alloc = Some(limits.bytes);
     reader.limits(image_limits);
-    let mut decoder = reader.into_decoder()?;
+    let damaged = |error| ended_early(error, bytes.len());
+    let mut decoder = reader.into_decoder().map_err(damaged)?;
 
     let (width, height) = decoder.dimensions();
     check(width, height, decoder.total_bytes(), limits)?;
@@ -55,7 +56,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Picture, Vec<Notice>)> {
 
     let layout = decoder.color_type();
     let mut data = vec![0; usize::try_from(decoder.total_bytes()).map_err(|_| too_large(limits))?];
-    decoder.read_image(&mut data)?;
+    decoder.read_image(&mut data).map_err(damaged)?;
 
     let sixteen = match layout {
         ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => false,
@@ -145,6 +146,16 @@ fn inspect(
         notices.push(Notice::FirstPicture);
     }
     Ok(())
+}
+
+/// The image crate says of missing data only that a buffer could not be filled.
+fn ended_early(error: ImageError, length: usize) -> Error {
+    match error {
+        ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
+            Error::Truncated { what: "picture", offset: length as u64, missing: 1 }
+        }
+        other => other.into(),
+    }
 }
 
 fn check(width: u32, height: u32, bytes: u64, limits: &Limits) -> Result<()> {
