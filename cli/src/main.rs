@@ -1,1 +1,80 @@
-fn main() {}
+//! `aecodec`: the command line.
+
+mod batch;
+mod compress;
+mod decompress;
+mod failure;
+mod flags;
+mod info;
+mod inputs;
+mod interrupt;
+mod models;
+mod output;
+mod plan;
+mod progress;
+mod report;
+mod size;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use failure::Exit;
+
+/// A learned image codec: small files, the same pixels on every machine.
+#[derive(Parser)]
+#[command(name = "aecodec", version, arg_required_else_help = true, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Compress pictures to .aec
+    Compress(compress::Args),
+    /// Decompress .aec to pictures
+    Decompress(decompress::Args),
+    /// Show what .aec files hold
+    Info(info::Args),
+    /// Check that .aec files are whole and decode to the pixels that were coded
+    Verify(verify::Args),
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aecodec compress photo.png -o photo.aec
+  aecodec compress photo.jpg -o photo.aec --size 80KB
+  aecodec compress photos/ -o coded/ --quality 60
+  aecodec decompress photo.aec -o photo.png
+  aecodec info photo.aec
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing to do, 4 done in part.";
+
+fn main() -> ExitCode {
+    // A panic is reported as an error with its file; the trace is for those who ask for it.
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to stdout, which may be a closed pipe.
+            let _ = error.print();
+            return ExitCode::from(error.exit_code() as u8);
+        }
+    };
+    interrupt::install();
+    let result = batch::caught(|| match cli.command {
+        Command::Compress(args) => compress::run(&args),
+        Command::Decompress(args) => decompress::run(&args),
+        Command::Info(args) => info::run(&args),
+        Command::Verify(args) => verify::run(&args),
+    });
+    let exit = result.unwrap_or_else(|error| {
+        report::warn("error", &failure::describe(&error));
+        Exit::of(&error)
+    });
+    ExitCode::from(exit as u8)
+}

@@ -82,11 +82,15 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
     let gains = model.gains(quality);
 
     let mut missing: Vec<String> = stream.chunks.iter().filter_map(account).collect();
-    let decoder = Decoder { model, path, gains: &gains, quality, passes: usize::from(options.passes).min(PASSES) };
+    let decoder =
+        Decoder { model, path, gains: &gains, quality, passes: usize::from(options.passes).min(PASSES) };
     let (y_hat, damaged) = decoder.latents(&stream, &area, threads);
     missing.extend(damaged);
 
-    let cut = Cut { threads, largest: (options.window.0.div_ceil(8).max(1) as usize, options.window.1.div_ceil(8).max(1) as usize) };
+    let cut = Cut {
+        threads,
+        largest: (options.window.0.div_ceil(8).max(1) as usize, options.window.1.div_ceil(8).max(1) as usize),
+    };
     let samples = synthesis::synthesise(&model.net, path, &y_hat, &gains, area.clone(), color, cut);
     let hash = blake3::hash(&samples);
     let whole = options.region.is_none() && decoder.passes == PASSES && missing.is_empty();
@@ -103,9 +107,13 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
 fn area(stream: &Stream, region: Option<Region>) -> Result<Window> {
     let (width, height) = (stream.header.width, stream.header.height);
     let r = region.unwrap_or(Region { x: 0, y: 0, width, height });
-    let fits = |from: u32, count: u32, all: u32| count > 0 && from.checked_add(count).is_some_and(|end| end <= all);
+    let fits =
+        |from: u32, count: u32, all: u32| count > 0 && from.checked_add(count).is_some_and(|end| end <= all);
     if !fits(r.x, r.width, width) || !fits(r.y, r.height, height) {
-        let detail = format!("{}x{} at {},{} does not lie inside the picture of {width}x{height}", r.width, r.height, r.x, r.y);
+        let detail = format!(
+            "{}x{} at {},{} does not lie inside the picture of {width}x{height}",
+            r.width, r.height, r.x, r.y
+        );
         return Err(Error::Invalid { what: "region", detail });
     }
     Ok(Window::new(r.y as usize, r.x as usize, r.height as usize, r.width as usize))
@@ -115,7 +123,9 @@ fn area(stream: &Stream, region: Option<Region>) -> Result<Window> {
 fn account(chunk: &Chunk) -> Option<String> {
     match chunk.state {
         ChunkState::Present(_) => None,
-        ChunkState::Cut { have } => Some(format!("{}: cut short, {have} of {} bytes", chunk.kind, chunk.length)),
+        ChunkState::Cut { have } => {
+            Some(format!("{}: cut short, {have} of {} bytes", chunk.kind, chunk.length))
+        }
         ChunkState::Corrupt => Some(format!("{}: damaged, its checksum does not match", chunk.kind)),
     }
 }
@@ -127,9 +137,9 @@ fn read_alpha(stream: &Stream, area: &Window, missing: &mut Vec<String>) -> Opti
         return None;
     }
     let bytes = stream.bytes(ChunkKind::Alpha);
-    let whole = bytes.map(|b| alpha::unpack(b, header.width, header.height)).and_then(|a| {
-        a.map_err(|e| missing.push(format!("alpha: {e}"))).ok()
-    });
+    let whole = bytes
+        .map(|b| alpha::unpack(b, header.width, header.height))
+        .and_then(|a| a.map_err(|e| missing.push(format!("alpha: {e}"))).ok());
     let Some(whole) = whole else { return Some(vec![255; area.height() * area.width()]) };
     let width = header.width as usize;
     let rows = area.rows.clone().map(|y| &whole[y * width..][area.columns.clone()]);
@@ -201,7 +211,8 @@ impl Reader<'_> {
             self.intact = false;
             return values;
         };
-        if self.intact && part <= self.decoder.passes
+        if self.intact
+            && part <= self.decoder.passes
             && let Err(error) = entropy::decode(book, bytes, contexts, &mut values)
         {
             self.damaged.push(format!("{}: {error}", chunk.kind));

@@ -51,7 +51,12 @@ pub struct EncodeOptions {
 
 impl Default for EncodeOptions {
     fn default() -> Self {
-        Self { target: Target::Quality(Quality::default()), group_log2: 10, threads: 1, limits: Limits::default() }
+        Self {
+            target: Target::Quality(Quality::default()),
+            group_log2: 10,
+            threads: 1,
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -79,7 +84,10 @@ pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Resu
     picture.check()?;
     options.limits.check_pixels(picture.width, picture.height)?;
     if !(6..=14).contains(&options.group_log2) {
-        return Err(Error::Invalid { what: "group size", detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2) });
+        return Err(Error::Invalid {
+            what: "group size",
+            detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2),
+        });
     }
     let encoder = Encoder {
         picture,
@@ -90,7 +98,8 @@ pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Resu
         metadata: (!picture.metadata.is_empty()).then(|| metadata::pack(&picture.metadata)),
         alpha: picture.alpha.as_ref().map(|a| alpha::pack(a, picture.width, picture.height)),
     };
-    let (attempt, reached) = rate::search(options.target, picture.pixels(), |quality| encoder.attempt(quality))?;
+    let (attempt, reached) =
+        rate::search(options.target, picture.pixels(), |quality| encoder.attempt(quality))?;
     Ok(encoder.finish(attempt, reached))
 }
 
@@ -142,12 +151,17 @@ impl Encoder<'_> {
         let side = (1 << self.group_log2) / 16;
         let windows = Window::new(0, 0, y.height, y.width).cut((side, side));
         let groups: Vec<usize> = (0..windows.len()).collect();
-        let shared = Mutex::new((Plane::new(y.height, y.width, y.channels), vec![Vec::new(); groups.len() * (PASSES + 1)], 0.0));
+        let shared = Mutex::new((
+            Plane::new(y.height, y.width, y.channels),
+            vec![Vec::new(); groups.len() * (PASSES + 1)],
+            0.0,
+        ));
         threads::for_each(self.threads, &groups, Scratch::default, |scratch, &g| {
             let window = &windows[g];
             let part = y.window(window.rows.start, window.columns.start, window.height(), window.width());
             let z = hyper::analyse(&self.model.net, self.path, &part, scratch);
-            let mut writer = Writer { model: self.model, quality, gains: &gains, y: &part, z, out: Vec::new(), bits: 0.0 };
+            let mut writer =
+                Writer { model: self.model, quality, gains: &gains, y: &part, z, out: Vec::new(), bits: 0.0 };
             let shape = (part.height, part.width);
             let y_hat = walk::group(self.model, self.path, &gains, shape, &mut writer, scratch);
             let mut shared = shared.lock().expect("no holder panics");
@@ -165,7 +179,8 @@ impl Encoder<'_> {
         let psnr = attempt.psnr();
         let samples = attempt.decoded.as_ref().map_or(&[][..], |d| &d.0);
         let header = self.header(attempt.quality, samples);
-        let bytes = container::write(&header, self.metadata.as_deref(), self.alpha.as_deref(), &attempt.substreams);
+        let bytes =
+            container::write(&header, self.metadata.as_deref(), self.alpha.as_deref(), &attempt.substreams);
         Encoded { bytes, quality: attempt.quality, psnr, reached, model_bits: attempt.model_bits }
     }
 }
@@ -184,8 +199,15 @@ impl Attempt<'_> {
         let decoded = self.decoded.get_or_insert_with(|| {
             let area = Window::new(0, 0, e.picture.height as usize, e.picture.width as usize);
             let cut = Cut::new(e.threads);
-            let samples =
-                synthesis::synthesise(&e.model.net, e.path, &self.y_hat, &self.gains, area, e.picture.color, cut);
+            let samples = synthesis::synthesise(
+                &e.model.net,
+                e.path,
+                &self.y_hat,
+                &self.gains,
+                area,
+                e.picture.color,
+                cut,
+            );
             let psnr = psnr(&e.picture.samples, &samples);
             (samples, psnr)
         });
@@ -229,7 +251,7 @@ impl Symbols for Writer<'_> {
         let symbol = |&site: &u32| {
             let site = site as usize;
             let residual = i64::from(self.y.data[site]) - i64::from(y_hat.data[site]);
-            let r = (residual * self.gains.inverse[site % self.y.channels] + (1 << 13)) >> 14;
+            let r = (residual * self.gains.inverse[site % self.y.channels] + (1 << 23)) >> 24;
             r.clamp(-SYMBOL_MAX, SYMBOL_MAX) as i16
         };
         let values: Vec<i16> = coded.sites.iter().map(symbol).collect();

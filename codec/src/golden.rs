@@ -26,10 +26,6 @@ impl Golden<'_> {
     fn i16(&self, name: &str) -> Vec<i16> {
         self.bytes(name).chunks_exact(2).map(|b| i16::from_le_bytes([b[0], b[1]])).collect()
     }
-
-    fn f32(&self, name: &str) -> Vec<f32> {
-        self.bytes(name).chunks_exact(4).map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect()
-    }
 }
 
 fn with_golden(test: impl Fn(&Model, &Picture, Golden)) {
@@ -37,7 +33,8 @@ fn with_golden(test: impl Fn(&Model, &Picture, Golden)) {
     let file = SafeTensors::deserialize(bytes).expect("a safetensors file");
     let tensor = file.tensor("picture").expect("the picture");
     let [height, width, 3] = *tensor.shape() else { panic!("a colour picture") };
-    let picture = Picture::new(width as u32, height as u32, Color::Rgb, tensor.data().to_vec()).expect("a picture");
+    let picture =
+        Picture::new(width as u32, height as u32, Color::Rgb, tensor.data().to_vec()).expect("a picture");
     let model = Model::embedded(Profile::Fast).expect("the built-in model");
     for quality in QUALITIES {
         test(&model, &picture, Golden { file: &file, quality });
@@ -130,18 +127,45 @@ fn synthesis_is_the_reference_for_every_window() {
     });
 }
 
-/// The integer network loses little against the float one that it was made from: on this hard little
-/// picture (noise, edges, odd sides) at most 0.15 dB and 2 % of the bits.
+/// The integer synthesis paints what the float one paints from the same latents, on this hard little
+/// picture (noise, edges, odd sides): the two differ by rounding, far less than the picture's own error.
 #[test]
-fn integers_are_close_to_floats() {
-    with_golden(|_, picture, golden| {
-        let integer = psnr(&picture.samples, golden.bytes("decoded"));
-        let float = psnr(&picture.samples, golden.bytes("float_decoded"));
-        assert!((integer - float).abs() < 0.15, "{integer} dB in integers, {float} dB in floats");
-        let bits = golden.bytes("bits").chunks_exact(8).map(|b| f64::from_le_bytes(b.try_into().expect("eight")));
-        let (integer, float) = (bits.sum::<f64>(), f64::from(golden.f32("float_bits").iter().sum::<f32>()));
-        assert!((integer / float - 1.0).abs() < 0.02, "{integer} bits in integers, {float} bits in floats");
+fn integer_synthesis_is_close_to_float() {
+    with_golden(|_, _, golden| {
+        let agreement = psnr(golden.bytes("float_decoded"), golden.bytes("decoded"));
+        assert!(agreement > 50.0, "{agreement} dB between integers and floats");
     });
+}
+
+/// So does the analysis: a few units of the last place of latents that reach into the thousands.
+#[test]
+fn integer_analysis_is_close_to_float() {
+    with_golden(|model, picture, golden| {
+        if golden.quality != QUALITIES[0] {
+            return;
+        }
+        let gains = model.gains(Quality::from_raw(golden.quality).expect("a quality"));
+        let y = analysis::analyse(&model.net, Path::Scalar, picture, &gains, 1);
+        let scale = f64::from(1 << model.y_fraction);
+        let float = golden.bytes("float_y").chunks_exact(2).map(|b| f64::from(half([b[0], b[1]])) * scale);
+        let (mut error, mut energy) = (0.0, 0.0);
+        for (&integer, float) in y.data.iter().zip(float) {
+            error += (f64::from(integer) - float).powi(2);
+            energy += float.powi(2);
+        }
+        assert!(error < energy * 1e-4, "relative error {:.1e}", error / energy);
+    });
+}
+
+/// A half-precision float.
+fn half(bytes: [u8; 2]) -> f32 {
+    let bits = u16::from_le_bytes(bytes);
+    let (exponent, mantissa) = (i32::from(bits >> 10 & 31), f32::from(bits & 1023));
+    let magnitude = match exponent {
+        0 => mantissa * 2f32.powi(-24),
+        e => (1.0 + mantissa / 1024.0) * 2f32.powi(e - 15),
+    };
+    if bits >> 15 == 1 { -magnitude } else { magnitude }
 }
 
 #[test]

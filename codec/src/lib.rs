@@ -29,6 +29,8 @@ mod encode;
 #[doc(hidden)]
 pub mod entropy;
 mod error;
+#[cfg(feature = "files")]
+pub mod files;
 #[cfg(test)]
 mod golden;
 #[doc(hidden)]

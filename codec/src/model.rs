@@ -63,6 +63,8 @@ pub struct Model {
     card: String,
     pub(crate) net: Net,
     pub(crate) skip_below: u8,
+    #[cfg_attr(not(test), expect(dead_code, reason = "information for tools"))]
+    pub(crate) y_fraction: u8,
     pub(crate) latents: Book,
     hyper: Vec<Book>,
     rows: Rows,
@@ -151,12 +153,16 @@ impl Reader<'_> {
         let [c, m, z, p, ne, nd, hidden_c, hidden_z, hidden_p, rows, bands] = self.array_u16()?;
         let shapes = Shapes { c, m, z, p, ne, nd };
         let widths = [c, z, p, hidden_c, hidden_z, hidden_p];
-        let fits = m > 0 && m % (4 * PANEL) == 0 && widths.iter().all(|&n| n > 0 && n % PANEL == 0) && z <= 256;
+        let fits =
+            m > 0 && m % (4 * PANEL) == 0 && widths.iter().all(|&n| n > 0 && n % PANEL == 0) && z <= 256;
         if !fits || rows < 2 || bands == 0 {
-            return Err(invalid("model shapes", format!("{shapes:?}, gated {hidden_c} {hidden_z} {hidden_p}, {rows} rows, {bands} bands")));
+            return Err(invalid(
+                "model shapes",
+                format!("{shapes:?}, gated {hidden_c} {hidden_z} {hidden_p}, {rows} rows, {bands} bands"),
+            ));
         }
-        let [skip_below, gain_shift, step_shift, z_shift, _y_fraction] = [(); 5].map(|()| self.u8());
-        let (skip_below, z_shift) = (skip_below?, shift(z_shift?)?);
+        let [skip_below, gain_shift, step_shift, z_shift, y_fraction] = [(); 5].map(|()| self.u8());
+        let (skip_below, z_shift, y_fraction) = (skip_below?, shift(z_shift?)?, y_fraction?);
         let (gain_shift, step_shift) = (shift(gain_shift?)?, shift(step_shift?)?);
         let net = Net {
             shapes,
@@ -201,7 +207,7 @@ impl Reader<'_> {
         if !self.rest.is_empty() {
             return Err(invalid("model file", format!("{} bytes after its end", self.rest.len())));
         }
-        Ok(Model { id, profile, card, net, skip_below, latents, hyper, rows })
+        Ok(Model { id, profile, card, net, skip_below, y_fraction, latents, hyper, rows })
     }
 
     fn bytes(&mut self, count: usize) -> Result<&[u8]> {

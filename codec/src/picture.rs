@@ -91,10 +91,18 @@ impl Picture {
     pub(crate) fn check(&self) -> Result<()> {
         let pixels = self.width as usize * self.height as usize;
         let alpha = self.alpha.as_ref().is_none_or(|a| a.len() == pixels);
-        if pixels == 0 || self.samples.len() != pixels * self.color.channels() || !alpha || !(1..=8).contains(&self.orientation) {
+        if pixels == 0
+            || self.samples.len() != pixels * self.color.channels()
+            || !alpha
+            || !(1..=8).contains(&self.orientation)
+        {
             let detail = format!(
                 "{}x{} with {} samples, {:?} of alpha, orientation {}",
-                self.width, self.height, self.samples.len(), self.alpha.as_ref().map(Vec::len), self.orientation
+                self.width,
+                self.height,
+                self.samples.len(),
+                self.alpha.as_ref().map(Vec::len),
+                self.orientation
             );
             return Err(Error::Invalid { what: "picture", detail });
         }

@@ -69,7 +69,7 @@ pub(crate) struct Gains {
     pub step: Vec<u16>,
     /// 128 * log2 of the latent gain, `[M]`.
     pub log_gain: Vec<i16>,
-    /// The encoder's inverse of `step`, `[M]`, 14 fraction bits.
+    /// The encoder's inverse of `step`, `[M]`, 24 fraction bits.
     pub inverse: Vec<i64>,
     pub gain_shift: u32,
     pub step_shift: u32,
@@ -94,7 +94,7 @@ impl Rows {
             enc: unsigned(&self.enc),
             dec: unsigned(&self.dec),
             log_gain: a.iter().zip(b).map(|(&a, &b)| mix(a.into(), b.into()) as i16).collect(),
-            inverse: step.iter().map(|&s| (1_i64 << (self.step_shift + 14)) / i64::from(s.max(1))).collect(),
+            inverse: step.iter().map(|&s| (1_i64 << (self.step_shift + 24)) / i64::from(s.max(1))).collect(),
             step,
             gain_shift: self.gain_shift,
             step_shift: self.step_shift,

@@ -17,7 +17,9 @@ pub(crate) fn search<'a>(
     pixels: u64,
     attempt: impl Fn(Quality) -> Attempt<'a>,
 ) -> Result<(Attempt<'a>, bool)> {
-    let out_of_range = |what, value: f64| Err(Error::Invalid { what, detail: format!("{value}, expected a positive number") });
+    let out_of_range = |what, value: f64| {
+        Err(Error::Invalid { what, detail: format!("{value}, expected a positive number") })
+    };
     match target {
         Target::Quality(quality) => Ok((attempt(quality), true)),
         Target::BitsPerPixel(bpp) if !(bpp > 0.0 && bpp.is_finite()) => out_of_range("bits per pixel", bpp),

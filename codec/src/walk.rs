@@ -56,7 +56,9 @@ pub(crate) fn group(
             if r != 0 {
                 let step = gains.step[site as usize % net.shapes.m];
                 let y = &mut y_hat.data[site as usize];
-                *y = sat(i32::from(*y).wrapping_add(rnd(i32::from(r).wrapping_mul(step.into()), gains.step_shift)));
+                *y =
+                    sat(i32::from(*y)
+                        .wrapping_add(rnd(i32::from(r).wrapping_mul(step.into()), gains.step_shift)));
             }
         }
     }
@@ -74,7 +76,8 @@ fn select(model: &Model, gains: &Gains, pass: usize, scales: &Plane, coded: &mut
             let log_gain = &gains.log_gain[first..first + quarter];
             let site = ((y * scales.width + x) * m + first) as u32;
             for ((i, &scale), &gain) in (site..).zip(scales.run(y, x, 1)).zip(log_gain) {
-                let level = (rnd(i32::from(scale) + i32::from(gain), 4) + LEVEL_ONE).clamp(0, LEVEL_MAX) as u8;
+                let level =
+                    (rnd(i32::from(scale) + i32::from(gain), 4) + LEVEL_ONE).clamp(0, LEVEL_MAX) as u8;
                 if level >= model.skip_below {
                     coded.levels.push(level);
                     coded.sites.push(i);

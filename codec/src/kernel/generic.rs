@@ -83,14 +83,21 @@ pub trait Leaf {
 }
 
 /// Checks once what the kernels then rely on.
-pub fn check_product(layer: &Packed, panels: &Range<usize>, segments: &[Segment], positions: usize, target: &Target) {
+pub fn check_product(
+    layer: &Packed,
+    panels: &Range<usize>,
+    segments: &[Segment],
+    positions: usize,
+    target: &Target,
+) {
     assert!(panels.end <= layer.panels().end);
     let last = positions.saturating_sub(1);
     for s in segments {
         assert!(s.len.is_multiple_of(2) && s.k.is_multiple_of(2) && s.k + s.len <= layer.inputs());
         assert!(positions == 0 || s.start + last * s.stride + s.len <= s.data.len());
     }
-    let width = panels.len() * PANEL - (layer.panels().end * PANEL - layer.outputs()) * usize::from(panels.end == layer.panels().end);
+    let width = panels.len() * PANEL
+        - (layer.panels().end * PANEL - layer.outputs()) * usize::from(panels.end == layer.panels().end);
     assert!(positions == 0 || target.start + last * target.stride + width <= target.data.len());
 }
 
@@ -153,7 +160,14 @@ pub fn product<L: Leaf>(
 /// As for [`Leaf::tile`].
 #[inline(always)]
 #[allow(unsafe_code)]
-unsafe fn tile_of<L: Leaf>(rows: usize, acc: &mut Tile, x: *const i16, stride: usize, w: *const i16, pairs: usize) {
+unsafe fn tile_of<L: Leaf>(
+    rows: usize,
+    acc: &mut Tile,
+    x: *const i16,
+    stride: usize,
+    w: *const i16,
+    pairs: usize,
+) {
     // SAFETY: passed on from the caller.
     unsafe {
         match rows {

@@ -8,10 +8,10 @@
 mod generic;
 mod packed;
 mod scalar;
-#[cfg(target_arch = "x86_64")]
-mod x86;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use generic::{Depthwise, Epilogue, Segment, Target};
 pub use packed::{PANEL, Packed, PackedTaps};

@@ -8,7 +8,13 @@ struct Scalar;
 impl Leaf for Scalar {
     #[inline(always)]
     #[allow(unsafe_code)]
-    unsafe fn tile<const R: usize>(acc: &mut Tile, x: *const i16, stride: usize, w: *const i16, pairs: usize) {
+    unsafe fn tile<const R: usize>(
+        acc: &mut Tile,
+        x: *const i16,
+        stride: usize,
+        w: *const i16,
+        pairs: usize,
+    ) {
         for (r, acc) in acc[..R].iter_mut().enumerate() {
             // SAFETY: the caller vouches for these extents.
             let (x, w) = unsafe {
@@ -19,7 +25,8 @@ impl Leaf for Scalar {
             };
             for (x, w) in x.chunks_exact(2).zip(w.chunks_exact(2 * PANEL)) {
                 for (a, w) in acc.iter_mut().zip(w.chunks_exact(2)) {
-                    let sum = (i32::from(x[0]) * i32::from(w[0])).wrapping_add(i32::from(x[1]) * i32::from(w[1]));
+                    let sum =
+                        (i32::from(x[0]) * i32::from(w[0])).wrapping_add(i32::from(x[1]) * i32::from(w[1]));
                     *a = a.wrapping_add(sum);
                 }
             }

@@ -35,7 +35,9 @@ fn paths() -> impl Iterator<Item = Path> {
 #[test]
 fn products_equal_scalar_on_every_path() {
     let mut random = Random(1);
-    for (inputs, outputs, positions) in [(2, 32, 1), (32, 96, 5), (128, 128, 61), (192, 576, 13), (576, 192, 12), (96, 40, 25)] {
+    for (inputs, outputs, positions) in
+        [(2, 32, 1), (32, 96, 5), (128, 128, 61), (192, 576, 13), (576, 192, 12), (96, 40, 25)]
+    {
         for epilogue in [Epilogue::Plain, Epilogue::Leaky, Epilogue::Residual] {
             for shift in [0, 1, 9, 17, 30] {
                 // Weights at the full range wrap the accumulators: that too is the same everywhere.
@@ -56,7 +58,10 @@ fn products_equal_scalar_on_every_path() {
                 };
                 let expected = run(Path::Scalar);
                 for path in paths() {
-                    assert!(run(path) == expected, "{path:?} {inputs}x{outputs} {positions} {epilogue:?} {shift}");
+                    assert!(
+                        run(path) == expected,
+                        "{path:?} {inputs}x{outputs} {positions} {epilogue:?} {shift}"
+                    );
                 }
             }
         }

@@ -71,7 +71,13 @@ struct Avx2;
 impl Leaf for Avx2 {
     #[inline(always)]
     #[allow(unsafe_code)]
-    unsafe fn tile<const R: usize>(acc: &mut Tile, x: *const i16, stride: usize, w: *const i16, pairs: usize) {
+    unsafe fn tile<const R: usize>(
+        acc: &mut Tile,
+        x: *const i16,
+        stride: usize,
+        w: *const i16,
+        pairs: usize,
+    ) {
         // SAFETY: features and extents are the caller's promise. Sixteen registers hold half of the
         // positions of a tile and half of a panel at a time.
         unsafe {
@@ -193,7 +199,13 @@ struct Avx512;
 impl Leaf for Avx512 {
     #[inline(always)]
     #[allow(unsafe_code)]
-    unsafe fn tile<const R: usize>(acc: &mut Tile, x: *const i16, stride: usize, w: *const i16, pairs: usize) {
+    unsafe fn tile<const R: usize>(
+        acc: &mut Tile,
+        x: *const i16,
+        stride: usize,
+        w: *const i16,
+        pairs: usize,
+    ) {
         // SAFETY: features and extents are the caller's promise.
         unsafe {
             let mut sum = [[_mm512_setzero_si512(); 2]; R];

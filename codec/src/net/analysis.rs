@@ -46,7 +46,15 @@ fn analyse_window(
         let segment = Segment { data: &patches, start: 0, stride: 192, k: 0, len: 192 };
         let (start, stride) = (t.at(row, 0), t.channels);
         let target = Target { data: &mut t.data, start, stride };
-        kernel::product(path, &net.e_in, net.e_in.panels(), &[segment], outer.width(), Epilogue::Plain, target);
+        kernel::product(
+            path,
+            &net.e_in,
+            net.e_in.panels(),
+            &[segment],
+            outer.width(),
+            Epilogue::Plain,
+            target,
+        );
     }
     kernel::scale(path, &mut t.data, &gains.enc, gains.gain_shift);
     for block in &net.e {

@@ -73,7 +73,13 @@ fn enter(net: &Net, path: Path, pass: usize, prior: &Plane, y_hat: &Plane) -> Pl
         for x in 0..prior.width.min(2) {
             let mut segments: Vec<Segment> = (0..pass)
                 .map(|earlier| QUARTER[earlier][phase(y, x)] * quarter)
-                .map(|k| Segment { data: &y_hat.data, start: y_hat.at(y, x) + k, stride: 2 * m, k, len: quarter })
+                .map(|k| Segment {
+                    data: &y_hat.data,
+                    start: y_hat.at(y, x) + k,
+                    stride: 2 * m,
+                    k,
+                    len: quarter,
+                })
                 .collect();
             let (start, stride) = (prior.at(y, x), 2 * prior.channels);
             segments.push(Segment { data: &prior.data, start, stride, k: m, len: prior.channels });
@@ -85,4 +91,3 @@ fn enter(net: &Net, path: Path, pass: usize, prior: &Plane, y_hat: &Plane) -> Pl
     }
     out
 }
-

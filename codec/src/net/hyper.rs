@@ -28,7 +28,14 @@ pub(crate) fn analyse(net: &Net, path: Path, y: &Plane, scratch: &mut Scratch) -
 }
 
 /// Prior `[height, width, P]` of a group of that many latents, from its rounded hyper-latents.
-pub(crate) fn prior(net: &Net, path: Path, z: &Plane, height: usize, width: usize, scratch: &mut Scratch) -> Plane {
+pub(crate) fn prior(
+    net: &Net,
+    path: Path,
+    z: &Plane,
+    height: usize,
+    width: usize,
+    scratch: &mut Scratch,
+) -> Plane {
     let mut t = plain(path, &net.hd_in, z).shuffle2();
     net.hd1.run(path, &mut t, scratch);
     let mut t = plain(path, &net.hd_mid, &t).shuffle2();

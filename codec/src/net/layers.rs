@@ -113,7 +113,11 @@ impl Block {
         let (c, hidden) = (x.channels, self.f2.inputs());
         let rows = [0, 1, 2].map(|dy| scratch.bordered_at(y + dy, from));
         let depthwise = &mut scratch.depthwise[..count * c];
-        kernel::depthwise(path, &self.dw, Depthwise { input: &scratch.bordered, rows, count, out: depthwise });
+        kernel::depthwise(
+            path,
+            &self.dw,
+            Depthwise { input: &scratch.bordered, rows, count, out: depthwise },
+        );
 
         let whole = |data, len| Segment { data, start: 0, stride: len, k: 0, len };
         let start = x.at(y, from);

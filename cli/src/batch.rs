@@ -1,0 +1,193 @@
+//! Runs a command over its inputs: in parallel, results in the order of the inputs.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use anyhow::{Result, anyhow};
+use serde_json::{Value, json};
+
+use crate::failure::{Exit, describe};
+use crate::inputs::Input;
+use crate::progress::Progress;
+use crate::report::{Reporter, warn};
+
+/// What came of one input.
+pub struct Item {
+    pub text: String,
+    pub json: Value,
+    pub notices: Vec<String>,
+    /// The output was made, but something is missing in it.
+    pub damaged: bool,
+    pub sums: Sums,
+}
+
+/// Quantities that add up over inputs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sums {
+    pub files: u64,
+    pub failed: u64,
+    /// Bytes of the picture files.
+    pub pictures: u64,
+    /// Bytes of the .aec files.
+    pub coded: u64,
+    /// Bytes of 8-bit samples.
+    pub raw: u64,
+    pub pixels: u64,
+}
+
+impl Sums {
+    fn add(&mut self, other: &Self) {
+        self.files += other.files;
+        self.failed += other.failed;
+        self.pictures += other.pictures;
+        self.coded += other.coded;
+        self.raw += other.raw;
+        self.pixels += other.pixels;
+    }
+}
+
+/// Threads to use: as asked for, or one for each core.
+pub fn threads(asked: usize) -> usize {
+    if asked > 0 { asked } else { std::thread::available_parallelism().map_or(1, usize::from) }
+}
+
+/// Does all inputs; a job gets the input, its index and the threads that it may use.
+///
+/// `total` words the sums, for several inputs. Failures are reported and counted, they stop nothing else.
+pub fn run(
+    inputs: &[Input],
+    asked_threads: usize,
+    reporter: &Reporter,
+    job: impl Fn(&Input, usize, usize) -> Result<Item> + Sync,
+    total: impl Fn(&Sums) -> Option<(String, Value)>,
+) -> Result<Exit> {
+    let threads = threads(asked_threads);
+    let workers = threads.min(inputs.len()).max(1);
+    let inside = if workers > 1 { 1 } else { threads };
+    let progress = Progress::new(inputs.len());
+    let (mut sums, mut damaged) = (Sums::default(), false);
+
+    let mut finish = |i: usize, result: Result<Item>| {
+        match &result {
+            Ok(item) => {
+                sums.add(&item.sums);
+                damaged |= item.damaged;
+            }
+            Err(_) => sums.failed += 1,
+        }
+        let printed = progress.around(|| print(&inputs[i], &result, reporter));
+        progress.advance(sums.raw, sums.pictures, sums.coded);
+        printed
+    };
+    in_order(inputs.len(), workers, |i| caught(|| job(&inputs[i], i, inside)), &mut finish)?;
+    progress.finish();
+
+    if inputs.len() > 1
+        && sums.files > 0
+        && let Some((text, json)) = total(&sums)
+    {
+        reporter.result(&text, &json)?;
+    }
+    Ok(match (sums.failed, damaged) {
+        (0, false) => Exit::Done,
+        (failed, _) if failed == inputs.len() as u64 => Exit::Failed,
+        _ => Exit::Partly,
+    })
+}
+
+/// Turns a panic into an error, so that it costs one input and not the others.
+pub fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        Err(anyhow!("internal error ({}); please report it with the file", message(&*panic)))
+    })
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<&str>(), panic.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (_, Some(text)) => text,
+        _ => "unknown cause",
+    }
+}
+
+fn print(input: &Input, result: &Result<Item>, reporter: &Reporter) -> Result<()> {
+    match result {
+        Ok(item) => {
+            for notice in &item.notices {
+                warn("notice", &format!("{}: {notice}", input.name()));
+            }
+            reporter.result(&item.text, &item.json)
+        }
+        Err(error) => {
+            let text = describe(error);
+            warn("error", &format!("{}: {text}", input.name()));
+            if reporter.style == crate::report::Style::Json {
+                reporter.result("", &json!({ "input": input.name(), "error": text }))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Calls `each` with the results by ascending index, as soon as they are there.
+fn in_order<T: Send>(
+    count: usize,
+    workers: usize,
+    job: impl Fn(usize) -> T + Sync,
+    each: &mut impl FnMut(usize, T) -> Result<()>,
+) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..workers {
+            let (sender, next, job) = (sender.clone(), &next, &job);
+            scope.spawn(move || {
+                loop {
+                    let i = next.fetch_add(1, Ordering::Relaxed);
+                    if i >= count || sender.send((i, job(i))).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut waiting = std::collections::BTreeMap::new();
+        let mut due = 0;
+        for (i, result) in receiver {
+            waiting.insert(i, result);
+            while let Some(result) = waiting.remove(&due) {
+                each(due, result)?;
+                due += 1;
+            }
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_come_in_the_order_of_the_inputs() {
+        let mut seen = Vec::new();
+        let job = |i: usize| {
+            // The first ones take longest.
+            (0..(20 - i) * 1000).fold(i, |a, b| std::hint::black_box(a ^ b ^ b))
+        };
+        in_order(20, 4, job, &mut |i, result| {
+            seen.push((i, result));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(seen, (0..20).map(|i| (i, i)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let error = caught::<()>(|| panic!("at the disco")).unwrap_err();
+        assert!(error.to_string().contains("at the disco"));
+    }
+}

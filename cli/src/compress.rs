@@ -1,0 +1,223 @@
+//! `aecodec compress`: pictures to .aec.
+
+use std::path::PathBuf;
+
+use aecodec::{EncodeOptions, Encoded, Model, Picture, Quality, Target, files};
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::batch::{self, Item, Sums};
+use crate::failure::Exit;
+use crate::flags::Common;
+use crate::inputs::{self, Input};
+use crate::models::{self, ProfileName};
+use crate::output::{self, Existing};
+use crate::report::{bits_per_pixel, decibels, grouped, saved, saving};
+use crate::{plan, size};
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Pictures, folders (with all pictures below them) and patterns; '-' is stdin
+    #[arg(required = true, value_name = "IN")]
+    inputs: Vec<PathBuf>,
+    /// Output file, or folder for several inputs; '-' is stdout
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// The model to compress with
+    #[arg(long, value_enum, default_value = "fast", conflicts_with = "model")]
+    profile: ProfileName,
+    /// Compress with the model of this .aem file
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+    /// Replace outputs that exist
+    #[arg(short, long)]
+    force: bool,
+}
+
+#[derive(clap::Args)]
+#[group(multiple = false)]
+struct TargetArgs {
+    /// Quality from 0 (smallest) to 100 (best), such as 62.5 [default: 50]
+    #[arg(short, long, value_name = "Q", value_parser = size::quality, allow_negative_numbers = true)]
+    quality: Option<Quality>,
+    /// At most this many bits per pixel, such as 0.5
+    #[arg(long, value_name = "B", value_parser = size::positive, allow_negative_numbers = true)]
+    bpp: Option<f64>,
+    /// At most this many bytes, such as 80KB or 1.5MiB
+    #[arg(long, value_name = "SIZE", value_parser = size::bytes, allow_negative_numbers = true)]
+    size: Option<u64>,
+    /// At least this PSNR in dB, such as 36
+    #[arg(long, value_name = "DB", value_parser = size::positive, allow_negative_numbers = true)]
+    psnr: Option<f64>,
+}
+
+impl TargetArgs {
+    fn target(&self) -> Target {
+        match (self.quality, self.bpp, self.size, self.psnr) {
+            (Some(quality), ..) => Target::Quality(quality),
+            (_, Some(bpp), ..) => Target::BitsPerPixel(bpp),
+            (_, _, Some(bytes), _) => Target::Bytes(bytes),
+            (_, _, _, Some(psnr)) => Target::Psnr(psnr),
+            _ => Target::Quality(Quality::default()),
+        }
+    }
+
+    /// The target in words, where it is one that can be missed.
+    fn words(&self) -> String {
+        match (self.bpp, self.size, self.psnr) {
+            (Some(bpp), ..) => format!("{bpp} bits per pixel"),
+            (_, Some(bytes), _) => format!("{} bytes", grouped(bytes)),
+            (_, _, Some(psnr)) => format!("{psnr} dB"),
+            _ => "the quality".into(),
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aecodec compress photo.png -o photo.aec
+  aecodec compress photo.jpg -o photo.aec --size 80KB
+  aecodec compress photos/ 'more/*.webp' -o coded/ --psnr 38
+  aecodec compress - -o - --bpp 0.4 < photo.png > photo.aec
+
+A folder's structure is kept below OUT. Inputs that differ only in their suffix keep it: a.png and a.jpg
+become a.png.aec and a.jpg.aec.";
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<Exit> {
+    let inputs = inputs::expand(&args.inputs, files::readable)?;
+    let targets = plan::targets(&inputs, &args.output, "aec")?;
+    let model = models::to_encode_with(args.model.as_deref(), args.profile)?;
+    let reporter = args.common.reporter(targets.contains(&output::Target::Stdout));
+    batch::run(
+        &inputs.list,
+        args.common.threads,
+        &reporter,
+        |input, i, threads| one(args, input, &targets[i], &model, threads),
+        |sums| Some(total(sums)),
+    )
+}
+
+fn one(args: &Args, input: &Input, target: &output::Target, model: &Model, threads: usize) -> Result<Item> {
+    let existing = Existing::forced(args.force);
+    target.check(existing)?;
+    let limits = args.common.limits();
+    let bytes = input.read(&limits)?;
+    let input_bytes = bytes.len() as u64;
+    let (picture, notices) = files::read(&bytes, &limits)?;
+    drop(bytes);
+
+    let mut options = EncodeOptions::default();
+    options.target = args.target.target();
+    options.threads = threads;
+    options.limits = limits;
+    let encoded = aecodec::encode(&picture, model, &options)?;
+    target.write(&encoded.bytes, existing)?;
+
+    let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
+    if !encoded.reached {
+        notices.push(out_of_reach(&args.target, &encoded, &picture));
+    }
+    let sums = Sums {
+        files: 1,
+        failed: 0,
+        pictures: input_bytes,
+        coded: encoded.bytes.len() as u64,
+        raw: picture.samples.len() as u64 + picture.alpha.as_ref().map_or(0, |alpha| alpha.len() as u64),
+        pixels: picture.pixels(),
+    };
+    Ok(Item {
+        text: words(input, target, &encoded, &sums),
+        json: fields(input, target, &encoded, &sums, &picture, &notices),
+        notices,
+        damaged: false,
+        sums,
+    })
+}
+
+fn out_of_reach(target: &TargetArgs, encoded: &Encoded, picture: &Picture) -> String {
+    let bytes = encoded.bytes.len() as u64;
+    format!(
+        "{} cannot be reached; the nearest is {} bytes, {:.3} bits per pixel, PSNR {}",
+        target.words(),
+        grouped(bytes),
+        bits_per_pixel(bytes, picture.pixels()),
+        decibels(encoded.psnr),
+    )
+}
+
+fn words(input: &Input, target: &output::Target, encoded: &Encoded, sums: &Sums) -> String {
+    format!(
+        "{} -> {}  {} bytes  {:.3} bpp  PSNR {}  quality {}  {}, {} than raw",
+        input.name(),
+        target.name(),
+        grouped(sums.coded),
+        bits_per_pixel(sums.coded, sums.pixels),
+        decibels(encoded.psnr),
+        encoded.quality.value(),
+        saving(sums.coded, sums.pictures, &input.short_name()),
+        percent(sums.coded, sums.raw),
+    )
+}
+
+fn fields(
+    input: &Input,
+    target: &output::Target,
+    encoded: &Encoded,
+    sums: &Sums,
+    picture: &Picture,
+    notices: &[String],
+) -> Value {
+    json!({
+        "input": input.name(),
+        "output": target.name(),
+        "width": picture.width,
+        "height": picture.height,
+        "bytes": sums.coded,
+        "input_bytes": sums.pictures,
+        "raw_bytes": sums.raw,
+        "bpp": bits_per_pixel(sums.coded, sums.pixels),
+        "psnr": encoded.psnr.is_finite().then_some(encoded.psnr),
+        "quality": encoded.quality.value(),
+        "reached": encoded.reached,
+        "saved_of_input": saved(sums.coded, sums.pictures),
+        "saved_of_raw": saved(sums.coded, sums.raw),
+        "notices": notices,
+    })
+}
+
+fn total(sums: &Sums) -> (String, Value) {
+    let failed = if sums.failed == 0 { String::new() } else { format!("  ({} failed)", sums.failed) };
+    let text = format!(
+        "total: {} files  {} bytes  {:.3} bpp  {}, {} than raw{failed}",
+        sums.files,
+        grouped(sums.coded),
+        bits_per_pixel(sums.coded, sums.pixels),
+        saving(sums.coded, sums.pictures, "the inputs"),
+        percent(sums.coded, sums.raw),
+    );
+    let json = json!({
+        "total": {
+            "files": sums.files,
+            "failed": sums.failed,
+            "bytes": sums.coded,
+            "input_bytes": sums.pictures,
+            "raw_bytes": sums.raw,
+            "bpp": bits_per_pixel(sums.coded, sums.pixels),
+            "saved_of_input": saved(sums.coded, sums.pictures),
+            "saved_of_raw": saved(sums.coded, sums.raw),
+        }
+    });
+    (text, json)
+}
+
+/// `98.2 %`, with the word where it grew.
+fn percent(after: u64, before: u64) -> String {
+    let percent = 100.0 * saved(after, before);
+    if percent < 0.0 { format!("{:.1} % larger", -percent) } else { format!("{percent:.1} %") }
+}

@@ -1,0 +1,168 @@
+//! `aecodec info`: what an .aec file holds, without decoding it.
+
+use std::path::PathBuf;
+
+use aecodec::container::{self, ChunkKind, ChunkState, Header, Stream};
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use crate::batch::{self, Item, Sums};
+use crate::decompress::is_coded;
+use crate::failure::Exit;
+use crate::flags::Common;
+use crate::inputs::{self, Input};
+use crate::models::{Models, profile_name};
+use crate::report::{bits_per_pixel, grouped, hex};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// .aec files, folders and patterns; '-' is stdin
+    #[arg(required = true, value_name = "FILE")]
+    inputs: Vec<PathBuf>,
+    /// Also know the models of these .aem files
+    #[arg(long, value_name = "FILE")]
+    model: Vec<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<Exit> {
+    let inputs = inputs::expand(&args.inputs, is_coded)?;
+    let models = Models::load(&args.model)?;
+    let reporter = args.common.reporter(false);
+    let job = |input: &Input, _, _| one(args, input, &models);
+    batch::run(&inputs.list, args.common.threads, &reporter, job, |_| None)
+}
+
+fn one(args: &Args, input: &Input, models: &Models) -> Result<Item> {
+    let limits = args.common.limits();
+    let bytes = input.read(&limits)?;
+    let stream = container::read(&bytes, &limits)?;
+    let parts = parts(&stream);
+    let known = models.of(&stream.header).is_ok();
+    let length = bytes.len() as u64;
+    let missing = stream.chunks.iter().any(|chunk| !matches!(chunk.state, ChunkState::Present(_)));
+    Ok(Item {
+        text: words(input, &stream.header, &parts, length, known),
+        json: fields(input, &stream.header, &parts, length, known),
+        notices: if missing { vec!["damaged: some parts are missing".into()] } else { Vec::new() },
+        damaged: false,
+        sums: Sums { files: 1, coded: length, ..Sums::default() },
+    })
+}
+
+/// The substreams of one kind, over all groups.
+struct Part {
+    name: String,
+    chunks: u64,
+    /// As the table says.
+    bytes: u64,
+    /// Those that are in the file.
+    held: u64,
+    cut: u64,
+    corrupt: u64,
+}
+
+fn parts(stream: &Stream<'_>) -> Vec<Part> {
+    let mut parts: Vec<Part> = Vec::new();
+    for chunk in &stream.chunks {
+        let name = match chunk.kind {
+            ChunkKind::Metadata => "metadata".into(),
+            ChunkKind::Alpha => "alpha".into(),
+            ChunkKind::Hyper { .. } => "hyper-latents".into(),
+            ChunkKind::Pass { pass, .. } => format!("pass {pass}"),
+        };
+        let i = parts.iter().position(|part| part.name == name).unwrap_or_else(|| {
+            parts.push(Part { name, chunks: 0, bytes: 0, held: 0, cut: 0, corrupt: 0 });
+            parts.len() - 1
+        });
+        let part = &mut parts[i];
+        part.chunks += 1;
+        part.bytes += chunk.length;
+        part.held += match chunk.state {
+            ChunkState::Cut { have } => have,
+            ChunkState::Present(_) | ChunkState::Corrupt => chunk.length,
+        };
+        part.cut += u64::from(matches!(chunk.state, ChunkState::Cut { .. }));
+        part.corrupt += u64::from(matches!(chunk.state, ChunkState::Corrupt));
+    }
+    parts
+}
+
+fn words(input: &Input, header: &Header, parts: &[Part], length: u64, known: bool) -> String {
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    let color = if header.gray { "gray" } else { "RGB" };
+    let alpha = if header.alpha { " with alpha" } else { "" };
+    let bits = if header.source_16bit { ", from 16-bit samples" } else { "" };
+    let known = if known { "at hand" } else { "not at hand; give its file with --model" };
+    let mut lines = vec![
+        input.name(),
+        format!("  picture        {} x {} pixels, {color}{alpha}{bits}", header.width, header.height),
+        format!(
+            "  orientation    {}{}",
+            header.orientation,
+            if header.orientation == 1 { " (upright)" } else { "" }
+        ),
+        format!("  quality        {}", f64::from(header.quality) / 64.0),
+        format!("  profile        {}", profile_name(header.profile)),
+        format!("  model          {} ({known})", hex(&header.model)),
+        format!("  groups         {} pixels a side", group_side(header)),
+        format!("  pixel hash     {}", hex(&header.pixel_hash)),
+        format!("  size           {} bytes, {:.3} bpp", grouped(length), bits_per_pixel(length, pixels)),
+    ];
+    let held: u64 = parts.iter().map(|part| part.held).sum();
+    for part in parts {
+        let mut line = format!("    {:<13}{:>12} bytes", part.name, grouped(part.bytes));
+        if part.chunks > 1 {
+            line += &format!("  {} groups", grouped(part.chunks));
+        }
+        for (count, state) in [(part.cut, "cut short"), (part.corrupt, "corrupt")] {
+            if count > 0 {
+                line += &format!("  {count} {state}");
+            }
+        }
+        lines.push(line);
+    }
+    lines.push(format!("    {:<13}{:>12} bytes", "header", grouped(length.saturating_sub(held))));
+    lines.join("\n")
+}
+
+fn fields(input: &Input, header: &Header, parts: &[Part], length: u64, known: bool) -> Value {
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    let parts: Vec<Value> = parts
+        .iter()
+        .map(|part| {
+            json!({
+                "name": part.name,
+                "chunks": part.chunks,
+                "bytes": part.bytes,
+                "cut": part.cut,
+                "corrupt": part.corrupt,
+            })
+        })
+        .collect();
+    json!({
+        "input": input.name(),
+        "bytes": length,
+        "bpp": bits_per_pixel(length, pixels),
+        "width": header.width,
+        "height": header.height,
+        "gray": header.gray,
+        "alpha": header.alpha,
+        "metadata": header.metadata,
+        "source_bits": if header.source_16bit { 16 } else { 8 },
+        "orientation": header.orientation,
+        "quality": f64::from(header.quality) / 64.0,
+        "profile": profile_name(header.profile),
+        "model": hex(&header.model),
+        "model_at_hand": known,
+        "group_side": group_side(header),
+        "pixel_hash": hex(&header.pixel_hash),
+        "parts": parts,
+    })
+}
+
+fn group_side(header: &Header) -> u32 {
+    1_u32.checked_shl(header.group_log2.into()).unwrap_or(0)
+}

@@ -1,0 +1,95 @@
+//! The models at hand: those of this build, and those given with `--model`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aecodec::container::Header;
+use aecodec::{Error, Model, Profile};
+use anyhow::{Context as _, Result};
+
+use crate::report::hex;
+
+/// The profiles that a build may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProfileName {
+    /// Quick on any processor
+    Fast,
+    /// Smallest files, several times slower
+    Best,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Fast => Self::Fast,
+            ProfileName::Best => Self::Best,
+        }
+    }
+}
+
+/// Models to decode with.
+pub struct Models {
+    given: Vec<Arc<Model>>,
+}
+
+impl Models {
+    /// Those of this build and the given files.
+    pub fn load(paths: &[PathBuf]) -> Result<Self> {
+        let given = paths.iter().map(|path| open(path)).collect::<Result<_>>()?;
+        Ok(Self { given })
+    }
+
+    /// The model that a stream was made with.
+    pub fn of(&self, header: &Header) -> Result<Arc<Model>> {
+        let mut loaded = Vec::new();
+        let fits = |model: &Arc<Model>| model.id().starts_with(&header.model);
+        for model in &self.given {
+            if fits(model) {
+                return Ok(model.clone());
+            }
+            loaded.push(model.clone());
+        }
+        // The header's profile says which one is likely, so the other is rarely loaded.
+        let likely = if header.profile == Profile::Best as u8 {
+            [Profile::Best, Profile::Fast]
+        } else {
+            [Profile::Fast, Profile::Best]
+        };
+        for profile in likely {
+            let Ok(model) = Model::embedded(profile) else { continue };
+            if fits(&model) {
+                return Ok(model);
+            }
+            loaded.push(model);
+        }
+        let loaded: Vec<_> = loaded.iter().map(|model| hex(&model.id()[..8])).collect();
+        let loaded = if loaded.is_empty() { "none".into() } else { loaded.join(", ") };
+        Err(Error::UnknownModel { needed: hex(&header.model), loaded }.into())
+    }
+}
+
+/// The model to encode with: a file, or that of the profile.
+pub fn to_encode_with(path: Option<&Path>, profile: ProfileName) -> Result<Arc<Model>> {
+    if let Some(path) = path {
+        return open(path);
+    }
+    Model::embedded(profile.into()).with_context(|| {
+        let name = format!("{profile:?}").to_lowercase();
+        format!("--profile {name} (--model takes the file of a model that is not in this build)")
+    })
+}
+
+/// `fast`, `best` or `other`.
+pub fn profile_name(profile: u8) -> &'static str {
+    match profile {
+        p if p == Profile::Fast as u8 => "fast",
+        p if p == Profile::Best as u8 => "best",
+        _ => "other",
+    }
+}
+
+fn open(path: &Path) -> Result<Arc<Model>> {
+    let name = || path.display().to_string();
+    let bytes = std::fs::read(path).with_context(name)?;
+    Ok(Arc::new(Model::parse(&bytes).with_context(name)?))
+}

@@ -1,0 +1,132 @@
+//! Writes outputs: to a temporary file beside the target, then renamed; nothing is overwritten unasked.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::interrupt;
+
+/// Where an output goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    Stdout,
+    File(PathBuf),
+}
+
+/// What happens to a file that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    Keep,
+    Replace,
+}
+
+impl Existing {
+    /// As `--force` says.
+    pub fn forced(force: bool) -> Self {
+        if force { Self::Replace } else { Self::Keep }
+    }
+}
+
+impl Target {
+    /// How messages call it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Stdout => "stdout".into(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// Fails where the target may not be written, before time is spent on it.
+    pub fn check(&self, existing: Existing) -> Result<()> {
+        let Self::File(path) = self else { return Ok(()) };
+        if path.is_dir() {
+            bail!("{} is a folder; give a file name", path.display());
+        }
+        if existing == Existing::Keep && path.is_file() {
+            bail!("{} exists already; use --force to replace it", path.display());
+        }
+        Ok(())
+    }
+
+    /// Writes it as a whole or not at all.
+    pub fn write(&self, bytes: &[u8], existing: Existing) -> Result<()> {
+        self.check(existing)?;
+        match self {
+            Self::Stdout => {
+                let mut stdout = std::io::stdout().lock();
+                stdout.write_all(bytes).and_then(|()| stdout.flush()).context("stdout")
+            }
+            Self::File(path) => {
+                replace(path, bytes, existing).with_context(|| format!("cannot write {}", path.display()))
+            }
+        }
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
+    // A link stays a link, a device or a pipe stays what it is.
+    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    if path.exists() && !path.is_file() {
+        return Ok(std::fs::write(path, bytes)?);
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    std::fs::create_dir_all(folder)?;
+    let (mut file, _guard) = interrupt::guarded(|| temporary(folder), |file| file.path())?;
+    file.write_all(bytes)?;
+    match existing {
+        Existing::Replace => file.persist(path),
+        Existing::Keep => file.persist_noclobber(path),
+    }
+    .map_err(|error| error.error)?;
+    Ok(())
+}
+
+fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".aecodec-").suffix(".part");
+    // As for any new file: what the umask leaves.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_output_is_whole_or_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/a.aec");
+        let target = Target::File(path.clone());
+        target.write(b"one", Existing::Keep).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        assert!(target.write(b"two", Existing::Keep).unwrap_err().to_string().contains("--force"));
+        assert_eq!(std::fs::read(&path).unwrap(), b"one");
+        target.write(b"two", Existing::Replace).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"two");
+        let names: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
+        assert_eq!(names.len(), 1, "no temporary file is left");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_and_rights_are_those_of_any_file() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let (plain, real, link) =
+            (folder.path().join("plain"), folder.path().join("real"), folder.path().join("link"));
+        std::fs::write(&plain, b"").unwrap();
+        Target::File(real.clone()).write(b"one", Existing::Keep).unwrap();
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
+        assert_eq!(mode(&real), mode(&plain));
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        Target::File(link.clone()).write(b"two", Existing::Replace).unwrap();
+        assert!(link.is_symlink());
+        assert_eq!(std::fs::read(&real).unwrap(), b"two");
+    }
+}

@@ -1,0 +1,96 @@
+//! `aecodec verify`: checksums, and the hash of the decoded pixels.
+
+use std::path::PathBuf;
+
+use aecodec::DecodeOptions;
+use aecodec::container::{self, ChunkState};
+use anyhow::{Result, bail};
+use serde_json::json;
+
+use crate::batch::{self, Item, Sums};
+use crate::decompress::is_coded;
+use crate::failure::Exit;
+use crate::flags::Common;
+use crate::inputs::{self, Input};
+use crate::models::Models;
+use crate::report::{grouped, hex};
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// .aec files, folders and patterns; '-' is stdin
+    #[arg(required = true, value_name = "FILE")]
+    inputs: Vec<PathBuf>,
+    /// Also try the models of these .aem files
+    #[arg(long, value_name = "FILE")]
+    model: Vec<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aecodec verify photo.aec
+  aecodec verify coded/ --json
+
+Exit code 0: every file is whole. 1: none is. 4: some are not.";
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<Exit> {
+    let inputs = inputs::expand(&args.inputs, is_coded)?;
+    let models = Models::load(&args.model)?;
+    let reporter = args.common.reporter(false);
+    batch::run(
+        &inputs.list,
+        args.common.threads,
+        &reporter,
+        |input, _, threads| one(args, input, &models, threads),
+        |_| None,
+    )
+}
+
+fn one(args: &Args, input: &Input, models: &Models, threads: usize) -> Result<Item> {
+    let limits = args.common.limits();
+    let bytes = input.read(&limits)?;
+    let stream = container::read(&bytes, &limits)?;
+    let chunks = stream.chunks.len();
+    let whole = stream.chunks.iter().filter(|chunk| matches!(chunk.state, ChunkState::Present(_))).count();
+    let model = models.of(&stream.header)?;
+
+    let mut options = DecodeOptions::default();
+    options.passes = 4;
+    options.threads = threads;
+    options.limits = limits;
+    let decoded = aecodec::decode(&bytes, &model, &options)?;
+    if whole < chunks || !decoded.missing.is_empty() {
+        let missing = decoded.missing.join(", ");
+        bail!("damaged: {} of {chunks} parts are missing ({missing}); get the file again", chunks - whole);
+    }
+    if decoded.hash_matches != Some(true) {
+        bail!("damaged: the decoded pixels are not those that were coded; get the file again");
+    }
+    let picture = &decoded.picture;
+    let pixel_hash = hex(&decoded.pixel_hash);
+    Ok(Item {
+        text: format!(
+            "{}: ok  {} bytes  {} x {}  {chunks} checksums  pixels {}",
+            input.name(),
+            grouped(bytes.len() as u64),
+            picture.width,
+            picture.height,
+            &pixel_hash[..16],
+        ),
+        json: json!({
+            "input": input.name(),
+            "ok": true,
+            "bytes": bytes.len(),
+            "width": picture.width,
+            "height": picture.height,
+            "checksums": chunks,
+            "pixel_hash": pixel_hash,
+        }),
+        notices: Vec::new(),
+        damaged: false,
+        sums: Sums { files: 1, coded: bytes.len() as u64, pixels: picture.pixels(), ..Sums::default() },
+    })
+}

@@ -1,0 +1,41 @@
+//! Damaged files: what they still hold is decoded, and it is said what is missing.
+
+use predicates::str::contains;
+
+use crate::{Workplace, json};
+
+#[test]
+fn a_damaged_file_gives_a_picture_and_exit_code_4() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    place.run("compress a.png -o a.aec --quality 80").assert().success();
+    let whole = place.read("a.aec");
+    let mut flipped = whole.clone();
+    *flipped.last_mut().unwrap() ^= 0x55;
+    place.write("flipped.aec", &flipped);
+    place.write("short.aec", &whole[..whole.len() - 1]);
+    for name in ["flipped", "short"] {
+        place
+            .run(&format!("decompress {name}.aec -o {name}.png"))
+            .assert()
+            .code(4)
+            .stdout(contains("damaged"))
+            .stderr(contains(format!("{name}.aec: damaged")));
+        assert_eq!(image::image_dimensions(place.path(&format!("{name}.png"))).unwrap(), (48, 32));
+        place.run(&format!("verify {name}.aec")).assert().code(1).stderr(contains("damaged"));
+    }
+    place.run("verify a.aec short.aec").assert().code(4).stdout(contains("a.aec: ok"));
+    place.run("info short.aec").assert().success().stderr(contains("damaged"));
+}
+
+#[test]
+fn missing_parts_are_listed_in_json() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    place.run("compress a.png -o a.aec --quality 80").assert().success();
+    let whole = place.read("a.aec");
+    place.write("short.aec", &whole[..whole.len() - 1]);
+    let result = &json(&mut place.run("decompress short.aec -o a.ppm --json"))[0];
+    assert!(!result["missing"].as_array().unwrap().is_empty());
+    assert_ne!(result["hash_matches"], true);
+}

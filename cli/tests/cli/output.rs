@@ -1,0 +1,92 @@
+//! What is written, what is left alone, and what is printed about it.
+
+use predicates::str::contains;
+
+use crate::{Workplace, json, one_line, stdout};
+
+#[test]
+fn nothing_is_overwritten_without_force() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    place.write("a.aec", b"precious");
+    let line = one_line(&mut place.run("compress a.png -o a.aec"), 1);
+    assert!(line.contains("a.aec exists already; use --force"), "{line}");
+    assert_eq!(place.read("a.aec"), b"precious");
+    place.run("compress a.png -o a.aec --force").assert().success();
+    assert_ne!(place.read("a.aec"), b"precious");
+
+    place.write("b.png", b"precious");
+    place.run("decompress a.aec -o b.png").assert().code(1);
+    assert_eq!(place.read("b.png"), b"precious");
+    place.run("decompress a.aec -o b.png -f").assert().success();
+    assert_eq!(place.files(), ["a.aec", "a.png", "b.png"], "no temporary file is left");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_folder_without_rights_is_one_clear_line() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    // A file where a folder is needed fails for every user.
+    place.write("file", b"");
+    let line = one_line(&mut place.run("compress a.png -o file/a.aec"), 1);
+    assert!(line.contains("file/a.aec"), "{line}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_one_clear_line() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    let line = one_line(&mut place.run("compress a.png -o /dev/full --force"), 1);
+    assert!(line.contains("the disk is full") && line.contains("free some space"), "{line}");
+    place.run("compress a.png -o /dev/null --force").assert().success();
+    assert!(!std::path::Path::new("/dev/null").is_file(), "a device stays one");
+}
+
+#[test]
+fn compress_prints_bytes_rate_psnr_and_savings() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    let line = stdout(&mut place.run("compress a.png -o a.aec"));
+    let bytes = place.read("a.aec").len();
+    assert!(line.starts_with("a.png -> a.aec  "), "{line}");
+    for words in [" bytes  ", " bpp  PSNR ", " than a.png, ", " than raw"] {
+        assert!(line.contains(words), "{words} in {line}");
+    }
+    let result = &json(&mut place.run("compress a.png -o a.aec --force --json"))[0];
+    assert_eq!(result["bytes"].as_u64(), Some(bytes as u64));
+    assert_eq!(result["raw_bytes"].as_u64(), Some(48 * 32 * 3));
+    assert_eq!((result["width"].as_u64(), result["height"].as_u64()), (Some(48), Some(32)));
+    let rate = bytes as f64 * 8.0 / (48.0 * 32.0);
+    assert!((result["bpp"].as_f64().unwrap() - rate).abs() < 1e-9);
+}
+
+#[test]
+fn info_shows_every_field_and_all_bytes() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    place.run("compress a.png -o a.aec --quality 62.5").assert().success();
+    let text = stdout(&mut place.run("info a.aec"));
+    for words in
+        ["48 x 32 pixels, RGB", "62.5", "model", "pixel hash", "orientation    1", "pass 0", "header"]
+    {
+        assert!(text.contains(words), "{words} in {text}");
+    }
+    let fields = &json(&mut place.run("info a.aec --json"))[0];
+    assert_eq!(fields["quality"].as_f64(), Some(62.5));
+    assert_eq!(fields["profile"], "fast");
+    assert_eq!(fields["model_at_hand"], true);
+    let parts: u64 =
+        fields["parts"].as_array().unwrap().iter().map(|part| part["bytes"].as_u64().unwrap()).sum();
+    assert!(parts < fields["bytes"].as_u64().unwrap());
+}
+
+#[test]
+fn verify_says_ok() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    place.run("compress a.png -o a.aec").assert().success();
+    place.run("verify a.aec").assert().success().stdout(contains("a.aec: ok"));
+    assert_eq!(json(&mut place.run("verify a.aec --json"))[0]["ok"], true);
+}

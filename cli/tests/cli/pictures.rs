@@ -1,0 +1,107 @@
+//! Pictures of every kind go through and come back.
+
+use image::ImageEncoder as _;
+use predicates::str::contains;
+
+use crate::{Workplace, one_line, stdout};
+
+#[test]
+fn every_format_goes_in_and_out() {
+    let place = Workplace::new();
+    for name in ["a.png", "a.jpg", "a.webp", "a.tiff", "a.bmp", "a.ppm", "a.qoi"] {
+        place.picture(name);
+        place.run(&format!("compress {name} -o a.aec --force")).assert().success();
+        for out in ["out.png", "out.jpg", "out.webp", "out.ppm"] {
+            place.run(&format!("decompress a.aec -o {out} --force")).assert().success();
+            assert_eq!(image::image_dimensions(place.path(out)).unwrap(), (48, 32), "{name} to {out}");
+        }
+    }
+}
+
+#[test]
+fn the_smallest_picture_goes_through() {
+    let place = Workplace::new();
+    for (width, height) in [(1, 1), (1, 17), (33, 1)] {
+        place.picture_of("a.png", width, height);
+        place.run("compress a.png -o a.aec --force").assert().success();
+        place.run("decompress a.aec -o b.png --force").assert().success();
+        assert_eq!(image::image_dimensions(place.path("b.png")).unwrap(), (width, height));
+    }
+}
+
+#[test]
+fn gray_stays_gray_and_alpha_is_exact() {
+    let place = Workplace::new();
+    let picture = image::GrayAlphaImage::from_fn(20, 10, |x, y| image::LumaA([120, (x * 7 + y * 11) as u8]));
+    picture.save(place.path("a.png")).unwrap();
+    place.run("compress a.png -o a.aec").assert().success();
+    place.run("decompress a.aec -o b.png").assert().success();
+    let back = image::open(place.path("b.png")).unwrap();
+    assert_eq!(back.color(), image::ColorType::La8);
+    let alpha = |picture: &image::GrayAlphaImage| picture.pixels().map(|pixel| pixel[1]).collect::<Vec<_>>();
+    assert_eq!(alpha(&back.to_luma_alpha8()), alpha(&picture));
+}
+
+#[test]
+fn sixteen_bits_are_coded_as_eight_and_it_is_said() {
+    let place = Workplace::new();
+    let picture = image::ImageBuffer::from_fn(9, 9, |x, y| image::Luma([(x * 5000 + y) as u16]));
+    image::DynamicImage::ImageLuma16(picture).save(place.path("a.png")).unwrap();
+    let line = one_line(&mut place.run("compress a.png -o a.aec"), 0);
+    assert!(line.contains("a.png: 16-bit samples are coded as 8-bit"), "{line}");
+    assert!(stdout(&mut place.run("info a.aec")).contains("16-bit"));
+}
+
+#[test]
+fn metadata_is_byte_identical() {
+    let place = Workplace::new();
+    let mut icc: Vec<u8> = (0..3000_u32).map(|i| ((i * i) >> 3) as u8).collect();
+    icc[16..20].copy_from_slice(b"RGB ");
+    // A TIFF header, one entry: orientation 6.
+    let exif = b"II\x2A\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
+    let mut png = Vec::new();
+    let mut encoder = image::codecs::png::PngEncoder::new(&mut png);
+    encoder.set_icc_profile(icc.clone()).unwrap();
+    encoder.set_exif_metadata(exif.clone()).unwrap();
+    encoder.write_image(&[77; 24 * 16 * 3], 24, 16, image::ExtendedColorType::Rgb8).unwrap();
+    place.write("a.png", &png);
+    place.run("compress a.png -o a.aec").assert().success();
+    place.run("info a.aec").assert().stdout(contains("orientation    6"));
+    for name in ["b.png", "b.jpg", "b.webp"] {
+        place.run(&format!("decompress a.aec -o {name}")).assert().success();
+        let reader = image::ImageReader::open(place.path(name)).unwrap().with_guessed_format().unwrap();
+        let mut decoder = reader.into_decoder().unwrap();
+        use image::ImageDecoder as _;
+        assert_eq!(decoder.icc_profile().unwrap(), Some(icc.clone()), "{name}");
+        assert_eq!(decoder.exif_metadata().unwrap(), Some(exif.clone()), "{name}");
+        assert_eq!(decoder.dimensions(), (24, 16), "rows as stored");
+    }
+    // PNM has no EXIF: its rows are upright.
+    place.run("decompress a.aec -o b.ppm").assert().success();
+    assert_eq!(image::image_dimensions(place.path("b.ppm")).unwrap(), (16, 24));
+}
+
+#[test]
+fn a_region_is_the_same_part_of_the_whole() {
+    let place = Workplace::new();
+    place.picture_of("a.png", 100, 80);
+    place.run("compress a.png -o a.aec").assert().success();
+    place.run("decompress a.aec -o whole.png").assert().success();
+    place.run("decompress a.aec -o part.png --region 30,20,41,33").assert().success();
+    let whole = image::open(place.path("whole.png")).unwrap();
+    let part = image::open(place.path("part.png")).unwrap();
+    assert_eq!(part, whole.crop_imm(30, 20, 41, 33));
+    let line = one_line(&mut place.run("decompress a.aec -o no.png --region 90,0,11,1"), 1);
+    assert!(line.contains("100 x 80"), "{line}");
+}
+
+#[test]
+fn fewer_passes_give_a_picture_of_the_same_size() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    place.run("compress a.png -o a.aec").assert().success();
+    for passes in 0..=4 {
+        place.run(&format!("decompress a.aec -o {passes}.png --passes {passes}")).assert().success();
+        assert_eq!(image::image_dimensions(place.path(&format!("{passes}.png"))).unwrap(), (48, 32));
+    }
+}

@@ -1,0 +1,80 @@
+//! Help, flags and wrong usage.
+
+use predicates::prelude::*;
+use predicates::str::contains;
+
+use crate::{Workplace, json, one_line};
+
+#[test]
+fn help_shows_every_command_with_examples() {
+    let place = Workplace::new();
+    let all = ["compress", "decompress", "info", "verify"];
+    let mut help = place.run("--help").assert().success();
+    for command in all {
+        help = help.stdout(contains(command));
+        place.run(&format!("{command} --help")).assert().success().stdout(contains("--json"));
+    }
+    place.run("compress --help").assert().stdout(contains("Examples:").and(contains("--size 80KB")));
+    place.run("--version").assert().success().stdout(contains(env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    for args in [
+        "",
+        "paint a.png",
+        "compress",
+        "compress a.png",
+        "compress a.png -o a.aec --quality 101",
+        "compress a.png -o a.aec --quality -1",
+        "compress a.png -o a.aec --quality nan",
+        "compress a.png -o a.aec --bpp 0",
+        "compress a.png -o a.aec --size 80XB",
+        "compress a.png -o a.aec --psnr inf",
+        "compress a.png -o a.aec --quality 50 --bpp 1",
+        "compress a.png -o a.aec --size 80KB --psnr 36",
+        "compress a.png -o a.aec --profile slow",
+        "compress - - -o out/",
+        "decompress a.aec -o a.png --passes 5",
+        "decompress a.aec -o a.png --region 1,2,3",
+        "decompress a.aec -o a.png --region 1,2,0,3",
+        "decompress a.aec -o a.png --passes 2 --region 0,0,1,1",
+        "decompress a.aec -o a.png --format gif",
+        "decompress a.aec -o a.png --format jpg",
+        "decompress a.aec -o a.xyz",
+    ] {
+        place.run(args).assert().code(2).stdout("");
+    }
+    assert_eq!(place.files(), ["a.png"]);
+}
+
+#[test]
+fn a_profile_or_model_that_is_not_there_is_named() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    let line = one_line(&mut place.run("compress a.png -o a.aec --model no.aem"), 1);
+    assert!(line.contains("no.aem") && line.contains("check the path"), "{line}");
+    place.write("text.aem", b"not a model at all");
+    let line = one_line(&mut place.run("compress a.png -o a.aec --model text.aem"), 1);
+    assert!(line.contains("text.aem"), "{line}");
+    assert!(!place.path("a.aec").exists());
+}
+
+#[test]
+fn targets_are_kept_or_said_to_be_out_of_reach() {
+    let place = Workplace::new();
+    place.picture_of("a.png", 160, 120);
+    for (flag, limit) in [("--size 3KB", 3000), ("--size 10", 10), ("--bpp 1.0", 2400)] {
+        let mut command = place.run(&format!("compress a.png -o a.aec --force --json {flag}"));
+        let result = &json(&mut command)[0];
+        let bytes = result["bytes"].as_u64().unwrap();
+        assert_eq!(bytes, place.read("a.aec").len() as u64);
+        if result["reached"].as_bool().unwrap() && flag.starts_with("--size") {
+            assert!(bytes <= limit && bytes * 100 >= limit * 98, "{flag}: {bytes}");
+        }
+    }
+    let line = one_line(&mut place.run("compress a.png -o a.aec --force --size 10"), 0);
+    assert!(line.contains("10 bytes cannot be reached; the nearest is"), "{line}");
+}

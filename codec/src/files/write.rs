@@ -1,0 +1,111 @@
+//! Writes picture files, with all that the format can hold.
+
+use std::borrow::Cow;
+
+use super::{Format, Notice, WriteOptions, exif, jpeg, png, upright};
+use crate::{Color, Error, Metadata, Picture, Result};
+
+/// Longest side of a WebP picture.
+const WEBP_SIDE: u32 = 16383;
+
+/// A picture file in memory, and what it could not carry.
+///
+/// EXIF goes along unchanged, so viewers turn the picture; where the file carries no EXIF with an orientation,
+/// the rows are turned upright instead.
+///
+/// # Errors
+/// [`Error::Limit`] where a side is too long for the format, [`Error::Invalid`] or [`Error::Image`] where the
+/// format cannot take the picture.
+pub fn write(picture: &Picture, format: Format, options: &WriteOptions) -> Result<(Vec<u8>, Vec<Notice>)> {
+    let mut notices = Vec::new();
+    let metadata = match format {
+        Format::Png | Format::WebP => picture.metadata.clone(),
+        Format::Jpeg => jpeg::fitting(&picture.metadata, &mut notices),
+        Format::Pnm => nothing(&picture.metadata, &mut notices),
+    };
+    let turned_by_viewers = exif::orientation(metadata.exif.as_deref()) != 1;
+    let mut page = if turned_by_viewers { Cow::Borrowed(picture) } else { upright(picture) };
+    if page.metadata != metadata {
+        page.to_mut().metadata = metadata;
+    }
+    if page.alpha.is_some() && matches!(format, Format::Jpeg | Format::Pnm) {
+        flatten(page.to_mut());
+        notices.push(Notice::AlphaFlattened { format });
+    }
+    let bytes = match format {
+        Format::Png => png::write(&page)?,
+        Format::Jpeg => jpeg::write(&page, options)?,
+        Format::WebP => webp(&page)?,
+        Format::Pnm => pnm(&page),
+    };
+    Ok((bytes, notices))
+}
+
+/// Colour samples and alpha side by side, `[height, width, channels]`.
+pub fn interleaved(picture: &Picture) -> Cow<'_, [u8]> {
+    let Some(alpha) = &picture.alpha else { return Cow::Borrowed(&picture.samples) };
+    let mut out = Vec::with_capacity(picture.samples.len() + alpha.len());
+    for (samples, &alpha) in picture.samples.chunks_exact(picture.color.channels()).zip(alpha) {
+        out.extend_from_slice(samples);
+        out.push(alpha);
+    }
+    Cow::Owned(out)
+}
+
+/// PNM holds no metadata; the colour profile is the one that changes what is seen.
+fn nothing(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
+    if metadata.icc.is_some() {
+        notices.push(Notice::MetadataDropped { format: Format::Pnm, kind: "ICC profile" });
+    }
+    if metadata.exif.is_some() {
+        notices.push(Notice::MetadataDropped { format: Format::Pnm, kind: "EXIF" });
+    }
+    if metadata.xmp.is_some() {
+        notices.push(Notice::MetadataDropped { format: Format::Pnm, kind: "XMP" });
+    }
+    Metadata::default()
+}
+
+/// Lays the picture on white.
+fn flatten(picture: &mut Picture) {
+    let Some(alpha) = picture.alpha.take() else { return };
+    for (samples, alpha) in picture.samples.chunks_exact_mut(picture.color.channels()).zip(alpha) {
+        for sample in samples {
+            *sample =
+                ((u32::from(*sample) * u32::from(alpha) + 255 * (255 - u32::from(alpha)) + 127) / 255) as u8;
+        }
+    }
+}
+
+fn webp(picture: &Picture) -> Result<Vec<u8>> {
+    let longest = picture.width.max(picture.height);
+    if longest > WEBP_SIDE {
+        return Err(Error::Limit { what: "WebP side", needed: longest.into(), limit: WEBP_SIDE.into() });
+    }
+    let color = match (picture.color, &picture.alpha) {
+        (Color::Gray, None) => image_webp::ColorType::L8,
+        (Color::Gray, Some(_)) => image_webp::ColorType::La8,
+        (Color::Rgb, None) => image_webp::ColorType::Rgb8,
+        (Color::Rgb, Some(_)) => image_webp::ColorType::Rgba8,
+    };
+    let mut out = Vec::new();
+    let mut encoder = image_webp::WebPEncoder::new(&mut out);
+    let Metadata { icc, exif, xmp } = &picture.metadata;
+    encoder.set_icc_profile(icc.clone().unwrap_or_default());
+    encoder.set_exif_metadata(exif.clone().unwrap_or_default());
+    encoder.set_xmp_metadata(xmp.clone().unwrap_or_default());
+    encoder
+        .encode(&interleaved(picture), picture.width, picture.height, color)
+        .map_err(|error| Error::Invalid { what: "WebP", detail: error.to_string() })?;
+    Ok(out)
+}
+
+fn pnm(picture: &Picture) -> Vec<u8> {
+    let magic = match picture.color {
+        Color::Gray => "P5",
+        Color::Rgb => "P6",
+    };
+    let mut out = format!("{magic}\n{} {}\n255\n", picture.width, picture.height).into_bytes();
+    out.extend_from_slice(&picture.samples);
+    out
+}
