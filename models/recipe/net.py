@@ -18,6 +18,9 @@ from torch import nn
 PASS_QUARTER = ((0, 1, 2, 3), (3, 2, 1, 0), (2, 3, 0, 1), (1, 0, 3, 2))
 
 LEAKY_SLOPE = 1 / 8
+# Products of the gated units stay within this, as they do in integers. Photographs reach half of
+# it; without the bound, noise squares itself from block to block until the floats overflow.
+GATE_MAX = 16.0
 # Natural logarithm of the smallest and largest standard deviation that the entropy model uses.
 LOG_SIGMA_MIN, LOG_SIGMA_MAX = -2.3, 7.0
 
@@ -90,7 +93,7 @@ class Block(nn.Module):
         a = self.dw(a.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
         x = x + self.p2(a)
         u, v = self.f1(x).chunk(2, -1)
-        return x + self.f2(F.relu(u) * v)
+        return x + self.f2((F.relu(u) * v).clamp(-GATE_MAX, GATE_MAX))
 
 
 class LowerBound(torch.autograd.Function):

@@ -24,6 +24,10 @@ from net import PROFILES, Codec
 # Trade-off at the ends of the quality axis: the loss is lambda * MSE (8-bit units) + bits per pixel.
 LAMBDA_MIN, LAMBDA_MAX = 3.28e-4, 0.384
 
+# A sample's loss counts at most this much (photographs: 0.5 to 4). Noise can excite an untrained
+# network without bound, and one such crop would then decide the whole batch's gradient.
+LOSS_CAP = 6.0
+
 
 def lambda_at(q: torch.Tensor, knots: int) -> torch.Tensor:
     """Lambda at q in [0, knots - 1]: straight in the logarithm."""
@@ -40,7 +44,8 @@ def loss_of(net: Codec, x: torch.Tensor, q: torch.Tensor, bf16: bool):
         x_hat, y_bpp, z_bpp = net(x, q)
     mse = (x_hat - x).square().mean((1, 2, 3)) * 255**2
     lam = lambda_at(q, net.shapes.knots)
-    loss = ((lam * mse + y_bpp + z_bpp) / lam.sqrt()).mean() * 0.1
+    each = (lam * mse + y_bpp + z_bpp) / lam.sqrt() * 0.1
+    loss = (each * (LOSS_CAP / each.detach()).clamp(max=1)).mean()
     psnr = 10 * torch.log10(255**2 / mse.detach())
     return loss, psnr.mean(), (y_bpp + z_bpp).detach().mean()
 
