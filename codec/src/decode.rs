@@ -16,6 +16,9 @@ use crate::window::Window;
 use crate::{Error, Result};
 use std::sync::Mutex;
 
+/// Memory for each pixel of the picture: 3 of latents, 3 of samples, 1 of alpha.
+const BYTES_PER_PIXEL: u64 = 7;
+
 /// A rectangle of pixels, in stored orientation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Region {
@@ -75,6 +78,8 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
         return Err(Error::UnknownModel { needed: hex(&header.model), loaded: hex(&model.short_id()) });
     }
     let area = area(&stream, options.region)?;
+    let pixels = u64::from(header.width) * u64::from(header.height);
+    options.limits.check_bytes(pixels.saturating_mul(BYTES_PER_PIXEL))?;
     let color = if header.gray { Color::Gray } else { Color::Rgb };
     let path = Path::chosen();
     let threads = threads::count(options.threads);
