@@ -32,7 +32,8 @@ fn products(c: &mut Criterion) {
 /// Pixels a second (as elements a second) of a picture of waves.
 fn pictures(c: &mut Criterion) {
     let (width, height) = (768, 512);
-    let wave = |x: usize, y: usize, k: usize| ((x * (k + 2) + y * 3) as f32 / 17.0).sin() * (y as f32 / 40.0).cos();
+    let wave =
+        |x: usize, y: usize, k: usize| ((x * (k + 2) + y * 3) as f32 / 17.0).sin() * (y as f32 / 40.0).cos();
     let samples = (0..width * height * 3)
         .map(|i| (128.0 + 90.0 * wave(i / 3 % width, i / 3 / width, i % 3)) as u8)
         .collect();

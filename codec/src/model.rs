@@ -5,7 +5,6 @@ use crate::kernel::{PANEL, Packed, PackedTaps};
 use crate::net::{Block, Net, Shapes};
 use crate::quality::{Gains, Quality, Rows};
 use crate::{Error, Result};
-use byteorder::{LittleEndian, ReadBytesExt};
 #[cfg(feature = "embedded")]
 use std::sync::{Arc, OnceLock};
 
@@ -192,17 +191,17 @@ impl Reader<'_> {
             d_out: self.product(9 * c, 192)?,
         };
         let rows = Rows {
-            enc: self.vec_u16(rows * c)?,
-            dec: self.vec_u16(rows * c)?,
-            step: self.vec_u16(rows * m)?,
-            log_gain: self.vec_i16(rows * m)?,
+            enc: self.numbers(rows * c, u16::from_le_bytes)?,
+            dec: self.numbers(rows * c, u16::from_le_bytes)?,
+            step: self.numbers(rows * m, u16::from_le_bytes)?,
+            log_gain: self.numbers(rows * m, i16::from_le_bytes)?,
             rows,
             gain_shift,
             step_shift,
         };
         let latents = Book::gaussian(self.tables(LEVELS)?)?;
         let hyper = (0..bands).map(|_| Ok(Book::plain(self.tables(z)?))).collect::<Result<_>>()?;
-        let length = self.u32()? as usize;
+        let length = self.numbers(1, u32::from_le_bytes)?[0] as usize;
         let card = String::from_utf8_lossy(self.bytes(length)?).into_owned();
         if !self.rest.is_empty() {
             return Err(invalid("model file", format!("{} bytes after its end", self.rest.len())));
@@ -223,41 +222,15 @@ impl Reader<'_> {
         Ok(self.bytes(1)?[0])
     }
 
-    fn u32(&mut self) -> Result<u32> {
-        Ok(self.bytes(4)?.read_u32::<LittleEndian>()?)
-    }
-
     fn array_u16<const N: usize>(&mut self) -> Result<[usize; N]> {
-        let mut bytes = self.bytes(2 * N)?;
-        let mut out = [0; N];
-        for o in &mut out {
-            *o = usize::from(bytes.read_u16::<LittleEndian>()?);
-        }
-        Ok(out)
+        let numbers = self.numbers(N, u16::from_le_bytes)?;
+        Ok(std::array::from_fn(|i| usize::from(numbers[i])))
     }
 
-    fn vec_u16(&mut self, count: usize) -> Result<Vec<u16>> {
-        let mut out = Vec::new();
-        let mut bytes = self.bytes(2 * count)?;
-        out.resize(count, 0);
-        bytes.read_u16_into::<LittleEndian>(&mut out)?;
-        Ok(out)
-    }
-
-    fn vec_i16(&mut self, count: usize) -> Result<Vec<i16>> {
-        let mut out = Vec::new();
-        let mut bytes = self.bytes(2 * count)?;
-        out.resize(count, 0);
-        bytes.read_i16_into::<LittleEndian>(&mut out)?;
-        Ok(out)
-    }
-
-    fn vec_i32(&mut self, count: usize) -> Result<Vec<i32>> {
-        let mut out = Vec::new();
-        let mut bytes = self.bytes(4 * count)?;
-        out.resize(count, 0);
-        bytes.read_i32_into::<LittleEndian>(&mut out)?;
-        Ok(out)
+    /// `count` little-endian numbers of `N` bytes.
+    fn numbers<const N: usize, T>(&mut self, count: usize, read: fn([u8; N]) -> T) -> Result<Vec<T>> {
+        let bytes = self.bytes(N * count)?;
+        Ok(bytes.as_chunks().0.iter().map(|&b| read(b)).collect())
     }
 
     fn product(&mut self, inputs: usize, outputs: usize) -> Result<Packed> {
@@ -267,8 +240,8 @@ impl Reader<'_> {
         }
         let shift = shift(self.u8()?)?;
         let _fraction = self.u8()?;
-        let bias = self.vec_i32(n)?;
-        Ok(Packed::new(k, shift, &bias, &self.vec_i16(n * k)?))
+        let bias = self.numbers(n, i32::from_le_bytes)?;
+        Ok(Packed::new(k, shift, &bias, &self.numbers(n * k, i16::from_le_bytes)?))
     }
 
     fn taps(&mut self, channels: usize) -> Result<PackedTaps> {
@@ -278,8 +251,8 @@ impl Reader<'_> {
         }
         let shift = shift(self.u8()?)?;
         let _fraction = self.u8()?;
-        let bias = self.vec_i32(c)?;
-        Ok(PackedTaps::new(shift, &bias, &self.vec_i16(9 * c)?))
+        let bias = self.numbers(c, i32::from_le_bytes)?;
+        Ok(PackedTaps::new(shift, &bias, &self.numbers(9 * c, i16::from_le_bytes)?))
     }
 
     fn block(&mut self, c: usize, hidden: usize) -> Result<Block> {
@@ -297,7 +270,7 @@ impl Reader<'_> {
         (0..count)
             .map(|_| {
                 let offset = self.u8()?;
-                let frequencies = self.vec_u16(2 * usize::from(offset) + 2)?;
+                let frequencies = self.numbers(2 * usize::from(offset) + 2, u16::from_le_bytes)?;
                 Table::new(offset, &frequencies)
             })
             .collect()
@@ -308,5 +281,37 @@ fn shift(value: u8) -> Result<u32> {
     match value {
         0..=30 => Ok(value.into()),
         _ => Err(invalid("model shift", format!("{value}, at most 30"))),
+    }
+}
+
+#[cfg(all(test, feature = "embedded"))]
+mod tests {
+    use super::*;
+
+    const FAST: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem"));
+
+    #[test]
+    fn a_cut_or_altered_model_is_refused() {
+        for cut in [0, 7, 8, 9, 20, 36, 1000, FAST.len() / 2, FAST.len() - 1] {
+            assert!(Model::parse(&FAST[..cut]).is_err(), "cut at {cut}");
+        }
+        let mut longer = FAST.to_vec();
+        longer.push(0);
+        assert!(matches!(Model::parse(&longer), Err(Error::Invalid { what: "model file", .. })));
+        let mut other = FAST.to_vec();
+        other[8] = 2;
+        assert!(matches!(Model::parse(&other), Err(Error::Version { found: 2, .. })));
+        for shape in 10..32 {
+            let mut other = FAST.to_vec();
+            other[shape] ^= 0x41;
+            assert!(Model::parse(&other).is_err(), "shape byte {shape}");
+        }
+    }
+
+    #[test]
+    fn the_identity_is_the_hash_of_the_file() {
+        let model = Model::embedded(Profile::Fast).expect("the built-in model");
+        assert_eq!(model.id(), *blake3::hash(FAST).as_bytes());
+        assert!(Model::embedded(Profile::Other).is_err());
     }
 }
