@@ -68,7 +68,7 @@ impl Picture {
     /// # Errors
     /// [`Error::Invalid`] where a side is 0 or the number of samples does not fit.
     pub fn new(width: u32, height: u32, color: Color, samples: Vec<u8>) -> Result<Self> {
-        let expected = width as usize * height as usize * color.channels();
+        let expected = (width as usize).saturating_mul(height as usize).saturating_mul(color.channels());
         if expected == 0 || samples.len() != expected {
             return Err(Error::Invalid {
                 what: "picture",
@@ -89,10 +89,10 @@ impl Picture {
 
     /// Checks that every buffer fits the size; the fields are public, so anything may have been set.
     pub(crate) fn check(&self) -> Result<()> {
-        let pixels = self.width as usize * self.height as usize;
+        let pixels = (self.width as usize).saturating_mul(self.height as usize);
         let alpha = self.alpha.as_ref().is_none_or(|a| a.len() == pixels);
         if pixels == 0
-            || self.samples.len() != pixels * self.color.channels()
+            || self.samples.len() != pixels.saturating_mul(self.color.channels())
             || !alpha
             || !(1..=8).contains(&self.orientation)
         {
