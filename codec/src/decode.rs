@@ -98,14 +98,14 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
     };
     let samples = synthesis::synthesise(&model.net, path, &y_hat, &gains, area.clone(), color, cut);
     let hash = blake3::hash(&samples);
-    let whole = options.region.is_none() && decoder.passes == PASSES && missing.is_empty();
-    let hash_matches = whole.then(|| hash.as_bytes()[..4] == header.pixel_hash);
 
     let mut picture = Picture::new(area.width() as u32, area.height() as u32, color, samples)?;
     picture.orientation = header.orientation;
     picture.source_bits = if header.source_16bit { 16 } else { 8 };
     picture.alpha = read_alpha(&stream, &area, &mut missing);
     picture.metadata = read_metadata(&stream, &options.limits, &mut missing);
+    let whole = options.region.is_none() && decoder.passes == PASSES && missing.is_empty();
+    let hash_matches = whole.then(|| hash.as_bytes()[..4] == header.pixel_hash);
     Ok(Decoded { picture, missing, pixel_hash: *hash.as_bytes(), hash_matches })
 }
 
@@ -144,7 +144,7 @@ fn read_alpha(stream: &Stream, area: &Window, missing: &mut Vec<String>) -> Opti
     let bytes = stream.bytes(ChunkKind::Alpha);
     let whole = bytes
         .map(|b| alpha::unpack(b, header.width, header.height))
-        .and_then(|a| a.map_err(|e| missing.push(format!("alpha: {e}"))).ok());
+        .and_then(|a| a.map_err(|e| missing.push(e.to_string())).ok());
     let Some(whole) = whole else { return Some(vec![255; area.height() * area.width()]) };
     let width = header.width as usize;
     let rows = area.rows.clone().map(|y| &whole[y * width..][area.columns.clone()]);
@@ -155,7 +155,7 @@ fn read_metadata(stream: &Stream, limits: &Limits, missing: &mut Vec<String>) ->
     let bytes = stream.bytes(ChunkKind::Metadata);
     let unpacked = bytes.map_or(Ok(Metadata::default()), |b| metadata::unpack(b, limits));
     unpacked.unwrap_or_else(|e| {
-        missing.push(format!("metadata: {e}"));
+        missing.push(e.to_string());
         Metadata::default()
     })
 }
