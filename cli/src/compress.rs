@@ -51,7 +51,7 @@ struct TargetArgs {
     /// At most this many bytes, such as 80KB or 1.5MiB
     #[arg(long, value_name = "SIZE", value_parser = size::bytes, allow_negative_numbers = true)]
     size: Option<u64>,
-    /// This PSNR in dB, such as 36, or up to 0.01 dB less
+    /// This PSNR in dB, such as 36, or the nearest below it
     #[arg(long, value_name = "DB", value_parser = size::positive, allow_negative_numbers = true)]
     psnr: Option<f64>,
 }

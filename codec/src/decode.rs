@@ -4,6 +4,7 @@ use crate::container::{self, Chunk, ChunkKind, ChunkState, Stream, alpha, metada
 use crate::entropy;
 use crate::kernel::Path;
 use crate::limits::Limits;
+use crate::memory;
 use crate::model::Model;
 use crate::net::context::PASSES;
 use crate::net::synthesis::{self, Cut};
@@ -15,9 +16,6 @@ use crate::walk::{self, Coded, Symbols};
 use crate::window::Window;
 use crate::{Error, Result};
 use std::sync::Mutex;
-
-/// Memory for each pixel of the picture: 3 of latents, 3 of samples, 1 of alpha.
-const BYTES_PER_PIXEL: u64 = 7;
 
 /// A rectangle of pixels, in stored orientation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,11 +76,17 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
         return Err(Error::UnknownModel { needed: hex(&header.model), loaded: hex(&model.short_id()) });
     }
     let area = area(&stream, options.region)?;
-    let pixels = u64::from(header.width) * u64::from(header.height);
-    options.limits.check_bytes(pixels.saturating_mul(BYTES_PER_PIXEL))?;
     let color = if header.gray { Color::Gray } else { Color::Rgb };
     let path = Path::chosen();
     let threads = threads::count(options.threads);
+    let cut = Cut {
+        threads,
+        largest: (options.window.0.div_ceil(8).max(1) as usize, options.window.1.div_ceil(8).max(1) as usize),
+    };
+    let latents = (header.height.div_ceil(16) as usize, header.width.div_ceil(16) as usize);
+    let side = (1 << header.group_log2) / 16;
+    let needed = memory::of_decode(&model.net.shapes, latents, side, &area, color, header.alpha, cut);
+    options.limits.check_bytes(needed)?;
     let quality = Quality::from_raw(header.quality).unwrap_or_default();
     let gains = model.gains(quality);
 
@@ -92,10 +96,6 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
     let (y_hat, damaged) = decoder.latents(&stream, &area, threads);
     missing.extend(damaged);
 
-    let cut = Cut {
-        threads,
-        largest: (options.window.0.div_ceil(8).max(1) as usize, options.window.1.div_ceil(8).max(1) as usize),
-    };
     let samples = synthesis::synthesise(&model.net, path, &y_hat, &gains, area.clone(), color, cut);
     let hash = blake3::hash(&samples);
 
@@ -193,9 +193,12 @@ impl Decoder<'_> {
             let y_hat = walk::group(self.model, self.path, self.gains, shape, &mut reader, scratch);
             let mut shared = shared.lock().expect("no holder panics");
             shared.0.paste(window.rows.start, window.columns.start, &y_hat);
-            shared.1.append(&mut reader.damaged);
+            shared.1.extend(reader.damaged.into_iter().map(|line| (g, line)));
         });
-        shared.into_inner().expect("no holder panics")
+        let (y_hat, mut damaged): (Plane, Vec<(usize, String)>) =
+            shared.into_inner().expect("no holder panics");
+        damaged.sort_by_key(|&(group, _)| group);
+        (y_hat, damaged.into_iter().map(|(_, line)| line).collect())
     }
 }
 

@@ -4,6 +4,7 @@ use crate::container::{self, Header, alpha, metadata};
 use crate::entropy;
 use crate::kernel::Path;
 use crate::limits::Limits;
+use crate::memory;
 use crate::model::Model;
 use crate::net::context::PASSES;
 use crate::net::synthesis::{self, Cut};
@@ -89,6 +90,10 @@ pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Resu
             detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2),
         });
     }
+    let latents = (picture.height.div_ceil(16) as usize, picture.width.div_ceil(16) as usize);
+    let side = (1 << options.group_log2) / 16;
+    let cut = Cut::new(threads::count(options.threads));
+    options.limits.check_bytes(memory::of_encode(&model.net.shapes, latents, side, picture.color, cut))?;
     let encoder = Encoder {
         picture,
         model,
@@ -154,7 +159,7 @@ impl Encoder<'_> {
         let shared = Mutex::new((
             Plane::new(y.height, y.width, y.channels),
             vec![Vec::new(); groups.len() * (PASSES + 1)],
-            0.0,
+            vec![0.0; groups.len()],
         ));
         threads::for_each(self.threads, &groups, Scratch::default, |scratch, &g| {
             let window = &windows[g];
@@ -166,12 +171,13 @@ impl Encoder<'_> {
             let y_hat = walk::group(self.model, self.path, &gains, shape, &mut writer, scratch);
             let mut shared = shared.lock().expect("no holder panics");
             shared.0.paste(window.rows.start, window.columns.start, &y_hat);
-            shared.2 += writer.bits;
+            shared.2[g] = writer.bits;
             for (part, bytes) in writer.out.into_iter().enumerate() {
                 shared.1[part * groups.len() + g] = bytes;
             }
         });
         let (y_hat, substreams, model_bits) = shared.into_inner().expect("no holder panics");
+        let model_bits: f64 = model_bits.iter().sum();
         Attempt { quality, encoder: self, gains, y_hat, substreams, model_bits, decoded: None }
     }
 

@@ -36,6 +36,7 @@ mod golden;
 #[doc(hidden)]
 pub mod kernel;
 mod limits;
+mod memory;
 mod model;
 mod net;
 mod picture;
