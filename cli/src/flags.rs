@@ -23,8 +23,8 @@ impl Common {
     pub fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         if let Some(pixels) = self.max_pixels {
-            let bytes_per_pixel = limits.bytes.div_ceil(limits.pixels.max(1));
-            limits.bytes = limits.bytes.max(pixels.saturating_mul(bytes_per_pixel));
+            // An encode takes 12 bytes a pixel and some for its windows.
+            limits.bytes = limits.bytes.max(pixels.saturating_mul(16));
             limits.pixels = pixels;
         }
         limits
