@@ -92,8 +92,10 @@ fn advice(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         aecodec::Error::Signature { .. } => Some("check the path of the model"),
         aecodec::Error::Version { .. } => Some("use the release of aecodec that wrote it"),
         aecodec::Error::UnknownModel { .. } => Some("give the model's file with --model"),
-        aecodec::Error::Truncated { .. } => Some("copy or download the file again"),
-        aecodec::Error::Limit { what: "pixels" | "bytes", .. } => {
+        aecodec::Error::Truncated { .. } | aecodec::Error::Checksum { .. } => {
+            Some("copy or download the file again")
+        }
+        aecodec::Error::Limit { what: "pixels" | "bytes of memory", .. } => {
             Some("if the file is trusted, raise the limit with --max-pixels")
         }
         aecodec::Error::Image(_) => Some("the file is damaged, or of a kind that is not supported"),

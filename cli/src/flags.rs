@@ -23,8 +23,8 @@ impl Common {
     pub fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         if let Some(pixels) = self.max_pixels {
-            // An encode takes 12 bytes a pixel and some for its windows.
-            limits.bytes = limits.bytes.max(pixels.saturating_mul(16));
+            // An encode takes up to 21 bytes a pixel and some for its windows.
+            limits.bytes = limits.bytes.max(pixels.saturating_mul(24));
             limits.pixels = pixels;
         }
         limits

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aecodec::DecodeOptions;
-use aecodec::container::{self, ChunkState};
+use aecodec::container;
 use anyhow::{Result, bail};
 use serde_json::json;
 
@@ -54,17 +54,18 @@ fn one(args: &Args, input: &Input, models: &Models, threads: usize) -> Result<It
     let bytes = input.read(&limits)?;
     let stream = container::read(&bytes, &limits)?;
     let chunks = stream.chunks.len();
-    let whole = stream.chunks.iter().filter(|chunk| matches!(chunk.state, ChunkState::Present(_))).count();
+    if stream.trailing > 0 {
+        bail!("{} bytes follow the end of the stream; get the file again", grouped(stream.trailing));
+    }
     let model = models.of(&stream.header)?;
 
     let mut options = DecodeOptions::default();
-    options.passes = 4;
     options.threads = threads;
     options.limits = limits;
     let decoded = aecodec::decode(&bytes, &model, &options)?;
-    if whole < chunks || !decoded.missing.is_empty() {
-        let missing = decoded.missing.join(", ");
-        bail!("damaged: {} of {chunks} parts are missing ({missing}); get the file again", chunks - whole);
+    if !decoded.missing.is_empty() {
+        let (lost, missing) = (decoded.missing.len(), decoded.missing.join(", "));
+        bail!("damaged: {lost} of {chunks} parts are missing ({missing}); get the file again");
     }
     if decoded.hash_matches != Some(true) {
         bail!("damaged: the decoded pixels are not those that were coded; get the file again");

@@ -236,6 +236,15 @@ impl Symbols for Reader<'_> {
         let mut z = Plane::new(height, width, self.decoder.model.net.shapes.z);
         let book = self.decoder.model.hyper_book(self.decoder.quality);
         z.data = self.take(0, book, &hyper::contexts(&z));
+        if let Some(v) = z.data.iter().find(|v| i32::from(v.abs()) > hyper::Z_MAX) {
+            self.damaged.push(format!(
+                "{}: holds {v}, expected at most {}",
+                self.parts[0].kind,
+                hyper::Z_MAX
+            ));
+            self.intact = false;
+            z.data.fill(0);
+        }
         z
     }
 

@@ -84,6 +84,7 @@ pub struct Encoded {
 pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
     picture.check()?;
     options.limits.check_pixels(picture.width, picture.height)?;
+    options.limits.check_metadata(&picture.metadata)?;
     if !(6..=14).contains(&options.group_log2) {
         return Err(Error::Invalid {
             what: "group size",
@@ -257,7 +258,8 @@ impl Symbols for Writer<'_> {
         let symbol = |&site: &u32| {
             let site = site as usize;
             let residual = i64::from(self.y.data[site]) - i64::from(y_hat.data[site]);
-            let r = (residual * self.gains.inverse[site % self.y.channels] + (1 << 23)) >> 24;
+            let scaled = residual.saturating_mul(self.gains.inverse[site % self.y.channels]);
+            let r = scaled.saturating_add(1 << 23) >> 24;
             r.clamp(-SYMBOL_MAX, SYMBOL_MAX) as i16
         };
         let values: Vec<i16> = coded.sites.iter().map(symbol).collect();

@@ -145,7 +145,7 @@ fn integer_analysis_is_close_to_float() {
             return;
         }
         let gains = model.gains(Quality::from_raw(golden.quality).expect("a quality"));
-        let y = analysis::analyse(&model.net, Path::Scalar, picture, &gains, 1);
+        let y = analysis::analyse(&model.net, Path::SCALAR, picture, &gains, 1);
         let scale = f64::from(1 << model.y_fraction);
         let float = golden.bytes("float_y").chunks_exact(2).map(|b| f64::from(half([b[0], b[1]])) * scale);
         let (mut error, mut energy) = (0.0, 0.0);

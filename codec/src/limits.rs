@@ -1,6 +1,6 @@
 //! What a file may ask for before it is refused.
 
-use crate::{Error, Result};
+use crate::{Error, Metadata, Result};
 
 /// Bounds that are checked before anything is allocated on the word of a file.
 ///
@@ -29,6 +29,16 @@ impl Limits {
     /// [`Error::Limit`] where it has too many pixels.
     pub fn check_pixels(&self, width: u32, height: u32) -> Result<()> {
         check("pixels", u64::from(width) * u64::from(height), self.pixels)
+    }
+
+    /// Whether this much ICC, EXIF and XMP may be kept.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] where it is too much.
+    pub fn check_metadata(&self, metadata: &Metadata) -> Result<()> {
+        let blocks = [&metadata.icc, &metadata.exif, &metadata.xmp];
+        let bytes = blocks.into_iter().flatten().map(|b| b.len() as u64).sum();
+        check("bytes of metadata", bytes, self.metadata)
     }
 
     /// Whether this many bytes may be allocated.

@@ -23,12 +23,15 @@ pub(crate) fn of_decode(
     // Alpha is unpacked whole, with a filter byte a row, and then cut.
     let alpha = if alpha { 3 * 256 * product(height, width) } else { 0 };
     let patches = (area.height().div_ceil(8), area.width().div_ceil(8));
-    let walk = cut.threads as u64 * group(shapes, height.min(side), width.min(side));
+    let groups = height.div_ceil(side) * width.div_ceil(side);
+    let walk =
+        (cut.threads.min(groups) as u64).saturating_mul(group(shapes, height.min(side), width.min(side)));
     let synthesis = windows(shapes, patches, shapes.nd + 1, cut);
-    latents + samples + alpha + walk.max(synthesis) + SMALL
+    (latents + samples + alpha + SMALL).saturating_add(walk.max(synthesis))
 }
 
-/// Bytes that an encode holds at most besides the picture; it decodes to measure, so it holds no less than a decode.
+/// Bytes that an encode holds at most besides the picture. It decodes to measure, so it holds no less than a decode;
+/// the search for a target keeps the best attempt while it makes the next.
 pub(crate) fn of_encode(
     shapes: &Shapes,
     (height, width): (usize, usize),
@@ -37,10 +40,13 @@ pub(crate) fn of_encode(
     cut: Cut,
 ) -> u64 {
     let area = Window::new(0, 0, 16 * height, 16 * width);
-    // The latents before rounding, and the substreams, of at most 16 bits a latent.
-    let more = product(height, width) * 4 * shapes.m as u64;
+    // The latents before rounding, and the substreams, of at most 16 bits a latent; one more attempt with its latents,
+    // substreams and samples.
+    let more = product(height, width) * (8 * shapes.m as u64 + 256 * color.channels() as u64);
     let analysis = windows(shapes, (2 * height, 2 * width), shapes.ne, cut);
-    of_decode(shapes, (height, width), side, &area, color, false, cut) + more + analysis
+    of_decode(shapes, (height, width), side, &area, color, false, cut)
+        .saturating_add(more)
+        .saturating_add(analysis)
 }
 
 fn product(height: usize, width: usize) -> u64 {
@@ -60,5 +66,7 @@ fn windows(shapes: &Shapes, (rows, columns): (usize, usize), halo: usize, cut: C
     let sides = window::sides(rows, cut.threads, cut.largest);
     let grown = |side: usize, all: usize| side.min(all) + 2 * (halo + 1);
     let patch = shapes.m as u64 / 2 + 10 * shapes.c as u64;
-    cut.threads as u64 * product(grown(sides.0, rows), grown(sides.1, columns)) * patch
+    let count = rows.div_ceil(sides.0) * columns.div_ceil(sides.1);
+    let one = product(grown(sides.0, rows), grown(sides.1, columns)) * patch;
+    (cut.threads.min(count) as u64).saturating_mul(one)
 }

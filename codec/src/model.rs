@@ -12,6 +12,10 @@ const SIGNATURE: [u8; 8] = *b"\x89AEM\r\n\x1a\n";
 const VERSION: u8 = 1;
 /// Gaussian tables of a model.
 const LEVELS: usize = 52;
+/// Bands of quality with tables of their own: a table takes a thousand times more memory than in its file.
+const MAX_BANDS: usize = 64;
+/// Latents a position.
+const MAX_LATENTS: usize = 2048;
 
 /// The model's place in the product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -152,9 +156,11 @@ impl Reader<'_> {
         let [c, m, z, p, ne, nd, hidden_c, hidden_z, hidden_p, rows, bands] = self.array_u16()?;
         let shapes = Shapes { c, m, z, p, ne, nd };
         let widths = [c, z, p, hidden_c, hidden_z, hidden_p];
-        let fits =
-            m > 0 && m % (4 * PANEL) == 0 && widths.iter().all(|&n| n > 0 && n % PANEL == 0) && z <= 256;
-        if !fits || rows < 2 || bands == 0 {
+        let fits = (1..=MAX_LATENTS).contains(&m)
+            && m % (4 * PANEL) == 0
+            && widths.iter().all(|&n| n > 0 && n % PANEL == 0)
+            && z <= 256;
+        if !fits || rows < 2 || !(1..=MAX_BANDS).contains(&bands) {
             return Err(invalid(
                 "model shapes",
                 format!("{shapes:?}, gated {hidden_c} {hidden_z} {hidden_p}, {rows} rows, {bands} bands"),

@@ -44,7 +44,7 @@ fn by_bytes<'a>(bytes: u64, attempt: impl Fn(Quality) -> Attempt<'a>) -> (Attemp
 
 /// The highest quality whose `measure` is not above `target`, or any that lands in `near..=target`; the lowest
 /// quality where even that is above. Measures rise with quality nearly as a straight line, so the next
-/// guess is that of the line between the ends, kept away from them so that the interval shrinks.
+/// guess is that of the line between the ends, kept away from them, or their middle if that did not help.
 fn bisect<'a>(
     attempt: impl Fn(Quality) -> Attempt<'a>,
     measure: impl Fn(&mut Attempt<'a>) -> f64,
@@ -62,17 +62,23 @@ fn bisect<'a>(
         return top;
     }
     let mut above = top.1;
+    drop(top);
     let mut best = at(low);
+    let mut before = high - low;
+    let mut line = true;
     while high - low > 1 && best.1 < near {
         let share = ((0.5 * (near + target) - best.1) / (above - best.1)).clamp(0.02, 0.98);
-        let step = (f64::from(high - low) * share) as u16;
-        let middle = (low + step).clamp(low + 1, high - 1);
+        let step = f64::from(high - low) * if line { share } else { 0.5 };
+        let middle = (low + step as u16).clamp(low + 1, high - 1);
         let next = at(middle);
         if next.1 <= target {
             (low, best) = (middle, next);
         } else {
             (high, above) = (middle, next.1);
         }
+        // Where the measure is a staircase the line misleads: every guess that does not halve is followed by one that does.
+        line = (high - low) * 2 <= before || !line;
+        before = high - low;
     }
     best
 }

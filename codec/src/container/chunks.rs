@@ -142,7 +142,7 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
             Some(found) => ChunkState::Present(found),
         };
         chunks.push(Chunk { kind, offset, length, state });
-        offset += length;
+        offset = offset.saturating_add(length);
     }
     Ok(Stream { header, chunks, trailing: (bytes.len() as u64).saturating_sub(offset) })
 }

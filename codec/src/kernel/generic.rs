@@ -93,20 +93,27 @@ pub fn check_product(
     assert!(panels.end <= layer.panels().end);
     let last = positions.saturating_sub(1);
     for s in segments {
-        assert!(s.len.is_multiple_of(2) && s.k.is_multiple_of(2) && s.k + s.len <= layer.inputs());
-        assert!(positions == 0 || s.start + last * s.stride + s.len <= s.data.len());
+        assert!(s.len.is_multiple_of(2) && s.k.is_multiple_of(2) && fits(s.k, 0, 0, s.len, layer.inputs()));
+        assert!(positions == 0 || fits(s.start, last, s.stride, s.len, s.data.len()));
     }
     let width = panels.len() * PANEL
         - (layer.panels().end * PANEL - layer.outputs()) * usize::from(panels.end == layer.panels().end);
-    assert!(positions == 0 || target.start + last * target.stride + width <= target.data.len());
+    assert!(positions == 0 || fits(target.start, last, target.stride, width, target.data.len()));
+}
+
+/// Whether `len` values from `start + last * stride` on lie inside `all`; nothing wraps.
+fn fits(start: usize, last: usize, stride: usize, len: usize, all: usize) -> bool {
+    let end =
+        last.checked_mul(stride).and_then(|at| at.checked_add(start)).and_then(|at| at.checked_add(len));
+    end.is_some_and(|end| end <= all)
 }
 
 /// Checks once what the kernels then rely on.
 pub fn check_depthwise(taps: &PackedTaps, call: &Depthwise) {
     let c = taps.channels();
-    assert!(call.out.len() == call.count * c);
+    assert!(call.count.checked_mul(c) == Some(call.out.len()));
     for row in call.rows {
-        assert!(call.count == 0 || row + (call.count + 2) * c <= call.input.len());
+        assert!(call.count == 0 || fits(row, call.count - 1, c, 3 * c, call.input.len()));
     }
 }
 

@@ -21,32 +21,38 @@ use std::sync::OnceLock;
 /// Largest magnitude of an activation.
 pub const ACTIVATION_MAX: i32 = 8191;
 
-/// An instruction set that kernels are compiled for.
+/// An instruction set that kernels are compiled for, and that this machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Path {
-    /// Plain Rust; the specification.
+pub struct Path(Set);
+
+/// Only [`Path::available`] makes these, after asking the processor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Set {
     Scalar,
-    /// 256-bit `vpmaddwd`.
+    #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// 512-bit `vpdpwssd` (AVX-512 VNNI).
+    #[cfg(target_arch = "x86_64")]
     Avx512,
 }
 
 impl Path {
+    /// Plain Rust; the specification.
+    pub const SCALAR: Self = Self(Set::Scalar);
+
     /// Every path that this machine can run, slowest first.
     pub fn available() -> Vec<Self> {
-        let mut paths = vec![Self::Scalar];
+        let mut paths = vec![Self::SCALAR];
         #[cfg(target_arch = "x86_64")]
         {
             if is_x86_feature_detected!("avx2") {
-                paths.push(Self::Avx2);
+                paths.push(Self(Set::Avx2));
             }
             if is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
                 && is_x86_feature_detected!("avx512vl")
                 && is_x86_feature_detected!("avx512vnni")
             {
-                paths.push(Self::Avx512);
+                paths.push(Self(Set::Avx512));
             }
         }
         paths
@@ -64,10 +70,14 @@ impl Path {
 
     /// Name as in `AECODEC_CPU`.
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Scalar => "scalar",
-            Self::Avx2 => "avx2",
-            Self::Avx512 => "avx512",
+        match self.0 {
+            Set::Scalar => "scalar",
+            // 256-bit `vpmaddwd`.
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx2 => "avx2",
+            // 512-bit `vpdpwssd` (AVX-512 VNNI).
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => "avx512",
         }
     }
 }
@@ -86,16 +96,16 @@ pub fn sat(v: i32) -> i16 {
 
 macro_rules! dispatch {
     ($path:expr, $name:ident($($arg:expr),*)) => {
-        match $path {
+        match $path.0 {
             // SAFETY: a `Path` other than scalar is only made by `available`, which has asked the
             // processor for the features that these functions are compiled with.
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
-            Path::Avx2 => unsafe { x86::avx2::$name($($arg),*) },
+            Set::Avx2 => unsafe { x86::avx2::$name($($arg),*) },
             #[cfg(target_arch = "x86_64")]
             #[allow(unsafe_code)]
-            Path::Avx512 => unsafe { x86::avx512::$name($($arg),*) },
-            _ => scalar::$name($($arg),*),
+            Set::Avx512 => unsafe { x86::avx512::$name($($arg),*) },
+            Set::Scalar => scalar::$name($($arg),*),
         }
     };
 }

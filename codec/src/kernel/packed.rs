@@ -21,7 +21,11 @@ impl Packed {
     /// If `inputs` is odd or the lengths disagree; the model reader has checked both.
     pub fn new(inputs: usize, shift: u32, bias: &[i32], weights: &[i16]) -> Self {
         let outputs = bias.len();
-        assert!(inputs.is_multiple_of(2) && weights.len() == inputs * outputs && shift < 31);
+        assert!(inputs.is_multiple_of(2) && shift < 31);
+        assert!(
+            inputs.checked_mul(outputs.next_multiple_of(PANEL)).is_some()
+                && weights.len() == inputs * outputs
+        );
         let panels = outputs.div_ceil(PANEL);
         let mut packed = vec![0; panels * PANEL * inputs];
         for (n, row) in weights.chunks_exact(inputs).enumerate() {

@@ -56,7 +56,7 @@ fn products_equal_scalar_on_every_path() {
                     product(path, &layer, layer.panels(), &segments, positions, epilogue, target);
                     out
                 };
-                let expected = run(Path::Scalar);
+                let expected = run(Path::SCALAR);
                 for path in paths() {
                     assert!(
                         run(path) == expected,
@@ -79,7 +79,7 @@ fn a_product_is_its_definition() {
     let mut out = vec![0; outputs];
     let segment = Segment { data: &x, start: 0, stride: 0, k: 0, len: inputs };
     let target = Target { data: &mut out, start: 0, stride: 0 };
-    product(Path::Scalar, &layer, layer.panels(), &[segment], 1, Epilogue::Plain, target);
+    product(Path::SCALAR, &layer, layer.panels(), &[segment], 1, Epilogue::Plain, target);
     for n in 0..outputs {
         let sum: i64 = (0..inputs).map(|k| i64::from(weights[n * inputs + k]) * i64::from(x[k])).sum();
         let expected = (i64::from(bias[n]) + sum + 8).div_euclid(16).clamp(-8191, 8191);
@@ -103,7 +103,7 @@ fn depthwise_equals_scalar_and_its_definition() {
                 depthwise(path, &taps, Depthwise { input: &input, rows, count, out: &mut out });
                 out
             };
-            let expected = run(Path::Scalar);
+            let expected = run(Path::SCALAR);
             for path in paths() {
                 assert!(run(path) == expected, "{path:?} {channels} {count} {shift}");
             }
@@ -134,7 +134,7 @@ fn gates_and_gains_equal_scalar() {
                 scale(path, &mut scaled, &gains, shift);
                 (out, scaled)
             };
-            let expected = run(Path::Scalar);
+            let expected = run(Path::SCALAR);
             for path in paths() {
                 assert!(run(path) == expected, "{path:?} {hidden} {shift}");
             }

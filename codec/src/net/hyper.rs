@@ -5,7 +5,7 @@ use super::{Net, Plane, Scratch};
 use crate::kernel::{Path, rnd};
 
 /// Largest magnitude of a hyper-latent symbol.
-const Z_MAX: i32 = 127;
+pub(crate) const Z_MAX: i32 = 127;
 
 /// Sides of the hyper-latents' plane for latents of `height` x `width`.
 pub(crate) fn hyper_shape(height: usize, width: usize) -> (usize, usize) {
