@@ -1,5 +1,7 @@
 //! Speed of the products on each kernel path, and of whole encodes and decodes on one thread.
 
+#![expect(missing_docs, reason = "criterion's macro makes a public function")]
+
 use aecodec::kernel::{self, Epilogue, Packed, Path, Segment, Target};
 use aecodec::{Color, DecodeOptions, EncodeOptions, Model, Picture, Profile};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -1,6 +1,6 @@
 //! Integer kernels: matrix product, depthwise 3x3 and the steps between them.
 //!
-//! [`scalar`] is the specification; every other path equals it bit for bit, because products wrap
+//! `scalar` is the specification; every other path equals it bit for bit, because products wrap
 //! in `i32` and so may be summed in any order. The algorithm is written once (`generic`) and
 //! compiled for each instruction set; only the innermost tiles differ.
 //! `AECODEC_CPU=scalar|avx2|avx512` forces a path that the machine has.
