@@ -36,7 +36,7 @@ def lambda_at(q: torch.Tensor, knots: int) -> torch.Tensor:
 
 
 def loss_of(net: Codec, x: torch.Tensor, q: torch.Tensor, bf16: bool):
-    """Mean loss, PSNR and bits per pixel of a batch.
+    """Loss to descend, and for the log: mean loss before the cap, PSNR and bits per pixel of a batch.
 
     Each sample's loss is divided by sqrt(lambda), so that no rate dominates the gradient.
     """
@@ -47,7 +47,7 @@ def loss_of(net: Codec, x: torch.Tensor, q: torch.Tensor, bf16: bool):
     each = (lam * mse + y_bpp + z_bpp) / lam.sqrt() * 0.1
     loss = (each * (LOSS_CAP / each.detach()).clamp(max=1)).mean()
     psnr = 10 * torch.log10(255**2 / mse.detach())
-    return loss, psnr.mean(), (y_bpp + z_bpp).detach().mean()
+    return loss, each.detach().mean(), psnr.mean(), (y_bpp + z_bpp).detach().mean()
 
 
 def learning_rate(progress: float, step: int, a) -> float:
@@ -130,7 +130,7 @@ def main():
         x = crops.batch(rng, a.batch, a.side)
         q = torch.from_numpy(rng.random(a.batch, dtype=np.float32)).to(a.device)
         q = q * (net.shapes.knots - 1)
-        loss, psnr, bpp = loss_of(net, x, q, not a.float32)
+        loss, uncapped, psnr, bpp = loss_of(net, x, q, not a.float32)
         for o in optimisers:
             o.zero_grad()
         loss.backward()
@@ -143,7 +143,7 @@ def main():
             decay = min(a.ema, (1 + step) / (10 + step))
             for k, v in net.state_dict().items():
                 ema[k].lerp_(v, 1 - decay)
-        window.append(torch.stack([loss.detach(), psnr, bpp]))
+        window.append(torch.stack([uncapped, psnr, bpp]))
         if step % 100 == 0:
             mean = [round(v, 4) for v in torch.stack(window).mean(0).tolist()]
             window = []
