@@ -56,11 +56,14 @@ impl Cut {
     }
 }
 
+/// The 8x8 patches that cover an area of pixels.
+fn patches_of(area: &Window) -> Window {
+    area.halved().halved().halved()
+}
+
 /// Latents, by their halo, that the pixels of `area` depend on.
 pub(crate) fn support(net: &Net, area: &Window, height: usize, width: usize) -> Window {
-    let patch = |r: &std::ops::Range<usize>| r.start / 8..r.end.div_ceil(8);
-    let patches = Window { rows: patch(&area.rows), columns: patch(&area.columns) };
-    patches.grow(net.shapes.nd + 1, 2 * height, 2 * width).halved()
+    patches_of(area).grow(net.shapes.nd + 1, 2 * height, 2 * width).halved()
 }
 
 /// Decodes the pixels of `area` from the whole plane of latents.
@@ -73,8 +76,7 @@ pub(crate) fn synthesise(
     color: Color,
     cut: Cut,
 ) -> Vec<u8> {
-    let patch = |r: &std::ops::Range<usize>| r.start / 8..r.end.div_ceil(8);
-    let patches = Window { rows: patch(&area.rows), columns: patch(&area.columns) };
+    let patches = patches_of(&area);
     let windows = patches.cut(window::sides(patches.height(), cut.threads, cut.largest));
     let canvas = Mutex::new(Canvas::new(area, color));
     threads::for_each(cut.threads, &windows, Scratch::default, |scratch, window| {
