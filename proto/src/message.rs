@@ -1,0 +1,187 @@
+//! What the two ends say to each other on the control stream (docs/protocol.md, section 4).
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Hash, PublicKey};
+
+/// Version of the protocol; the ALPN carries it as well.
+pub const VERSION: u16 = 1;
+
+/// From the sender.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToReceiver {
+    /// The first message.
+    Hello {
+        /// [`VERSION`].
+        version: u16,
+        /// Name of the sending host, for people.
+        label: String,
+        /// Present when the connection was made with an invitation instead of the sender's own key.
+        enrol: Option<Enrol>,
+    },
+    /// A picture that the sender holds.
+    Offer(Offer),
+    /// The model that the receiver asked for follows on a stream of its own.
+    Model {
+        /// Its hash.
+        hash: Hash,
+        /// Its length in bytes.
+        bytes: u64,
+    },
+    /// A live frame; its parts follow at once.
+    Frame(Frame),
+    /// Nothing further is offered.
+    Done,
+}
+
+/// Proof that whoever holds the invitation also holds a key of its own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Enrol {
+    /// The sender's own key, known to the receiver from now on.
+    pub key: PublicKey,
+    /// That key's signature over the connection's exported keying material.
+    pub signature: Vec<u8>,
+}
+
+/// A picture's line of the manifest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Offer {
+    /// Number of the picture on this connection.
+    pub id: u64,
+    /// Relative path below the receiver's folder, `/` between its parts, ending in `.aec`.
+    pub name: String,
+    /// Hash of the `.aec`.
+    pub hash: Hash,
+    /// Lengths in bytes of the parts in which it travels, in the order of the file.
+    pub parts: Vec<u32>,
+    /// The model that decodes it.
+    pub model: Hash,
+    /// What it was made from.
+    pub source: Source,
+}
+
+impl Offer {
+    /// Bytes of the whole `.aec`.
+    pub fn bytes(&self) -> u64 {
+        self.parts.iter().map(|&part| u64::from(part)).sum()
+    }
+
+    /// Where a part begins in the file, and its length.
+    pub fn range(&self, part: u32) -> Option<(u64, u32)> {
+        let length = *self.parts.get(part as usize)?;
+        let before = &self.parts[..part as usize];
+        Some((before.iter().map(|&part| u64::from(part)).sum(), length))
+    }
+}
+
+/// The picture before it was compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Bytes of the file that was compressed.
+    pub bytes: u64,
+    /// Pixels a row.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Bytes of its samples without compression.
+    pub raw: u64,
+    /// PSNR in dB by the sender's own exact decode; none where it is not known.
+    pub psnr: Option<f64>,
+}
+
+/// A live frame. Its parts are those of its `.aec`: header and hyper-latents, then pass 0 to 3.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Frame {
+    /// Counts up by one a captured frame; dropped frames leave gaps.
+    pub seq: u64,
+    /// When it was captured, in microseconds on the sender's clock.
+    pub captured: u64,
+    /// It is to be shown within this many milliseconds of its capture.
+    pub deadline: u32,
+    /// Width at which it is shown; it may be coded smaller.
+    pub width: u32,
+    /// Height at which it is shown.
+    pub height: u32,
+    /// Lengths of its parts in bytes.
+    pub parts: Vec<u32>,
+}
+
+/// From the receiver.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToSender {
+    /// The answer to the first message.
+    Welcome {
+        /// [`VERSION`].
+        version: u16,
+        /// Name of the receiving host, for people.
+        label: String,
+        /// Offers that may be unsettled at a time.
+        window: u32,
+        /// Whether the receiver takes models that it does not know.
+        takes_models: bool,
+    },
+    /// Parts of an offered picture that the receiver lacks, as (first, count).
+    Want {
+        /// The offer.
+        id: u64,
+        /// Ranges of parts, ascending.
+        parts: Vec<(u32, u32)>,
+    },
+    /// The model with this hash is needed before the offer can be taken.
+    NeedModel {
+        /// The model.
+        hash: Hash,
+    },
+    /// The picture is on the receiver's disk under its name, flushed.
+    Receipt(Receipt),
+    /// The offer is not taken; the sender must not offer it again on this connection.
+    Refused {
+        /// The offer.
+        id: u64,
+        /// Why, in words.
+        reason: String,
+    },
+    /// What became of a live frame.
+    Shown(Shown),
+}
+
+/// A picture has arrived for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The offer.
+    pub id: u64,
+    /// Hash of what was stored.
+    pub hash: Hash,
+    /// Whether it was there before.
+    pub stored: Stored,
+    /// Milliseconds from the offer to the first preview, if one was made.
+    pub first_preview: Option<u32>,
+    /// Milliseconds from the offer to its last byte.
+    pub last_byte: u32,
+}
+
+/// How a picture came to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Stored {
+    /// With this connection's help.
+    Now,
+    /// It was there already.
+    Before,
+}
+
+/// What became of a live frame, for the sender's control of the rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// The frame.
+    pub seq: u64,
+    /// Passes that were decoded; none where it was not shown.
+    pub passes: Option<u8>,
+    /// Bytes of it that arrived.
+    pub bytes: u32,
+    /// Milliseconds after its deadline (negative: before it).
+    pub lateness: i32,
+    /// Milliseconds of decoding.
+    pub decode: u16,
+    /// Bytes a second that arrived lately.
+    pub rate: u32,
+}

@@ -1,0 +1,176 @@
+//! Cuts an `.aec` into the parts in which it travels, and names the streams that carry them.
+//!
+//! Parts follow the passes, so that a coarse picture is complete early, and stay small enough that little
+//! is repeated after a cut. Small pictures travel in one part: a stream for each pass would only cost.
+
+use aecodec::Limits;
+use aecodec::container::{self, ChunkKind};
+
+use crate::varint;
+
+/// A pass is cut into parts of at most this many bytes where its substreams allow.
+const LARGEST: u64 = 128 << 10;
+/// Neighbouring passes share a part while it stays below this.
+const SMALLEST: u64 = 16 << 10;
+
+/// Lengths of the parts of an `.aec`, in file order. A part never spans the passes of a large picture.
+///
+/// # Errors
+/// Where the bytes are no `.aec`.
+pub fn cut(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
+    let stream = container::read(bytes, limits)?;
+    let mut ends: Vec<(u64, bool)> = Vec::new(); // end of each piece; whether a pass ends there
+    let level = |kind: ChunkKind| match kind {
+        ChunkKind::Metadata | ChunkKind::Alpha | ChunkKind::Hyper { .. } => 0,
+        ChunkKind::Pass { pass, .. } => pass + 1,
+    };
+    for (i, chunk) in stream.chunks.iter().enumerate() {
+        let last = stream.chunks.get(i + 1).is_none_or(|next| level(next.kind) != level(chunk.kind));
+        ends.push((chunk.offset + chunk.length, last));
+    }
+    let mut parts = Vec::new();
+    let (mut start, mut end) = (0, 0);
+    for (next, closes) in ends {
+        if next - start > LARGEST && end > start {
+            push(&mut parts, end - start);
+            start = end;
+        }
+        end = next;
+        if closes && end - start >= SMALLEST {
+            push(&mut parts, end - start);
+            start = end;
+        }
+    }
+    // What remains, with anything after the last chunk.
+    let rest = bytes.len() as u64 - start;
+    if rest > 0 {
+        push(&mut parts, rest);
+    }
+    Ok(parts)
+}
+
+/// Adds a piece, in several parts where one substream alone is larger than a part may be.
+fn push(parts: &mut Vec<u32>, mut length: u64) {
+    while length > 2 * LARGEST {
+        parts.push(LARGEST as u32);
+        length -= LARGEST;
+    }
+    parts.push(length as u32);
+}
+
+/// Lengths of the five parts of a live frame: header with hyper-latents, then each pass.
+///
+/// # Errors
+/// Where the bytes are no `.aec`.
+pub fn passes(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
+    let stream = container::read(bytes, limits)?;
+    let mut lengths = vec![bytes.len() as u64; 1 + usize::from(container::PASSES)];
+    for chunk in &stream.chunks {
+        if let ChunkKind::Pass { pass, .. } = chunk.kind {
+            lengths[usize::from(pass) + 1] = chunk.offset + chunk.length;
+            lengths[usize::from(pass)] = lengths[usize::from(pass)].min(chunk.offset);
+        }
+    }
+    // Ends become lengths.
+    for i in (1..lengths.len()).rev() {
+        lengths[i] -= lengths[i - 1];
+    }
+    Ok(lengths.into_iter().map(|length| length as u32).collect())
+}
+
+/// The first bytes of a unidirectional stream: what it carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamHeader {
+    /// A part of an offered picture.
+    Part {
+        /// The offer.
+        id: u64,
+        /// Index of the part.
+        part: u32,
+    },
+    /// A part of a live frame.
+    Frame {
+        /// The frame.
+        seq: u64,
+        /// 0 for header and hyper-latents, then the passes.
+        part: u32,
+    },
+    /// The model that was asked for.
+    Model,
+}
+
+/// Bytes of the longest stream header.
+pub const STREAM_HEADER_MAX: usize = 1 + 2 * varint::MAX;
+
+impl StreamHeader {
+    /// As it stands at the beginning of a stream.
+    pub fn encode(&self) -> Vec<u8> {
+        let (kind, fields) = match *self {
+            Self::Part { id, part } => (1, Some((id, part))),
+            Self::Frame { seq, part } => (2, Some((seq, part))),
+            Self::Model => (3, None),
+        };
+        let mut out = vec![kind];
+        if let Some((number, part)) = fields {
+            varint::put(&mut out, number);
+            varint::put(&mut out, part.into());
+        }
+        out
+    }
+
+    /// Reads a header and says how many bytes it took; `Ok(None)` where more bytes are needed.
+    ///
+    /// # Errors
+    /// With what is wrong, where this is no header.
+    pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, &'static str> {
+        let Some(&kind) = bytes.first() else { return Ok(None) };
+        if kind == 3 {
+            return Ok(Some((Self::Model, 1)));
+        }
+        if !(1..=2).contains(&kind) {
+            return Err("a stream of an unknown kind");
+        }
+        let Some((number, a)) = varint::take(&bytes[1..])? else { return Ok(None) };
+        let Some((part, b)) = varint::take(&bytes[1 + a..])? else { return Ok(None) };
+        let part = u32::try_from(part).map_err(|_| "the number of a part is above 2^32")?;
+        let header =
+            if kind == 1 { Self::Part { id: number, part } } else { Self::Frame { seq: number, part } };
+        Ok(Some((header, 1 + a + b)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn stream_headers_survive_and_wait_for_all_their_bytes(number: u64, part: u32, kind in 0..3) {
+            let header = match kind {
+                0 => StreamHeader::Part { id: number, part },
+                1 => StreamHeader::Frame { seq: number, part },
+                _ => StreamHeader::Model,
+            };
+            let bytes = header.encode();
+            prop_assert!(bytes.len() <= STREAM_HEADER_MAX);
+            for end in 0..bytes.len() {
+                prop_assert_eq!(StreamHeader::decode(&bytes[..end]), Ok(None));
+            }
+            prop_assert_eq!(StreamHeader::decode(&bytes), Ok(Some((header, bytes.len()))));
+        }
+
+        #[test]
+        fn any_bytes_are_a_header_or_an_error(bytes: Vec<u8>) {
+            let _ = StreamHeader::decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn pieces_above_the_largest_part_are_cut() {
+        let mut parts = Vec::new();
+        push(&mut parts, 5 * LARGEST + 7);
+        assert_eq!(parts.iter().map(|&part| u64::from(part)).sum::<u64>(), 5 * LARGEST + 7);
+        assert!(parts.iter().all(|&part| u64::from(part) <= 2 * LARGEST));
+    }
+}
