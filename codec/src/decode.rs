@@ -1,6 +1,6 @@
 //! Stream to picture: the container, the walk over every group, synthesis; and what to do about damage.
 
-use crate::container::{self, Chunk, ChunkKind, ChunkState, Stream, alpha, metadata};
+use crate::container::{self, Chunk, ChunkKind, ChunkState, NO_PIXEL_HASH, Stream, alpha, metadata};
 use crate::entropy;
 use crate::kernel::Path;
 use crate::limits::Limits;
@@ -61,7 +61,8 @@ pub struct Decoded {
     pub missing: Vec<String>,
     /// BLAKE3 of the colour samples.
     pub pixel_hash: [u8; 32],
-    /// Whether the samples are those that the encoder saw; `None` for a part, a preview or a damaged stream.
+    /// Whether the samples are those that the encoder saw; `None` for a part, a preview, a damaged stream
+    /// and one that records no hash.
     pub hash_matches: Option<bool>,
 }
 
@@ -105,7 +106,8 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
     picture.alpha = read_alpha(&stream, &area, &mut missing);
     picture.metadata = read_metadata(&stream, &options.limits, &mut missing);
     let whole = options.region.is_none() && decoder.passes == PASSES && missing.is_empty();
-    let hash_matches = whole.then(|| hash.as_bytes()[..4] == header.pixel_hash);
+    let recorded = header.pixel_hash != NO_PIXEL_HASH;
+    let hash_matches = (whole && recorded).then(|| container::recorded_hash(&hash) == header.pixel_hash);
     Ok(Decoded { picture, missing, pixel_hash: *hash.as_bytes(), hash_matches })
 }
 

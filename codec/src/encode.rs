@@ -1,6 +1,6 @@
 //! Picture to stream: analysis, the walk over every group, the container, and the search for a target.
 
-use crate::container::{self, Header, alpha, metadata};
+use crate::container::{self, Header, NO_PIXEL_HASH, alpha, metadata, recorded_hash};
 use crate::entropy;
 use crate::kernel::Path;
 use crate::limits::Limits;
@@ -35,6 +35,18 @@ pub enum Target {
     Psnr(f64),
 }
 
+/// Whether the encoder decodes what it made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Check {
+    /// Decodes it, tells its PSNR and records the hash of the pixels: about half of the time of an encode.
+    #[default]
+    Exact,
+    /// Leaves that out, for live pictures that nobody verifies. [`Encoded::psnr`] is then NaN and the stream
+    /// records no hash, so a decoder reports `hash_matches: None`. [`Target::Psnr`] measures all the same.
+    None,
+}
+
 /// Choices of the encoder.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -46,6 +58,8 @@ pub struct EncodeOptions {
     pub group_log2: u8,
     /// Threads; 0 is one for each core. 1 unless told.
     pub threads: usize,
+    /// Whether to decode the result once for its PSNR and hash; exact unless told.
+    pub check: Check,
     /// Bounds on what is accepted.
     pub limits: Limits,
 }
@@ -56,6 +70,7 @@ impl Default for EncodeOptions {
             target: Target::Quality(Quality::default()),
             group_log2: 10,
             threads: 1,
+            check: Check::Exact,
             limits: Limits::default(),
         }
     }
@@ -68,7 +83,8 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// Quality that was chosen.
     pub quality: Quality,
-    /// PSNR of the decoded colour samples in dB, as every decoder will get them; infinite where they are exact.
+    /// PSNR of the decoded colour samples in dB, as every decoder will get them; infinite where they are exact;
+    /// NaN where [`Check::None`] left it unmeasured.
     pub psnr: f64,
     /// False where the target is out of reach and this is the nearest to it.
     pub reached: bool,
@@ -101,6 +117,7 @@ pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Resu
         path: Path::chosen(),
         threads: threads::count(options.threads),
         group_log2: options.group_log2,
+        check: options.check,
         metadata: (!picture.metadata.is_empty()).then(|| metadata::pack(&picture.metadata)),
         alpha: picture.alpha.as_ref().map(|a| alpha::pack(a, picture.width, picture.height)),
     };
@@ -116,6 +133,7 @@ struct Encoder<'a> {
     path: Path,
     threads: usize,
     group_log2: u8,
+    check: Check,
     metadata: Option<Vec<u8>>,
     alpha: Option<Vec<u8>>,
 }
@@ -132,9 +150,7 @@ pub(crate) struct Attempt<'a> {
 }
 
 impl Encoder<'_> {
-    fn header(&self, quality: Quality, samples: &[u8]) -> Header {
-        let hash = blake3::hash(samples);
-        let [a, b, c, d, ..] = *hash.as_bytes();
+    fn header(&self, quality: Quality, pixel_hash: [u8; 4]) -> Header {
         Header {
             gray: self.picture.color == Color::Gray,
             alpha: self.alpha.is_some(),
@@ -147,7 +163,7 @@ impl Encoder<'_> {
             quality: quality.raw(),
             group_log2: self.group_log2,
             model: self.model.short_id(),
-            pixel_hash: [a, b, c, d],
+            pixel_hash,
         }
     }
 
@@ -183,9 +199,14 @@ impl Encoder<'_> {
     }
 
     fn finish(&self, mut attempt: Attempt, reached: bool) -> Encoded {
-        let psnr = attempt.psnr();
-        let samples = attempt.decoded.as_ref().map_or(&[][..], |d| &d.0);
-        let header = self.header(attempt.quality, samples);
+        if self.check == Check::Exact {
+            attempt.psnr();
+        }
+        let (pixel_hash, psnr) = match &attempt.decoded {
+            Some((samples, psnr)) => (recorded_hash(&blake3::hash(samples)), *psnr),
+            None => (NO_PIXEL_HASH, f64::NAN),
+        };
+        let header = self.header(attempt.quality, pixel_hash);
         let bytes =
             container::write(&header, self.metadata.as_deref(), self.alpha.as_deref(), &attempt.substreams);
         Encoded { bytes, quality: attempt.quality, psnr, reached, model_bits: attempt.model_bits }
@@ -196,7 +217,7 @@ impl Attempt<'_> {
     /// Bytes of the file.
     pub fn bytes(&self) -> u64 {
         let e = self.encoder;
-        let header = e.header(self.quality, &[]);
+        let header = e.header(self.quality, NO_PIXEL_HASH);
         container::write(&header, e.metadata.as_deref(), e.alpha.as_deref(), &self.substreams).len() as u64
     }
 
@@ -265,5 +286,38 @@ impl Symbols for Writer<'_> {
         let values: Vec<i16> = coded.sites.iter().map(symbol).collect();
         self.put(&self.model.latents, &coded.levels, &values);
         values
+    }
+}
+
+#[cfg(all(test, feature = "embedded"))]
+mod tests {
+    use super::*;
+    use crate::{DecodeOptions, Profile, decode};
+
+    #[test]
+    fn an_unchecked_encode_differs_in_the_hash_alone() {
+        let samples = (0..70 * 50 * 3).map(|i| (i * i / 977) as u8).collect();
+        let picture = Picture::new(70, 50, Color::Rgb, samples).expect("a picture");
+        let model = Model::embedded(Profile::Fast).expect("the built-in model");
+        let checked = encode(&picture, &model, &EncodeOptions::default()).expect("an encode");
+        let options = EncodeOptions { check: Check::None, ..EncodeOptions::default() };
+        let unchecked = encode(&picture, &model, &options).expect("an encode");
+        assert!(unchecked.psnr.is_nan() && checked.psnr.is_finite());
+
+        let [a, b] = [&checked, &unchecked]
+            .map(|e| decode(&e.bytes, &model, &DecodeOptions::default()).expect("a sound stream"));
+        assert_eq!((a.hash_matches, b.hash_matches), (Some(true), None));
+        assert!(a.picture == b.picture && b.missing.is_empty());
+        assert_eq!(checked.bytes.len(), unchecked.bytes.len());
+    }
+
+    #[test]
+    fn a_psnr_target_measures_even_unchecked() {
+        let picture = Picture::new(32, 32, Color::Gray, (0..1024).map(|i| (i / 5) as u8).collect());
+        let model = Model::embedded(Profile::Fast).expect("the built-in model");
+        let options =
+            EncodeOptions { check: Check::None, target: Target::Psnr(36.0), ..EncodeOptions::default() };
+        let encoded = encode(&picture.expect("a picture"), &model, &options).expect("an encode");
+        assert!(encoded.psnr <= 36.0);
     }
 }

@@ -47,7 +47,7 @@ mod walk;
 mod window;
 
 pub use decode::{DecodeOptions, Decoded, Region, decode};
-pub use encode::{EncodeOptions, Encoded, Target, encode, psnr};
+pub use encode::{Check, EncodeOptions, Encoded, Target, encode, psnr};
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use model::{Model, Profile};

@@ -17,6 +17,17 @@ const SOURCE_16BIT: u8 = 8;
 /// Side of a latent in pixels, as a power of two.
 const LATENT_LOG2: u8 = 4;
 
+/// Pixel hash of a stream whose encoder recorded none.
+pub const NO_PIXEL_HASH: [u8; 4] = [0; 4];
+
+/// What the header records of a hash over the colour samples: never [`NO_PIXEL_HASH`].
+pub fn recorded_hash(hash: &blake3::Hash) -> [u8; 4] {
+    match *hash.as_bytes() {
+        [0, 0, 0, 0, ..] => [0, 0, 0, 1],
+        [a, b, c, d, ..] => [a, b, c, d],
+    }
+}
+
 /// The fixed fields of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
@@ -42,7 +53,7 @@ pub struct Header {
     pub group_log2: u8,
     /// First bytes of the model's BLAKE3.
     pub model: [u8; 8],
-    /// First bytes of the BLAKE3 of the decoded colour samples.
+    /// First bytes of the BLAKE3 of the decoded colour samples, as [`recorded_hash`] has them; or [`NO_PIXEL_HASH`].
     pub pixel_hash: [u8; 4],
 }
 

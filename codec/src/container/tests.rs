@@ -288,3 +288,11 @@ proptest! {
         let _ = alpha::unpack(&frame::pack(&bytes, 1), 9, 9);
     }
 }
+
+#[test]
+fn a_recorded_hash_is_never_the_mark_of_none() {
+    let mut bytes = *blake3::hash(b"pixels").as_bytes();
+    assert_eq!(recorded_hash(&bytes.into()), bytes[..4]);
+    bytes[..4].fill(0);
+    assert_eq!(recorded_hash(&bytes.into()), [0, 0, 0, 1]);
+}
