@@ -1,8 +1,41 @@
 //! How aecodec moves pictures: messages, tickets, identities, and a state machine for each end.
+//!
+//! Nothing here waits, sends or reads a clock: [`sender::Session`] and [`receiver::Session`] are told what happened and say
+//! what to do, so that every order of events can be tested. The crates `aecodec-sender` and `aecodec-receiver` drive
+//! them over QUIC. docs/protocol.md describes every byte.
+//!
+//! ```
+//! use aecodec_proto::{Identity, PublicKey, Ticket};
+//!
+//! let receiver = Identity::generate()?;
+//! let invitation = Identity::generate()?;
+//! let ticket = Ticket {
+//!     receiver: receiver.public(),
+//!     addresses: vec!["192.0.2.7:4743".into()],
+//!     invitation: Some(*invitation.seed()),
+//! };
+//! let copied: Ticket = ticket.to_string().parse()?;
+//! assert_eq!(copied.receiver, receiver.public());
+//! # Ok::<(), aecodec_proto::Error>(())
+//! ```
 
+mod error;
+pub mod framing;
+pub mod identity;
 mod key;
+mod limits;
 pub mod message;
 pub mod parts;
+pub mod receiver;
+pub mod sender;
+#[cfg(test)]
+mod tests;
+mod ticket;
+pub mod tls;
 mod varint;
 
+pub use error::{Close, Error, Result, Violation};
+pub use identity::Identity;
 pub use key::{Hash, PublicKey};
+pub use limits::Limits;
+pub use ticket::Ticket;

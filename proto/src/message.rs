@@ -30,8 +30,6 @@ pub enum ToReceiver {
     },
     /// A live frame; its parts follow at once.
     Frame(Frame),
-    /// Nothing further is offered.
-    Done,
 }
 
 /// Proof that whoever holds the invitation also holds a key of its own.

@@ -1,0 +1,329 @@
+//! The receiver's state machine: admits a sender, asks for the parts that it lacks, and gives a receipt for what is on the disk.
+//!
+//! One session lasts one connection. Everything that a sender may say at the wrong time or in the wrong
+//! amount ends it with a [`Violation`].
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use crate::message::{Enrol, Frame, Offer, Receipt, Shown, Stored, ToReceiver, ToSender, VERSION};
+use crate::{Hash, Limits, Violation};
+
+/// Parts of a live frame: header with hyper-latents, then four passes.
+const FRAME_PARTS: usize = 5;
+
+/// What the driver is to do.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Output {
+    /// Send this on the control stream.
+    Send(ToSender),
+    /// Verify the proof and remember the key, then call [`Session::admit`].
+    Enrol {
+        /// What the sender sent.
+        enrol: Enrol,
+        /// Its name.
+        label: String,
+    },
+    /// A known sender has greeted.
+    Greeted {
+        /// Its name.
+        label: String,
+    },
+    /// Look the offer up, then call [`Session::want`], [`Session::stored`] or [`Session::refuse`].
+    LookUp(Offer),
+    /// Every part that was asked for is here: check, flush and rename it, then call [`Session::stored`],
+    /// [`Session::want`] or [`Session::refuse`].
+    Complete(u64),
+    /// A live frame begins.
+    Frame(Frame),
+    /// The model with this hash and length follows on a stream.
+    Model {
+        /// Its hash.
+        hash: Hash,
+        /// Its length in bytes.
+        bytes: u64,
+    },
+}
+
+/// How the sender came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry {
+    /// With its own key, which is known.
+    Known,
+    /// With the key of an invitation: it has to enrol first.
+    Invited,
+}
+
+/// One connection, seen from the receiver.
+#[derive(Debug)]
+pub struct Session {
+    limits: Limits,
+    label: String,
+    entry: Entry,
+    state: State,
+    last_id: Option<u64>,
+    open: HashMap<u64, Open>,
+    needed: HashSet<Hash>,
+    last_frame: Option<u64>,
+    outputs: VecDeque<Output>,
+    takes_models: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Nothing was said.
+    New,
+    /// The driver is checking the new key.
+    Enrolling,
+    /// Offers are welcome.
+    Ready,
+}
+
+/// An offer that is not settled.
+#[derive(Debug)]
+struct Open {
+    hash: Hash,
+    lengths: Vec<u32>,
+    /// Parts that were asked for and have not begun to come.
+    wanted: HashSet<u32>,
+    /// Parts that have begun to come.
+    coming: HashSet<u32>,
+    asked: bool,
+}
+
+/// Whether models that are not known may be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Models {
+    /// Ask, and accept what the sender gives.
+    Accept,
+    /// Store the pictures without decoding them.
+    Refuse,
+}
+
+impl Session {
+    /// A connection of a sender that was admitted in the handshake. `label` is this host's name.
+    pub fn new(limits: Limits, label: String, entry: Entry, models: Models) -> Self {
+        Self {
+            limits,
+            label,
+            entry,
+            state: State::New,
+            last_id: None,
+            open: HashMap::new(),
+            needed: HashSet::new(),
+            last_frame: None,
+            outputs: VecDeque::new(),
+            takes_models: models == Models::Accept,
+        }
+    }
+
+    /// Whether the sender has yet to greet.
+    pub fn is_new(&self) -> bool {
+        self.state == State::New
+    }
+
+    /// Whether every offer is settled.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// Takes a message of the sender.
+    ///
+    /// # Errors
+    /// Where the sender breaks the protocol; the connection is to be closed.
+    pub fn handle(&mut self, message: ToReceiver) -> Result<(), Violation> {
+        if let ToReceiver::Hello { version, label, enrol } = message {
+            return self.hello(version, label, enrol);
+        }
+        if self.state != State::Ready {
+            return Err(Violation::Unexpected { message: "a message", detail: "expected Hello" });
+        }
+        match message {
+            ToReceiver::Hello { .. } => {}
+            ToReceiver::Offer(offer) => self.offer(offer)?,
+            ToReceiver::Model { hash, bytes } => {
+                if !self.needed.remove(&hash) {
+                    return Err(Violation::Model(hash));
+                }
+                self.check_length(bytes, self.limits.model_bytes)?;
+                self.outputs.push_back(Output::Model { hash, bytes });
+            }
+            ToReceiver::Frame(frame) => self.frame(frame)?,
+        }
+        Ok(())
+    }
+
+    /// Lets an enrolled sender in.
+    pub fn admit(&mut self) {
+        self.state = State::Ready;
+        self.outputs.push_back(Output::Send(ToSender::Welcome {
+            version: VERSION,
+            label: self.label.clone(),
+            window: self.limits.window,
+            takes_models: self.takes_models,
+        }));
+    }
+
+    /// Asks for these parts of an offer, as (first, count). Nothing to ask for means that all is here.
+    pub fn want(&mut self, id: u64, ranges: Vec<(u32, u32)>) {
+        let Some(open) = self.open.get_mut(&id) else { return };
+        open.asked = true;
+        open.wanted = ranges.iter().flat_map(|&(first, count)| first..first + count).collect();
+        if open.wanted.is_empty() {
+            self.outputs.push_back(Output::Complete(id));
+        }
+        // Said even if nothing is asked for: the sender then knows that the offer was taken up.
+        self.outputs.push_back(Output::Send(ToSender::Want { id, parts: ranges }));
+    }
+
+    /// A stream for a part begins; gives the length it must have.
+    ///
+    /// # Errors
+    /// For a part that was not asked for or is coming already.
+    pub fn part_begins(&mut self, id: u64, part: u32) -> Result<u32, Violation> {
+        let open = self.open.get_mut(&id).ok_or(Violation::Part { id, part })?;
+        let length = *open.lengths.get(part as usize).ok_or(Violation::Part { id, part })?;
+        if !open.wanted.remove(&part) {
+            return Err(Violation::Part { id, part });
+        }
+        open.coming.insert(part);
+        Ok(length)
+    }
+
+    /// A part has been written.
+    pub fn part_done(&mut self, id: u64, part: u32) {
+        let Some(open) = self.open.get_mut(&id) else { return };
+        if open.coming.remove(&part) && open.coming.is_empty() && open.wanted.is_empty() {
+            self.outputs.push_back(Output::Complete(id));
+        }
+    }
+
+    /// The picture is stored: flushed, renamed, and in the journal.
+    pub fn stored(&mut self, id: u64, stored: Stored, first_preview: Option<u32>, last_byte: u32) {
+        let Some(open) = self.open.remove(&id) else { return };
+        // Nothing asked for means that the sender did not help.
+        let stored = if open.asked { stored } else { Stored::Before };
+        let receipt = Receipt { id, hash: open.hash, stored, first_preview, last_byte };
+        self.outputs.push_back(Output::Send(ToSender::Receipt(receipt)));
+    }
+
+    /// The picture is not taken.
+    pub fn refuse(&mut self, id: u64, reason: String) {
+        if self.open.remove(&id).is_some() {
+            self.outputs.push_back(Output::Send(ToSender::Refused { id, reason }));
+        }
+    }
+
+    /// Asks for a model, once.
+    pub fn need_model(&mut self, hash: Hash) {
+        if self.takes_models && self.needed.insert(hash) {
+            self.outputs.push_back(Output::Send(ToSender::NeedModel { hash }));
+        }
+    }
+
+    /// Tells the sender what became of a live frame.
+    pub fn shown(&mut self, shown: Shown) {
+        self.outputs.push_back(Output::Send(ToSender::Shown(shown)));
+    }
+
+    /// What is to be done next.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn hello(&mut self, version: u16, label: String, enrol: Option<Enrol>) -> Result<(), Violation> {
+        if self.state != State::New {
+            return Err(Violation::Unexpected { message: "Hello", detail: "it came already" });
+        }
+        if version != VERSION {
+            return Err(Violation::Version { found: version, expected: VERSION });
+        }
+        self.check_length(label.len() as u64, self.limits.name as u64)?;
+        match (self.entry, enrol) {
+            (Entry::Invited, Some(enrol)) => {
+                self.state = State::Enrolling;
+                self.outputs.push_back(Output::Enrol { enrol, label });
+            }
+            (Entry::Known, None) => {
+                self.outputs.push_back(Output::Greeted { label });
+                self.admit();
+            }
+            (Entry::Invited, None) => {
+                return Err(Violation::Unexpected {
+                    message: "Hello",
+                    detail: "an invited sender has to enrol",
+                });
+            }
+            (Entry::Known, Some(_)) => {
+                return Err(Violation::Unexpected {
+                    message: "Hello",
+                    detail: "a known sender enrols no key",
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn offer(&mut self, offer: Offer) -> Result<(), Violation> {
+        let wrong = |detail: String| Violation::Offer { id: offer.id, detail };
+        let limits = &self.limits;
+        if self.last_id.is_some_and(|last| offer.id <= last) {
+            return Err(wrong("its id is not above those before".into()));
+        }
+        if self.open.len() >= limits.window as usize {
+            return Err(wrong(format!("more than {} offers at a time", limits.window)));
+        }
+        if offer.name.len() > limits.name {
+            return Err(wrong(format!(
+                "a name of {} bytes, expected at most {}",
+                offer.name.len(),
+                limits.name
+            )));
+        }
+        let parts = offer.parts.len();
+        if parts == 0 || parts > limits.parts || offer.parts.contains(&0) {
+            return Err(wrong(format!("{parts} parts, expected 1 to {}, none of them empty", limits.parts)));
+        }
+        if offer.bytes() > limits.picture_bytes {
+            return Err(wrong(format!("{} bytes, expected at most {}", offer.bytes(), limits.picture_bytes)));
+        }
+        let pixels = u64::from(offer.source.width) * u64::from(offer.source.height);
+        if pixels > limits.pixels {
+            return Err(wrong(format!("{pixels} pixels, expected at most {}", limits.pixels)));
+        }
+        self.last_id = Some(offer.id);
+        let open = Open {
+            hash: offer.hash,
+            lengths: offer.parts.clone(),
+            wanted: HashSet::new(),
+            coming: HashSet::new(),
+            asked: false,
+        };
+        self.open.insert(offer.id, open);
+        self.outputs.push_back(Output::LookUp(offer));
+        Ok(())
+    }
+
+    fn frame(&mut self, frame: Frame) -> Result<(), Violation> {
+        let wrong =
+            |detail: &str| Violation::Offer { id: frame.seq, detail: format!("live frame: {detail}") };
+        if self.last_frame.is_some_and(|last| frame.seq <= last) {
+            return Err(wrong("its number is not above those before"));
+        }
+        if frame.parts.is_empty() || frame.parts.len() > FRAME_PARTS {
+            return Err(wrong("expected one to five parts"));
+        }
+        let bytes = frame.parts.iter().map(|&part| u64::from(part)).sum();
+        self.check_length(bytes, self.limits.frame_bytes)?;
+        if u64::from(frame.width) * u64::from(frame.height) > self.limits.pixels {
+            return Err(wrong("too many pixels"));
+        }
+        self.last_frame = Some(frame.seq);
+        self.outputs.push_back(Output::Frame(frame));
+        Ok(())
+    }
+
+    fn check_length(&self, length: u64, limit: u64) -> Result<(), Violation> {
+        if length > limit { Err(Violation::Oversized { length, limit }) } else { Ok(()) }
+    }
+}
