@@ -1,1 +1,20 @@
-//! The sender.
+//! The sender: finds pictures, compresses them, keeps what is not yet receipted, and sends it over QUIC.
+
+mod connect;
+mod encode;
+mod error;
+pub mod outbox;
+pub mod pipeline;
+mod prepared;
+mod run;
+pub mod source;
+pub mod watch;
+mod wire;
+
+pub use connect::{Cut, Target};
+pub use encode::Settings;
+pub use error::{Error, Result};
+pub use outbox::Outbox;
+pub use pipeline::Pipeline;
+pub use prepared::{Content, Prepared};
+pub use run::{Delivered, Event, Options, Summary, run};

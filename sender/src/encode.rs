@@ -1,0 +1,241 @@
+//! From a source file to an `.aec` that is ready to be offered.
+
+use std::any::Any;
+use std::fs::File;
+use std::io::Read as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use aecodec::container::{self, ChunkState, Header};
+use aecodec::{EncodeOptions, Encoded, Limits, Model, Picture, Target, files};
+use aecodec_proto::message::Source;
+use aecodec_proto::{Hash, parts};
+
+use crate::source::{Kind, SourceFile, modified};
+use crate::{Error, Result};
+
+/// Pixels from which a picture is coded by all threads together, one such picture at a time: it is ready sooner,
+/// and a batch of large ones never multiplies the memory of one by the number of cores.
+const LARGE: u64 = 4 << 20;
+
+/// How pictures are compressed.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The model to compress with.
+    pub model: Arc<Model>,
+    /// What to aim at; quality 50 unless told.
+    pub target: Target,
+    /// Binary logarithm of a group's side in pixels, 6 to 14; 10 unless told. The wire gains nothing from
+    /// smaller ones, as it cuts groups into parts anyway; they cost bytes (9: about 1 %).
+    pub group_log2: u8,
+    /// Bounds on what is accepted.
+    pub limits: Limits,
+    /// Models that `.aec` files may have been made with, besides `model`.
+    pub known_models: Vec<Hash>,
+}
+
+impl Settings {
+    /// The usual ones.
+    pub fn new(model: Arc<Model>) -> Self {
+        let usual = EncodeOptions::default();
+        Self {
+            model,
+            target: usual.target,
+            group_log2: usual.group_log2,
+            limits: usual.limits,
+            known_models: Vec::new(),
+        }
+    }
+
+    /// What decides the bytes that a file of this kind becomes. Equal for equal settings, in every process.
+    pub fn fingerprint(&self, kind: Kind) -> Hash {
+        if kind == Kind::Aec {
+            return Hash::of(b"as it is");
+        }
+        let text = format!("{} {} {:?}", Hash(self.model.id()), self.group_log2, self.target);
+        Hash::of(text.as_bytes())
+    }
+}
+
+/// A compressed picture.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub aec: Aec,
+    /// False where the target is out of reach and this is the nearest to it.
+    pub reached: bool,
+    /// What was not carried over as it was.
+    pub notices: Vec<String>,
+}
+
+/// A sound `.aec`, and what its offer says of it.
+#[derive(Debug)]
+pub(crate) struct Aec {
+    pub bytes: Vec<u8>,
+    pub hash: Hash,
+    pub parts: Vec<u32>,
+    pub model: Hash,
+    pub source: Source,
+}
+
+/// What a file turned out to be.
+pub(crate) enum Opened {
+    Aec(Aec),
+    Picture(Vec<u8>),
+}
+
+/// Compresses pictures, from several threads at a time.
+pub(crate) struct Encoder {
+    settings: Settings,
+    cores: Cores,
+}
+
+impl Encoder {
+    /// For this many threads.
+    pub fn new(settings: Settings, threads: usize) -> Self {
+        Self { settings, cores: Cores::new(threads) }
+    }
+
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Reads a source; its content says what it is.
+    pub fn open(&self, file: &SourceFile) -> Result<Opened> {
+        let bytes = read(file, &self.settings.limits)?;
+        if bytes.starts_with(b"\x89AEC") {
+            return self.check(&file.path, bytes, file.bytes, None).map(Opened::Aec);
+        }
+        Ok(Opened::Picture(bytes))
+    }
+
+    /// Compresses a picture. A panic costs this picture and nothing else.
+    pub fn encode(&self, file: &SourceFile, bytes: Vec<u8>) -> Result<Made> {
+        let path = &file.path;
+        let work = || -> Result<Made> {
+            let (picture, notices) =
+                files::read(&bytes, &self.settings.limits).map_err(Error::picture(path))?;
+            drop(bytes);
+            let encoded = self.compress(&picture).map_err(Error::picture(path))?;
+            drop(picture);
+            Ok(Made {
+                aec: self.check(path, encoded.bytes, file.bytes, Some(encoded.psnr))?,
+                reached: encoded.reached,
+                notices: notices.iter().map(ToString::to_string).collect(),
+            })
+        };
+        catch_unwind(AssertUnwindSafe(work))
+            .unwrap_or_else(|panic| Err(Error::Internal { path: path.clone(), cause: message(&*panic) }))
+    }
+
+    /// Takes an `.aec` apart as far as its offer needs; `source` is the length of the file it was made from.
+    ///
+    /// # Errors
+    /// [`Error::Picture`] where it is none, [`Error::Damaged`] where it is not whole.
+    pub fn check(&self, path: &Path, bytes: Vec<u8>, source: u64, psnr: Option<f64>) -> Result<Aec> {
+        let limits = &self.settings.limits;
+        let stream = container::read(&bytes, limits).map_err(Error::picture(path))?;
+        let damaged = || stream.chunks.iter().filter(|chunk| !matches!(chunk.state, ChunkState::Present(_)));
+        if let Some(first) = damaged().next() {
+            return Err(Error::Damaged {
+                path: path.to_owned(),
+                damaged: damaged().count(),
+                parts: stream.chunks.len(),
+                first: first.kind.to_string(),
+            });
+        }
+        let header = stream.header;
+        let parts = parts::cut(&bytes, limits).map_err(Error::picture(path))?;
+        let source =
+            Source { bytes: source, width: header.width, height: header.height, raw: raw(&header), psnr };
+        Ok(Aec { hash: Hash::of(&bytes), parts, model: self.model(&header), source, bytes })
+    }
+
+    fn compress(&self, picture: &Picture) -> aecodec::Result<Encoded> {
+        let mut options = EncodeOptions::default();
+        options.target = self.settings.target;
+        options.group_log2 = self.settings.group_log2;
+        options.limits = self.settings.limits;
+        let share = if picture.pixels() < LARGE { 1 } else { self.cores.all };
+        let taken = self.cores.take(share);
+        options.threads = taken.count;
+        aecodec::encode(picture, &self.settings.model, &options)
+    }
+
+    fn model(&self, header: &Header) -> Hash {
+        let own = Hash(self.settings.model.id());
+        let mut known = std::iter::once(&own).chain(&self.settings.known_models);
+        known.find(|hash| hash.0.starts_with(&header.model)).copied().unwrap_or_else(|| {
+            let mut padded = [0; 32];
+            padded[..8].copy_from_slice(&header.model);
+            Hash(padded)
+        })
+    }
+}
+
+/// All bytes of a file, if it stays what it was when it was found.
+pub(crate) fn read(file: &SourceFile, limits: &Limits) -> Result<Vec<u8>> {
+    let path = &file.path;
+    limits.check_bytes(file.bytes).map_err(Error::picture(path))?;
+    let mut input = File::open(path).map_err(Error::read(path))?;
+    let mut bytes = Vec::with_capacity(file.bytes as usize + 1);
+    (&mut input).take(file.bytes + 1).read_to_end(&mut bytes).map_err(Error::read(path))?;
+    let after = input.metadata().map_err(Error::read(path))?;
+    if bytes.len() as u64 != file.bytes || (after.len(), modified(&after)) != (file.bytes, file.modified) {
+        return Err(Error::Changed { path: path.clone() });
+    }
+    Ok(bytes)
+}
+
+/// Bytes of a picture's samples without compression.
+fn raw(header: &Header) -> u64 {
+    let channels = if header.gray { 1 } else { 3 } + u64::from(header.alpha);
+    u64::from(header.width) * u64::from(header.height) * channels
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown cause".into())
+}
+
+/// Shares the cores between pictures: a small one takes one, a large one all of them.
+struct Cores {
+    all: usize,
+    free: Mutex<usize>,
+    returned: Condvar,
+    /// Held while waiting, so that a large picture is not overtaken for ever by small ones.
+    turn: Mutex<()>,
+}
+
+struct Taken<'a> {
+    cores: &'a Cores,
+    count: usize,
+}
+
+impl Cores {
+    fn new(all: usize) -> Self {
+        Self { all, free: Mutex::new(all), returned: Condvar::new(), turn: Mutex::new(()) }
+    }
+
+    fn take(&self, count: usize) -> Taken<'_> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.free();
+        while *free < count {
+            free = self.returned.wait(free).unwrap_or_else(PoisonError::into_inner);
+        }
+        *free -= count;
+        Taken { cores: self, count }
+    }
+
+    fn free(&self) -> MutexGuard<'_, usize> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *self.cores.free() += self.count;
+        self.cores.returned.notify_all();
+    }
+}

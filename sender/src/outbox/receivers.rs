@@ -1,0 +1,74 @@
+//! The receivers that were paired before, so that a name is enough the next time.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aecodec_proto::PublicKey;
+use rusqlite::params;
+
+use super::{Outbox, journal_error, seconds};
+use crate::Result;
+
+/// A receiver that this sender has been paired with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its key.
+    pub key: PublicKey,
+    /// What it calls itself, or what it was called here.
+    pub name: String,
+    /// Where it was reached, best first: `host:port`.
+    pub addresses: Vec<String>,
+    /// Whether it knows this sender's key, so that no invitation is needed any more.
+    pub enrolled: bool,
+    /// When it was last remembered.
+    pub used: SystemTime,
+}
+
+impl Outbox {
+    /// The receivers, last used first.
+    ///
+    /// # Errors
+    /// [`Error::Journal`](crate::Error::Journal).
+    pub fn receivers(&self) -> Result<Vec<Known>> {
+        let text = "SELECT key, name, addresses, enrolled, used FROM receiver ORDER BY used DESC, name";
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Known {
+                key: PublicKey(row.get(0)?),
+                name: row.get(1)?,
+                addresses: row.get::<_, String>(2)?.lines().map(str::to_owned).collect(),
+                enrolled: row.get(3)?,
+                used: UNIX_EPOCH + Duration::from_secs(row.get::<_, i64>(4)?.max(0) as u64),
+            })
+        };
+        let connection = self.quick();
+        let rows = connection.prepare(text).and_then(|mut query| query.query_map([], read)?.collect());
+        rows.map_err(journal_error(self.folder()))
+    }
+
+    /// Remembers a receiver, in place of what was known of this key.
+    ///
+    /// # Errors
+    /// [`Error::Journal`](crate::Error::Journal).
+    pub fn remember(&self, receiver: &Known) -> Result<()> {
+        let Known { key, name, addresses, enrolled, used } = receiver;
+        let given = params![key.0, name, addresses.join("\n"), enrolled, seconds(*used)];
+        // That this sender is enrolled must outlast a power cut: its invitation is spent.
+        let connection = self.durable.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let done = connection.execute("INSERT OR REPLACE INTO receiver VALUES (?, ?, ?, ?, ?)", given);
+        done.map(|_| ()).map_err(journal_error(self.folder()))
+    }
+
+    /// Forgets a receiver and all its receipts.
+    ///
+    /// # Errors
+    /// [`Error::Journal`](crate::Error::Journal).
+    pub fn forget(&self, key: &PublicKey) -> Result<()> {
+        self.alone(|transaction| {
+            for table in ["receiver WHERE key", "sent WHERE receiver", "pending WHERE receiver"] {
+                transaction
+                    .execute(&format!("DELETE FROM {table} = ?"), params![key.0])
+                    .map_err(journal_error(self.folder()))?;
+            }
+            Ok(())
+        })
+    }
+}

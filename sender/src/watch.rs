@@ -1,0 +1,171 @@
+//! Watches a folder by looking again and again: that works on every file system, network ones included.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::source::{self, Found, SourceFile};
+
+/// Files that have gone are remembered for this long: a folder that comes back has nothing new.
+const MEMORY: Duration = Duration::from_secs(600);
+
+/// How folders are watched.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Time between two looks; half a second unless told.
+    pub interval: Duration,
+    /// A file is finished when its size and its time stayed the same for this long; a second unless told. Raise it
+    /// where files are written with long pauses.
+    pub settle: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { interval: Duration::from_millis(500), settle: Duration::from_secs(1) }
+    }
+}
+
+/// Finds the finished files of a folder, each version of each file once.
+#[derive(Debug)]
+pub struct Watcher {
+    folder: PathBuf,
+    settle: Duration,
+    files: HashMap<PathBuf, Entry>,
+    /// Names given, in lower case.
+    names: HashMap<String, PathBuf>,
+    reachable: bool,
+    /// What could not be read at the last look, so that it is told once.
+    unreadable: Vec<PathBuf>,
+}
+
+/// A file as it was seen last.
+#[derive(Debug)]
+struct Entry {
+    /// What it is called at the receiver, once it was told.
+    name: Option<String>,
+    bytes: u64,
+    modified: i64,
+    /// Since when it is like this.
+    since: Instant,
+    seen: Instant,
+    told: bool,
+}
+
+/// What a look found.
+#[derive(Debug, Default)]
+pub struct Scan {
+    /// Files that are finished and new, or changed since they were last told.
+    pub files: Vec<SourceFile>,
+    /// What cannot be read, since this look.
+    pub failed: Vec<Error>,
+    /// Set where the folder has gone or come back since the last look.
+    pub reach: Option<Reach>,
+}
+
+/// Whether a watched folder is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// It cannot be read.
+    Away,
+    /// It can be read again.
+    Back,
+}
+
+impl Watcher {
+    /// For a folder, which need not be there yet.
+    pub fn new(folder: &Path, options: &Options) -> Self {
+        let whole = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
+        Self {
+            folder: whole.unwrap_or_else(|_| folder.to_owned()),
+            settle: options.settle,
+            files: HashMap::new(),
+            names: HashMap::new(),
+            reachable: true,
+            unreadable: Vec::new(),
+        }
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Looks at all files; `now` never goes back from one look to the next.
+    pub fn scan(&mut self, now: Instant) -> Scan {
+        let mut scan = Scan::default();
+        let reachable = fs::read_dir(&self.folder).is_ok();
+        if reachable != self.reachable {
+            self.reachable = reachable;
+            scan.reach = Some(if reachable { Reach::Back } else { Reach::Away });
+        }
+        if !reachable {
+            return scan;
+        }
+        let (mut found, mut failed) = (Vec::new(), Vec::new());
+        source::walk(&self.folder, wanted, &mut found, &mut failed);
+        scan.failed = self.news(failed);
+        let finished = found.into_iter().filter(|found| self.finished(found, now)).collect();
+        let (files, clashes) = self.named(finished);
+        scan.files = files;
+        scan.failed.extend(clashes);
+        let Self { files, names, .. } = self;
+        files.retain(|_, entry| now.saturating_duration_since(entry.seen) < MEMORY);
+        names.retain(|_, path| files.contains_key(path));
+        scan
+    }
+
+    /// Whether a file is finished and was not told like this; takes it for told then.
+    fn finished(&mut self, found: &Found, now: Instant) -> bool {
+        let Found { path, bytes, modified, .. } = found;
+        let fresh =
+            |name| Entry { name, bytes: *bytes, modified: *modified, since: now, seen: now, told: false };
+        let entry = self.files.entry(path.clone()).or_insert_with(|| fresh(None));
+        if (entry.bytes, entry.modified) != (*bytes, *modified) {
+            *entry = fresh(entry.name.take());
+        }
+        entry.seen = now;
+        // An empty file has been created and not yet written.
+        let finished = now.saturating_duration_since(entry.since) >= self.settle && *bytes > 0;
+        finished && !std::mem::replace(&mut entry.told, true)
+    }
+
+    /// Files keep the names that they once got.
+    fn named(&mut self, finished: Vec<Found>) -> (Vec<SourceFile>, Vec<Error>) {
+        let (mut files, mut unnamed) = (Vec::new(), Vec::new());
+        for found in finished {
+            match self.files.get(&found.path).and_then(|entry| entry.name.clone()) {
+                Some(name) => files.push(found.named(name)),
+                None => unnamed.push(found),
+            }
+        }
+        let (named, clashes) = source::named(unnamed, &self.names);
+        for file in &named {
+            self.names.insert(file.name.to_lowercase(), file.path.clone());
+            if let Some(entry) = self.files.get_mut(&file.path) {
+                entry.name = Some(file.name.clone());
+            }
+        }
+        files.extend(named);
+        (files, clashes)
+    }
+
+    /// The errors that the last look did not have.
+    fn news(&mut self, errors: Vec<Error>) -> Vec<Error> {
+        let path = |error: &Error| match error {
+            Error::Read { path, .. } => path.clone(),
+            _ => PathBuf::new(),
+        };
+        let before = std::mem::take(&mut self.unreadable);
+        self.unreadable = errors.iter().map(path).collect();
+        errors.into_iter().filter(|error| !before.contains(&path(error))).collect()
+    }
+}
+
+/// Whether a file or folder of this name is looked at: hidden and unfinished ones are not.
+fn wanted(name: &str) -> bool {
+    let name = name.to_lowercase();
+    !name.starts_with('.') && ![".tmp", ".part", ".crdownload"].iter().any(|end| name.ends_with(end))
+}
