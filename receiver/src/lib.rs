@@ -1,1 +1,50 @@
-//! The receiver.
+//! The receiver's side of aecodec: who may send, what arrives, and what becomes of it.
+//!
+//! [`Peers`] knows the senders. [`Inbox`] takes offers and stores pictures so that none is lost, none is there twice
+//! and none is there in part, whatever ends the process.
+//!
+//! ```
+//! use aecodec_proto::message::{Offer, Source};
+//! use aecodec_proto::{Hash, PublicKey};
+//! use aecodec_receiver::{Begin, Inbox, InboxOptions};
+//!
+//! let dir = tempfile::tempdir()?;
+//! let mut options = InboxOptions::default();
+//! options.out = dir.path().join("inbox");
+//! let inbox = Inbox::open(options)?;
+//!
+//! let bytes = b"all of an .aec".to_vec();
+//! let source = Source { bytes: 4000, width: 20, height: 10, raw: 600, psnr: Some(38.2) };
+//! let (hash, parts) = (Hash::of(&bytes), vec![bytes.len() as u32]);
+//! let offer = Offer { id: 0, name: "holiday/1.aec".into(), hash, parts, model: Hash([0; 32]), source };
+//! let sender = PublicKey([1; 32]);
+//!
+//! let Begin::Wanted(transfer) = inbox.begin(&sender, &offer)? else { panic!("it cannot be there yet") };
+//! assert_eq!(transfer.missing(), [(0, 1)]);
+//! transfer.write(0, 0, &bytes)?;
+//! transfer.part_done(0)?;
+//! let stored = transfer.complete()?;
+//! assert_eq!(std::fs::read(stored.path)?, bytes);
+//! assert!(matches!(inbox.begin(&sender, &offer)?, Begin::Already(_)));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The library prints nothing.
+
+mod arriving;
+mod disk;
+mod error;
+mod inbox;
+mod journal;
+mod name;
+pub mod peers;
+mod recover;
+mod state;
+mod transfer;
+mod writer;
+
+pub use error::{Error, Refusal, Result};
+pub use inbox::{Begin, Inbox, InboxOptions, Load, Stored};
+pub use journal::{Outcome, Task};
+pub use peers::Peers;
+pub use transfer::Transfer;

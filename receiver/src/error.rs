@@ -1,0 +1,199 @@
+//! What can go wrong at the receiver, with the values that say where.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aecodec_proto::Hash;
+
+/// Errors of the receiver.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another receiver runs on the same folder.
+    #[error("another receiver uses {0}: stop it, or choose another --out")]
+    InUse(PathBuf),
+    /// The state was written by a later release.
+    #[error("{path} has version {found}, this build reads version {expected}: update aecodec")]
+    StateVersion {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        found: i64,
+        /// The version of this build.
+        expected: i64,
+    },
+    /// The offer is not taken; the reason is for the sender to read.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The disk is full. What has arrived stays.
+    #[error("the disk of {0} is full")]
+    Full(PathBuf),
+    /// The bytes do not fit the part.
+    #[error("part {part}: {length} bytes at {offset} are more than its {expected}")]
+    Range {
+        /// The part.
+        part: u32,
+        /// Where the bytes begin in it.
+        offset: u32,
+        /// How many they are.
+        length: usize,
+        /// Bytes of the part.
+        expected: u32,
+    },
+    /// Parts are missing.
+    #[error("{missing} of {parts} parts have not arrived")]
+    Incomplete {
+        /// Parts that have not arrived.
+        missing: usize,
+        /// All parts.
+        parts: usize,
+    },
+    /// What arrived is not what was offered; it was thrown away.
+    #[error("{name}: what arrived has the hash {found}, offered was {expected}; it was thrown away")]
+    WrongHash {
+        /// The picture.
+        name: String,
+        /// Hash of what arrived.
+        found: Hash,
+        /// Hash of the offer.
+        expected: Hash,
+    },
+    /// The transfer was given up before it was complete.
+    #[error("{0}: the transfer was given up; the picture has to be offered again")]
+    Dropped(String),
+    /// The thread that writes the journal has ended.
+    #[error("the receiver is shutting down")]
+    Closed,
+    /// The invitation was never given, or was withdrawn.
+    #[error("no such invitation")]
+    UnknownInvitation,
+    /// The one-time invitation was used by another sender.
+    #[error("the invitation was used already")]
+    SpentInvitation,
+    /// There is no model with this identity at hand.
+    #[error("no model {0} at hand: give it with --model, or allow senders to bring models")]
+    NoModel(String),
+    /// A file is not the model that it claims to be.
+    #[error("{path}: its hash is {found}, expected {expected}")]
+    WrongModel {
+        /// The file, or where the bytes came from.
+        path: String,
+        /// Hash of the bytes.
+        found: Hash,
+        /// The hash that was asked for.
+        expected: Hash,
+    },
+    /// An address or URL that is not understood.
+    #[error("{what} `{found}`: {detail}")]
+    Invalid {
+        /// What it is for.
+        what: &'static str,
+        /// What was given, without secrets.
+        found: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The object store did not take or show an object.
+    #[error("object store: {0}")]
+    Store(#[from] object_store::Error),
+    /// NATS did not take a message.
+    #[error("NATS: {0}")]
+    Notify(String),
+    /// The metrics cannot be served.
+    #[error("metrics: {0}")]
+    Metrics(String),
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The journal could not be read or written.
+    #[error("journal: {0}")]
+    Journal(#[from] rusqlite::Error),
+    /// A finished picture could not be recorded. It is not lost: when it is offered again, it is recognised.
+    #[error("the picture could not be recorded: {0}")]
+    Unrecorded(String),
+    /// A picture could not be decoded.
+    #[error(transparent)]
+    Codec(#[from] aecodec::Error),
+}
+
+/// Why an offer is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The name cannot be a file's below the folder.
+    #[error("the name `{name}` is not taken: {why}")]
+    Name {
+        /// The name, shortened and without control characters.
+        name: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The parts do not make a picture.
+    #[error("the parts are not taken: {0}")]
+    Parts(&'static str),
+    /// The picture is larger than this receiver takes.
+    #[error("{bytes} bytes are above this receiver's limit of {limit}")]
+    TooLarge {
+        /// Bytes of the picture.
+        bytes: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The sender has too much on its way.
+    #[error("{found} {what} on their way are above this receiver's limit of {limit} for one sender")]
+    TooMuch {
+        /// Pictures or bytes.
+        what: &'static str,
+        /// How many there would be.
+        found: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// The disk has no room for it.
+    #[error("{bytes} bytes do not fit: the disk has {free} left, {reserve} of them in reserve")]
+    DiskFull {
+        /// Bytes that would be written.
+        bytes: u64,
+        /// Bytes free, less those promised to other transfers.
+        free: u64,
+        /// Bytes that stay free.
+        reserve: u64,
+    },
+}
+
+impl Refusal {
+    /// One word, for counting.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Name { .. } => "name",
+            Self::Parts(_) => "parts",
+            Self::TooLarge { .. } => "too_large",
+            Self::TooMuch { .. } => "too_much",
+            Self::DiskFull { .. } => "disk_full",
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl Error {
+    /// Says which file an error of the system is about, and tells a full disk from other errors.
+    pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(path.into()),
+            _ => Self::Io { path: path.into(), source },
+        }
+    }
+}
+
+/// Result with this library's [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,230 @@
+//! Names that senders give to pictures: what is taken, and what follows from one.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Refusal;
+use crate::state::FOLDER;
+
+/// Bytes of a folder or file; leaves room for `-2` and `.preview.webp` below the usual 255.
+const LONGEST_PART: usize = 200;
+/// Bytes of a whole name.
+const LONGEST: usize = 1024;
+/// Folders within folders.
+const DEEPEST: usize = 32;
+/// Extensions of decoded pictures.
+const DECODED: [&str; 4] = ["png", "jpg", "webp", "ppm"];
+/// Extension of every picture.
+const EXTENSION: &str = ".aec";
+
+/// A relative path below the inbox that cannot leave it, ending in `.aec`, `/` between its parts.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Name(String);
+
+impl Name {
+    /// Takes an offered name, or says why not.
+    pub fn parse(name: &str) -> Result<Self, Refusal> {
+        match check(name) {
+            None => Ok(Self(name.to_string())),
+            Some(why) => {
+                let shown = name.chars().filter(|c| !c.is_control()).take(80).collect();
+                Err(Refusal::Name { name: shown, why })
+            }
+        }
+    }
+
+    /// A name that was checked before it came into the journal.
+    pub fn trusted(name: String) -> Self {
+        Self(name)
+    }
+
+    /// The name itself where `number` is 1, then `a-2.aec`, `a-3.aec` and so on.
+    pub fn numbered(&self, number: u32) -> Self {
+        if number < 2 { self.clone() } else { Self(format!("{}-{number}{EXTENSION}", self.stem())) }
+    }
+
+    /// The name without `.aec`.
+    fn stem(&self) -> &str {
+        &self.0[..self.0.len() - EXTENSION.len()]
+    }
+
+    /// As it was offered.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Where the picture is.
+    pub fn path(&self, out: &Path) -> PathBuf {
+        out.join(&self.0)
+    }
+
+    /// Where its decoded picture is.
+    pub fn decoded(&self, out: &Path, extension: &str) -> PathBuf {
+        out.join(format!("{}.{extension}", self.stem()))
+    }
+
+    /// Where its preview is.
+    pub fn preview(&self, out: &Path, extension: &str) -> PathBuf {
+        out.join(format!("{}.preview.{extension}", self.stem()))
+    }
+
+    /// Every preview that there may be.
+    pub fn previews(&self, out: &Path) -> impl Iterator<Item = PathBuf> {
+        DECODED.into_iter().map(move |extension| self.preview(out, extension))
+    }
+
+    /// Folders that it needs, the outermost first.
+    pub fn folders(&self, out: &Path) -> impl Iterator<Item = PathBuf> {
+        self.0.match_indices('/').map(move |(end, _)| out.join(&self.0[..end]))
+    }
+}
+
+/// What is wrong with a name, if anything.
+fn check(name: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = name.split('/').collect();
+    if name.len() > LONGEST {
+        return Some("it has more than 1024 bytes");
+    }
+    if parts.len() > DEEPEST {
+        return Some("it has more than 32 parts");
+    }
+    if let Some(why) = parts.iter().find_map(|part| check_part(part)) {
+        return Some(why);
+    }
+    let (last, folders) = parts.split_last()?;
+    if !last.ends_with(EXTENSION) || last.len() == EXTENSION.len() {
+        return Some("it does not end in .aec");
+    }
+    if folders.iter().any(|folder| folder.ends_with(EXTENSION)) {
+        return Some("a folder ends in .aec");
+    }
+    None
+}
+
+fn check_part(part: &str) -> Option<&'static str> {
+    if part.is_empty() {
+        return Some("it has an empty part, or begins or ends with a slash");
+    }
+    if part == "." || part == ".." {
+        return Some("it leaves its folder");
+    }
+    if part.len() > LONGEST_PART {
+        return Some("a part has more than 200 bytes");
+    }
+    if part.eq_ignore_ascii_case(FOLDER) {
+        return Some("`.aecodec` is the receiver's own folder");
+    }
+    if part.chars().any(|c| c.is_control() || matches!(c, '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|')) {
+        return Some("it has a character that some systems reserve");
+    }
+    if turns_text(part) {
+        return Some("it has an invisible character that turns the direction of text");
+    }
+    if part.ends_with(['.', ' ']) || part.starts_with(' ') {
+        return Some("a part begins with a space, or ends with a space or a dot");
+    }
+    let stem = part.split('.').next().unwrap_or(part).trim_end();
+    if reserved(stem) {
+        return Some("it is the name of a device on some systems");
+    }
+    None
+}
+
+/// Such characters make `gpj.aec` look like something else in a listing.
+fn turns_text(part: &str) -> bool {
+    part.chars()
+        .any(|c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+}
+
+/// Device names of Windows, in any case.
+fn reserved(stem: &str) -> bool {
+    let upper = stem.to_ascii_uppercase();
+    let numbered = |prefix: &str| {
+        upper.strip_prefix(prefix).is_some_and(|n| {
+            let mut digits = n.chars();
+            matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
+        })
+    };
+    matches!(upper.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
+        || numbered("COM")
+        || numbered("LPT")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::path::Component;
+
+    #[test]
+    fn usual_names_are_taken() {
+        for name in [
+            "a.aec",
+            "holiday/2026 05/IMG_1.aec",
+            ".hidden.aec",
+            "größe/猫.aec",
+            "a..b.aec",
+            "comet.aec",
+            "con-tent/x.aec",
+        ] {
+            assert_eq!(Name::parse(name).unwrap().as_str(), name);
+        }
+    }
+
+    #[test]
+    fn names_that_lead_elsewhere_are_refused() {
+        for name in [
+            "",
+            ".aec",
+            "a.png",
+            "/a.aec",
+            "../a.aec",
+            "a/../b.aec",
+            "a//b.aec",
+            "a/./b.aec",
+            "a\\b.aec",
+            "c:a.aec",
+            "a\0.aec",
+            ".aecodec/a.aec",
+            "x/.AECODEC/a.aec",
+            "con.aec",
+            "x/NUL.tar.aec",
+            "lpt1.aec",
+            "a?.aec",
+            "a /b.aec",
+            "a./b.aec",
+            " a.aec",
+            "a.aec/b.aec",
+            "a/",
+            "a\u{202e}gpj.aec",
+            "a\n.aec",
+        ] {
+            assert!(matches!(Name::parse(name), Err(Refusal::Name { .. })), "{name:?}");
+        }
+        assert!(Name::parse(&format!("{}.aec", "x".repeat(197))).is_err());
+        assert!(Name::parse(&format!("{}a.aec", "x/".repeat(40))).is_err());
+        assert!(Name::parse(&format!("{}a.aec", format!("{}/", "x".repeat(150)).repeat(8))).is_err());
+    }
+
+    #[test]
+    fn names_that_follow_from_one() {
+        let name = Name::parse("sub/dir/a.b.aec").unwrap();
+        assert_eq!(name.numbered(1), name);
+        assert_eq!(name.numbered(3).as_str(), "sub/dir/a.b-3.aec");
+        let out = Path::new("inbox");
+        assert_eq!(name.decoded(out, "png"), out.join("sub/dir/a.b.png"));
+        assert_eq!(name.preview(out, "jpg"), out.join("sub/dir/a.b.preview.jpg"));
+        assert_eq!(name.folders(out).collect::<Vec<_>>(), [out.join("sub"), out.join("sub/dir")]);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_taken_stays_inside(name in "(\\PC|[./\\\\ ]|\\.\\.|aec){0,12}(\\.aec)?") {
+            if let Ok(name) = Name::parse(&name) {
+                let path = name.path(Path::new("inbox"));
+                prop_assert!(path.starts_with("inbox"));
+                prop_assert!(path.components().all(|part| matches!(part, Component::Normal(_))));
+                prop_assert!(name.numbered(9).as_str().ends_with("-9.aec"));
+            }
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! A picture that is arriving: positional writes, which parts are there, and the hash as far as it goes.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use aecodec_proto::Hash;
+
+use crate::inbox::{Inbox, Stored};
+use crate::journal::{About, SavedPartial};
+use crate::name::Name;
+use crate::state::now;
+use crate::writer::Op;
+use crate::{Error, Result, disk};
+
+/// Parts hashed when one arrives: a frontier that was held up catches up without holding others up for long.
+const HASHED_AT_ONCE: usize = 8;
+
+/// One connection's share in a picture that is arriving. Dropping it keeps what has arrived.
+///
+/// Several may exist for one picture of one sender: parts that any of them brings count for all.
+#[derive(Debug)]
+pub struct Transfer {
+    inbox: Inbox,
+    partial: Arc<Partial>,
+}
+
+impl Transfer {
+    pub(crate) fn new(inbox: Inbox, partial: Arc<Partial>) -> Self {
+        Self { inbox, partial }
+    }
+
+    /// The name that the picture will have, relative to the inbox.
+    pub fn name(&self) -> &str {
+        self.partial.name.as_str()
+    }
+
+    /// Hash of the whole picture.
+    pub fn hash(&self) -> Hash {
+        self.partial.about.hash
+    }
+
+    /// Parts that have not arrived, as (first, count), ascending. Where this is empty, [`Self::complete`] is due.
+    pub fn missing(&self) -> Vec<(u32, u32)> {
+        let inner = self.partial.inner();
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for part in (0..self.partial.lengths.len()).filter(|&part| !inner.has(part)) {
+            match ranges.last_mut() {
+                Some((first, count)) if *first + *count == part as u32 => *count += 1,
+                _ => ranges.push((part as u32, 1)),
+            }
+        }
+        ranges
+    }
+
+    /// Writes bytes into a part. What belongs to a part that is done already is let go: it is there.
+    ///
+    /// Goes to the system's cache: short, but the system may hold a writer up that is faster than the disk.
+    ///
+    /// # Errors
+    /// [`Error::Range`] for bytes outside the part, [`Error::Full`] where the disk is, [`Error::Dropped`] after the
+    /// picture was given up.
+    pub fn write(&self, part: u32, offset: u32, bytes: &[u8]) -> Result<()> {
+        let partial = &self.partial;
+        let range = |expected| Error::Range { part, offset, length: bytes.len(), expected };
+        let &length = partial.lengths.get(part as usize).ok_or_else(|| range(0))?;
+        if u64::from(offset) + bytes.len() as u64 > u64::from(length) {
+            return Err(range(length));
+        }
+        let inner = partial.inner();
+        match inner.phase {
+            Phase::Gone => return Err(Error::Dropped(partial.name.as_str().into())),
+            Phase::Receiving if !inner.has(part as usize) => {}
+            // Under its final name nothing may change the file any more.
+            Phase::Receiving | Phase::Verifying | Phase::Stored(_) => return Ok(()),
+        }
+        let at = partial.offsets[part as usize] + u64::from(offset);
+        disk::write_at(&*partial.file()?, bytes, at).map_err(Error::io(&partial.path))
+    }
+
+    /// Notes that all bytes of a part were written, so that they are not asked for again after a crash. Returns at
+    /// once: the journal follows within milliseconds.
+    ///
+    /// # Errors
+    /// [`Error::Range`] where there is no such part, [`Error::Dropped`], or where the file cannot be read back.
+    pub fn part_done(&self, part: u32) -> Result<()> {
+        let partial = &self.partial;
+        let Some(&length) = partial.lengths.get(part as usize) else {
+            return Err(Error::Range { part, offset: 0, length: 0, expected: 0 });
+        };
+        let mut inner = partial.inner_mut();
+        match inner.phase {
+            Phase::Gone => return Err(Error::Dropped(partial.name.as_str().into())),
+            Phase::Receiving if !inner.has(part as usize) => {}
+            Phase::Receiving | Phase::Verifying | Phase::Stored(_) => return Ok(()),
+        }
+        inner.have[part as usize / 8] |= 1 << (part % 8);
+        inner.missing -= 1;
+        partial.arrived.fetch_add(u64::from(length), Ordering::Relaxed);
+        partial.touched.store(now(), Ordering::Relaxed);
+        drop(inner);
+        // Where another connection hashes at this moment, a later part catches up.
+        if let Ok(mut hashing) = partial.hashing.try_lock() {
+            partial.hash_on(&mut hashing, HASHED_AT_ONCE)?;
+        }
+        self.inbox.send(Op::Save(Arc::clone(partial)))
+    }
+
+    /// Bytes from the start that have arrived without a gap.
+    pub fn prefix_len(&self) -> u64 {
+        let inner = self.partial.inner();
+        self.partial.offsets[self.partial.leading(&inner)]
+    }
+
+    /// The bytes from the start that have arrived without a gap: a stream that decodes to a preview. Empty once the
+    /// picture is stored or given up.
+    ///
+    /// # Errors
+    /// Where the file cannot be read.
+    pub fn prefix(&self) -> Result<Vec<u8>> {
+        let partial = &self.partial;
+        let inner = partial.inner();
+        if !matches!(inner.phase, Phase::Receiving) {
+            return Ok(Vec::new());
+        }
+        let mut bytes = vec![0; partial.offsets[partial.leading(&inner)] as usize];
+        if !bytes.is_empty() {
+            disk::read_at(&*partial.file()?, &mut bytes, 0).map_err(Error::io(&partial.path))?;
+        }
+        Ok(bytes)
+    }
+
+    /// Verifies the picture, flushes it, gives it its final name and records it. When this returns, it survives a
+    /// power cut. Called for several transfers of one picture, it gives each the same result.
+    ///
+    /// Blocks for the disk: call it where blocking is allowed, for many pictures at a time, since those that wait
+    /// together are flushed and recorded together.
+    ///
+    /// # Errors
+    /// [`Error::Incomplete`]; [`Error::WrongHash`], after which nothing is left of the transfer; [`Error::Full`],
+    /// after which it can be tried again.
+    pub fn complete(&self) -> Result<Stored> {
+        let partial = &self.partial;
+        // Whoever comes second finds the result of the first.
+        let _gate = partial.gate.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        {
+            let mut inner = partial.inner_mut();
+            match &inner.phase {
+                Phase::Gone => return Err(Error::Dropped(partial.name.as_str().into())),
+                Phase::Stored(stored) => return Ok(stored.clone()),
+                Phase::Receiving | Phase::Verifying => {}
+            }
+            if inner.missing > 0 {
+                return Err(Error::Incomplete { missing: inner.missing, parts: partial.lengths.len() });
+            }
+            inner.phase = Phase::Verifying;
+        }
+        self.verify()?;
+        self.inbox.wait(|reply| Op::Place(Arc::clone(partial), reply))
+    }
+
+    /// Hashes what is left to hash and flushes the file.
+    fn verify(&self) -> Result<()> {
+        let partial = &self.partial;
+        match partial.verify() {
+            Ok(()) => Ok(()),
+            Err(error @ Error::Full(_)) => {
+                partial.inner_mut().phase = Phase::Receiving;
+                Err(error)
+            }
+            // Wrong bytes; or a failed flush, after which the system may have lost bytes that it still shows.
+            Err(error) => {
+                self.inbox.discard(partial)?;
+                Err(error)
+            }
+        }
+    }
+}
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.inbox.release(&self.partial);
+    }
+}
+
+/// What all transfers of one picture of one sender share.
+#[derive(Debug)]
+pub(crate) struct Partial {
+    pub id: i64,
+    pub about: About,
+    /// Its final name.
+    pub name: Name,
+    pub lengths: Vec<u32>,
+    /// Where each part begins, and where the last one ends.
+    offsets: Vec<u64>,
+    /// The file while it arrives.
+    pub path: PathBuf,
+    /// When a part last arrived, in seconds since 1970.
+    touched: AtomicI64,
+    /// Bytes of the parts that are there.
+    arrived: AtomicU64,
+    /// Opened by the first write, so that pictures which are only offered hold no descriptor.
+    file: Mutex<Option<Arc<File>>>,
+    inner: RwLock<Inner>,
+    hashing: Mutex<Hashing>,
+    /// Held by the one that completes it.
+    gate: Mutex<()>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    have: Vec<u8>,
+    missing: usize,
+    pub phase: Phase,
+}
+
+/// Apart from the rest, since hashing takes its time and nobody else shall wait for it.
+#[derive(Debug, Default)]
+struct Hashing {
+    hasher: Box<blake3::Hasher>,
+    /// Parts from the start that have gone into it.
+    parts: usize,
+}
+
+/// How far a picture has come.
+#[derive(Debug)]
+pub(crate) enum Phase {
+    Receiving,
+    /// All parts are there; no write is admitted any more.
+    Verifying,
+    Stored(Stored),
+    Gone,
+}
+
+impl Inner {
+    fn has(&self, part: usize) -> bool {
+        self.have.get(part / 8).is_some_and(|byte| byte >> (part % 8) & 1 == 1)
+    }
+}
+
+impl Partial {
+    /// A picture of which nothing has arrived, or what the journal knows of it.
+    pub fn new(saved: SavedPartial, path: PathBuf) -> Self {
+        let SavedPartial { id, about, name, parts: lengths, mut have, touched } = saved;
+        have.resize(lengths.len().div_ceil(8), 0);
+        let mut offsets = vec![0_u64];
+        offsets.extend(lengths.iter().scan(0, |end, &length| {
+            *end += u64::from(length);
+            Some(*end)
+        }));
+        let mut inner = Inner { have, missing: 0, phase: Phase::Receiving };
+        inner.missing = (0..lengths.len()).filter(|&part| !inner.has(part)).count();
+        let arrived =
+            (0..lengths.len()).filter(|&part| inner.has(part)).map(|part| u64::from(lengths[part])).sum();
+        Self {
+            id,
+            about,
+            name,
+            lengths,
+            offsets,
+            path,
+            touched: touched.into(),
+            arrived: AtomicU64::new(arrived),
+            file: Mutex::default(),
+            inner: RwLock::new(inner),
+            hashing: Mutex::default(),
+            gate: Mutex::default(),
+        }
+    }
+
+    /// As the journal keeps it; none once it is no longer arriving.
+    pub fn saved(&self) -> Option<SavedPartial> {
+        let inner = self.inner();
+        matches!(inner.phase, Phase::Receiving | Phase::Verifying).then(|| SavedPartial {
+            id: self.id,
+            about: self.about.clone(),
+            name: self.name.clone(),
+            parts: self.lengths.clone(),
+            have: inner.have.clone(),
+            touched: self.touched(),
+        })
+    }
+
+    /// Bytes of the whole picture.
+    pub fn bytes(&self) -> u64 {
+        self.offsets.last().copied().unwrap_or(0)
+    }
+
+    /// Bytes that have not arrived.
+    pub fn outstanding(&self) -> u64 {
+        self.bytes() - self.arrived.load(Ordering::Relaxed)
+    }
+
+    /// When a part last arrived, in seconds since 1970.
+    pub fn touched(&self) -> i64 {
+        self.touched.load(Ordering::Relaxed)
+    }
+
+    /// Whether every part is there.
+    pub fn is_whole(&self) -> bool {
+        self.inner().missing == 0
+    }
+
+    pub fn inner(&self) -> RwLockReadGuard<'_, Inner> {
+        self.inner.read().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    pub fn inner_mut(&self) -> RwLockWriteGuard<'_, Inner> {
+        self.inner.write().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// Lets the descriptor go; the next write opens the file again.
+    pub fn close(&self) {
+        *self.file_slot() = None;
+    }
+
+    /// Parts from the start that are there without a gap.
+    fn leading(&self, inner: &Inner) -> usize {
+        (0..self.lengths.len()).find(|&part| !inner.has(part)).unwrap_or(self.lengths.len())
+    }
+
+    /// Hashes up to `most` further parts, as far as they are there. They are read back from the system's cache: what
+    /// is verified is what the file holds, in whatever order and by whichever connection it came.
+    fn hash_on(&self, hashing: &mut Hashing, most: usize) -> Result<()> {
+        let to = {
+            let inner = self.inner();
+            let last = self.lengths.len().min(hashing.parts.saturating_add(most));
+            (hashing.parts..last).find(|&part| !inner.has(part)).unwrap_or(last)
+        };
+        if to > hashing.parts {
+            let (from, end) = (self.offsets[hashing.parts], self.offsets[to]);
+            if let Err(error) = disk::hash_range(&*self.file()?, &mut hashing.hasher, from, end) {
+                // Some bytes may have gone in: begin anew.
+                *hashing = Hashing::default();
+                return Err(Error::io(&self.path)(error));
+            }
+            hashing.parts = to;
+        }
+        Ok(())
+    }
+
+    /// Compares the hash of the whole file with the offered one, and flushes the file.
+    pub fn verify(&self) -> Result<()> {
+        let mut hashing = self.hashing.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.hash_on(&mut hashing, usize::MAX)?;
+        let (found, expected) = (Hash(*hashing.hasher.finalize().as_bytes()), self.about.hash);
+        if found != expected {
+            return Err(Error::WrongHash { name: self.name.as_str().into(), found, expected });
+        }
+        self.file()?.sync_all().map_err(Error::io(&self.path))
+    }
+
+    fn file(&self) -> Result<Arc<File>> {
+        let mut slot = self.file_slot();
+        if let Some(file) = &*slot {
+            return Ok(Arc::clone(file));
+        }
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&self.path)
+            .map_err(Error::io(&self.path))?;
+        Ok(Arc::clone(slot.insert(Arc::new(file))))
+    }
+
+    fn file_slot(&self) -> MutexGuard<'_, Option<Arc<File>>> {
+        self.file.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
