@@ -160,6 +160,7 @@ impl Pipeline {
             outbox,
             events: events_in,
             cancel: cancel.clone(),
+            unread: Unread::default(),
         });
 
         let (found_in, found) = std_mpsc::sync_channel(AHEAD);
@@ -168,7 +169,13 @@ impl Pipeline {
             let (work, found, queue) = (work.clone(), found.clone(), queue.clone());
             thread::spawn(move || work.run(&found, &queue));
         }
-        let feeder = Feeder { found: found_in, queue, events: work.events.clone(), cancel: cancel.clone() };
+        let feeder = Feeder {
+            found: found_in,
+            queue,
+            events: work.events.clone(),
+            cancel: cancel.clone(),
+            unread: work.unread.clone(),
+        };
         let interval = options.watching.interval;
         thread::spawn(move || feeder.run(plan, watchers, interval));
         Ok(Self { pictures, events, cancel })
@@ -205,7 +212,11 @@ struct Feeder {
     queue: mpsc::Sender<Prepared>,
     events: mpsc::UnboundedSender<Event>,
     cancel: Cancel,
+    unread: Unread,
 }
+
+/// Files that could not be read just now; those of a watched folder are tried again.
+type Unread = Arc<Mutex<Vec<PathBuf>>>;
 
 impl Feeder {
     fn run(self, plan: source::Plan, mut watchers: Vec<Watcher>, interval: Duration) {
@@ -217,7 +228,9 @@ impl Feeder {
         }
         while !watchers.is_empty() && !self.stopped() {
             let began = Instant::now();
+            let unread = std::mem::take(&mut *self.unread.lock().unwrap_or_else(PoisonError::into_inner));
             for watcher in &mut watchers {
+                unread.iter().for_each(|path| watcher.again(path, began));
                 let scan = watcher.scan(began);
                 self.failed(scan.failed);
                 if let Some(reach) = scan.reach {
@@ -266,6 +279,7 @@ struct Work {
     outbox: Arc<Outbox>,
     events: mpsc::UnboundedSender<Event>,
     cancel: Cancel,
+    unread: Unread,
 }
 
 impl Work {
@@ -273,6 +287,7 @@ impl Work {
         while !self.cancel.is_cancelled() && !queue.is_closed() {
             let next = found.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(file) = next else { break };
+            let path = file.path.clone();
             let event = match self.one(file) {
                 Ok(Outcome::Skipped(file, sent)) => Event::Skipped { file, sent },
                 Ok(Outcome::Prepared(prepared, event)) => {
@@ -284,7 +299,12 @@ impl Work {
                     }
                     continue;
                 }
-                Err(error) => Event::Failed { error },
+                Err(error) => {
+                    if error.is_passing() {
+                        self.unread.lock().unwrap_or_else(PoisonError::into_inner).push(path);
+                    }
+                    Event::Failed { error }
+                }
             };
             let _ = self.events.send(event);
         }

@@ -52,6 +52,8 @@ struct Entry {
     since: Instant,
     seen: Instant,
     told: bool,
+    /// How often it could not be read though it was finished.
+    failures: u32,
 }
 
 /// What a look found.
@@ -117,18 +119,35 @@ impl Watcher {
         scan
     }
 
+    /// Tells a file again that could not be read; after a while, which doubles each time up to a thousandfold.
+    pub fn again(&mut self, path: &Path, now: Instant) {
+        if let Some(entry) = self.files.get_mut(path) {
+            entry.told = false;
+            entry.since = now;
+            entry.failures = (entry.failures + 1).min(10);
+        }
+    }
+
     /// Whether a file is finished and was not told like this; takes it for told then.
     fn finished(&mut self, found: &Found, now: Instant) -> bool {
         let Found { path, bytes, modified, .. } = found;
-        let fresh =
-            |name| Entry { name, bytes: *bytes, modified: *modified, since: now, seen: now, told: false };
+        let fresh = |name| Entry {
+            name,
+            bytes: *bytes,
+            modified: *modified,
+            since: now,
+            seen: now,
+            told: false,
+            failures: 0,
+        };
         let entry = self.files.entry(path.clone()).or_insert_with(|| fresh(None));
         if (entry.bytes, entry.modified) != (*bytes, *modified) {
             *entry = fresh(entry.name.take());
         }
         entry.seen = now;
         // An empty file has been created and not yet written.
-        let finished = now.saturating_duration_since(entry.since) >= self.settle && *bytes > 0;
+        let settle = self.settle * (1 << entry.failures);
+        let finished = now.saturating_duration_since(entry.since) >= settle && *bytes > 0;
         finished && !std::mem::replace(&mut entry.told, true)
     }
 
@@ -169,3 +188,6 @@ fn wanted(name: &str) -> bool {
     let name = name.to_lowercase();
     !name.starts_with('.') && ![".tmp", ".part", ".crdownload"].iter().any(|end| name.ends_with(end))
 }
+
+#[cfg(test)]
+mod tests;
