@@ -20,6 +20,7 @@
 //! ```
 
 mod error;
+pub mod figures;
 pub mod framing;
 pub mod identity;
 mod key;
@@ -32,6 +33,7 @@ pub mod sender;
 mod tests;
 mod ticket;
 pub mod tls;
+pub mod transport;
 mod varint;
 
 pub use error::{Close, Error, Result, Violation};

@@ -10,6 +10,8 @@ use crate::varint;
 
 /// A pass is cut into parts of at most this many bytes where its substreams allow.
 const LARGEST: u64 = 128 << 10;
+/// No part is larger, in bytes. A receiver may hold one in memory for each stream.
+pub const PART_MAX: u32 = 2 * LARGEST as u32;
 /// Neighbouring passes share a part while it stays below this.
 const SMALLEST: u64 = 16 << 10;
 

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use crate::message::{Enrol, Frame, Offer, Receipt, Shown, Stored, ToReceiver, ToSender, VERSION};
+use crate::parts::PART_MAX;
 use crate::{Hash, Limits, Violation};
 
 /// Parts of a live frame: header with hyper-latents, then four passes.
@@ -281,8 +282,8 @@ impl Session {
             )));
         }
         let parts = offer.parts.len();
-        if parts == 0 || parts > limits.parts || offer.parts.contains(&0) {
-            return Err(wrong(format!("{parts} parts, expected 1 to {}, none of them empty", limits.parts)));
+        if parts == 0 || parts > limits.parts || !offer.parts.iter().all(|part| (1..=PART_MAX).contains(part)) {
+            return Err(wrong(format!("{parts} parts, expected 1 to {} of 1 to {PART_MAX} bytes", limits.parts)));
         }
         if offer.bytes() > limits.picture_bytes {
             return Err(wrong(format!("{} bytes, expected at most {}", offer.bytes(), limits.picture_bytes)));

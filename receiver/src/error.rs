@@ -9,6 +9,20 @@ use aecodec_proto::Hash;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// The port cannot be had.
+    #[error("cannot listen on {listen}: {source}")]
+    Bind {
+        /// The address.
+        listen: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Keys or settings of the protocol are refused.
+    #[error(transparent)]
+    Proto(aecodec_proto::Error),
+    /// A mistake in this program.
+    #[error("internal error ({0}); please report it")]
+    Thread(String),
     /// Another receiver runs on the same folder.
     #[error("another receiver uses {0}: stop it, or choose another --out")]
     InUse(PathBuf),
@@ -186,6 +200,10 @@ impl From<Refusal> for Error {
 }
 
 impl Error {
+    pub(crate) fn thread(error: &tokio::task::JoinError) -> Self {
+        Self::Thread(error.to_string())
+    }
+
     /// Says which file an error of the system is about, and tells a full disk from other errors.
     pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
         move |source| match source.kind() {

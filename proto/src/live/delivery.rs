@@ -1,0 +1,98 @@
+//! What the path delivers, in bytes a second, from acknowledgements of bursts.
+//!
+//! A live sender is idle between frames, so bytes over wall time say how much it sent, not what the path can carry (BBR calls such
+//! samples application-limited). Samples are therefore taken over busy time only: from the moment when a burst could first
+//! have been acknowledged, or from the acknowledgement before, to the last. The estimate falls at once and rises a step a frame.
+
+use std::time::Duration;
+
+/// The least rate that is ever believed, bytes a second: enough for the smallest frames to find out more.
+pub(super) const LEAST: f64 = 4_000.0;
+/// Rate before anything is known.
+const FIRST: f64 = 125_000.0;
+/// A sample is taken over this many bytes at least: one packet says nothing.
+const ENOUGH: f64 = 2_400.0;
+/// Time between acknowledgements below which their order is chance.
+const INSTANT: Duration = Duration::from_millis(2);
+
+/// The estimate.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    rate: f64,
+    period: Duration,
+    /// The last acknowledgement.
+    last: Duration,
+    /// The busy time that is being measured: its start, and the bytes of it.
+    busy: Option<(Duration, f64)>,
+    /// The sample before the last: a rise is believed when two say so.
+    before: f64,
+    raised: Option<Duration>,
+}
+
+impl Delivery {
+    pub fn new(period: Duration) -> Self {
+        Self { rate: FIRST, period, last: Duration::ZERO, busy: None, before: 0.0, raised: None }
+    }
+
+    /// A first guess.
+    pub fn begin(&mut self, rate: f64) {
+        self.rate = rate.clamp(LEAST, 4.0 * FIRST);
+    }
+
+    /// A part of `bytes` was acknowledged, which could not have been before `earliest`.
+    pub fn acknowledged(&mut self, now: Duration, earliest: Duration, bytes: f64) {
+        let (start, before) = match self.busy {
+            // The path was idle in between: what was measured before is over.
+            Some(busy) if earliest <= self.last.max(busy.0) => busy,
+            _ => (earliest.max(self.last), 0.0),
+        };
+        self.last = self.last.max(now);
+        let bytes = before + bytes;
+        let passed = now.saturating_sub(start);
+        if bytes < ENOUGH || passed < INSTANT {
+            self.busy = Some((start.min(now), bytes));
+            // Too little to measure by, but what comes at once shows that there is room: where frames are tiny, nothing else does.
+            self.raise(now, bytes / passed.max(INSTANT).as_secs_f64(), 1.25);
+            return;
+        }
+        self.busy = Some((now, 0.0));
+        self.sample(now, bytes / passed.as_secs_f64());
+    }
+
+    /// A measured rate, bytes a second of busy time.
+    pub fn sample(&mut self, now: Duration, rate: f64) {
+        let agreed = rate.min(self.before);
+        self.before = rate;
+        if rate < self.rate {
+            self.rate += 0.4 * (rate - self.rate);
+        } else {
+            self.raise(now, agreed, 1.5);
+        }
+        self.rate = self.rate.max(LEAST);
+    }
+
+    /// Rises towards `rate`, at most `step`-fold and once a period.
+    fn raise(&mut self, now: Duration, rate: f64, step: f64) {
+        let due = self.raised.is_none_or(|at| now.saturating_sub(at) >= self.period.mul_f64(0.9));
+        if rate > self.rate && due {
+            self.raised = Some(now);
+            self.rate = rate.min(step * self.rate);
+        }
+    }
+
+    /// While something is under way, silence lowers the estimate before any sample can: `since` is when the oldest of it
+    /// could have been acknowledged, `largest` the most bytes that one acknowledgement waits for.
+    pub fn silence(&mut self, now: Duration, since: Duration, largest: f64, rtt: Duration) {
+        // A lost packet takes a round trip to repair, which says nothing about the rate.
+        let silent = now.saturating_sub(since.max(self.last));
+        let counted = silent.saturating_sub(rtt / 2 + Duration::from_millis(10)).as_secs_f64();
+        if counted > 0.0 {
+            self.rate = self.rate.min(largest.max(ENOUGH) / counted).max(LEAST);
+        }
+    }
+
+    /// Bytes a second.
+    pub fn rate(&self) -> f64 {
+        self.rate
+    }
+}

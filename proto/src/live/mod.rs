@@ -1,0 +1,438 @@
+//! Live mode: what each frame may cost so that it is shown in time, and what to give up when the path falls.
+//!
+//! [`Controller`] reads no clock and sends nothing. It is told when a frame was captured, how long coding took, which
+//! parts were acknowledged and what the receiver showed; it answers with a quality and a size for the next frame. Times
+//! are on the sender's clock, from any fixed start. The idea is Salsify's (Fouladi et al., NSDI 2018): choose each
+//! frame's size from the path as it is now, not from a target that an encoder approaches over seconds.
+//!
+//! ```
+//! use aecodec_proto::live::{Config, Controller, Decision, Path};
+//! use std::time::Duration;
+//!
+//! let mut controller = Controller::new(Config::default());
+//! controller.path(Path { window: 14_720, rtt: Duration::from_millis(40) });
+//! let now = Duration::from_millis(5);
+//! if let Decision::Encode { quality, scale } = controller.frame(now, Duration::ZERO, (1280, 720)) {
+//!     assert!(scale.of(1280) <= 1280 && quality.value() < 90.0);
+//!     // ... encode, then ask how many of its parts to send:
+//!     let encoded = Duration::from_millis(60);
+//!     let send = controller.encoded(encoded, 0, Duration::ZERO, Duration::from_millis(55), &[400, 900, 700, 500, 300]);
+//!     assert_eq!(send, 5);
+//! }
+//! ```
+
+mod bucket;
+mod cpu;
+mod delivery;
+mod size;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use aecodec::Quality;
+
+use crate::message::Shown;
+use bucket::Bucket;
+pub use cpu::Scale;
+use cpu::Cpu;
+use delivery::Delivery;
+use size::Sizes;
+
+/// Share of the path that frames fill; the rest absorbs what the estimate cannot know.
+const USED: f64 = 0.85;
+/// One frame in [`PROBE_EVERY`] asks for this much, to find out whether the path carries more.
+const PROBED: f64 = 1.2;
+const PROBE_EVERY: u64 = 8;
+/// Share of a frame's bytes that its coarse picture takes, about.
+const COARSE: f64 = 0.4;
+/// Left between the moment a frame should be decoded and its deadline.
+const MARGIN: Duration = Duration::from_millis(15);
+/// However poor the estimate, a frame is tried after this long without one: only that can improve it.
+const SILENCE: Duration = Duration::from_millis(250);
+/// Frames that are followed after they were sent.
+const FLIGHTS: usize = 256;
+
+/// What to do when the path, or either end, cannot keep up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnFull {
+    /// The source waits; no frame is lost or lowered. For sources that can wait, such as a file.
+    Block,
+    /// Quality and size stay; what is late is dropped for newer frames.
+    DropOldest,
+    /// Every frame is sent as well as it can be in time.
+    #[default]
+    LowerQuality,
+}
+
+/// Choices of a live session.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Time from frame to frame. 100 ms unless told.
+    pub period: Duration,
+    /// A frame is to be shown this long after its capture. More lets frames be better, and older. 300 ms unless told.
+    pub deadline: Duration,
+    /// Bits a second of frames, at most, over any time beyond two periods; none unless told.
+    pub max_bitrate: Option<u64>,
+    /// What gives way. Quality unless told.
+    pub on_full: OnFull,
+    /// The best quality to send, and the only one unless [`OnFull::LowerQuality`]. 80 unless told.
+    pub best: Quality,
+    /// Below this quality frames become smaller instead. 8 unless told.
+    pub worst: Quality,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            period: Duration::from_millis(100),
+            deadline: Duration::from_millis(300),
+            max_bitrate: None,
+            on_full: OnFull::LowerQuality,
+            best: Quality::new(80.0).unwrap_or_default(),
+            worst: Quality::new(8.0).unwrap_or_default(),
+        }
+    }
+}
+
+/// The path as the transport sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Path {
+    /// Congestion window in bytes.
+    pub window: u64,
+    /// Smoothed round-trip time.
+    pub rtt: Duration,
+}
+
+/// What to do with a captured frame.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Decision {
+    /// Encode it like this, then ask [`Controller::encoded`].
+    Encode {
+        /// Quality.
+        quality: Quality,
+        /// Size at which to code it.
+        scale: Scale,
+    },
+    /// Leave it out.
+    Drop,
+    /// Ask again after this long, and read no further frame until then. Only with [`OnFull::Block`].
+    Wait(Duration),
+}
+
+/// Parts that will not be in time: reset their streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GiveUp {
+    /// The frame.
+    pub seq: u64,
+    /// This part and all after it.
+    pub from: usize,
+}
+
+/// Figures for logs and metrics.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    /// What the path is thought to carry, bytes a second.
+    pub rate: f64,
+    /// Bytes sent and not yet acknowledged or given up.
+    pub outstanding: u64,
+    /// Time an encode of the present size takes.
+    pub encode: Duration,
+    /// Time the receiver's decode of the present size takes.
+    pub decode: Duration,
+}
+
+/// A frame that was sent.
+#[derive(Debug)]
+struct Flight {
+    seq: u64,
+    captured: Duration,
+    sent: Duration,
+    /// Bytes of each part that is under way; 0 once it has arrived or was given up.
+    parts: Vec<u32>,
+    /// Pixels it was coded with.
+    pixels: f64,
+    /// Bytes that were sent of it.
+    bytes: u64,
+}
+
+/// Chooses quality and size of live frames, and what to give up.
+#[derive(Debug)]
+pub struct Controller {
+    config: Config,
+    path: Option<Path>,
+    delivery: Delivery,
+    sizes: Sizes,
+    cpu: Cpu,
+    bucket: Option<Bucket>,
+    flights: VecDeque<Flight>,
+    /// Quality and coded pixels of the frame that is being encoded.
+    coding: Option<(Quality, f64)>,
+    last_sent: Option<Duration>,
+    frames: u64,
+}
+
+impl Controller {
+    /// A controller that knows nothing of path and machines yet, and begins with care.
+    pub fn new(config: Config) -> Self {
+        let period = config.period.clamp(Duration::from_millis(1), Duration::from_secs(60));
+        let bucket = config.max_bitrate.map(|bits| Bucket::new(bits as f64 / 8.0, 2 * period));
+        let config = Config { period, worst: config.worst.min(config.best), ..config };
+        Self {
+            delivery: Delivery::new(period),
+            sizes: Sizes::default(),
+            cpu: Cpu::default(),
+            bucket,
+            flights: VecDeque::new(),
+            coding: None,
+            last_sent: None,
+            frames: 0,
+            path: None,
+            config,
+        }
+    }
+
+    /// Takes the transport's view of the path; as often as is convenient, once a frame at least.
+    pub fn path(&mut self, path: Path) {
+        let first = self.path.is_none();
+        self.path = Some(path);
+        if first {
+            self.delivery.begin(path.window as f64 / self.rtt().as_secs_f64().max(0.001));
+        }
+    }
+
+    /// Decides about a frame of `size` (width, height), captured at `captured`. A frame whose turn comes only now counts
+    /// with the time that it has waited.
+    pub fn frame(&mut self, now: Duration, captured: Duration, size: (u32, u32)) -> Decision {
+        let pixels = (f64::from(size.0) * f64::from(size.1)).max(1.0);
+        let rate = self.rate(now);
+        if self.config.on_full != OnFull::LowerQuality {
+            return self.frame_at_best(now, captured, pixels, rate);
+        }
+        let rtt = self.rtt();
+        let scale = self.cpu.choose(now, pixels, self.config.period, self.spare());
+        let used = now.saturating_sub(captured) + rtt / 2 + MARGIN;
+        let coding = self.cpu.encode(pixels * scale.area()) + self.cpu.decode(pixels * scale.area());
+        let left = self.config.deadline.saturating_sub(used).saturating_sub(coding).as_secs_f64();
+        let backlog = self.backlog(rate);
+        self.frames += 1;
+        let probe = self.frames.is_multiple_of(PROBE_EVERY) && backlog == 0.0;
+        let share = if probe { PROBED } else { USED };
+        let mut budget = (share * rate * self.config.period.as_secs_f64()).min(0.9 * rate * left) - backlog;
+        if let Some(bucket) = &mut self.bucket {
+            budget = budget.min(bucket.level(now));
+        }
+
+        // As large as the machines manage, smaller only where quality would fall below its floor.
+        let mut chosen = (self.config.worst, Scale::SMALLEST);
+        for scale in Scale::ALL.into_iter().filter(|&s| s <= scale) {
+            let quality = self.sizes.quality(budget, pixels * scale.area());
+            if quality >= self.config.worst.value() {
+                let best = self.config.best.value();
+                chosen = (Quality::new(quality.min(best)).unwrap_or(self.config.worst), scale);
+                break;
+            }
+        }
+        let (quality, scale) = chosen;
+        let least = self.sizes.bytes(self.config.worst, pixels * Scale::SMALLEST.area());
+        let silent = self.last_sent.is_none_or(|sent| now.saturating_sub(sent) >= SILENCE);
+        if budget < 0.5 * least && !silent {
+            return Decision::Drop;
+        }
+        self.coding = Some((quality, pixels * scale.area()));
+        Decision::Encode { quality, scale }
+    }
+
+    /// The decision where quality and size are fixed.
+    fn frame_at_best(&mut self, now: Duration, captured: Duration, pixels: f64, rate: f64) -> Decision {
+        let quality = self.config.best;
+        let bytes = self.sizes.bytes(quality, pixels);
+        if self.config.on_full == OnFull::Block {
+            // One frame may be under way while the next is sent; a third would only wait in a buffer.
+            let excess = self.backlog(rate) - bytes;
+            let short = self.bucket.as_mut().map_or(0.0, |bucket| bucket.wait(now, bytes));
+            let wait = (excess.max(0.0) / rate).max(short).min(1.0);
+            if wait > 0.001 && !self.flights.is_empty() {
+                return Decision::Wait(Duration::from_secs_f64(wait));
+            }
+        } else {
+            // Nothing that is half sent is thrown away: what waits at the source makes room for newer frames.
+            let used = now.saturating_sub(captured) + self.rtt() / 2 + MARGIN;
+            let coding = self.cpu.encode(pixels) + self.cpu.decode(pixels);
+            let left = self.config.deadline.saturating_sub(used).saturating_sub(coding).as_secs_f64();
+            if self.outstanding() > 0 && self.backlog(rate) + COARSE * bytes > rate * left {
+                return Decision::Drop;
+            }
+        }
+        self.coding = Some((quality, pixels));
+        Decision::Encode { quality, scale: Scale::FULL }
+    }
+
+    /// A frame was encoded: how many of its parts to send, from the first on. `parts` are lengths in bytes, `encode` the
+    /// time it took. 0: send nothing of it.
+    pub fn encoded(
+        &mut self,
+        now: Duration,
+        seq: u64,
+        captured: Duration,
+        encode: Duration,
+        parts: &[u32],
+    ) -> usize {
+        let bytes: u64 = parts.iter().map(|&part| u64::from(part)).sum();
+        let pixels = self.coding.take().map_or(0.0, |(quality, pixels)| {
+            self.sizes.learn(quality, pixels, bytes as f64);
+            self.cpu.encoded(pixels, encode);
+            pixels
+        });
+        let mut count = parts.len();
+        if self.config.on_full == OnFull::LowerQuality {
+            let used = now.saturating_sub(captured) + self.rtt() / 2 + self.cpu.decode(pixels) + MARGIN;
+            let left = self.config.deadline.saturating_sub(used).as_secs_f64();
+            let rate = self.rate(now);
+            let fits = (rate * left - self.backlog(rate)).max(0.0);
+            count = prefix(parts, fits).max(2).min(parts.len());
+        }
+        if let Some(bucket) = &mut self.bucket {
+            // Blocking has waited for room already; the guess that it waited for may have been too small.
+            count = count.min(prefix(parts, bucket.level(now)));
+            bucket.take(now, parts[..count].iter().map(|&part| f64::from(part)).sum());
+        }
+        if count == 0 {
+            return 0;
+        }
+        let sent = &parts[..count];
+        self.last_sent = Some(now);
+        if self.flights.len() == FLIGHTS {
+            self.flights.pop_front();
+        }
+        let bytes = sent.iter().map(|&part| u64::from(part)).sum();
+        self.flights.push_back(Flight { seq, captured, sent: now, parts: sent.to_vec(), pixels, bytes });
+        count
+    }
+
+    /// The receiver's transport has acknowledged all of a part.
+    pub fn acknowledged(&mut self, now: Duration, seq: u64, part: usize) {
+        let rtt = self.rtt();
+        let Some(flight) = self.flights.iter_mut().find(|flight| flight.seq == seq) else { return };
+        let Some(bytes) = flight.parts.get_mut(part).map(std::mem::take).filter(|&bytes| bytes > 0) else {
+            return;
+        };
+        self.delivery.acknowledged(now, flight.sent + rtt, bytes.into());
+    }
+
+    /// The receiver tells what became of a frame.
+    pub fn shown(&mut self, now: Duration, shown: &Shown) {
+        if shown.rate > 0 {
+            self.delivery.sample(now, shown.rate.into());
+        }
+        let Some(at) = self.flights.iter().position(|flight| flight.seq == shown.seq) else { return };
+        let flight = &self.flights[at];
+        if shown.passes.is_some() {
+            self.cpu.decoded(flight.pixels, Duration::from_millis(shown.decode.into()));
+        } else if u64::from(shown.bytes) >= flight.bytes {
+            self.cpu.too_slow();
+        }
+        // Reports come in the order of deadlines: what is older is settled.
+        self.flights.drain(..=at);
+    }
+
+    /// What will not be in time any more. To be asked once a frame at least, and better every 20 ms.
+    pub fn late(&mut self, now: Duration) -> Vec<GiveUp> {
+        let mut out = Vec::new();
+        if self.config.on_full == OnFull::Block {
+            return out;
+        }
+        let rate = self.rate(now);
+        let rtt = self.rtt();
+        // What was sent within the last round trip may have arrived without our knowing.
+        let mut ahead = -rate * rtt.as_secs_f64() / 2.0;
+        let newest = self.flights.back().map(|flight| flight.seq);
+        for flight in &mut self.flights {
+            let due = flight.captured + self.config.deadline;
+            let left = due.saturating_sub(now + rtt / 2 + self.cpu.decode(flight.pixels)).as_secs_f64();
+            let mut from = flight.parts.len();
+            for (part, &bytes) in flight.parts.iter().enumerate().filter(|(_, bytes)| **bytes > 0) {
+                ahead += f64::from(bytes);
+                // The coarse picture stays until its time is really over; it is small, and better late than a stall.
+                let hopeless = if part < 2 {
+                    now > due && newest != Some(flight.seq)
+                } else {
+                    left == 0.0 || ahead.max(0.0) > rate * (left + 0.02)
+                };
+                if hopeless {
+                    from = part;
+                    break;
+                }
+            }
+            if from < flight.parts.len() {
+                ahead -= f64::from(flight.parts[from]);
+                flight.parts.truncate(from);
+                out.push(GiveUp { seq: flight.seq, from });
+            }
+        }
+        out
+    }
+
+    /// Figures of the moment.
+    pub fn estimate(&self) -> Estimate {
+        let pixels = self.flights.back().map_or(0.0, |flight| flight.pixels);
+        Estimate {
+            rate: self.bounded_rate(),
+            outstanding: self.outstanding(),
+            encode: self.cpu.encode(pixels),
+            decode: self.cpu.decode(pixels),
+        }
+    }
+
+    fn rtt(&self) -> Duration {
+        self.path.map_or(Duration::from_millis(50), |path| path.rtt.min(Duration::from_secs(5)))
+    }
+
+    /// Time of a frame that is left for coding and for its bytes.
+    fn spare(&self) -> Duration {
+        self.config.deadline.saturating_sub(self.rtt() / 2 + MARGIN)
+    }
+
+    fn outstanding(&self) -> u64 {
+        self.flights.iter().flat_map(|flight| &flight.parts).map(|&part| u64::from(part)).sum()
+    }
+
+    /// Bytes that wait, beyond those that any use of the path has under way.
+    fn backlog(&self, rate: f64) -> f64 {
+        (self.outstanding() as f64 - rate * self.rtt().as_secs_f64()).max(0.0)
+    }
+
+    /// Bytes a second, now; silence counts.
+    fn rate(&mut self, now: Duration) -> f64 {
+        let rtt = self.rtt();
+        let waiting = self.flights.iter().filter(|flight| flight.parts.iter().any(|&part| part > 0));
+        if let Some(since) = waiting.map(|flight| flight.sent + rtt).min() {
+            let largest = self.flights.iter().flat_map(|flight| &flight.parts).max().copied().unwrap_or(0);
+            self.delivery.silence(now, since, largest.into(), rtt);
+        }
+        self.bounded_rate()
+    }
+
+    /// Bytes a second, by the last that was heard.
+    fn bounded_rate(&self) -> f64 {
+        // A window that the application has not filled does not grow, so it bounds loosely only.
+        let window = self.path.map_or(f64::INFINITY, |path| {
+            2.0 * path.window as f64 / path.rtt.as_secs_f64().max(0.001)
+        });
+        self.delivery.rate().min(window).max(delivery::LEAST)
+    }
+}
+
+/// Number of parts, from the first on, that fit into `bytes`.
+fn prefix(parts: &[u32], bytes: f64) -> usize {
+    let mut sum = 0.0;
+    parts
+        .iter()
+        .take_while(|&&part| {
+            sum += f64::from(part);
+            sum <= bytes
+        })
+        .count()
+}

@@ -1,0 +1,68 @@
+//! QUIC settings of both ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use quinn_proto::{ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+
+use crate::identity::Identity;
+use crate::tls::{self, Admit};
+use crate::{Error, PublicKey, Result};
+
+/// A connection on which nothing came for so long is dead; the sender connects anew.
+const IDLE: Duration = Duration::from_secs(15);
+/// Well below what middleboxes forget (30 s) and the idle timeout allows to be lost.
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
+/// Streams that one sender may have open: enough to hide a round trip, each may hold a part in memory.
+const STREAMS: u32 = 128;
+/// Bytes of one connection that may wait to be read.
+const RECEIVE_WINDOW: u32 = 16 << 20;
+/// Bytes of one stream that may wait to be read: a part fits, so that none waits for the window.
+const STREAM_WINDOW: u32 = 1 << 20;
+/// Handshakes that may be under way.
+const INCOMING: usize = 256;
+
+/// The sender's settings: it is `identity` and talks to `receiver` alone.
+///
+/// # Errors
+/// Where the cryptographic library refuses the key.
+pub fn client(identity: &Identity, receiver: PublicKey) -> Result<ClientConfig> {
+    let crypto = QuicClientConfig::try_from(tls::client(identity, receiver)?).map_err(no_suite)?;
+    let mut config = ClientConfig::new(Arc::new(crypto));
+    let mut transport = transport();
+    // The receiver opens no streams.
+    transport.max_concurrent_bidi_streams(0_u8.into()).max_concurrent_uni_streams(0_u8.into());
+    config.transport_config(Arc::new(transport));
+    Ok(config)
+}
+
+/// The receiver's settings; `admit` decides in the handshake who may connect.
+///
+/// # Errors
+/// Where the cryptographic library refuses the key.
+pub fn server(identity: &Identity, admit: Arc<dyn Admit>) -> Result<ServerConfig> {
+    let crypto = QuicServerConfig::try_from(tls::server(identity, admit)?).map_err(no_suite)?;
+    let mut config = ServerConfig::with_crypto(Arc::new(crypto));
+    let mut transport = transport();
+    transport.max_concurrent_bidi_streams(1_u8.into()).max_concurrent_uni_streams(STREAMS.into());
+    config.transport_config(Arc::new(transport)).max_incoming(INCOMING);
+    Ok(config)
+}
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(Some(IdleTimeout::try_from(IDLE).expect("15 s fit a varint")))
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        .stream_receive_window(STREAM_WINDOW.into())
+        .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
+        // Streams of one priority one after the other: a part is of use only as a whole.
+        .send_fairness(false)
+        .datagram_receive_buffer_size(None);
+    transport
+}
+
+fn no_suite(error: quinn_proto::crypto::rustls::NoInitialCipherSuite) -> Error {
+    Error::Crypto(error.to_string())
+}

@@ -1,0 +1,314 @@
+//! Listens for senders and lets in those that are known or invited.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aecodec_proto::message::Stored as When;
+use aecodec_proto::receiver::{Entry, Models};
+use aecodec_proto::tls::{self, Admit};
+use aecodec_proto::{Close, Identity, Limits, PublicKey, transport};
+use quinn::rustls::pki_types::CertificateDer;
+use quinn::{Connection, ConnectionError, Endpoint, Incoming, VarInt};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::inbox::Stored;
+use crate::peers::Invitation;
+use crate::{Error, Inbox, Peers, Result, session};
+
+/// Beyond this many handshakes a newcomer has to show first that its address is its own.
+const HANDSHAKES: usize = 16;
+/// How long the connections get to end when the receiver is stopped.
+const FAREWELL: Duration = Duration::from_secs(3);
+/// QUIC codes at and above this stand for a TLS alert (RFC 9001, section 4.8).
+const CRYPTO: std::ops::Range<u64> = 0x100..0x200;
+
+/// How a receiver works.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Name of this host, for people.
+    pub label: String,
+    /// Bounds on each connection.
+    pub limits: Limits,
+    /// Whether models that are not known are asked for.
+    pub models: Models,
+    /// Connections at a time.
+    pub connections: usize,
+    /// Connections of one sender at a time.
+    pub connections_each: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            label: "receiver".into(),
+            limits: Limits::default(),
+            models: Models::Refuse,
+            connections: 256,
+            connections_each: 16,
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Somebody was not let in, or broke the protocol.
+    Refused {
+        /// From where.
+        address: SocketAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A sender is here.
+    Connected {
+        /// Its key.
+        peer: PublicKey,
+        /// Its name.
+        name: String,
+        /// From where.
+        address: SocketAddr,
+        /// With an invitation, that is for the first time.
+        enrolled: bool,
+    },
+    /// A sender is gone.
+    Disconnected {
+        /// Its key.
+        peer: PublicKey,
+        /// Its name.
+        name: String,
+        /// How it ended.
+        reason: String,
+    },
+    /// A picture is stored, or was.
+    Arrived(Arrived),
+    /// A picture is not taken.
+    Declined {
+        /// Its name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A picture that has its receipt.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Arrived {
+    /// The picture.
+    pub stored: Stored,
+    /// Name of its sender.
+    pub from: String,
+    /// Whether it was there before.
+    pub when: When,
+    /// UDP payload in both directions since the receipt before on this connection, in bytes.
+    pub wire: u64,
+    /// Packets of this end that were lost since the receipt before.
+    pub lost: u64,
+    /// Time from the offer to the first preview, where one was made.
+    pub first_preview: Option<Duration>,
+    /// Time from the offer to the last byte.
+    pub last_byte: Duration,
+}
+
+/// A receiver that is bound to its port.
+#[derive(Debug)]
+pub struct Receiver {
+    endpoint: Endpoint,
+    shared: Arc<Shared>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub identity: Identity,
+    pub inbox: Inbox,
+    pub peers: Peers,
+    pub options: Options,
+    pub events: mpsc::UnboundedSender<Event>,
+    /// Senders that are here, one entry a connection.
+    present: Mutex<Vec<PublicKey>>,
+}
+
+impl Receiver {
+    /// Binds a UDP port. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Where the port is taken, or the key refused.
+    pub fn bind(
+        listen: SocketAddr,
+        identity: Identity,
+        inbox: Inbox,
+        peers: Peers,
+        options: Options,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Result<Self> {
+        let strangers = Arc::new(Gate { peers: peers.clone(), verdict: Mutex::default() });
+        let config = transport::server(&identity, strangers).map_err(Error::Proto)?;
+        let endpoint = Endpoint::server(config, listen).map_err(|source| Error::Bind { listen, source })?;
+        let present = Mutex::default();
+        Ok(Self { endpoint, shared: Arc::new(Shared { identity, inbox, peers, options, events, present }) })
+    }
+
+    /// The address that it is bound to.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.endpoint.local_addr()
+    }
+
+    /// Receives until `stop` becomes true. What has arrived in part stays for the next time.
+    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+        let mut connections = JoinSet::new();
+        while !*stop.borrow() {
+            tokio::select! {
+                incoming = self.endpoint.accept() => match incoming {
+                    Some(incoming) => self.admit(incoming, &mut connections),
+                    None => break,
+                },
+                Some(_) = connections.join_next(), if !connections.is_empty() => {}
+                _ = stop.changed() => {}
+            }
+        }
+        self.endpoint.close(VarInt::from_u32(Close::ShuttingDown as u32), b"the receiver is shutting down");
+        let _ = tokio::time::timeout(FAREWELL, async {
+            while connections.join_next().await.is_some() {}
+            self.endpoint.wait_idle().await;
+        })
+        .await;
+    }
+
+    fn admit(&self, incoming: Incoming, connections: &mut JoinSet<()>) {
+        let present = self.shared.present().len();
+        let handshakes = connections.len().saturating_sub(present);
+        if connections.len() >= self.shared.options.connections {
+            return incoming.refuse();
+        }
+        if handshakes >= HANDSHAKES && !incoming.remote_address_validated() {
+            let _ = incoming.retry();
+            return;
+        }
+        connections.spawn(enter(incoming, self.shared.clone()));
+    }
+}
+
+impl Shared {
+    /// Tells whoever listens.
+    pub fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    fn present(&self) -> std::sync::MutexGuard<'_, Vec<PublicKey>> {
+        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a connection of a sender until the guard is dropped; none where it has too many.
+    pub fn count(self: &Arc<Self>, key: PublicKey) -> Option<Present> {
+        let mut present = self.present();
+        if present.iter().filter(|&&other| other == key).count() >= self.options.connections_each {
+            return None;
+        }
+        present.push(key);
+        drop(present);
+        Some(Present { shared: self.clone(), key })
+    }
+}
+
+/// A connection that is counted.
+pub(crate) struct Present {
+    shared: Arc<Shared>,
+    key: PublicKey,
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        let mut present = self.shared.present();
+        if let Some(at) = present.iter().position(|&key| key == self.key) {
+            present.swap_remove(at);
+        }
+    }
+}
+
+/// One newcomer, from its first packet to its last.
+async fn enter(incoming: Incoming, shared: Arc<Shared>) {
+    let address = incoming.remote_address();
+    // A gate of its own, so that what it says can be put beside the address.
+    let gate = Arc::new(Gate { peers: shared.peers.clone(), verdict: Mutex::default() });
+    let refused = |reason: String| shared.tell(Event::Refused { address, reason });
+    let config = match transport::server(&shared.identity, gate.clone()) {
+        Ok(config) => Arc::new(config),
+        Err(error) => return refused(error.to_string()),
+    };
+    let connected = match incoming.accept_with(config) {
+        Ok(connecting) => connecting.await,
+        Err(error) => Err(error),
+    };
+    let connection = match connected {
+        Ok(connection) => connection,
+        Err(error) => return refused(gate.verdict().unwrap_or_else(|| handshake(&error))),
+    };
+    let Some((key, entry)) = entry(&connection, &gate) else {
+        connection.close(VarInt::from_u32(Close::NotAdmitted as u32), b"no key");
+        return refused("it presented no key".into());
+    };
+    session::serve(connection, key, entry, &shared).await;
+}
+
+/// A failed handshake in words.
+fn handshake(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::ConnectionClosed(close) if CRYPTO.contains(&u64::from(close.error_code)) => {
+            "it expected another key: its ticket is for another receiver".into()
+        }
+        ConnectionError::TimedOut => "its handshake did not come to an end".into(),
+        other => format!("its handshake failed: {other}"),
+    }
+}
+
+/// The sender's key, and whether it is its own or an invitation's.
+fn entry(connection: &Connection, gate: &Gate) -> Option<(PublicKey, Entry)> {
+    let identity = connection.peer_identity()?.downcast::<Vec<CertificateDer<'static>>>().ok()?;
+    let key = tls::key_of(identity.first()?)?;
+    let known = gate.peers.known(&key).ok()?;
+    Some((key, if known { Entry::Known } else { Entry::Invited }))
+}
+
+/// Decides about one newcomer, and remembers why it was refused.
+#[derive(Debug)]
+struct Gate {
+    peers: Peers,
+    verdict: Mutex<Option<String>>,
+}
+
+impl Gate {
+    fn verdict(&self) -> Option<String> {
+        self.verdict.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn judge(&self, key: &PublicKey) -> std::result::Result<(), String> {
+        // A journal that cannot be read lets nobody in.
+        let broken = |error: Error| error.to_string();
+        if self.peers.known(key).map_err(broken)? {
+            return Ok(());
+        }
+        match self.peers.invitation(key).map_err(broken)? {
+            Invitation::Open(_) => Ok(()),
+            Invitation::Spent(by) => Err(format!("its invitation was used before, by {}", by.short())),
+            Invitation::None => Err(format!("nobody knows its key {}", key.short())),
+        }
+    }
+}
+
+impl Admit for Gate {
+    fn admits(&self, key: &PublicKey) -> bool {
+        let judged = self.judge(key);
+        let admitted = judged.is_ok();
+        *self.verdict.lock().unwrap_or_else(PoisonError::into_inner) = judged.err();
+        admitted
+    }
+}

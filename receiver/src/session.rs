@@ -1,0 +1,419 @@
+//! One sender's connection: reads its messages and parts, has them stored, and gives receipts.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aecodec_proto::framing::{self, Framer};
+use aecodec_proto::message::{Enrol, Offer, Stored as When, ToReceiver, ToSender};
+use aecodec_proto::parts::{STREAM_HEADER_MAX, StreamHeader};
+use aecodec_proto::receiver::{Entry, Output, Session};
+use aecodec_proto::tls::ENROL_LABEL;
+use aecodec_proto::{Close, PublicKey, Violation};
+use bytes::BytesMut;
+use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::error::Refusal;
+use crate::inbox::{Begin, Stored};
+use crate::listener::{Arrived, Event, Shared};
+use crate::peers::Enrolled;
+use crate::transfer::Transfer;
+use crate::{Error, Result};
+
+/// How often a picture is asked for again that was damaged on this end's disk.
+const TRIES: u8 = 2;
+
+/// Serves a sender that the handshake has let in, until it is gone.
+pub(crate) async fn serve(connection: Connection, key: PublicKey, entry: Entry, shared: &Arc<Shared>) {
+    let address = connection.remote_address();
+    let Some(_present) = shared.count(key) else {
+        connection.close(VarInt::from_u32(Close::Trouble as u32), b"too many connections of this sender");
+        return shared.tell(Event::Refused { address, reason: "it has too many connections".into() });
+    };
+    let mut served = Served::new(connection.clone(), key, entry, shared.clone());
+    let end = served.run().await;
+    let name = std::mem::take(&mut served.name);
+    let (close, reason) = match end {
+        End::Closed(error) => {
+            let reason = closed(&error);
+            return shared.tell(Event::Disconnected { peer: served.peer, name, reason });
+        }
+        End::NotAdmitted(reason) => (Close::NotAdmitted, reason),
+        End::Violation(violation) => (Close::Violation, violation.to_string()),
+        End::Trouble(error) => (Close::Trouble, error.to_string()),
+    };
+    connection.close(VarInt::from_u32(close as u32), reason.as_bytes());
+    shared.tell(Event::Refused { address, reason });
+}
+
+/// Why a connection is over.
+enum End {
+    Closed(ConnectionError),
+    NotAdmitted(String),
+    Violation(Violation),
+    Trouble(Error),
+}
+
+impl From<Violation> for End {
+    fn from(violation: Violation) -> Self {
+        Self::Violation(violation)
+    }
+}
+
+fn closed(error: &ConnectionError) -> String {
+    match error {
+        ConnectionError::ApplicationClosed(close) => match Close::of(close.error_code.into_inner()) {
+            Some(Close::Done) => "everything is settled".into(),
+            _ => String::from_utf8_lossy(&close.reason).chars().filter(|c| !c.is_control()).take(200).collect(),
+        },
+        ConnectionError::LocallyClosed => "this end is shutting down".into(),
+        ConnectionError::TimedOut => "nothing was heard of it any more".into(),
+        other => other.to_string(),
+    }
+}
+
+/// A picture that is arriving on this connection.
+struct Arriving {
+    offer: Offer,
+    since: Instant,
+    transfer: Option<Arc<Transfer>>,
+    tries: u8,
+    last_byte: Option<Duration>,
+    first_preview: Option<Duration>,
+}
+
+/// Something that a task has finished.
+enum Done {
+    /// A stream has said what it carries.
+    Header(RecvStream, StreamHeader, BytesMut),
+    LookedUp(u64, Result<Begin>),
+    Part(u64, u32, Result<()>),
+    Completed(u64, Result<Stored>),
+    Enrolled(Result<(Enrolled, PublicKey)>, String),
+    /// A stream has no use any more.
+    Nothing,
+}
+
+struct Served {
+    connection: Connection,
+    /// The sender's own key, once it is known.
+    peer: PublicKey,
+    entry: Entry,
+    name: String,
+    shared: Arc<Shared>,
+    session: Session,
+    arriving: HashMap<u64, Arriving>,
+    tasks: JoinSet<std::result::Result<Done, End>>,
+    wire: u64,
+    lost: u64,
+}
+
+impl Served {
+    fn new(connection: Connection, key: PublicKey, entry: Entry, shared: Arc<Shared>) -> Self {
+        let options = &shared.options;
+        let session = Session::new(options.limits.clone(), options.label.clone(), entry, options.models);
+        Self {
+            connection,
+            peer: key,
+            entry,
+            name: key.short(),
+            shared,
+            session,
+            arriving: HashMap::new(),
+            tasks: JoinSet::new(),
+            wire: 0,
+            lost: 0,
+        }
+    }
+
+    /// Serves until the connection is over; gives the reason.
+    async fn run(&mut self) -> End {
+        match self.serve().await {
+            Ok(never) => match never {},
+            Err(end) => end,
+        }
+    }
+
+    async fn serve(&mut self) -> std::result::Result<std::convert::Infallible, End> {
+        let limits = self.shared.options.limits.clone();
+        let slow = |waiting| Violation::Slow { waiting, seconds: limits.hello.as_secs() };
+        let opened = timeout(limits.hello, self.connection.accept_bi()).await;
+        let (mut control, mut stream) = opened.map_err(|_| slow("the control stream"))?.map_err(End::Closed)?;
+        let _ = control.set_priority(i32::MAX);
+        let greeting = tokio::time::sleep(limits.hello);
+        tokio::pin!(greeting);
+        let mut framer = Framer::<ToReceiver>::default();
+        loop {
+            self.outputs(&mut control).await?;
+            let connection = self.connection.clone();
+            tokio::select! {
+                biased;
+                Some(done) = self.tasks.join_next(), if !self.tasks.is_empty() => match done {
+                    Ok(done) => self.done(done?)?,
+                    Err(error) => return Err(End::Trouble(Error::thread(&error))),
+                },
+                chunk = stream.read_chunk(64 << 10, true) => match chunk {
+                    Ok(Some(chunk)) => {
+                        framer.push(&chunk.bytes);
+                        while let Some(message) = framer.take()? {
+                            self.session.handle(message)?;
+                            // One at a time, so that what is asked for is bounded.
+                            self.outputs(&mut control).await?;
+                        }
+                    }
+                    Ok(None) => return Err(End::Closed(connection.closed().await)),
+                    Err(ReadError::ConnectionLost(error)) => return Err(End::Closed(error)),
+                    Err(error) => return Err(Violation::Malformed(error.to_string()).into()),
+                },
+                stream = connection.accept_uni() => {
+                    let stream = stream.map_err(End::Closed)?;
+                    self.tasks.spawn(header(stream, limits.stall));
+                }
+                () = &mut greeting, if self.session.is_new() => return Err(slow("the greeting").into()),
+            }
+        }
+    }
+
+    /// Does what the state machine asks for.
+    async fn outputs(&mut self, control: &mut SendStream) -> std::result::Result<(), End> {
+        while let Some(output) = self.session.poll() {
+            match output {
+                Output::Send(message) => self.send(control, &message).await?,
+                Output::Enrol { enrol, label } => self.enrol(enrol, label)?,
+                Output::Greeted { label } => self.greeted(label, Enrolled::Before),
+                Output::LookUp(offer) => self.look_up(offer),
+                Output::Complete(id) => self.complete(id),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, control: &mut SendStream, message: &ToSender) -> std::result::Result<(), End> {
+        let stall = self.shared.options.limits.stall;
+        match timeout(stall, control.write_all(&framing::encode(message))).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Closed(self.connection.closed().await)),
+            Err(_) => Err(Violation::Slow { waiting: "reading the answers", seconds: stall.as_secs() }.into()),
+        }
+    }
+
+    /// Verifies that the invited sender holds the key that it wants to be known by.
+    fn enrol(&mut self, enrol: Enrol, label: String) -> std::result::Result<(), End> {
+        let mut secret = [0; 64];
+        let exported = self.connection.export_keying_material(&mut secret, ENROL_LABEL, &enrol.key.0);
+        if exported.is_err() || !enrol.key.verifies(&secret, &enrol.signature) {
+            return Err(Violation::Enrol.into());
+        }
+        let (peers, invitation) = (self.shared.peers.clone(), self.peer);
+        self.tasks.spawn_blocking(move || {
+            let enrolled = peers.enrol(&invitation, &enrol.key, &label);
+            Ok(Done::Enrolled(enrolled.map(|enrolled| (enrolled, enrol.key)), label))
+        });
+        Ok(())
+    }
+
+    fn greeted(&mut self, label: String, enrolled: Enrolled) {
+        let (peers, peer) = (self.shared.peers.clone(), self.peer);
+        // The name that was given here counts more than what the sender calls itself.
+        let named = peers.list().ok().and_then(|all| all.into_iter().find(|other| other.key == peer));
+        self.name = named.map_or(label, |peer| peer.name);
+        self.tasks.spawn_blocking(move || {
+            // When it was last seen is worth no failure.
+            let _ = peers.seen(&peer);
+            Ok(Done::Nothing)
+        });
+        self.shared.tell(Event::Connected {
+            peer,
+            name: self.name.clone(),
+            address: self.connection.remote_address(),
+            enrolled: enrolled == Enrolled::Now,
+        });
+    }
+
+    fn look_up(&mut self, offer: Offer) {
+        let id = offer.id;
+        let arriving = Arriving {
+            offer: offer.clone(),
+            since: Instant::now(),
+            transfer: None,
+            tries: 0,
+            last_byte: None,
+            first_preview: None,
+        };
+        self.arriving.insert(id, arriving);
+        self.begin(id, offer);
+    }
+
+    fn begin(&mut self, id: u64, offer: Offer) {
+        let (inbox, peer) = (self.shared.inbox.clone(), self.peer);
+        self.tasks.spawn_blocking(move || Ok(Done::LookedUp(id, inbox.begin(&peer, &offer))));
+    }
+
+    fn complete(&mut self, id: u64) {
+        let Some(arriving) = self.arriving.get_mut(&id) else { return };
+        arriving.last_byte = Some(arriving.since.elapsed());
+        let Some(transfer) = arriving.transfer.clone() else { return };
+        self.tasks.spawn_blocking(move || Ok(Done::Completed(id, transfer.complete())));
+    }
+
+    fn done(&mut self, done: Done) -> std::result::Result<(), End> {
+        match done {
+            Done::Header(stream, header, rest) => self.stream(stream, header, rest)?,
+            Done::LookedUp(id, Ok(Begin::Already(stored))) => self.arrived(id, stored, When::Before),
+            Done::LookedUp(id, Ok(Begin::Wanted(transfer))) => {
+                let missing = transfer.missing();
+                if let Some(arriving) = self.arriving.get_mut(&id) {
+                    arriving.transfer = Some(Arc::new(transfer));
+                    self.session.want(id, missing);
+                }
+            }
+            Done::Part(id, part, Ok(())) => self.session.part_done(id, part),
+            Done::Completed(id, Ok(stored)) => self.arrived(id, stored, When::Now),
+            Done::Completed(id, Err(Error::WrongHash { .. })) if self.again(id) => {}
+            Done::LookedUp(id, Err(error)) | Done::Part(id, _, Err(error)) | Done::Completed(id, Err(error)) => {
+                self.declined(id, error)?;
+            }
+            Done::Enrolled(Ok((enrolled, key)), label) => {
+                self.peer = key;
+                self.entry = Entry::Known;
+                self.session.admit();
+                self.greeted(label, enrolled);
+            }
+            Done::Enrolled(Err(error), _) => return Err(End::NotAdmitted(error.to_string())),
+            Done::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Asks for all of a picture once more, if that was not done too often.
+    fn again(&mut self, id: u64) -> bool {
+        let Some(arriving) = self.arriving.get_mut(&id) else { return false };
+        arriving.tries += 1;
+        arriving.transfer = None;
+        let (again, offer) = (arriving.tries < TRIES, arriving.offer.clone());
+        if again {
+            self.begin(id, offer);
+        }
+        again
+    }
+
+    /// Gives the receipt.
+    fn arrived(&mut self, id: u64, stored: Stored, when: When) {
+        let Some(arriving) = self.arriving.remove(&id) else { return };
+        let last_byte = arriving.last_byte.unwrap_or_default();
+        let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        self.session.stored(id, when, arriving.first_preview.map(millis), millis(last_byte));
+        let stats = self.connection.stats();
+        let (wire, lost) = (stats.udp_tx.bytes + stats.udp_rx.bytes, stats.path.lost_packets);
+        self.shared.tell(Event::Arrived(Arrived {
+            stored,
+            from: self.name.clone(),
+            when,
+            wire: wire - self.wire,
+            lost: lost - self.lost,
+            first_preview: arriving.first_preview,
+            last_byte,
+        }));
+        (self.wire, self.lost) = (wire, lost);
+    }
+
+    /// Says no to a picture; trouble of this end's own ends the connection, so that it is tried again later.
+    fn declined(&mut self, id: u64, error: Error) -> std::result::Result<(), End> {
+        let Some(arriving) = self.arriving.remove(&id) else { return Ok(()) };
+        // What may pass ends the connection, so that the sender comes again later.
+        let for_good = match &error {
+            Error::Refused(refusal) => !matches!(refusal, Refusal::DiskFull { .. } | Refusal::TooMuch { .. }),
+            other => matches!(other, Error::WrongHash { .. }),
+        };
+        if !for_good {
+            return Err(End::Trouble(error));
+        }
+        let (name, reason) = (arriving.offer.name, error.to_string());
+        self.shared.tell(Event::Declined { name, reason: reason.clone() });
+        self.session.refuse(id, reason);
+        Ok(())
+    }
+
+    /// Reads what a stream carries.
+    fn stream(&mut self, stream: RecvStream, header: StreamHeader, rest: BytesMut) -> std::result::Result<(), End> {
+        let stall = self.shared.options.limits.stall;
+        match header {
+            StreamHeader::Part { id, part } => {
+                // A picture may have been declined while its parts were on their way.
+                let Some(arriving) = self.arriving.get(&id) else { return Ok(()) };
+                let length = self.session.part_begins(id, part)?;
+                let Some(transfer) = arriving.transfer.clone() else { return Ok(()) };
+                self.tasks.spawn(async move {
+                    let Some(bytes) = body(stream, rest, length, stall).await? else { return Ok(Done::Nothing) };
+                    let write = move || {
+                        transfer.write(part, 0, &bytes)?;
+                        transfer.part_done(part)
+                    };
+                    let written = tokio::task::spawn_blocking(write).await;
+                    Ok(Done::Part(id, part, written.unwrap_or_else(|error| Err(Error::thread(&error)))))
+                });
+            }
+            StreamHeader::Frame { .. } | StreamHeader::Model => {}
+        }
+        Ok(())
+    }
+}
+
+/// Reads the first bytes of a stream, which say what it carries.
+async fn header(mut stream: RecvStream, stall: Duration) -> std::result::Result<Done, End> {
+    let mut bytes = BytesMut::new();
+    loop {
+        match StreamHeader::decode(&bytes) {
+            Ok(Some((header, length))) => {
+                let rest = bytes.split_off(length);
+                return Ok(Done::Header(stream, header, rest));
+            }
+            Ok(None) => {}
+            Err(detail) => return Err(Violation::Malformed(detail.into()).into()),
+        }
+        match next(&mut stream, STREAM_HEADER_MAX, stall).await? {
+            Some(chunk) => bytes.extend_from_slice(&chunk),
+            None => return Ok(Done::Nothing),
+        }
+    }
+}
+
+/// Reads the rest of a stream that must be `length` bytes long; none where the sender gave it up.
+async fn body(
+    mut stream: RecvStream,
+    mut bytes: BytesMut,
+    length: u32,
+    stall: Duration,
+) -> std::result::Result<Option<BytesMut>, End> {
+    let length = length as usize;
+    bytes.reserve(length.saturating_sub(bytes.len()));
+    loop {
+        let wrong = |found: usize| Violation::StreamLength { found: found as u64, expected: length as u64 };
+        if bytes.len() > length {
+            return Err(wrong(bytes.len()).into());
+        }
+        // One byte more than there may be, so that a longer stream is noticed.
+        match next(&mut stream, length - bytes.len() + 1, stall).await? {
+            Some(chunk) => bytes.extend_from_slice(&chunk),
+            None if bytes.len() == length => return Ok(Some(bytes)),
+            None => return Err(wrong(bytes.len()).into()),
+        }
+    }
+}
+
+/// The next bytes of a stream; none at its end.
+async fn next(
+    stream: &mut RecvStream,
+    most: usize,
+    stall: Duration,
+) -> std::result::Result<Option<bytes::Bytes>, End> {
+    match timeout(stall, stream.read_chunk(most, true)).await {
+        Ok(Ok(chunk)) => Ok(chunk.map(|chunk| chunk.bytes)),
+        Ok(Err(ReadError::ConnectionLost(error))) => Err(End::Closed(error)),
+        Ok(Err(_)) => Ok(None),
+        Err(_) => Err(Violation::Slow { waiting: "a stream", seconds: stall.as_secs() }.into()),
+    }
+}

@@ -1,0 +1,294 @@
+//! Reaches a receiver: every address of its ticket, with this sender's own key or with the invitation's.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aecodec_proto::framing::{self, Framer};
+use aecodec_proto::message::{Enrol, ToReceiver, ToSender};
+use aecodec_proto::sender::{Output, Session};
+use aecodec_proto::tls::{ENROL_LABEL, SERVER_NAME};
+use aecodec_proto::{Close, Identity, PublicKey, Ticket, Violation, transport};
+use quinn::{Connection, ConnectionError, Endpoint, RecvStream, SendStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+/// The next address is tried after this long, so that a dead one costs little (RFC 8305, section 5).
+const STAGGER: Duration = Duration::from_millis(250);
+/// Time for one handshake and the greeting.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// QUIC codes at and above this stand for a TLS alert (RFC 9001, section 4.8).
+const CRYPTO: std::ops::Range<u64> = 0x100..0x200;
+
+/// Whom to send to.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The receiver's key.
+    pub receiver: PublicKey,
+    /// `host:port`, the likeliest first.
+    pub addresses: Vec<String>,
+    /// Key pair of an invitation, if there is one.
+    pub invitation: Option<Identity>,
+    /// Whether the receiver is believed to know this sender's key.
+    pub enrolled: bool,
+}
+
+impl From<&Ticket> for Target {
+    fn from(ticket: &Ticket) -> Self {
+        Self {
+            receiver: ticket.receiver,
+            addresses: ticket.addresses.clone(),
+            invitation: ticket.invited(),
+            enrolled: false,
+        }
+    }
+}
+
+/// Why a receiver could not be reached, or was lost.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cut {
+    /// No address answers, or the path was cut.
+    #[error("{0}")]
+    Path(String),
+    /// The receiver asked to try again later.
+    #[error("the receiver {0}; trying again")]
+    Later(String),
+    /// The receiver does not know this sender, and the invitation does not help.
+    #[error("the receiver does not admit this sender: {0}")]
+    NotAdmitted(&'static str),
+    /// Whoever answers has another key than the ticket says.
+    #[error("whoever answers at {0} is not the receiver of this ticket: its key is another one")]
+    WrongReceiver(String),
+    /// The other end breaks the protocol.
+    #[error("the receiver broke the protocol: {0}")]
+    Violation(#[from] Violation),
+    /// The other end says that this end breaks the protocol.
+    #[error("the receiver closed the connection: {0}")]
+    Accused(String),
+    /// This end cannot go on.
+    #[error("{0}")]
+    Local(String),
+}
+
+impl Cut {
+    /// Whether waiting may help.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Path(_) | Self::Later(_))
+    }
+
+    /// What an error of the connection means.
+    pub fn of(error: &ConnectionError) -> Self {
+        match error {
+            ConnectionError::ConnectionClosed(close) if CRYPTO.contains(&u64::from(close.error_code)) => {
+                Self::NotAdmitted("it knows neither the key nor the invitation")
+            }
+            ConnectionError::ApplicationClosed(close) => {
+                let reason = String::from_utf8_lossy(&close.reason).into_owned();
+                match Close::of(close.error_code.into_inner()) {
+                    Some(Close::NotAdmitted) => Self::NotAdmitted("its invitation is spent or was withdrawn"),
+                    Some(Close::ShuttingDown) => Self::Later("is shutting down".into()),
+                    Some(Close::Trouble) => Self::Later(format!("has trouble of its own: {reason}")),
+                    _ => Self::Accused(reason),
+                }
+            }
+            other => Self::Path(other.to_string()),
+        }
+    }
+}
+
+/// A connection on which the receiver has said welcome.
+pub(crate) struct Link {
+    pub connection: Connection,
+    pub control: SendStream,
+    pub messages: Messages,
+    pub session: Session,
+    /// Name of the receiving host.
+    pub label: String,
+}
+
+/// The receiver's messages.
+pub(crate) struct Messages {
+    stream: RecvStream,
+    framer: Framer<ToSender>,
+}
+
+impl Messages {
+    /// The next message. May be dropped and called again without losing anything.
+    pub async fn next(&mut self) -> Result<ToSender, Cut> {
+        loop {
+            if let Some(message) = self.framer.take()? {
+                return Ok(message);
+            }
+            match self.stream.read_chunk(64 << 10, true).await {
+                Ok(Some(chunk)) => self.framer.push(&chunk.bytes),
+                Ok(None) => return Err(Cut::Path("the receiver ended the connection".into())),
+                Err(quinn::ReadError::ConnectionLost(error)) => return Err(Cut::of(&error)),
+                Err(error) => return Err(Cut::Path(error.to_string())),
+            }
+        }
+    }
+}
+
+/// Makes connections to one receiver.
+pub(crate) struct Connector {
+    identity: Identity,
+    target: Target,
+    label: String,
+    v4: Option<Endpoint>,
+    v6: Option<Endpoint>,
+}
+
+impl Connector {
+    pub fn new(identity: Identity, target: Target, label: String) -> Self {
+        Self { identity, target, label, v4: None, v6: None }
+    }
+
+    /// Whether the receiver knows this sender's own key, as far as is known here.
+    pub fn is_enrolled(&self) -> bool {
+        self.target.enrolled
+    }
+
+    /// Connects, pairing with the invitation where that is needed.
+    pub async fn connect(&mut self) -> Result<Link, Cut> {
+        let own = (self.identity.clone(), false);
+        let invited = self.target.invitation.clone().map(|invitation| (invitation, true));
+        let keys = match invited {
+            None => vec![own],
+            Some(invited) if self.target.enrolled => vec![own, invited],
+            // Enrolling may have succeeded without this end having heard of it.
+            Some(invited) => vec![invited, own],
+        };
+        let mut refused = Cut::NotAdmitted("there is no invitation in the ticket, and it does not know the key");
+        for (key, invited) in keys {
+            match self.enter(&key, invited).await {
+                Ok(link) => {
+                    self.target.enrolled = true;
+                    return Ok(link);
+                }
+                Err(Cut::NotAdmitted(why)) => refused = Cut::NotAdmitted(why),
+                Err(other) => return Err(other),
+            }
+        }
+        Err(refused)
+    }
+
+    /// One handshake and greeting with one key.
+    async fn enter(&mut self, key: &Identity, invited: bool) -> Result<Link, Cut> {
+        let config = transport::client(key, self.target.receiver).map_err(|error| Cut::Local(error.to_string()))?;
+        let connection = self.reach(config).await?;
+        let greeting = async {
+            let enrol = if invited { Some(self.enrol(&connection)?) } else { None };
+            let (mut control, stream) = connection.open_bi().await.map_err(|error| Cut::of(&error))?;
+            // The receiver waits for messages before anything else.
+            let _ = control.set_priority(i32::MAX);
+            let mut session = Session::new(self.label.clone(), enrol);
+            let mut messages = Messages { stream, framer: Framer::default() };
+            loop {
+                while let Some(output) = session.poll() {
+                    match output {
+                        Output::Send(message) => write(&mut control, &message).await?,
+                        Output::Welcome { label } => {
+                            let connection = connection.clone();
+                            return Ok(Link { connection, control, messages, session, label });
+                        }
+                        _ => {}
+                    }
+                }
+                session.handle(messages.next().await?)?;
+            }
+        };
+        let late = |_| Cut::Path("the receiver did not answer the greeting in time".into());
+        timeout(HANDSHAKE, greeting).await.map_err(late)?
+    }
+
+    /// The own key, signed for this connection alone.
+    fn enrol(&self, connection: &Connection) -> Result<Enrol, Cut> {
+        let mut secret = [0; 64];
+        connection
+            .export_keying_material(&mut secret, ENROL_LABEL, &self.identity.public().0)
+            .map_err(|_| Cut::Local("no keying material".into()))?;
+        Ok(Enrol { key: self.identity.public(), signature: self.identity.sign(&secret) })
+    }
+
+    /// The first address to complete a handshake wins.
+    async fn reach(&mut self, config: quinn::ClientConfig) -> Result<Connection, Cut> {
+        let mut addresses = Vec::new();
+        let mut last = Cut::Path("the ticket has no address".into());
+        for address in &self.target.addresses {
+            match tokio::net::lookup_host(address.as_str()).await {
+                Ok(found) => addresses.extend(found),
+                Err(error) => last = Cut::Path(format!("{address}: {error}")),
+            }
+        }
+        addresses.dedup();
+        let mut attempts = JoinSet::new();
+        for (i, address) in addresses.into_iter().enumerate() {
+            let endpoint = match self.endpoint(address) {
+                Ok(endpoint) => endpoint,
+                Err(error) => {
+                    last = Cut::Path(format!("{address}: {error}"));
+                    continue;
+                }
+            };
+            let config = config.clone();
+            attempts.spawn(async move {
+                sleep(STAGGER * i as u32).await;
+                let connecting = endpoint
+                    .connect_with(config, address, SERVER_NAME)
+                    .map_err(|error| Cut::Path(format!("{address}: {error}")))?;
+                match timeout(HANDSHAKE, connecting).await {
+                    Ok(Ok(connection)) => Ok(connection),
+                    Ok(Err(ConnectionError::TransportError(error))) if CRYPTO.contains(&u64::from(error.code)) => {
+                        Err(Cut::WrongReceiver(address.to_string()))
+                    }
+                    Ok(Err(error)) => Err(match Cut::of(&error) {
+                        Cut::Path(detail) => Cut::Path(format!("{address}: {detail}")),
+                        other => other,
+                    }),
+                    Err(_) => Err(Cut::Path(format!("{address} does not answer"))),
+                }
+            });
+        }
+        while let Some(attempt) = attempts.join_next().await {
+            match attempt {
+                Ok(Ok(connection)) => return Ok(connection),
+                // A refusal says more than an address that is not reached from here.
+                Ok(Err(cut)) if last.may_pass() => last = cut,
+                _ => {}
+            }
+        }
+        Err(last)
+    }
+
+    fn endpoint(&mut self, to: SocketAddr) -> io::Result<Endpoint> {
+        let (slot, from): (_, SocketAddr) = match to {
+            SocketAddr::V4(_) => (&mut self.v4, (Ipv4Addr::UNSPECIFIED, 0).into()),
+            SocketAddr::V6(_) => (&mut self.v6, (Ipv6Addr::UNSPECIFIED, 0).into()),
+        };
+        if let Some(endpoint) = slot {
+            return Ok(endpoint.clone());
+        }
+        let socket = std::net::UdpSocket::bind(from)?;
+        let runtime = Arc::new(quinn::TokioRuntime);
+        let endpoint = Endpoint::new(quinn::EndpointConfig::default(), None, socket, runtime)?;
+        Ok(slot.insert(endpoint).clone())
+    }
+
+    /// Waits until the last connection's close has left this host.
+    pub async fn finish(&self) {
+        for endpoint in [&self.v4, &self.v6].into_iter().flatten() {
+            let _ = timeout(Duration::from_secs(2), endpoint.wait_idle()).await;
+        }
+    }
+}
+
+/// Sends one message.
+pub(crate) async fn write(control: &mut SendStream, message: &ToReceiver) -> Result<(), Cut> {
+    match control.write_all(&framing::encode(message)).await {
+        Ok(()) => Ok(()),
+        Err(quinn::WriteError::ConnectionLost(error)) => Err(Cut::of(&error)),
+        Err(error) => Err(Cut::Path(error.to_string())),
+    }
+}

@@ -1,0 +1,279 @@
+//! A whole run: the pipeline at one end, the receiver at the other, and a new connection whenever one is cut.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use aecodec_proto::message::Stored;
+use aecodec_proto::{Hash, Identity};
+use bytes::Bytes;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout_at};
+
+use crate::connect::{Connector, Cut, Target};
+use crate::outbox::{Known, Outbox};
+use crate::pipeline::{self, Pipeline};
+use crate::prepared::Prepared;
+use crate::wire::{self, News, Pending, Wire};
+use crate::{Error, Result};
+
+/// First and longest pause before connecting anew; it doubles in between.
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(15)];
+/// Receipts that are recorded in one go, at most.
+const RECEIPTS: usize = 256;
+
+/// What to send, to whom, and how long to try.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// The receiver.
+    pub target: Target,
+    /// Sources and settings.
+    pub pipeline: pipeline::Options,
+    /// Who this sender is.
+    pub identity: Identity,
+    /// Name of this host, for people.
+    pub label: String,
+    /// Time without a connection after which the run fails.
+    pub patience: Duration,
+    /// Model files by their hash, for receivers that ask for one.
+    pub models: HashMap<Hash, Bytes>,
+}
+
+impl Options {
+    /// With ten minutes of patience.
+    pub fn new(target: Target, pipeline: pipeline::Options, identity: Identity, label: String) -> Self {
+        let patience = Duration::from_secs(600);
+        Self { target, pipeline, identity, label, patience, models: HashMap::new() }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// Before the network.
+    Local(pipeline::Event),
+    /// The receiver has said welcome.
+    Connected {
+        /// Its name.
+        label: String,
+        /// Its address.
+        address: String,
+    },
+    /// There is no connection; it is tried again.
+    Disconnected {
+        /// Why.
+        cut: Cut,
+        /// The pause before the next try.
+        pause: Duration,
+    },
+    /// The receiver has a picture on its disk.
+    Delivered(Delivered),
+    /// The receiver does not take a picture.
+    Refused {
+        /// The source.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// A picture that has its receipt.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Delivered {
+    /// What was sent, with the figures of its source.
+    pub picture: Arc<Prepared>,
+    /// Whether it was there before.
+    pub stored: Stored,
+    /// UDP payload in both directions since the receipt before, in bytes.
+    pub wire: u64,
+    /// Time from the offer to the first preview at the receiver, where one was made.
+    pub first_preview: Option<Duration>,
+    /// Time from the offer to its last byte at the receiver.
+    pub last_byte: Duration,
+    /// Time from the offer to the receipt.
+    pub receipt: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Pictures with a receipt of this run.
+    pub delivered: u64,
+    /// Pictures that the receiver does not take.
+    pub refused: u64,
+    /// Pictures that were not settled when the run ended.
+    pub unsettled: u64,
+    /// UDP payload in both directions, in bytes.
+    pub wire: u64,
+    /// Packets sent.
+    pub packets: u64,
+    /// Packets that were lost and sent again.
+    pub lost: u64,
+    /// Last round trip.
+    pub rtt: Duration,
+    /// Time from the first welcome to the last receipt.
+    pub took: Duration,
+    /// Connections that were made.
+    pub connections: u64,
+    /// Why it ended early, if it did.
+    pub cut: Option<Cut>,
+}
+
+/// Sends everything, over as many connections as it takes, until all has a receipt, `stop` becomes true, or there was no
+/// connection for longer than the options allow. The events are for whoever shows them; nothing waits for them.
+///
+/// # Errors
+/// Where the sources clash or the journal cannot be written. A receiver that cannot be reached is no error but part of
+/// the summary: everything that was compressed waits in the outbox.
+pub async fn run(
+    options: Options,
+    outbox: Arc<Outbox>,
+    events: mpsc::UnboundedSender<Event>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<Summary> {
+    let Options { target, pipeline: sources, identity, label, patience, models } = options;
+    let receiver = target.receiver;
+    let mut known = Known {
+        key: receiver,
+        name: String::new(),
+        addresses: target.addresses.clone(),
+        enrolled: target.enrolled,
+        used: SystemTime::now(),
+    };
+    let starting = outbox.clone();
+    let started = tokio::task::spawn_blocking(move || Pipeline::start(sources, starting)).await;
+    let Pipeline { mut pictures, events: mut local, cancel, .. } = started.map_err(Error::thread)??;
+    let (news, heard) = mpsc::unbounded_channel();
+    let settled = tokio::spawn(settle(heard, outbox.clone(), receiver, events.clone()));
+    let told = events.clone();
+    let relay = tokio::spawn(async move {
+        while let Some(event) = local.recv().await {
+            let _ = told.send(Event::Local(event));
+        }
+    });
+
+    let mut connector = Connector::new(identity, target, label);
+    let mut pending = Pending::default();
+    let mut summary = Summary::default();
+    let (mut pause, mut alone_since) = (PAUSES[0], Instant::now());
+    while !*stop.borrow() {
+        let deadline = tokio::time::Instant::from_std(alone_since + patience);
+        let connected = tokio::select! {
+            connected = timeout_at(deadline, connector.connect()) => connected,
+            _ = stop.changed() => break,
+        };
+        let cut = match connected {
+            Ok(Ok(link)) => {
+                summary.connections += 1;
+                pause = PAUSES[0];
+                let address = link.connection.remote_address().to_string();
+                known.name.clone_from(&link.label);
+                let _ = events.send(Event::Connected { label: link.label.clone(), address: address.clone() });
+                known.addresses.retain(|other| *other != address);
+                known.addresses.insert(0, address);
+                known.enrolled = connector.is_enrolled();
+                known.used = SystemTime::now();
+                let (remembering, entry) = (outbox.clone(), known.clone());
+                blocking(move || remembering.remember(&entry)).await?;
+                let done =
+                    wire::drive(link, &mut pictures, &mut pending, &models, &mut stop, &news).await;
+                let _ = news.send(News::End);
+                alone_since = Instant::now();
+                match done {
+                    Ok(()) => break,
+                    Err(cut) => cut,
+                }
+            }
+            Ok(Err(cut)) => cut,
+            Err(_) => Cut::Path(format!("no connection for {} seconds", patience.as_secs())),
+        };
+        if !cut.may_pass() || alone_since.elapsed() + pause > patience {
+            summary.cut = Some(cut);
+            break;
+        }
+        let _ = events.send(Event::Disconnected { cut, pause });
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = stop.changed() => {}
+        }
+        pause = (2 * pause).min(PAUSES[1]);
+    }
+    cancel.cancel();
+    pictures.close();
+    connector.finish().await;
+    drop(news);
+    let totals = settled.await.map_err(Error::thread)??;
+    // Its threads end when what they compress is finished; the events of that matter to nobody if the run was cut.
+    if summary.cut.is_none() && !*stop.borrow() {
+        let _ = relay.await;
+    }
+    summary.unsettled = pending.len() as u64;
+    Ok(Summary { cut: summary.cut, connections: summary.connections, unsettled: summary.unsettled, ..totals })
+}
+
+/// Records receipts, many in one go, and only then reports them.
+async fn settle(
+    mut heard: mpsc::UnboundedReceiver<News>,
+    outbox: Arc<Outbox>,
+    receiver: aecodec_proto::PublicKey,
+    events: mpsc::UnboundedSender<Event>,
+) -> Result<Summary> {
+    let mut total = Summary::default();
+    // Counters of the connections that have ended, of the present one, and what was reported of them.
+    let (mut ended, mut present, mut reported) = (Wire::default(), Wire::default(), 0);
+    let mut first: Option<Instant> = None;
+    let mut batch = Vec::new();
+    while heard.recv_many(&mut batch, RECEIPTS).await > 0 {
+        first.get_or_insert_with(Instant::now);
+        let receipted: Vec<Arc<Prepared>> = batch
+            .iter()
+            .filter_map(|news| match news {
+                News::Receipt { picture, .. } => Some(picture.clone()),
+                _ => None,
+            })
+            .collect();
+        if !receipted.is_empty() {
+            let outbox = outbox.clone();
+            blocking(move || outbox.receipted(&receiver, receipted.iter().map(Arc::as_ref))).await?;
+        }
+        for news in batch.drain(..) {
+            match news {
+                News::Wire(wire) => present = wire,
+                News::End => {
+                    ended = ended.plus(&present);
+                    present = Wire::default();
+                }
+                News::Receipt { picture, receipt, took } => {
+                    let wire = ended.plus(&present).bytes;
+                    total.delivered += 1;
+                    total.took = first.map_or(took, |first| first.elapsed()).max(took);
+                    let millis = |time: u32| Duration::from_millis(time.into());
+                    let _ = events.send(Event::Delivered(Delivered {
+                        picture,
+                        stored: receipt.stored,
+                        wire: wire - reported,
+                        first_preview: receipt.first_preview.map(millis),
+                        last_byte: millis(receipt.last_byte),
+                        receipt: took,
+                    }));
+                    reported = wire;
+                }
+                News::Refused { picture, reason } => {
+                    total.refused += 1;
+                    let _ = events.send(Event::Refused { path: picture.file.path.clone(), reason });
+                }
+            }
+        }
+    }
+    let all = ended.plus(&present);
+    Ok(Summary { wire: all.bytes, packets: all.packets, lost: all.lost, rtt: all.rtt, ..total })
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(Error::thread)?
+}
