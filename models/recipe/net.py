@@ -70,6 +70,57 @@ def from_phases(x: torch.Tensor) -> torch.Tensor:
     return shuffle(x.permute(1, 2, 3, 0, 4).flatten(3), 2)
 
 
+@torch.library.custom_op("recipe::conv3x3", mutates_args=())
+def conv3x3(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, groups: int) -> torch.Tensor:
+    """3x3 convolution of [N, H, W, C]. An operator of its own, lest the compiler picks NCHW for it."""
+    y = F.conv2d(x.permute(0, 3, 1, 2), weight, bias, padding=1, groups=groups)
+    return y.permute(0, 2, 3, 1).contiguous()
+
+
+@conv3x3.register_fake
+def _(x, weight, bias, groups):
+    return x.new_empty(*x.shape[:3], weight.shape[0])
+
+
+@torch.library.custom_op("recipe::conv3x3_backward", mutates_args=())
+def conv3x3_backward(
+    grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, groups: int
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    dx, dw, db = torch.ops.aten.convolution_backward(
+        grad.permute(0, 3, 1, 2), x.permute(0, 3, 1, 2), weight, [len(weight)],
+        [1, 1], [1, 1], [1, 1], False, [0, 0], groups, [True] * 3)
+    return dx.permute(0, 2, 3, 1).contiguous(), dw.contiguous(), db
+
+
+@conv3x3_backward.register_fake
+def _(grad, x, weight, groups):
+    return x.new_empty(x.shape), weight.new_empty(weight.shape), weight.new_empty(len(weight))
+
+
+def keep_for_backward(ctx, inputs, output):
+    ctx.save_for_backward(inputs[0], inputs[1])
+    ctx.groups = inputs[3]
+
+
+def backward(ctx, grad):
+    return *conv3x3_backward(grad.contiguous(), *ctx.saved_tensors, ctx.groups), None
+
+
+conv3x3.register_autograd(backward, setup_context=keep_for_backward)
+
+
+class Conv3x3(nn.Conv2d):
+    """3x3 convolution of [N, H, W, C], under autocast in its type."""
+
+    def __init__(self, c: int, n: int, groups: int = 1):
+        super().__init__(c, n, 3, padding=1, groups=groups)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        device = x.device.type
+        kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+        return conv3x3(x.to(kind), self.weight.to(kind), self.bias.to(kind), self.groups)
+
+
 class Block(nn.Module):
     """Residual unit: depthwise 3x3 between two products, then a gated (ReGLU) unit.
 
@@ -80,7 +131,7 @@ class Block(nn.Module):
         super().__init__()
         h = int(c * expansion)
         self.p1 = nn.Linear(c, c)
-        self.dw = nn.Conv2d(c, c, 3, padding=1, groups=c)
+        self.dw = Conv3x3(c, c, groups=c)
         self.p2 = nn.Linear(c, c)
         self.f1 = nn.Linear(c, 2 * h)
         self.f2 = nn.Linear(h, c)
@@ -89,9 +140,8 @@ class Block(nn.Module):
             self.f2.weight.mul_(0.5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        a = F.leaky_relu(self.p1(x), LEAKY_SLOPE)
-        a = self.dw(a.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
-        x = x + self.p2(a)
+        a = self.p1(x)
+        x = x + self.p2(self.dw(torch.maximum(a, a * LEAKY_SLOPE)))
         u, v = self.f1(x).chunk(2, -1)
         return x + self.f2((F.relu(u) * v).clamp(-GATE_MAX, GATE_MAX))
 
@@ -180,7 +230,7 @@ class Codec(nn.Module):
         self.d_in = nn.Linear(m, 4 * c)
         self.d = stack(s.nd, c)
         # 3x3, so that neighbouring 8x8 patches overlap: painted alone, they show as a grid.
-        self.d_out = nn.Conv2d(c, 192, 3, padding=1)
+        self.d_out = Conv3x3(c, 192)
 
         self.z_prior = Factorized(z)
         self.enc_gain = nn.Parameter(torch.zeros(s.knots, c))  # logarithms, one row a knot
@@ -193,9 +243,9 @@ class Codec(nn.Module):
 
     def log_gain(self, table: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
         """Rows of a gain table at q [N] in [0, knots - 1], linear between knots: [N, 1, 1, C]."""
-        i = q.floor().clamp(0, self.shapes.knots - 2).long()
-        f = (q - i)[:, None]
-        return (table[i] * (1 - f) + table[i + 1] * f)[:, None, None, :]
+        knots = torch.arange(self.shapes.knots, device=q.device)
+        near = (1 - (q[:, None] - knots).abs()).clamp_min(0)
+        return (near[:, :, None] * table).sum(1)[:, None, None, :]
 
     def analyse(self, x: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
         """Picture to latents y before their gain, [N, H/16, W/16, M]."""
@@ -229,7 +279,7 @@ class Codec(nn.Module):
         """Decoded latents (gain removed) to the picture."""
         t = self.d(shuffle(full(self.d_in, y_hat), 2))
         t = t * self.log_gain(self.dec_gain, q).exp()
-        return shuffle(self.d_out(t.permute(0, 3, 1, 2)).permute(0, 2, 3, 1).float(), 8)
+        return shuffle(self.d_out(t).float(), 8)
 
     def forward(self, x: torch.Tensor, q: torch.Tensor, noise: bool = True):
         """Returns the reconstruction and bits per pixel of y and of z, each [N].

@@ -13,11 +13,12 @@ def orthogonalise(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
     x = g.bfloat16()
     tall = x.shape[-2] > x.shape[-1]
     if tall:
-        x = x.mT
+        x = x.mT.contiguous()
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
         a = x @ x.mT
-        x = 3.4445 * x + (-4.775 * a + 2.0315 * a @ a) @ x
+        b = torch.baddbmm(a, a, a, beta=-4.775, alpha=2.0315)
+        x = torch.baddbmm(x, b, x, beta=3.4445)
     return (x.mT if tall else x).float()
 
 
@@ -35,25 +36,24 @@ class Muon(torch.optim.Optimizer):
                 if p.grad is not None:
                     by_shape.setdefault(p.shape, []).append(p)
             for shape, params in by_shape.items():
-                mu, updates = group["momentum"], []
+                mu, grads = group["momentum"], [p.grad for p in params]
                 for p in params:
-                    state = self.state[p]
-                    m = state.setdefault("momentum", torch.zeros_like(p))
-                    m.lerp_(p.grad, 1 - mu)
-                    updates.append(p.grad.lerp(m, mu))
-                updates = orthogonalise(torch.stack(updates))
+                    if not self.state[p]:
+                        self.state[p]["momentum"] = torch.zeros_like(p)
+                momenta = [self.state[p]["momentum"] for p in params]
+                torch._foreach_lerp_(momenta, grads, 1 - mu)
+                updates = orthogonalise(torch.stack(torch._foreach_lerp(grads, momenta, mu)))
                 scale = group["lr"] * 0.2 * max(shape) ** 0.5
-                for p, u in zip(params, updates):
-                    p.add_(u, alpha=-scale)
+                torch._foreach_add_(params, list(updates.unbind()), alpha=-scale)
 
 
 def build(net: torch.nn.Module, kind: str, lr: float) -> list[torch.optim.Optimizer]:
     """Optimisers for a network: `adam`, or `muon` with Adam for what is not an inner matrix."""
     if kind == "adam":
-        return [torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.98))]
+        return [torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.98), fused=True)]
     gains = {"enc_gain", "dec_gain", "y_gain"}
     matrices, rest = [], []
     for name, p in net.named_parameters():
         inner = p.ndim == 2 and name.split(".")[0] not in gains | {"z_prior", "e_in"}
         (matrices if inner else rest).append(p)
-    return [Muon(matrices, lr=lr), torch.optim.Adam(rest, lr=lr, betas=(0.9, 0.98))]
+    return [Muon(matrices, lr=lr), torch.optim.Adam(rest, lr=lr, betas=(0.9, 0.98), fused=True)]

@@ -1,7 +1,9 @@
 """Training, resuming and export on generated pictures: python -m unittest test_recipe"""
 
 import json
+import os
 import pathlib
+import socket
 import sys
 import tempfile
 import unittest
@@ -10,9 +12,11 @@ from unittest import mock
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 import aem
 import calibrate
+import data
 import golden
 import net
 import tables
@@ -30,21 +34,72 @@ def generated(folder: str, count: int = 3):
         Image.fromarray(golden.picture(160, 160, seed=i).numpy()).save(pathlib.Path(folder, f"{i}.png"))
 
 
-def run_train(folder: str, *more: str):
-    argv = ["train.py", "--data", folder, "--out", folder + "/run", "--profile", "tiny", "--batch", "2", "--side", "128"]
-    with mock.patch.dict(net.PROFILES, tiny=TINY), mock.patch.object(sys, "argv", argv + [*more, "--float32"]):
+def run_train(folder: str, *more: str, out: str = "run"):
+    argv = f"train.py --data {folder} --out {folder}/{out} --profile tiny --batch 2 --side 128".split()
+    argv += "--device cpu --warmup 10 --hold 0.99 --log-every 10 --float32 --no-compile".split()
+    with mock.patch.dict(net.PROFILES, tiny=TINY), mock.patch.object(sys, "argv", argv + list(more)):
         train.main()
 
 
+def run_process(rank: int, folder: str, port: int):
+    """One of two processes as torchrun would start them."""
+    place = dict(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+    with mock.patch.dict(os.environ, place):
+        alone = [torch.full((2, 3), float(rank)), torch.full((4,), 2.0 * rank)]
+        processes = train.Processes("cpu")
+        processes.average(alone)
+        assert alone[0].eq(0.5).all() and alone[1].eq(1).all(), alone
+        assert processes.first_says(rank + 7.0) == 7
+        run_train(folder, "--steps", "20")
+
+
+def log_of(folder: str, out: str = "run") -> list[dict]:
+    return [json.loads(line) for line in pathlib.Path(folder, out, "log.jsonl").read_text().splitlines()]
+
+
 class Training(unittest.TestCase):
-    def test_lowers_the_loss_and_resumes(self):
+    def test_lowers_the_loss_and_a_resumed_run_equals_an_unbroken_one(self):
         with tempfile.TemporaryDirectory() as folder:
             generated(folder)
-            run_train(folder, "--steps", "100", "--warmup", "10")
-            run_train(folder, "--steps", "300", "--warmup", "10", "--resume")
-            log = [json.loads(line) for line in pathlib.Path(folder, "run/log.jsonl").read_text().splitlines()]
-        self.assertEqual([row["step"] for row in log], [100, 200, 300])
-        self.assertLess(log[-1]["loss"], 0.9 * log[0]["loss"])
+            run_train(folder, "--steps", "40")
+            run_train(folder, "--steps", "25", out="broken")
+            run_train(folder, "--steps", "40", "--resume", out="broken")
+            whole, broken = log_of(folder), log_of(folder, "broken")
+            weights, resumed = (load_file(f"{folder}/{out}/ema.safetensors") for out in ("run", "broken"))
+        self.assertEqual([row["step"] for row in broken], [10, 20, 30, 40])
+        self.assertLess(whole[-1]["loss"], 0.8 * whole[0]["loss"])
+        for a, b in zip(whole, broken):
+            self.assertAlmostEqual(a["loss"] / b["loss"], 1, places=3)
+        for name in weights:
+            torch.testing.assert_close(weights[name], resumed[name], rtol=1e-3, atol=1e-4, msg=name)
+
+    def test_processes_share_one_model(self):
+        with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
+            generated(folder)
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+            free.close()
+            torch.multiprocessing.spawn(run_process, (folder, port), nprocs=2)
+            state = torch.load(f"{folder}/run/checkpoint.pt", weights_only=False)
+            log = log_of(folder)
+        self.assertEqual([row["step"] for row in log], [10, 20])
+        self.assertLess(log[1]["loss"], log[0]["loss"])
+        crops = [generator["state"]["state"] for generator, _ in state["generators"]]
+        self.assertNotEqual(crops[0], crops[1])
+
+
+class Crops(unittest.TestCase):
+    def test_a_crop_is_a_turned_part_of_its_picture(self):
+        rng = np.random.default_rng(0)
+        with tempfile.TemporaryDirectory() as folder:
+            generated(folder, 1)
+            crops = data.Crops(folder, "cpu", 160)
+            drawn = crops.batch(rng, 16, 160, gray=0, drawn=0)
+        whole = golden.picture(160, 160, seed=0).float() / 255 - 0.5
+        turned = [t.flip(f) for t in (whole, whole.transpose(0, 1)) for f in ((), (0,), (1,), (0, 1))]
+        found = {i for crop in drawn for i, t in enumerate(turned) if torch.equal(crop, t)}
+        self.assertTrue(all(any(torch.equal(crop, t) for t in turned) for crop in drawn))
+        self.assertGreater(len(found), 4)
 
 
 class Export(unittest.TestCase):
