@@ -404,7 +404,12 @@ mod tests {
     fn goodput_and_times_leave_out_what_was_there_before() {
         let mut total = Total { elapsed: 2000, ..Total::default() };
         total.add(&picture(Some(30.0)));
-        total.add(&Picture { stored: Stored::Before, first_preview: None, last_byte: 0, ..picture(Some(30.0)) });
+        total.add(&Picture {
+            stored: Stored::Before,
+            first_preview: None,
+            last_byte: 0,
+            ..picture(Some(30.0))
+        });
         assert_eq!(total.goodput(), 4000.0);
         assert_eq!((total.first_preview(), total.last_byte()), (Some(40.0), Some(1200.0)));
         assert_eq!((total.before, total.pictures), (1, 2));

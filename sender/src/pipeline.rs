@@ -244,8 +244,8 @@ impl Feeder {
                     return;
                 }
             }
-            // A slow file system is not asked all the time.
-            self.cancel.wait(interval.max(3 * began.elapsed()));
+            // Looking takes a tenth of the time at most, on slow file systems and in large folders too.
+            self.cancel.wait(interval.max(9 * began.elapsed()));
         }
     }
 

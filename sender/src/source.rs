@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
+use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -61,6 +62,11 @@ pub fn plan(paths: &[PathBuf]) -> Result<Plan> {
             Err(source) => plan.failed.push(Error::Read { path: path.clone(), source }),
             Ok((metadata, whole)) if metadata.is_dir() => {
                 walk(&whole, |_| true, &mut found, &mut plan.failed)
+            }
+            Ok((metadata, _)) if !metadata.is_file() => {
+                // A pipe or a device could be waited for until the end of days.
+                let source = io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a folder");
+                plan.failed.push(Error::Read { path: path.clone(), source });
             }
             Ok((metadata, whole)) => {
                 // A link is called as it was given, not as what it points to.
@@ -234,6 +240,17 @@ mod tests {
         let plan = plan(&[folder.path().join("no.png"), folder.path().join("a.png")]).unwrap();
         assert_eq!(names(&plan), ["a.aec"]);
         assert!(plan.failed[0].to_string().contains("no.png"), "{}", plan.failed[0]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_are_not_read_and_links_keep_their_own_name() {
+        let folder = folder(&["a.png"]);
+        let link = folder.path().join("link.png");
+        std::os::unix::fs::symlink(folder.path().join("a.png"), &link).unwrap();
+        let plan = plan(&["/dev/null".into(), link]).unwrap();
+        assert_eq!(names(&plan), ["link.aec"]);
+        assert!(plan.failed[0].to_string().contains("neither a file nor a folder"));
     }
 
     #[test]

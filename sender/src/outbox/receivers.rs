@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aecodec_proto::PublicKey;
+use aecodec_proto::{Hash, PublicKey};
 use rusqlite::params;
 
 use super::{Outbox, journal_error, seconds};
@@ -57,18 +57,24 @@ impl Outbox {
         done.map(|_| ()).map_err(journal_error(self.folder()))
     }
 
-    /// Forgets a receiver and all its receipts.
+    /// Forgets a receiver, its receipts, and what the spool holds for it alone.
     ///
     /// # Errors
-    /// [`Error::Journal`](crate::Error::Journal).
+    /// [`Error::Journal`](crate::Error::Journal), or [`Error::State`](crate::Error::State) where the spool cannot be
+    /// emptied.
     pub fn forget(&self, key: &PublicKey) -> Result<()> {
-        self.alone(|transaction| {
-            for table in ["receiver WHERE key", "sent WHERE receiver", "pending WHERE receiver"] {
-                transaction
-                    .execute(&format!("DELETE FROM {table} = ?"), params![key.0])
-                    .map_err(journal_error(self.folder()))?;
-            }
-            Ok(())
-        })
+        let freed = self.alone(|transaction| {
+            let work = || {
+                for table in ["receiver WHERE key", "sent WHERE receiver", "pending WHERE receiver"] {
+                    transaction.execute(&format!("DELETE FROM {table} = ?"), params![key.0])?;
+                }
+                let release = "DELETE FROM spool
+                    WHERE NOT EXISTS (SELECT 1 FROM pending WHERE spool = id) RETURNING hash";
+                let mut release = transaction.prepare(release)?;
+                release.query_map([], |row| row.get(0).map(Hash))?.collect::<rusqlite::Result<Vec<_>>>()
+            };
+            work().map_err(journal_error(self.folder()))
+        })?;
+        self.remove_unused(&freed)
     }
 }

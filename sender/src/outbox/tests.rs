@@ -237,9 +237,13 @@ fn receivers_are_remembered_and_forgotten() {
     assert_eq!(state.killed().open().receivers().unwrap(), [bob.clone(), alice]);
     let file = state.source("a.png");
     outbox.receipted(&ALICE, [&prepared(&file)]).unwrap();
+    let (only, shared) = (state.source("only.png"), state.source("shared.png"));
+    let paths = [&only, &shared].map(|file| spool(&outbox, &ALICE, file));
+    spool(&outbox, &BOB, &shared);
     outbox.forget(&ALICE).unwrap();
     assert_eq!(outbox.receivers().unwrap(), [bob]);
     assert_eq!(outbox.sent(&ALICE, &file, &SETTINGS).unwrap(), None);
+    assert_eq!(paths.map(|path| path.exists()), [false, true]);
 }
 
 #[derive(Debug, Clone, Copy)]
