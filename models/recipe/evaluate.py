@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Rate-distortion on a folder, bits by cross-entropy: of float weights, of the integer model, or of both.
 
-    python evaluate.py --model models/fast.safetensors --data FOLDER [--points 11] [--json curve.json]
+    python evaluate.py --model models/fast.safetensors --data FOLDER [--points 11 | --qualities 4,25,70] [--json curve.json]
     python evaluate.py --integer models/fast.aem --data FOLDER [--model models/fast.safetensors]
 
 With both, the JSON file holds the integer curve, and each line also says what integers cost.
+Figures are means over the pictures: bits per pixel, PSNR in dB, and with --ms-ssim the MS-SSIM.
 """
 
 import argparse
@@ -20,45 +21,51 @@ import aem
 from data import list_images, load
 from fixed import Q_MAX, Model
 from net import PROFILES, Codec
+from similarity import ms_ssim
 
 
 @torch.no_grad()
-def code(net: Codec, image: torch.Tensor, q: float) -> tuple[float, float]:
-    """Bits per pixel and PSNR (8-bit RGB, rounded) of one picture, uint8 [H, W, 3]."""
+def code(net: Codec, image: torch.Tensor, q: float, similar: bool = False) -> list[float]:
+    """Bits per pixel and PSNR (8-bit RGB, rounded) of one picture, uint8 [H, W, 3]; MS-SSIM if wanted."""
     h, w, _ = image.shape
     x = image[None].float() / 255 - 0.5
     pad = (0, -w % 64, 0, -h % 64)
     x = F.pad(x.permute(0, 3, 1, 2), pad, mode="replicate").permute(0, 2, 3, 1)
     x_hat, y_bpp, z_bpp = net(x, torch.tensor([q]), noise=False)
     decoded = (x_hat[0, :h, :w] * 255 + 127.5).round().clamp(0, 255)
-    mse = (decoded - image.float()).square().mean().item()
-    scale = x.shape[1] * x.shape[2] / (h * w)
-    return (y_bpp + z_bpp).item() * scale, 10 * math.log10(255**2 / max(mse, 1e-9))
+    return figures(image, decoded, (y_bpp + z_bpp).item() * x.shape[1] * x.shape[2], similar)
 
 
 @torch.no_grad()
-def code_integer(model: Model, image: torch.Tensor, q: int) -> tuple[float, float]:
+def code_integer(model: Model, image: torch.Tensor, q: int, similar: bool = False) -> list[float]:
     """The same of the integer model, q as in the header."""
     decoded, y_bits, z_bits = model.run(image, q)
+    return figures(image, decoded, y_bits + z_bits, similar)
+
+
+def figures(image: torch.Tensor, decoded: torch.Tensor, bits: float, similar: bool) -> list[float]:
     mse = (decoded.double() - image.double()).square().mean().item()
-    return (y_bits + z_bits) / (image.shape[0] * image.shape[1]), 10 * math.log10(255**2 / max(mse, 1e-9))
+    found = [bits / (image.shape[0] * image.shape[1]), 10 * math.log10(255**2 / max(mse, 1e-9))]
+    return [*found, ms_ssim(decoded, image)] if similar else found
 
 
-def curve(images: list[torch.Tensor], points: int, net: Codec | None, model: Model | None):
-    """Mean (bits per pixel, PSNR) at evenly spread qualities; the integer model's where there is one."""
+def curve(images: list[torch.Tensor], parts: list[float], net: Codec | None, model: Model | None,
+          similar: bool = False) -> list[list[float]]:
+    """Mean figures at parts 0 to 1 of the quality axis; the integer model's where there is one."""
     out = []
-    for i in range(points):
-        part, rows = i / (points - 1), []
+    for part in parts:
+        rows = []
         if net:
             q = (net.shapes.knots - 1) * part
-            rows.append(torch.tensor([code(net, im, q) for im in images]).mean(0))
+            rows.append(torch.tensor([code(net, im, q, similar) for im in images]).mean(0))
         if model:
             q = round(Q_MAX * part)
-            rows.append(torch.tensor([code_integer(model, im, q) for im in images]).mean(0))
-        out.append(tuple(round(v, 4) for v in rows[-1].tolist()))
+            rows.append(torch.tensor([code_integer(model, im, q, similar) for im in images]).mean(0))
+        out.append([round(v, 4) for v in rows[-1].tolist()])
         line = f"q {100 * part:5.1f}  {out[-1][0]:.4f} bpp  {out[-1][1]:.3f} dB"
+        line += f"  {out[-1][2]:.4f} MS-SSIM" if similar else ""
         if len(rows) == 2:
-            (f_bpp, f_db), (i_bpp, i_db) = (r.tolist() for r in rows)
+            (f_bpp, f_db), (i_bpp, i_db) = (r.tolist()[:2] for r in rows)
             line += f"  integer against float {100 * (i_bpp / f_bpp - 1):+.2f} % rate {i_db - f_db:+.3f} dB"
         print(line, flush=True)
     return out
@@ -70,7 +77,9 @@ def main():
     ap.add_argument("--integer", help="integer model (.aem)")
     ap.add_argument("--data", required=True)
     ap.add_argument("--profile", default="fast", choices=PROFILES)
-    ap.add_argument("--points", type=int, default=11)
+    ap.add_argument("--points", type=int, default=11, help="this many qualities, evenly spread")
+    ap.add_argument("--qualities", help="these qualities (0 to 100), with commas, instead")
+    ap.add_argument("--ms-ssim", action="store_true", help="also MS-SSIM")
     ap.add_argument("--limit", type=int, default=0, help="only this many pictures, evenly picked")
     ap.add_argument("--json")
     a = ap.parse_args()
@@ -84,7 +93,10 @@ def main():
         model = aem.read(pathlib.Path(a.integer).read_bytes())
     paths = list_images(a.data)
     images = [load(p) for p in paths[:: -(-len(paths) // a.limit) if a.limit else 1]]
-    points = curve(images, a.points, net, model)
+    parts = [i / (a.points - 1) for i in range(a.points)]
+    if a.qualities:
+        parts = [float(q) / 100 for q in a.qualities.split(",")]
+    points = curve(images, parts, net, model, a.ms_ssim)
     if a.json:
         json.dump(points, open(a.json, "w"))
 

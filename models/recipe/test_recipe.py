@@ -19,6 +19,7 @@ import calibrate
 import data
 import golden
 import net
+import similarity
 import tables
 import train
 from equalise import equalise
@@ -153,6 +154,16 @@ class Export(unittest.TestCase):
         self.assertLessEqual(coded.y_hat.abs().max(), LIMIT)
         again = self.model.prior(coded.z, *coded.y_hat.shape[:2])
         self.assertTrue(torch.equal(again, coded.prior))
+
+
+class Similarity(unittest.TestCase):
+    def test_is_one_for_equals_and_falls_with_noise(self):
+        image = golden.picture(similarity.LEAST_SIDE, 200)
+        noise = torch.from_numpy(np.random.default_rng(0).normal(0, 1, image.shape))
+        found = [similarity.ms_ssim(image, (image + s * noise).clamp(0, 255)) for s in (0, 10, 40)]
+        self.assertAlmostEqual(found[0], 1, places=5)
+        self.assertGreater(found[0], found[1])
+        self.assertGreater(found[1], found[2])
 
 
 class Tables(unittest.TestCase):
