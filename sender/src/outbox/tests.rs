@@ -318,3 +318,77 @@ fn content_in_the_spool_can_be_sent_though_another_process_removed_it() {
     let whole = Prepared { content, ..prepared(&file) };
     assert_eq!(whole.part(0).unwrap(), aec(&file));
 }
+
+/// Set for the process that [`a_process_that_is_killed_leaves_all_that_it_had_told`] kills.
+const VICTIM: &str = "AECODEC_TEST_VICTIM";
+/// Files that the victim works on.
+const WORK: usize = 200;
+
+/// Spools and receipts until it is killed, and tells what is done.
+#[test]
+fn victim() {
+    let Some(folder) = std::env::var_os(VICTIM) else { return };
+    let outbox = Outbox::open(&Path::new(&folder).join("sender")).unwrap();
+    for i in 0..WORK {
+        let file = work(Path::new(&folder), i);
+        if outbox.sent(&ALICE, &file, &SETTINGS).unwrap().is_none() {
+            spool(&outbox, &ALICE, &file);
+            println!("\nspooled {i}");
+            outbox.receipted(&ALICE, [&prepared(&file)]).unwrap();
+            println!("\nreceipted {i}");
+        }
+    }
+}
+
+fn work(folder: &Path, i: usize) -> SourceFile {
+    SourceFile {
+        path: folder.join(format!("{i}.png")),
+        name: format!("{i}.aec"),
+        bytes: 1,
+        modified: 1,
+        kind: Kind::Picture,
+    }
+}
+
+#[test]
+fn a_process_that_is_killed_leaves_all_that_it_had_told() {
+    use std::io::{BufRead as _, BufReader};
+    use std::process::{Command, Stdio};
+    let state = State::new();
+    let mut told = BTreeSet::new();
+    for lines in [1, 2, 3, 6, 9, 14, 25] {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "outbox::tests::victim", "--nocapture"])
+            .env(VICTIM, state.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap()).lines().map_while(std::io::Result::ok);
+        let words = |line: String| line.split_once(' ').map(|(word, i)| (word.to_owned(), i.to_owned()));
+        let done =
+            output.filter_map(words).filter(|(word, _)| ["spooled", "receipted"].contains(&word.as_str()));
+        let mut last = None;
+        for (word, i) in done.take(lines) {
+            let i: usize = i.parse().unwrap();
+            if word == "receipted" {
+                told.insert(i);
+            }
+            last = Some((word, i));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let outbox = state.open();
+        for &i in &told {
+            assert!(outbox.sent(&ALICE, &work(state.path(), i), &SETTINGS).unwrap().is_some(), "{i}");
+        }
+        if let Some(("spooled", i)) = last.as_ref().map(|(word, i)| (word.as_str(), *i)) {
+            let file = work(state.path(), i);
+            let sent = outbox.sent(&ALICE, &file, &SETTINGS).unwrap().is_some();
+            assert!(sent || spooled(&outbox, &ALICE, &file) == Some(aec(&file)), "{i} is lost");
+        }
+        let left = fs::read_dir(outbox.folder().join(spool::FOLDER)).unwrap().count();
+        assert!(left <= 1, "{left} files in the spool");
+    }
+    assert!(told.len() > 20, "the victims did little: {told:?}");
+}
