@@ -11,6 +11,7 @@ use aecodec::files::Format;
 use aecodec_proto::message::{Offer, Source};
 use aecodec_proto::{Hash, PublicKey};
 use rusqlite::Connection;
+use tokio::sync::watch;
 
 use crate::arriving::{Arriving, Choice, Key};
 use crate::error::Refusal;
@@ -142,6 +143,7 @@ pub(crate) struct Shared {
     pub options: InboxOptions,
     arriving: Mutex<Arriving>,
     reader: Mutex<Connection>,
+    changes: watch::Sender<()>,
     _lock: File,
 }
 
@@ -166,6 +168,11 @@ impl Shared {
         wanted.into_iter().filter_map(|(task, wanted)| wanted.then_some(task)).collect()
     }
 
+    /// Tells that the journal has changed.
+    pub fn changed(&self) {
+        self.changes.send_replace(());
+    }
+
     /// Whether the file of a stored picture is still there.
     pub fn is_there(&self, picture: &SavedPicture) -> bool {
         disk::length(&picture.name.path(&self.folder.out)) == Some(picture.bytes)
@@ -182,7 +189,14 @@ impl Inbox {
         let folder = Folder::open(&options.out)?;
         let lock = folder.lock()?;
         let (reader, db) = (Mutex::new(folder.database()?), folder.database()?);
-        let shared = Arc::new(Shared { folder, options, arriving: Mutex::default(), reader, _lock: lock });
+        let shared = Arc::new(Shared {
+            folder,
+            options,
+            arriving: Mutex::default(),
+            reader,
+            changes: watch::Sender::default(),
+            _lock: lock,
+        });
         let mut writer = Writer::new(Arc::clone(&shared), db);
         crate::recover::recover(&shared, &mut writer)?;
         let (ops, queue) = mpsc::channel();
@@ -269,6 +283,19 @@ impl Inbox {
         let shared = &self.0.shared;
         let found = journal::pending(&shared.reader(), task, after, limit)?;
         Ok(found.into_iter().map(|picture| Stored::new(&shared.folder.out, picture)).collect())
+    }
+
+    /// Whether a task is still to be done for the picture with this number.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub fn is_pending(&self, id: i64, task: Task) -> Result<bool> {
+        journal::is_pending(&self.0.shared.reader(), id, task)
+    }
+
+    /// Wakes whoever waits for news of stored pictures and of their tasks, when the journal has them.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.0.shared.changes.subscribe()
     }
 
     /// Notes that a task has ended. Returns at once; if it is lost in a crash, the task is done once more.
@@ -401,4 +428,4 @@ impl Drop for Handle {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -235,6 +235,12 @@ pub(crate) fn pending(db: &Connection, task: Task, after: i64, limit: usize) -> 
     Ok(query.query_map(params![after, limit], picture)?.collect::<rusqlite::Result<_>>()?)
 }
 
+/// Whether a task is still to be done.
+pub(crate) fn is_pending(db: &Connection, id: i64, task: Task) -> Result<bool> {
+    let sql = format!("SELECT 1 FROM stored WHERE id = ?1 AND {} = {PENDING}", task.column());
+    Ok(db.prepare_cached(&sql)?.exists([id])?)
+}
+
 /// Notes that a task has ended.
 pub(crate) fn settle(db: &Connection, id: i64, task: Task, outcome: Outcome) -> Result<()> {
     let sql = format!("UPDATE stored SET {} = ?2 WHERE id = ?1", task.column());

@@ -32,22 +32,29 @@
 //! The library prints nothing.
 
 mod arriving;
+pub mod decode;
 mod disk;
 mod error;
 mod inbox;
 mod journal;
 pub mod listener;
+pub mod metrics;
+pub mod models;
 mod name;
+pub mod notify;
 pub mod peers;
+pub mod preview;
 mod recover;
 mod session;
 mod state;
+pub mod store;
 mod transfer;
 mod writer;
 
 pub use error::{Error, Refusal, Result};
 pub use inbox::{Begin, Inbox, InboxOptions, Load, Stored};
 pub use journal::{Outcome, Task};
+pub use models::Models;
 pub use listener::{Event, Receiver};
 pub use peers::Peers;
 pub use transfer::Transfer;

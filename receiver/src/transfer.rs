@@ -41,6 +41,11 @@ impl Transfer {
         self.partial.about.hash
     }
 
+    /// Bytes of the whole picture.
+    pub fn bytes(&self) -> u64 {
+        self.partial.bytes()
+    }
+
     /// Parts that have not arrived, as (first, count), ascending. Where this is empty, [`Self::complete`] is due.
     pub fn missing(&self) -> Vec<(u32, u32)> {
         let inner = self.partial.inner();
@@ -148,7 +153,7 @@ impl Transfer {
             let mut inner = partial.inner_mut();
             match &inner.phase {
                 Phase::Gone => return Err(Error::Dropped(partial.name.as_str().into())),
-                Phase::Stored(stored) => return Ok(stored.clone()),
+                Phase::Stored(stored) => return Ok(Stored::clone(stored)),
                 Phase::Receiving | Phase::Verifying => {}
             }
             if inner.missing > 0 {
@@ -229,7 +234,7 @@ pub(crate) enum Phase {
     Receiving,
     /// All parts are there; no write is admitted any more.
     Verifying,
-    Stored(Stored),
+    Stored(Box<Stored>),
     Gone,
 }
 

@@ -293,6 +293,9 @@ impl Writer {
             }
         }
         change.commit()?;
+        if !pictures.is_empty() || !batch.settles.is_empty() {
+            self.shared.changed();
+        }
         Ok(pictures)
     }
 
@@ -301,7 +304,7 @@ impl Writer {
         if let Some(partial) = &last.partial {
             let again = result.is_err() && partial.path.exists();
             partial.inner_mut().phase = match &result {
-                Ok(stored) => Phase::Stored(stored.clone()),
+                Ok(stored) => Phase::Stored(Box::new(stored.clone())),
                 // Nothing has changed: it can be tried again.
                 Err(_) if again => Phase::Receiving,
                 // Under its final name, but not recorded: recognised when it is offered again.

@@ -25,7 +25,35 @@ fn bytes(seed: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-fn offer(name: &str, bytes: &[u8], part: usize) -> Offer {
+/// An inbox with options of the test's own.
+pub(crate) fn inbox_with(dir: &TempDir, change: impl FnOnce(&mut InboxOptions)) -> Inbox {
+    let mut options = options(dir);
+    change(&mut options);
+    Inbox::open(options).unwrap()
+}
+
+/// A small gradient as an `.aec`.
+pub(crate) fn encoded(width: u32, height: u32) -> Vec<u8> {
+    let samples = (0..width * height * 3).map(|i| (i / 7) as u8).collect();
+    let picture = aecodec::Picture::new(width, height, aecodec::Color::Rgb, samples).unwrap();
+    let model = aecodec::Model::embedded(aecodec::Profile::Fast).unwrap();
+    aecodec::encode(&picture, &model, &aecodec::EncodeOptions::default()).unwrap().bytes
+}
+
+pub(crate) fn begin(inbox: &Inbox, offer: &Offer) -> Transfer {
+    wanted(inbox, &ANNA, offer)
+}
+
+pub(crate) fn store_bytes(inbox: &Inbox, name: &str, bytes: &[u8]) -> Stored {
+    store(inbox, &ANNA, name, bytes)
+}
+
+/// Stores bytes that look like nothing else with this seed.
+pub(crate) fn store_one(inbox: &Inbox, name: &str, seed: u64, length: usize) -> Stored {
+    store_bytes(inbox, name, &bytes(seed, length))
+}
+
+pub(crate) fn offer(name: &str, bytes: &[u8], part: usize) -> Offer {
     let source = Source { bytes: 100, width: 8, height: 6, raw: 144, psnr: Some(40.0) };
     let parts = bytes.chunks(part).map(|part| part.len() as u32).collect();
     Offer { id: 1, name: name.into(), hash: Hash::of(bytes), parts, model: Hash([9; 32]), source }

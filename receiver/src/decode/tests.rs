@@ -1,0 +1,77 @@
+//! What the decode pool promises.
+
+use super::*;
+use crate::inbox::tests::{encoded, inbox_with, store_bytes, store_one};
+use std::sync::mpsc as sync;
+
+fn pool(inbox: &Inbox, queue: usize) -> (Pool, sync::Receiver<Finished>) {
+    let (report, finished) = sync::channel();
+    let report = Mutex::new(report);
+    let models = Models::open(inbox.out(), &[]).unwrap();
+    let options = PoolOptions { threads: 1, queue, ..PoolOptions::default() };
+    let tell = move |done| drop(report.lock().unwrap().send(done));
+    (Pool::start(inbox, &models, options, tell).unwrap(), finished)
+}
+
+#[tokio::test]
+async fn a_picture_is_decoded_beside_its_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    let inbox = inbox_with(&dir, |options| options.decode = Some(Format::Png));
+    let stored = store_bytes(&inbox, "sub/a.aec", &encoded(40, 24));
+    let preview = inbox.out().join("sub/a.preview.jpg");
+    fs::write(&preview, b"coarse").unwrap();
+    let (pool, finished) = pool(&inbox, 4);
+    // The journal says that it is due, so that it need not even be submitted.
+    let done = finished.recv().unwrap();
+    assert_eq!(done.stored, stored);
+    let decoded = done.result.unwrap();
+    assert_eq!(decoded.path, inbox.out().join("sub/a.png"));
+    assert_eq!((decoded.hash_matches, decoded.notices), (Some(true), vec![]));
+    let (picture, _) = files::read(&fs::read(&decoded.path).unwrap(), &Limits::default()).unwrap();
+    assert_eq!((picture.width, picture.height), (40, 24));
+    assert!(!preview.exists());
+    pool.submit(stored).await.unwrap();
+    assert!(finished.recv().unwrap().result.is_ok());
+    assert_eq!(pool.waiting(), 0);
+}
+
+#[tokio::test]
+async fn what_cannot_be_decoded_is_reported_once_and_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let inbox = inbox_with(&dir, |options| options.decode = Some(Format::Png));
+    let stored = store_one(&inbox, "a.aec", 1, 500);
+    {
+        let (_pool, finished) = pool(&inbox, 4);
+        assert!(matches!(finished.recv().unwrap().result, Err(Error::Codec(_))));
+    }
+    assert!(stored.path.exists());
+    // Settled after the report's picture; the next one shows that the journal has it.
+    let other = store_bytes(&inbox, "b.aec", &encoded(16, 16));
+    let (_pool, finished) = pool(&inbox, 4);
+    let done = finished.recv().unwrap();
+    assert_eq!((done.stored, done.result.is_ok()), (other, true));
+}
+
+#[tokio::test]
+async fn a_full_queue_makes_the_submitter_wait() {
+    let dir = tempfile::tempdir().unwrap();
+    let inbox = inbox_with(&dir, |_| ());
+    let stored = store_bytes(&inbox, "a.aec", &encoded(16, 16));
+    let (gate, opened) = sync::sync_channel::<()>(0);
+    let opened = Mutex::new(opened);
+    let models = Models::open(inbox.out(), &[]).unwrap();
+    let options = PoolOptions { threads: 1, queue: 2, ..PoolOptions::default() };
+    let report = move |_| opened.lock().unwrap().recv().unwrap();
+    let pool = Pool::start(&inbox, &models, options, report).unwrap();
+    // One is held in its report, two wait.
+    for _ in 0..3 {
+        pool.submit(stored.clone()).await.unwrap();
+    }
+    let fourth = pool.submit(stored.clone());
+    tokio::pin!(fourth);
+    let waits = tokio::time::timeout(Duration::ZERO, &mut fourth).await;
+    assert!(waits.is_err());
+    gate.send(()).unwrap();
+    fourth.await.unwrap();
+    (0..3).for_each(|_| gate.send(()).unwrap());
+}

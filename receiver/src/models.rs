@@ -1,0 +1,157 @@
+//! The models that pictures are decoded with: built in, given, or brought by a sender.
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use aecodec::{Limits, Model, Profile, container};
+use aecodec_proto::Hash;
+
+use crate::state::Folder;
+use crate::{Error, Result, disk};
+
+/// Brought models that are kept in memory at a time; each takes about a hundred megabytes.
+const LOADED: usize = 4;
+
+/// Models at hand. Cheap to clone. Blocks on the disk.
+#[derive(Debug, Clone)]
+pub struct Models {
+    folder: Folder,
+    /// Those that are built in or were given.
+    fixed: Arc<Vec<Arc<Model>>>,
+    loaded: Arc<Mutex<HashMap<[u8; 8], Arc<Model>>>>,
+}
+
+impl Models {
+    /// The built-in models, those in `given` files, and those that senders brought to this inbox.
+    ///
+    /// # Errors
+    /// Where a file cannot be read or is no model.
+    pub fn open(out: &Path, given: &[PathBuf]) -> Result<Self> {
+        let mut fixed: Vec<_> = [Profile::Fast, Profile::Best]
+            .into_iter()
+            .filter_map(|profile| Model::embedded(profile).ok())
+            .collect();
+        for path in given {
+            fixed.push(Arc::new(Model::parse(&fs::read(path).map_err(Error::io(path))?)?));
+        }
+        Ok(Self { folder: Folder::open(out)?, fixed: Arc::new(fixed), loaded: Arc::default() })
+    }
+
+    /// Whether the model with this hash is at hand.
+    pub fn has(&self, hash: &Hash) -> bool {
+        self.fixed.iter().any(|model| model.id() == hash.0) || self.path(hash).is_file()
+    }
+
+    /// Keeps a model that a sender brought, for good.
+    ///
+    /// # Errors
+    /// [`Error::WrongModel`] where it is not the one that was asked for; the codec's where it is none; the disk's.
+    pub fn keep(&self, expected: &Hash, bytes: &[u8]) -> Result<()> {
+        let found = Hash::of(bytes);
+        if found != *expected {
+            return Err(Error::WrongModel {
+                path: "the model that was sent".into(),
+                found,
+                expected: *expected,
+            });
+        }
+        Model::parse(bytes)?;
+        disk::private_folder(&self.folder.models())?;
+        disk::replace(&self.path(expected), bytes, &self.folder.scratch())
+    }
+
+    /// The model that decodes this `.aec`, or the beginning of one.
+    ///
+    /// # Errors
+    /// [`Error::NoModel`], or the codec's where the header is damaged or not all there.
+    pub fn of(&self, bytes: &[u8], limits: &Limits) -> Result<Arc<Model>> {
+        self.named(container::read(bytes, limits)?.header.model)
+    }
+
+    /// The model with this identity in its streams.
+    fn named(&self, short: [u8; 8]) -> Result<Arc<Model>> {
+        if let Some(model) = self.fixed.iter().find(|model| model.short_id() == short) {
+            return Ok(Arc::clone(model));
+        }
+        let mut loaded = self.loaded();
+        if let Some(model) = loaded.get(&short) {
+            return Ok(Arc::clone(model));
+        }
+        let model = Arc::new(self.load(short)?);
+        if loaded.len() >= LOADED {
+            loaded.clear();
+        }
+        loaded.insert(short, Arc::clone(&model));
+        Ok(model)
+    }
+
+    /// Finds a brought model by the beginning of its hash.
+    fn load(&self, short: [u8; 8]) -> Result<Model> {
+        let digits: String = short.iter().map(|byte| format!("{byte:02x}")).collect();
+        let folder = self.folder.models();
+        let files = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let named =
+            |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&digits));
+        let Some(path) = files.map(|entry| entry.path()).find(named) else {
+            return Err(Error::NoModel(digits));
+        };
+        let bytes = fs::read(&path).map_err(Error::io(&path))?;
+        let (found, stem) =
+            (Hash::of(&bytes), path.file_stem().unwrap_or_default().to_string_lossy().into_owned());
+        match stem.parse() {
+            Ok(expected) if expected == found => Ok(Model::parse(&bytes)?),
+            Ok(expected) => Err(Error::WrongModel { path: path.display().to_string(), found, expected }),
+            Err(_) => Err(Error::NoModel(digits)),
+        }
+    }
+
+    fn path(&self, hash: &Hash) -> PathBuf {
+        self.folder.models().join(format!("{hash}.aem"))
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, HashMap<[u8; 8], Arc<Model>>> {
+        self.loaded.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stream that says it needs the model with this identity.
+    fn needs(short: [u8; 8]) -> Result<Arc<Model>> {
+        let dir = tempfile::tempdir().unwrap();
+        Models::open(dir.path(), &[]).unwrap().named(short)
+    }
+
+    #[test]
+    fn the_built_in_model_is_found_by_its_identity() {
+        let fast = Model::embedded(Profile::Fast).unwrap();
+        assert_eq!(needs(fast.short_id()).unwrap().id(), fast.id());
+        assert!(matches!(needs([7; 8]), Err(Error::NoModel(name)) if name == "0707070707070707"));
+    }
+
+    #[test]
+    fn a_brought_model_is_kept_only_if_it_is_the_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let models = Models::open(dir.path(), &[]).unwrap();
+        let bytes = b"no model at all";
+        assert!(matches!(models.keep(&Hash([1; 32]), bytes), Err(Error::WrongModel { .. })));
+        assert!(matches!(models.keep(&Hash::of(bytes), bytes), Err(Error::Codec(_))));
+        assert!(!models.has(&Hash::of(bytes)));
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem");
+        let bytes = fs::read(file).unwrap();
+        let hash = Hash::of(&bytes);
+        models.keep(&hash, &bytes).unwrap();
+        assert!(models.has(&hash));
+        let brought = Models { fixed: Arc::default(), ..models.clone() };
+        let short: [u8; 8] = *hash.0.first_chunk().unwrap();
+        assert_eq!(brought.named(short).unwrap().id(), hash.0);
+        // A file that was altered is not taken for the model.
+        brought.loaded().clear();
+        fs::write(brought.path(&hash), b"altered").unwrap();
+        assert!(matches!(brought.named(short), Err(Error::WrongModel { .. })));
+    }
+}

@@ -1,0 +1,279 @@
+//! Progressive previews: decodes what has arrived of a picture and keeps `<name>.preview.<ext>` up to date.
+//!
+//! One thread serves all pictures, and only the newest state of each waits: a fast network makes fewer previews, never
+//! a queue of old ones.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Weak};
+use std::time::{Duration, Instant};
+
+use aecodec::container::{self, ChunkKind, ChunkState, PASSES};
+use aecodec::files::{self, Format, WriteOptions};
+use aecodec::{DecodeOptions, Limits};
+
+use crate::decode::spawn;
+use crate::inbox::Inbox;
+use crate::models::Models;
+use crate::name::Name;
+use crate::transfer::Transfer;
+use crate::{Error, Result, disk};
+
+/// Between previews of one picture passes at least this multiple of what the last one took.
+const REST: u32 = 2;
+
+/// How previews are made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PreviewOptions {
+    /// Format of the previews. Default JPEG, which is fastest to look at.
+    pub format: Format,
+    /// Threads for one preview; 0 is one for each core, and the default.
+    pub threads: usize,
+    /// Pictures larger than this get no preview: a preview is decoded at full size. Default 64 million pixels.
+    pub pixels: u64,
+}
+
+impl Default for PreviewOptions {
+    fn default() -> Self {
+        Self { format: Format::Jpeg, threads: 0, pixels: 64 << 20 }
+    }
+}
+
+/// A preview that was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shown {
+    /// Final name of the picture, relative to the inbox.
+    pub name: String,
+    /// Where the preview is.
+    pub path: PathBuf,
+    /// Whole passes that it shows, 0 to 4; 0 is the coarsest.
+    pub passes: u8,
+    /// Bytes that had arrived.
+    pub bytes: u64,
+}
+
+/// The thread that makes previews. Cheap to clone; it ends when the last clone is gone.
+#[derive(Debug, Clone)]
+pub struct Previews(Arc<Owner>);
+
+#[derive(Debug)]
+struct Owner(Arc<Shared>);
+
+struct Shared {
+    inbox: Inbox,
+    models: Models,
+    options: PreviewOptions,
+    table: Mutex<Table>,
+    news: Condvar,
+    report: Box<dyn Fn(Shown) + Send + Sync>,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Previews").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    pictures: HashMap<String, Picture>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Picture {
+    transfer: Weak<Transfer>,
+    /// More has arrived than was looked at.
+    news: bool,
+    /// No preview before this.
+    rest: Option<Instant>,
+    shown: Option<Level>,
+}
+
+/// How much of a picture can be seen: whole passes, then the share of the bytes in sixteenths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Level {
+    passes: u8,
+    sixteenths: u64,
+}
+
+impl Previews {
+    /// Starts the thread. `report` is called from it for each preview.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn start(
+        inbox: &Inbox,
+        models: &Models,
+        options: PreviewOptions,
+        report: impl Fn(Shown) + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            inbox: inbox.clone(),
+            models: models.clone(),
+            options,
+            table: Mutex::default(),
+            news: Condvar::new(),
+            report: Box::new(report),
+        });
+        let worker = Arc::clone(&shared);
+        spawn("aecodec-preview", inbox, move || worker.run())?;
+        Ok(Self(Arc::new(Owner(shared))))
+    }
+
+    /// More of a picture has arrived. Returns at once.
+    pub fn update(&self, transfer: &Arc<Transfer>) {
+        let shared = &self.0.0;
+        let mut table = shared.table();
+        let picture = table.pictures.entry(transfer.name().into()).or_insert_with(|| Picture {
+            transfer: Weak::new(),
+            news: false,
+            rest: None,
+            shown: None,
+        });
+        picture.transfer = Arc::downgrade(transfer);
+        picture.news = true;
+        drop(table);
+        shared.news.notify_one();
+    }
+
+    /// The picture is complete and will be decoded: its preview is not changed any more, and the [`crate::decode::Pool`]
+    /// replaces it.
+    pub fn stop(&self, transfer: &Transfer) {
+        self.0.0.table().pictures.remove(transfer.name());
+    }
+
+    /// As [`Self::stop`], and removes the preview: the picture was given up, or nothing decodes it. Blocks on the disk.
+    ///
+    /// # Errors
+    /// Where the file cannot be removed.
+    pub fn remove(&self, transfer: &Transfer) -> Result<()> {
+        self.stop(transfer);
+        disk::remove(&self.0.0.path(transfer.name()))
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.table().closed = true;
+        self.0.news.notify_one();
+    }
+}
+
+impl Shared {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        Name::trusted(name.into()).preview(self.inbox.out(), self.options.format.extension())
+    }
+
+    fn run(&self) {
+        while let Some((name, transfer, shown)) = self.next() {
+            let begun = Instant::now();
+            // A prefix that shows nothing yet, or needs a model that is not here, is no news to anybody.
+            let made = self.make(&name, &transfer, shown).ok().flatten();
+            let mut table = self.table();
+            if let Some(picture) = table.pictures.get_mut(&name) {
+                picture.rest = Some(Instant::now() + REST * begun.elapsed());
+                picture.shown = made.or(shown);
+            }
+        }
+    }
+
+    /// Waits for a picture with news; none at the end.
+    fn next(&self) -> Option<(String, Arc<Transfer>, Option<Level>)> {
+        let mut table = self.table();
+        loop {
+            if table.closed {
+                return None;
+            }
+            table.pictures.retain(|_, picture| picture.transfer.strong_count() > 0);
+            let now = Instant::now();
+            let due = |picture: &Picture| {
+                picture.rest.map_or(Duration::ZERO, |rest| rest.saturating_duration_since(now))
+            };
+            let waiting = table.pictures.iter_mut().filter(|(_, picture)| picture.news);
+            let Some((name, picture)) = waiting.min_by_key(|(_, picture)| (due(picture), picture.shown))
+            else {
+                table = self.news.wait(table).unwrap_or_else(|poisoned| poisoned.into_inner());
+                continue;
+            };
+            let wait = due(picture);
+            if wait > Duration::ZERO {
+                let woken = self.news.wait_timeout(table, wait);
+                table = woken.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
+                continue;
+            }
+            picture.news = false;
+            if let Some(transfer) = picture.transfer.upgrade() {
+                return Some((name.clone(), transfer, picture.shown));
+            }
+        }
+    }
+
+    /// Makes a preview if there is more to see than before.
+    fn make(&self, name: &str, transfer: &Transfer, shown: Option<Level>) -> Result<Option<Level>> {
+        let prefix = transfer.prefix()?;
+        let total = transfer.bytes();
+        let Some(level) = level(&prefix, total, &self.limits())? else { return Ok(None) };
+        if prefix.len() as u64 == total || shown.is_some_and(|shown| level <= shown) {
+            return Ok(None);
+        }
+        let model = self.models.of(&prefix, &self.limits())?;
+        let mut options = DecodeOptions::default();
+        (options.threads, options.limits) = (self.options.threads, self.limits());
+        let decoded = aecodec::decode(&prefix, &model, &options)?;
+        let (bytes, _) = files::write(&decoded.picture, self.options.format, &WriteOptions::default())?;
+        let path = self.path(name);
+        let new = disk::fresh(&self.inbox.folder().scratch());
+        fs::write(&new, bytes).map_err(Error::io(&new))?;
+        disk::folders(self.inbox.out(), path.parent().unwrap_or(self.inbox.out()))?;
+        // Under the lock, so that none appears after the picture was stopped.
+        let table = self.table();
+        if !table.pictures.contains_key(name) {
+            disk::remove(&new)?;
+            return Ok(None);
+        }
+        fs::rename(&new, &path).map_err(Error::io(&path))?;
+        drop(table);
+        (self.report)(Shown { name: name.into(), path, passes: level.passes, bytes: prefix.len() as u64 });
+        Ok(Some(level))
+    }
+
+    fn limits(&self) -> Limits {
+        let mut limits = Limits::default();
+        limits.pixels = self.options.pixels;
+        limits
+    }
+}
+
+/// What a prefix of a stream shows; none before all the hyper-latents are there.
+fn level(prefix: &[u8], total: u64, limits: &Limits) -> Result<Option<Level>> {
+    let stream = match container::read(prefix, limits) {
+        Ok(stream) => stream,
+        Err(aecodec::Error::Truncated { .. }) => return Ok(None),
+        Err(aecodec::Error::Signature { .. }) if prefix.is_empty() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    let lost = stream.chunks.iter().filter(|chunk| !matches!(chunk.state, ChunkState::Present(_)));
+    let first = lost.map(|chunk| chunk.kind).filter_map(|kind| match kind {
+        ChunkKind::Pass { pass, .. } => Some(Some(pass)),
+        ChunkKind::Hyper { .. } => Some(None),
+        ChunkKind::Metadata | ChunkKind::Alpha => None,
+    });
+    let sixteenths = prefix.len() as u64 * 16 / total.max(1);
+    Ok(match first.min() {
+        None => Some(Level { passes: PASSES, sixteenths }),
+        Some(Some(passes)) => Some(Level { passes, sixteenths }),
+        Some(None) => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,293 @@
+//! The object store behind `--store`: pictures under the hash of their content, so that many receivers share one.
+
+use std::borrow::Cow;
+use std::path::{Path as FilePath, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aecodec_proto::Hash;
+use bytes::Bytes;
+use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+use object_store::{
+    Attribute, AttributeValue, Attributes, BackoffConfig, ObjectStore, ObjectStoreExt as _, PutMode,
+    PutMultipartOptions, PutOptions, RetryConfig, WriteMultipart,
+};
+use tokio::io::AsyncReadExt as _;
+use tokio::sync::Semaphore;
+
+use crate::inbox::{Inbox, Stored};
+use crate::journal::{Outcome, Task};
+use crate::{Error, Result};
+
+/// Uploads at a time; each holds a picture of up to [`WHOLE`] bytes in memory.
+const UPLOADS: usize = 8;
+/// Larger files travel in pieces.
+const WHOLE: u64 = 32 << 20;
+/// Bytes of a piece. S3 takes 10,000 at most.
+const PIECE: usize = 16 << 20;
+/// Between attempts after the store's own have failed.
+const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// An object store. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    store: Arc<dyn ObjectStore>,
+    prefix: Path,
+    /// File systems keep no attributes.
+    attributes: Keeps,
+    uploads: Arc<Semaphore>,
+}
+
+/// What is kept beside the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keeps {
+    Attributes,
+    Nothing,
+}
+
+impl Store {
+    /// Opens `s3://bucket/prefix` or `file:///folder`. For S3, everything else comes from the usual variables of the
+    /// environment: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL` for servers other
+    /// than Amazon's, `AWS_ALLOW_HTTP=true` for those without TLS. The server must know conditional writes
+    /// (`If-None-Match`).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for another URL, [`Error::Store`] where the environment is incomplete.
+    pub fn open(url: &str) -> Result<Self> {
+        let invalid =
+            |detail: &str| Error::Invalid { what: "store", found: url.into(), detail: detail.into() };
+        if let Some(folder) = url.strip_prefix("file://") {
+            let folder = PathBuf::from(folder);
+            if !folder.is_absolute() {
+                return Err(invalid("expected file:///, then an absolute path"));
+            }
+            std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+            let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
+            return Ok(Self::new(Arc::new(store), Path::default(), Keeps::Nothing));
+        }
+        let Some(place) = url.strip_prefix("s3://") else {
+            return Err(invalid("expected s3://bucket/prefix or file:///folder"));
+        };
+        let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+        if bucket.is_empty() || bucket.contains('@') {
+            return Err(invalid(
+                "expected the name of a bucket after s3://; credentials belong into the environment",
+            ));
+        }
+        let prefix = Path::parse(prefix.trim_matches('/')).map_err(|error| invalid(&error.to_string()))?;
+        // The one provider of this program. Where a program has installed another, that one is used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let retry = RetryConfig {
+            backoff: BackoffConfig::default(),
+            max_retries: 5,
+            retry_timeout: Duration::from_secs(60),
+        };
+        let s3 = AmazonS3Builder::from_env()
+            .with_bucket_name(bucket)
+            .with_conditional_put(S3ConditionalPut::ETagMatch)
+            .with_retry(retry)
+            .build()?;
+        Ok(Self::new(Arc::new(s3), prefix, Keeps::Attributes))
+    }
+
+    fn new(store: Arc<dyn ObjectStore>, prefix: Path, attributes: Keeps) -> Self {
+        Self { store, prefix, attributes, uploads: Arc::new(Semaphore::new(UPLOADS)) }
+    }
+
+    /// Where a picture is in the store: the first two digits of its hash, then the hash.
+    pub fn key(&self, hash: &Hash, extension: &str) -> String {
+        self.path(hash, extension).into()
+    }
+
+    /// Whether a picture is there, from whichever receiver. Also shows at the start whether the store can be used.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where the store does not say.
+    pub async fn exists(&self, hash: &Hash) -> Result<bool> {
+        match self.store.head(&self.path(hash, "aec")).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Brings a stored picture there, tries until that is done, and notes it in the journal; gives its key. The
+    /// journal knows at once of one that is there already. Giving up the wait loses nothing: the next offer or the
+    /// next start tries again.
+    ///
+    /// # Errors
+    /// Where the local file or the journal cannot be read. `trouble` hears of the store's errors.
+    pub async fn ensure(&self, inbox: &Inbox, stored: &Stored, trouble: impl Fn(&Error)) -> Result<String> {
+        let key = self.key(&stored.hash, "aec");
+        let (at, id) = (inbox.clone(), stored.id);
+        let pending = tokio::task::spawn_blocking(move || at.is_pending(id, Task::Upload));
+        if !pending.await.map_err(|_| Error::Closed)?? {
+            return Ok(key);
+        }
+        let mut rest = REST.0;
+        loop {
+            match self.put(stored).await {
+                Ok(()) => break,
+                Err(error @ Error::Store(_)) => trouble(&error),
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(rest).await;
+            rest = (rest * 2).min(REST.1);
+        }
+        inbox.settle(stored.id, Task::Upload, Outcome::Done)?;
+        Ok(key)
+    }
+
+    /// Brings the `.aec` there once. One that is there stays as it is: the name says what it holds.
+    ///
+    /// # Errors
+    /// [`Error::Store`], or where the file cannot be read.
+    pub async fn put(&self, stored: &Stored) -> Result<()> {
+        self.put_file(&stored.path, &self.path(&stored.hash, "aec"), self.about(stored)).await
+    }
+
+    /// Brings the decoded picture there, beside the `.aec`; gives its key.
+    ///
+    /// # Errors
+    /// [`Error::Store`], or where the file cannot be read.
+    pub async fn put_decoded(&self, stored: &Stored, picture: &FilePath) -> Result<String> {
+        let extension = picture.extension().and_then(|extension| extension.to_str()).unwrap_or("png");
+        let key = self.path(&stored.hash, extension);
+        self.put_file(picture, &key, self.about(stored)).await?;
+        Ok(key.into())
+    }
+
+    async fn put_file(&self, file: &FilePath, key: &Path, attributes: Attributes) -> Result<()> {
+        let _turn = self.uploads.acquire().await.map_err(|_| Error::Closed)?;
+        let length = tokio::fs::metadata(file).await.map_err(Error::io(file))?.len();
+        let put = if length <= WHOLE {
+            let bytes = Bytes::from(tokio::fs::read(file).await.map_err(Error::io(file))?);
+            let options = PutOptions { mode: PutMode::Create, attributes, ..PutOptions::default() };
+            self.store.put_opts(key, bytes.into(), options).await.map(drop)
+        } else {
+            self.put_pieces(file, key, attributes).await?
+        };
+        match put {
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                Ok(())
+            }
+            other => Ok(other?),
+        }
+    }
+
+    /// Multipart uploads know no condition: look first. What is overwritten in between has the same bytes.
+    async fn put_pieces(
+        &self,
+        file: &FilePath,
+        key: &Path,
+        attributes: Attributes,
+    ) -> Result<object_store::Result<()>> {
+        if self.store.head(key).await.is_ok() {
+            return Ok(Ok(()));
+        }
+        let mut source = tokio::fs::File::open(file).await.map_err(Error::io(file))?;
+        let options = PutMultipartOptions { attributes, ..PutMultipartOptions::default() };
+        let upload = match self.store.put_multipart_opts(key, options).await {
+            Ok(upload) => upload,
+            Err(error) => return Ok(Err(error)),
+        };
+        let mut upload = WriteMultipart::new_with_chunk_size(upload, PIECE);
+        loop {
+            let mut piece = vec![0; PIECE];
+            let read = source.read(&mut piece).await.map_err(Error::io(file))?;
+            if read == 0 {
+                return Ok(upload.finish().await.map(drop));
+            }
+            piece.truncate(read);
+            if let Err(error) = upload.wait_for_capacity(2).await {
+                return Ok(Err(error));
+            }
+            upload.put(piece.into());
+        }
+    }
+
+    fn path(&self, hash: &Hash, extension: &str) -> Path {
+        let digits = hash.to_string();
+        self.prefix.clone().join(&digits[..2]).join(format!("{digits}.{extension}"))
+    }
+
+    fn about(&self, stored: &Stored) -> Attributes {
+        if self.attributes == Keeps::Nothing {
+            return Attributes::new();
+        }
+        let metadata = |name: &'static str| Attribute::Metadata(Cow::Borrowed(name));
+        let value = AttributeValue::from;
+        Attributes::from_iter([
+            (metadata("name"), value(header_text(&stored.name))),
+            (metadata("model"), value(stored.model.to_string())),
+            (metadata("peer"), value(stored.peer.to_string())),
+        ])
+    }
+}
+
+/// A name as the value of an HTTP header: what is not printable ASCII is percent-encoded.
+fn header_text(name: &str) -> String {
+    let plain = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && byte != b'%';
+    name.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inbox::tests::{inbox_with, store_one};
+
+    #[tokio::test]
+    async fn a_picture_is_brought_once_and_found_by_its_hash() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("file://{}/bucket", dir.path().display())).unwrap();
+        let inbox = inbox_with(&dir, |options| options.upload = true);
+        let stored = store_one(&inbox, "a/b.aec", 7, 3000);
+        assert!(!store.exists(&stored.hash).await.unwrap());
+        let key = store.ensure(&inbox, &stored, |error| panic!("{error}")).await.unwrap();
+        let digits = stored.hash.to_string();
+        assert_eq!(key, format!("{}/{digits}.aec", &digits[..2]));
+        assert!(store.exists(&stored.hash).await.unwrap());
+        let there = dir.path().join("bucket").join(&key);
+        assert_eq!(std::fs::read(&there).unwrap(), std::fs::read(&stored.path).unwrap());
+        // Once more, as another receiver would: nothing is overwritten.
+        std::fs::write(&there, b"kept").unwrap();
+        store.put(&stored).await.unwrap();
+        assert_eq!(std::fs::read(&there).unwrap(), b"kept");
+        drop(inbox);
+        let inbox = inbox_with(&dir, |options| options.upload = true);
+        assert!(inbox.pending(Task::Upload, 0, 9).unwrap().is_empty());
+        assert_eq!(store.ensure(&inbox, &stored, |_| ()).await.unwrap(), key);
+    }
+
+    #[tokio::test]
+    async fn a_store_that_cannot_be_written_is_reported_and_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("file://{}/bucket", dir.path().display())).unwrap();
+        let inbox = inbox_with(&dir, |options| options.upload = true);
+        let stored = store_one(&inbox, "a.aec", 7, 3000);
+        // A file where the folder of the key should be; taken away when the first attempt has failed.
+        let in_the_way = dir.path().join("bucket").join(&stored.hash.to_string()[..2]);
+        std::fs::write(&in_the_way, b"").unwrap();
+        tokio::time::pause();
+        store.ensure(&inbox, &stored, |_| drop(std::fs::remove_file(&in_the_way))).await.unwrap();
+        assert!(store.exists(&stored.hash).await.unwrap());
+    }
+
+    #[test]
+    fn urls_that_name_no_store_are_refused() {
+        for url in
+            ["", "inbox", "http://x/y", "file://relative", "s3://", "s3:///prefix", "s3://key:secret@bucket"]
+        {
+            assert!(matches!(Store::open(url), Err(Error::Invalid { .. })), "{url}");
+        }
+    }
+
+    #[test]
+    fn names_become_header_values() {
+        assert_eq!(header_text("a b/ä%.aec"), "a b/%C3%A4%25.aec");
+    }
+}
