@@ -41,7 +41,7 @@ pub struct Args {
 
 #[derive(clap::Args)]
 #[group(multiple = false)]
-struct TargetArgs {
+pub struct TargetArgs {
     /// Quality from 0 (smallest) to 100 (best), such as 62.5 [default: 50]
     #[arg(short, long, value_name = "Q", value_parser = size::quality, allow_negative_numbers = true)]
     quality: Option<Quality>,
@@ -57,7 +57,7 @@ struct TargetArgs {
 }
 
 impl TargetArgs {
-    fn target(&self) -> Target {
+    pub fn target(&self) -> Target {
         match (self.quality, self.bpp, self.size, self.psnr) {
             (Some(quality), ..) => Target::Quality(quality),
             (_, Some(bpp), ..) => Target::BitsPerPixel(bpp),

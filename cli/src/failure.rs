@@ -12,6 +12,7 @@ pub enum Exit {
     Usage = 2,
     Nothing = 3,
     Partly = 4,
+    Peer = 5,
 }
 
 impl Exit {
@@ -20,23 +21,26 @@ impl Exit {
         match error.downcast_ref::<Refusal>() {
             Some(Refusal::Usage(_)) => Self::Usage,
             Some(Refusal::Nothing(_)) => Self::Nothing,
+            Some(Refusal::Peer(_)) => Self::Peer,
             None => Self::Failed,
         }
     }
 }
 
-/// Reasons not to begin at all.
+/// Reasons not to begin at all, or not to go on.
 #[derive(Debug)]
 pub enum Refusal {
     /// The command line contradicts itself.
     Usage(String),
     /// There is no input.
     Nothing(String),
+    /// The other end cannot be reached, or refuses.
+    Peer(String),
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Usage(text) | Self::Nothing(text)) = self;
+        let (Self::Usage(text) | Self::Nothing(text) | Self::Peer(text)) = self;
         f.write_str(text)
     }
 }

@@ -10,9 +10,14 @@ mod inputs;
 mod interrupt;
 mod models;
 mod output;
+mod pairing;
+mod peers;
 mod plan;
 mod progress;
+mod receive;
 mod report;
+mod runtime;
+mod send;
 mod size;
 mod verify;
 
@@ -40,6 +45,12 @@ enum Command {
     Info(info::Args),
     /// Check that .aec files are whole and decode to the pixels that were coded
     Verify(verify::Args),
+    /// Receive pictures over the network
+    Receive(receive::Args),
+    /// Compress pictures and send them to a receiver
+    Send(send::Args),
+    /// List, name, remove and invite the senders of a receiver
+    Peers(peers::Args),
 }
 
 const EXAMPLES: &str = "\
@@ -49,8 +60,10 @@ Examples:
   aecodec compress photos/ -o coded/ --quality 60
   aecodec decompress photo.aec -o photo.png
   aecodec info photo.aec
+  aecodec receive --out inbox/
+  aecodec send --to TICKET photos/
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing to do, 4 done in part.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing to do, 4 done in part, 5 peer or network.";
 
 fn main() -> ExitCode {
     // A panic is reported as an error with its file; the trace is for those who ask for it.
@@ -65,12 +78,18 @@ fn main() -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    interrupt::install();
+    // Those that run until they are stopped end in their own way.
+    if !matches!(cli.command, Command::Receive(_) | Command::Send(_)) {
+        interrupt::install();
+    }
     let result = batch::caught(|| match cli.command {
         Command::Compress(args) => compress::run(&args),
         Command::Decompress(args) => decompress::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Receive(args) => receive::run(&args),
+        Command::Send(args) => send::run(&args),
+        Command::Peers(args) => peers::run(&args),
     });
     let exit = result.unwrap_or_else(|error| {
         report::warn("error", &failure::describe(&error));

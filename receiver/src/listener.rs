@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aecodec_proto::message::Stored as When;
+use aecodec_proto::figures::Picture;
 use aecodec_proto::receiver::{Entry, Models};
 use aecodec_proto::tls::{self, Admit};
 use aecodec_proto::{Close, Identity, Limits, PublicKey, transport};
@@ -103,16 +103,8 @@ pub struct Arrived {
     pub stored: Stored,
     /// Name of its sender.
     pub from: String,
-    /// Whether it was there before.
-    pub when: When,
-    /// UDP payload in both directions since the receipt before on this connection, in bytes.
-    pub wire: u64,
-    /// Packets of this end that were lost since the receipt before.
-    pub lost: u64,
-    /// Time from the offer to the first preview, where one was made.
-    pub first_preview: Option<Duration>,
-    /// Time from the offer to the last byte.
-    pub last_byte: Duration,
+    /// Its figures. Of the wire, what this connection carried since the receipt before.
+    pub figures: Picture,
 }
 
 /// A receiver that is bound to its port.

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aecodec_proto::figures::{Picture, Wire};
 use aecodec_proto::framing::{self, Framer};
 use aecodec_proto::message::{Enrol, Offer, Stored as When, ToReceiver, ToSender};
 use aecodec_proto::parts::{STREAM_HEADER_MAX, StreamHeader};
@@ -106,8 +107,7 @@ struct Served {
     session: Session,
     arriving: HashMap<u64, Arriving>,
     tasks: JoinSet<std::result::Result<Done, End>>,
-    wire: u64,
-    lost: u64,
+    wire: Wire,
 }
 
 impl Served {
@@ -123,8 +123,7 @@ impl Served {
             session,
             arriving: HashMap::new(),
             tasks: JoinSet::new(),
-            wire: 0,
-            lost: 0,
+            wire: Wire::default(),
         }
     }
 
@@ -305,19 +304,31 @@ impl Served {
         let Some(arriving) = self.arriving.remove(&id) else { return };
         let last_byte = arriving.last_byte.unwrap_or_default();
         let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
-        self.session.stored(id, when, arriving.first_preview.map(millis), millis(last_byte));
+        let (first_preview, last_byte) = (arriving.first_preview.map(millis), millis(last_byte));
+        self.session.stored(id, when, first_preview, last_byte);
         let stats = self.connection.stats();
-        let (wire, lost) = (stats.udp_tx.bytes + stats.udp_rx.bytes, stats.path.lost_packets);
-        self.shared.tell(Event::Arrived(Arrived {
-            stored,
-            from: self.name.clone(),
-            when,
-            wire: wire - self.wire,
-            lost: lost - self.lost,
-            first_preview: arriving.first_preview,
+        let wire = Wire {
+            bytes: stats.udp_tx.bytes + stats.udp_rx.bytes,
+            // What arrived: this end sends little but acknowledgements.
+            packets: stats.udp_tx.datagrams + stats.udp_rx.datagrams,
+            lost: stats.path.lost_packets,
+        };
+        let since = Wire {
+            bytes: wire.bytes - self.wire.bytes,
+            packets: wire.packets - self.wire.packets,
+            lost: wire.lost.saturating_sub(self.wire.lost),
+        };
+        self.wire = wire;
+        let figures = Picture {
+            name: stored.name.clone(),
+            source: stored.source,
+            bytes: stored.bytes,
+            stored: when,
+            wire: Some(since),
+            first_preview,
             last_byte,
-        }));
-        (self.wire, self.lost) = (wire, lost);
+        };
+        self.shared.tell(Event::Arrived(Arrived { stored, from: self.name.clone(), figures }));
     }
 
     /// Says no to a picture; trouble of this end's own ends the connection, so that it is tried again later.

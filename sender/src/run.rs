@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use aecodec_proto::message::Stored;
+use aecodec_proto::figures::{Picture, Wire};
 use aecodec_proto::{Hash, Identity};
 use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
@@ -15,7 +15,7 @@ use crate::connect::{Connector, Cut, Target};
 use crate::outbox::{Known, Outbox};
 use crate::pipeline::{self, Pipeline};
 use crate::prepared::Prepared;
-use crate::wire::{self, News, Pending, Wire};
+use crate::wire::{self, News, Pending};
 use crate::{Error, Result};
 
 /// First and longest pause before connecting anew; it doubles in between.
@@ -84,16 +84,12 @@ pub enum Event {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Delivered {
-    /// What was sent, with the figures of its source.
-    pub picture: Arc<Prepared>,
-    /// Whether it was there before.
-    pub stored: Stored,
-    /// UDP payload in both directions since the receipt before, in bytes.
-    pub wire: u64,
-    /// Time from the offer to the first preview at the receiver, where one was made.
-    pub first_preview: Option<Duration>,
-    /// Time from the offer to its last byte at the receiver.
-    pub last_byte: Duration,
+    /// The source.
+    pub path: PathBuf,
+    /// Hash of the `.aec`.
+    pub hash: Hash,
+    /// Its figures. Of the wire, what went since the receipt before.
+    pub figures: Picture,
     /// Time from the offer to the receipt.
     pub receipt: Duration,
 }
@@ -108,12 +104,8 @@ pub struct Summary {
     pub refused: u64,
     /// Pictures that were not settled when the run ended.
     pub unsettled: u64,
-    /// UDP payload in both directions, in bytes.
-    pub wire: u64,
-    /// Packets sent.
-    pub packets: u64,
-    /// Packets that were lost and sent again.
-    pub lost: u64,
+    /// What the network carried, over all connections.
+    pub wire: Wire,
     /// Last round trip.
     pub rtt: Duration,
     /// Time from the first welcome to the last receipt.
@@ -225,7 +217,8 @@ async fn settle(
 ) -> Result<Summary> {
     let mut total = Summary::default();
     // Counters of the connections that have ended, of the present one, and what was reported of them.
-    let (mut ended, mut present, mut reported) = (Wire::default(), Wire::default(), 0);
+    let (mut ended, mut present, mut reported) = <(Wire, Wire, Wire)>::default();
+    let mut rtt = Duration::ZERO;
     let mut first: Option<Instant> = None;
     let mut batch = Vec::new();
     while heard.recv_many(&mut batch, RECEIPTS).await > 0 {
@@ -243,25 +236,24 @@ async fn settle(
         }
         for news in batch.drain(..) {
             match news {
-                News::Wire(wire) => present = wire,
-                News::End => {
-                    ended = ended.plus(&present);
-                    present = Wire::default();
-                }
+                News::Wire(wire, trip) => (present, rtt) = (wire, trip),
+                News::End => ended = plus(ended, std::mem::take(&mut present)),
                 News::Receipt { picture, receipt, took } => {
-                    let wire = ended.plus(&present).bytes;
                     total.delivered += 1;
                     total.took = first.map_or(took, |first| first.elapsed()).max(took);
-                    let millis = |time: u32| Duration::from_millis(time.into());
-                    let _ = events.send(Event::Delivered(Delivered {
-                        picture,
+                    let wire = plus(ended, present);
+                    let figures = Picture {
+                        name: picture.file.name.clone(),
+                        source: picture.source,
+                        bytes: picture.bytes(),
                         stored: receipt.stored,
-                        wire: wire - reported,
-                        first_preview: receipt.first_preview.map(millis),
-                        last_byte: millis(receipt.last_byte),
-                        receipt: took,
-                    }));
+                        wire: Some(since(wire, reported)),
+                        first_preview: receipt.first_preview,
+                        last_byte: receipt.last_byte,
+                    };
                     reported = wire;
+                    let (path, hash) = (picture.file.path.clone(), picture.hash);
+                    let _ = events.send(Event::Delivered(Delivered { path, hash, figures, receipt: took }));
                 }
                 News::Refused { picture, reason } => {
                     total.refused += 1;
@@ -270,8 +262,19 @@ async fn settle(
             }
         }
     }
-    let all = ended.plus(&present);
-    Ok(Summary { wire: all.bytes, packets: all.packets, lost: all.lost, rtt: all.rtt, ..total })
+    Ok(Summary { wire: plus(ended, present), rtt, ..total })
+}
+
+fn plus(a: Wire, b: Wire) -> Wire {
+    Wire { bytes: a.bytes + b.bytes, packets: a.packets + b.packets, lost: a.lost + b.lost }
+}
+
+fn since(now: Wire, before: Wire) -> Wire {
+    Wire {
+        bytes: now.bytes.saturating_sub(before.bytes),
+        packets: now.packets.saturating_sub(before.packets),
+        lost: now.lost.saturating_sub(before.lost),
+    }
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aecodec_proto::figures::Wire;
 use aecodec_proto::message::{Receipt, ToReceiver};
 use aecodec_proto::parts::StreamHeader;
 use aecodec_proto::sender::{Outcome, Output, Part};
@@ -51,45 +52,17 @@ pub(crate) enum News {
     Receipt { picture: Arc<Prepared>, receipt: Receipt, took: Duration },
     /// The receiver does not take it.
     Refused { picture: Arc<Prepared>, reason: String },
-    /// What travelled in UDP so far on this connection, for the figures.
-    Wire(Wire),
+    /// What this connection has carried so far, and its round trip.
+    Wire(Wire, Duration),
     /// The connection has ended.
     End,
 }
 
-/// Counters of one connection.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Wire {
-    /// UDP payload in both directions, in bytes.
-    pub bytes: u64,
-    /// Packets that were lost and sent again.
-    pub lost: u64,
-    /// Packets sent.
-    pub packets: u64,
-    /// Round trip.
-    pub rtt: Duration,
-}
-
-impl Wire {
-    /// Both together; the round trip is the later one.
-    pub fn plus(&self, later: &Self) -> Self {
-        Self {
-            bytes: self.bytes + later.bytes,
-            lost: self.lost + later.lost,
-            packets: self.packets + later.packets,
-            rtt: if later.rtt.is_zero() { self.rtt } else { later.rtt },
-        }
-    }
-
-    fn of(connection: &Connection) -> Self {
-        let stats = connection.stats();
-        Self {
-            bytes: stats.udp_tx.bytes + stats.udp_rx.bytes,
-            lost: stats.path.lost_packets,
-            packets: stats.path.sent_packets,
-            rtt: stats.path.rtt,
-        }
-    }
+/// What a connection has carried so far, and its round trip.
+fn counters(connection: &Connection) -> News {
+    let stats = connection.stats();
+    let bytes = stats.udp_tx.bytes + stats.udp_rx.bytes;
+    News::Wire(Wire { bytes, packets: stats.path.sent_packets, lost: stats.path.lost_packets }, stats.path.rtt)
 }
 
 /// Sends until there is nothing left, `stop` is set, or the connection is cut. What is not settled stays in `pending`;
@@ -120,7 +93,7 @@ pub(crate) async fn drive(
                 Output::Send(message) => write(&mut control, &message).await?,
                 Output::Settled { id, outcome } => {
                     let Some((picture, since)) = pending.pictures.remove(&id) else { continue };
-                    let _ = news.send(News::Wire(Wire::of(&connection)));
+                    let _ = news.send(counters(&connection));
                     let _ = news.send(match outcome {
                         Outcome::Receipt(receipt) => News::Receipt { picture, receipt, took: since.elapsed() },
                         Outcome::Refused(reason) => News::Refused { picture, reason },
@@ -143,7 +116,7 @@ pub(crate) async fn drive(
             streams.spawn(send_part(connection.clone(), picture.clone(), part));
         }
         if *stop.borrow() || exhausted && session.is_idle() {
-            let _ = news.send(News::Wire(Wire::of(&connection)));
+            let _ = news.send(counters(&connection));
             connection.close(VarInt::from_u32(Close::Done as u32), b"done");
             return Ok(());
         }
@@ -158,7 +131,7 @@ pub(crate) async fn drive(
                     }
                 }
                 Err(cut) => {
-                    let _ = news.send(News::Wire(Wire::of(&connection)));
+                    let _ = news.send(counters(&connection));
                     return Err(cut);
                 }
             },

@@ -1,0 +1,196 @@
+//! Tickets: made and shown by a receiver, found by a sender wherever a person put one.
+
+use std::io::{IsTerminal as _, Read as _};
+use std::net::{IpAddr, SocketAddr};
+
+use aecodec_proto::{Identity, Ticket};
+use aecodec_receiver::peers::{Kind, Peers, Shown};
+use aecodec_sender::{Outbox, Target};
+use anyhow::{Context as _, Result, bail};
+
+use crate::failure::usage;
+
+/// Port of a receiver that was never told another one.
+pub const PORT: u16 = 4743;
+/// Where a sender looks for a ticket if it is given none.
+pub const TICKET_VARIABLE: &str = "AECODEC_TICKET";
+/// A ticket with more would be hard to show as a QR code.
+const ADDRESSES: usize = 6;
+
+/// The ticket of a receiver: that of last time if its invitation has not changed, with today's addresses.
+pub fn ticket(
+    peers: &Peers,
+    identity: &Identity,
+    addresses: Vec<String>,
+    kind: Option<Kind>,
+) -> Result<Ticket> {
+    let before = peers.shown()?.and_then(|shown| shown.ticket.parse::<Ticket>().ok());
+    let before = before.filter(|ticket| ticket.receiver == identity.public());
+    let invitation = match (kind, before) {
+        // Whoever asks for a kind gets one that can be used.
+        (Some(kind), _) => match peers.open_invitation(kind)? {
+            Some((_, seed)) => Some(seed),
+            None => Some(invite(peers, kind)?),
+        },
+        // A spent one stays in the ticket: its sender may still come with it, nobody else can.
+        (None, Some(Ticket { invitation: Some(seed), .. })) => Some(seed),
+        (None, _) => Some(invite(peers, Kind::OneTime)?),
+    };
+    Ok(Ticket { receiver: identity.public(), addresses, invitation })
+}
+
+/// Makes a new invitation; gives its secret.
+pub fn invite(peers: &Peers, kind: Kind) -> Result<[u8; 32]> {
+    let invitation = Identity::generate()?;
+    peers.invite(&invitation.public(), invitation.seed(), kind)?;
+    Ok(*invitation.seed())
+}
+
+/// Keeps a ticket, to show it again.
+pub fn keep(peers: &Peers, ticket: &Ticket, port: u16) -> Result<()> {
+    Ok(peers.show(&Shown { port, ticket: ticket.to_string() })?)
+}
+
+/// Addresses under which a receiver bound to `bound` can be reached: those that a person gave, or those of this host,
+/// the likeliest first.
+pub fn addresses(advertise: &[String], bound: SocketAddr) -> Vec<String> {
+    if !advertise.is_empty() {
+        let with_port = |address: &String| match address.rsplit_once(':') {
+            Some((_, port)) if port.parse::<u16>().is_ok() && !address.ends_with(']') => address.clone(),
+            _ => format!("{address}:{}", bound.port()),
+        };
+        return advertise.iter().map(with_port).collect();
+    }
+    if !bound.ip().is_unspecified() {
+        return vec![bound.to_string()];
+    }
+    let mut found: Vec<IpAddr> = if_addrs::get_if_addrs()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|interface| interface.ip())
+        .filter(|ip| bound.is_ipv6() || ip.is_ipv4())
+        .filter(|ip| !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local() || ip.is_loopback()))
+        .collect();
+    // IPv4 first, this host itself last: that address leads elsewhere on every other host.
+    found.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
+    found.dedup();
+    let loopback = found.iter().position(IpAddr::is_loopback).unwrap_or(found.len());
+    let kept = found[..loopback].iter().take(ADDRESSES - 1).chain(&found[loopback..]);
+    kept.map(|&ip| SocketAddr::new(ip, bound.port()).to_string()).collect()
+}
+
+/// What `--to` means: a ticket, `@FILE` or `-` with one inside, or the name or the first digits of the key of a receiver
+/// that is known.
+pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
+    let known = outbox.receivers()?;
+    let text = match to {
+        Some("-") => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("cannot read the ticket from stdin")?;
+            text
+        }
+        Some(to) => match to.strip_prefix('@') {
+            Some(path) => {
+                std::fs::read_to_string(path).with_context(|| format!("cannot read the ticket in {path}"))?
+            }
+            None => to.to_owned(),
+        },
+        None => match std::env::var(TICKET_VARIABLE) {
+            Ok(text) => text,
+            Err(_) => match &known[..] {
+                [only] => only.key.to_string(),
+                _ => {
+                    return Err(usage(format!(
+                        "give the receiver's ticket with --to, or in {TICKET_VARIABLE}"
+                    )));
+                }
+            },
+        },
+    };
+    let text = text.trim();
+    let digits = text.to_ascii_lowercase();
+    let mut meant = known.iter().filter(|receiver| {
+        receiver.name == text || digits.len() >= 4 && receiver.key.to_string().starts_with(&digits)
+    });
+    if let Some(receiver) = meant.next() {
+        if meant.next().is_some() {
+            bail!("several receivers are called {text}; give the first digits of the key");
+        }
+        return Ok(Target {
+            receiver: receiver.key,
+            addresses: receiver.addresses.clone(),
+            invitation: None,
+            enrolled: receiver.enrolled,
+        });
+    }
+    let ticket: Ticket = text.parse().map_err(|error| {
+        let names: Vec<_> = known.iter().map(|receiver| receiver.name.as_str()).collect();
+        let hint = if names.is_empty() {
+            String::new()
+        } else {
+            format!(", nor a known receiver ({})", names.join(", "))
+        };
+        usage(format!("{error}{hint}; copy the whole line that 'aecodec receive' prints"))
+    })?;
+    let mut target = Target::from(&ticket);
+    if let Some(receiver) = known.iter().find(|receiver| receiver.key == ticket.receiver) {
+        target.enrolled = receiver.enrolled;
+        // Where it was reached last may still be right when the ticket is old.
+        let more = receiver.addresses.iter().filter(|address| !ticket.addresses.contains(address));
+        target.addresses.extend(more.cloned());
+    }
+    Ok(target)
+}
+
+/// The ticket as a QR code, where stderr is a terminal.
+pub fn qr(ticket: &Ticket) -> Option<String> {
+    if !std::io::stderr().is_terminal() {
+        return None;
+    }
+    // Capitals need fewer dots, and a ticket has none that differ.
+    let code = qrcode::QrCode::new(ticket.to_string().to_ascii_uppercase()).ok()?;
+    Some(code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build())
+}
+
+/// Name of this host, for people.
+pub fn label(given: Option<&str>) -> String {
+    let host = || hostname::get().ok().and_then(|name| name.into_string().ok());
+    given.map(str::to_owned).or_else(host).filter(|name| !name.is_empty()).unwrap_or_else(|| "unnamed".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ticket_stays_the_same_until_a_new_invitation_is_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let peers = Peers::open(folder.path()).unwrap();
+        let identity = Identity::generate().unwrap();
+        let make = |kind| {
+            let ticket = ticket(&peers, &identity, vec!["192.0.2.1:1".into()], kind).unwrap();
+            keep(&peers, &ticket, 1).unwrap();
+            ticket
+        };
+        let first = make(None);
+        assert_eq!(make(None), first);
+        let sender = Identity::generate().unwrap().public();
+        peers.enrol(&first.invited().unwrap().public(), &sender, "camera").unwrap();
+        assert_eq!(make(None), first, "a restart opens no new door");
+        assert_ne!(make(Some(Kind::OneTime)), first);
+        let reusable = make(Some(Kind::Reusable));
+        assert_eq!(make(Some(Kind::Reusable)), reusable);
+    }
+
+    #[test]
+    fn what_a_person_advertises_is_what_stands_in_the_ticket() {
+        let bound = "0.0.0.0:4743".parse().unwrap();
+        let given = ["photos.example.org", "192.0.2.1:99", "[2001:db8::1]"].map(String::from);
+        assert_eq!(
+            addresses(&given, bound),
+            ["photos.example.org:4743", "192.0.2.1:99", "[2001:db8::1]:4743"]
+        );
+        assert_eq!(addresses(&[], "127.0.0.1:7".parse().unwrap()), ["127.0.0.1:7"]);
+        assert!(addresses(&[], bound).iter().all(|address| address.ends_with(":4743")));
+    }
+}

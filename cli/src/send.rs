@@ -1,0 +1,196 @@
+//! `aecodec send`: compresses pictures and sends them to a receiver.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aecodec::Model;
+use aecodec_proto::figures::Total;
+use aecodec_proto::{Hash, Identity};
+use aecodec_sender::pipeline::{self, Resend};
+use aecodec_sender::{Event, Options, Outbox, Summary};
+use anyhow::{Context as _, Result};
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::compress::TargetArgs;
+use crate::failure::{Exit, Refusal, usage};
+use crate::flags::Common;
+use crate::models::{self, ProfileName};
+use crate::receive::{json_line, object};
+use crate::report::{Reporter, warn};
+use crate::{pairing, runtime};
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Pictures, .aec files and folders (with all pictures below them)
+    #[arg(value_name = "IN")]
+    inputs: Vec<PathBuf>,
+    /// The receiver: its ticket, @FILE or '-' (stdin) with the ticket inside, or its name if it is known; without
+    /// this, $AECODEC_TICKET, or the only receiver that is known
+    #[arg(short, long, value_name = "TICKET")]
+    to: Option<String>,
+    /// Send what is in this folder and whatever is finished there, until stopped
+    #[arg(long, value_name = "DIR")]
+    watch: Vec<PathBuf>,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// The model to compress with
+    #[arg(long, value_enum, default_value = "fast", conflicts_with = "model")]
+    profile: ProfileName,
+    /// Compress with the model of this .aem file
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Offer again what the receiver has a receipt for
+    #[arg(long)]
+    again: bool,
+    /// Give up after this many seconds without a connection [default: 600; with --watch never]
+    #[arg(long, value_name = "SECONDS")]
+    patience: Option<u64>,
+    /// Name of this host that the receiver sees [default: the host's name]
+    #[arg(long, value_name = "NAME")]
+    label: Option<String>,
+    /// Folder of this sender's key and journal [default: ~/.local/state/aecodec/sender]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    #[command(flatten)]
+    common: Common,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aecodec send --to TICKET photos/*.png
+  aecodec send --to @ticket.txt --quality 60 photos/
+  aecodec send --to archive --watch /var/camera
+
+It ends with 0 when the receiver has every picture on its disk. Whatever interrupts it, run it again: nothing is sent
+twice. A ticket is a secret until it was used; others on this host may read command lines, so prefer @FILE there.";
+
+/// Longer than any journey.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+pub fn run(args: &Args) -> Result<Exit> {
+    if args.inputs.is_empty() && args.watch.is_empty() {
+        return Err(usage("nothing to send: give pictures, a folder, or --watch DIR"));
+    }
+    let reporter = args.common.reporter(false);
+    let folder = match &args.state {
+        Some(folder) => folder.clone(),
+        None => Outbox::default_folder()?,
+    };
+    let outbox = Arc::new(Outbox::open(&folder)?);
+    let identity = Identity::load_or_create(&folder.join("key"))?;
+    let target = pairing::target(args.to.as_deref(), &outbox)?;
+    let model = models::to_encode_with(args.model.as_deref(), args.profile)?;
+    let mut sources = pipeline::Options::new(target.receiver, model.clone());
+    sources.paths.clone_from(&args.inputs);
+    sources.watch.clone_from(&args.watch);
+    sources.settings.target = args.target.target();
+    sources.settings.limits = args.common.limits();
+    sources.threads = args.common.threads;
+    sources.resend = if args.again { Resend::Always } else { Resend::Never };
+    let mut options = Options::new(target, sources, identity, pairing::label(args.label.as_deref()));
+    options.models = model_files(args, &model)?;
+    options.patience = match args.patience {
+        Some(seconds) => Duration::from_secs(seconds).min(FOREVER),
+        None if args.watch.is_empty() => options.patience,
+        None => FOREVER,
+    };
+    runtime::run(async |stop| {
+        let (events, told) = mpsc::unbounded_channel();
+        let running = aecodec_sender::run(options, outbox, events, stop.clone());
+        let (shown, summary) = tokio::join!(show(told, &reporter), running);
+        let (mut total, failed) = shown?;
+        let summary = summary?;
+        total.wire = summary.wire;
+        total.elapsed = summary.took.as_millis() as u64;
+        let mut json = object("total", serde_json::to_value(&total)?);
+        json["unsettled"] = json!(summary.unsettled);
+        json["connections"] = json!(summary.connections);
+        json["rtt_ms"] = json!(summary.rtt.as_secs_f64() * 1e3);
+        reporter.result(&total.to_string(), &json)?;
+        let interrupted = *stop.borrow();
+        ending(&total, &summary, failed, interrupted)
+    })
+}
+
+/// What the run amounts to.
+fn ending(total: &Total, summary: &Summary, failed: u64, interrupted: bool) -> Result<Exit> {
+    if let Some(cut) = &summary.cut {
+        let unsent = "what is not sent stays in the outbox: run the same command again";
+        return Err(Refusal::Peer(format!("{cut}; {unsent}")).into());
+    }
+    if interrupted {
+        warn("interrupted", "what has no receipt yet is sent when the same command is run again");
+        std::process::exit(runtime::INTERRUPTED);
+    }
+    Ok(match (failed, total.pictures + total.skipped) {
+        (0, 0) => Exit::Nothing,
+        (0, _) => Exit::Done,
+        (_, 0) => Exit::Failed,
+        _ => Exit::Partly,
+    })
+}
+
+/// Files of the models, for receivers that lack them.
+fn model_files(args: &Args, model: &Model) -> Result<HashMap<Hash, bytes::Bytes>> {
+    let Some(path) = &args.model else { return Ok(HashMap::new()) };
+    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+    Ok(HashMap::from([(Hash(model.id()), bytes.into())]))
+}
+
+/// Prints what happens; gives the sums, and how many sources could not be sent.
+async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<(Total, u64)> {
+    let mut total = Total::default();
+    while let Some(event) = told.recv().await {
+        match event {
+            Event::Delivered(delivered) => {
+                total.add(&delivered.figures);
+                let mut json = object("delivered", serde_json::to_value(&delivered.figures)?);
+                json["file"] = json!(delivered.path);
+                json["hash"] = json!(delivered.hash.to_string());
+                json["receipt_ms"] = json!(delivered.receipt.as_millis() as u64);
+                reporter.result(&delivered.figures.to_string(), &json)?;
+            }
+            Event::Refused { path, reason } => {
+                total.failed += 1;
+                warn("refused", &format!("{}: {reason}", path.display()));
+                json_line(reporter, json!({ "event": "refused", "file": path, "reason": reason }))?;
+            }
+            Event::Connected { label, address } => {
+                let json = json!({ "event": "connected", "receiver": label, "address": address });
+                reporter.result(&format!("connected to {label} at {address}"), &json)?;
+            }
+            Event::Disconnected { cut, pause } => {
+                warn("notice", &format!("{cut}; trying again in {:.1} s", pause.as_secs_f64()));
+                json_line(reporter, json!({ "event": "disconnected", "reason": cut.to_string() }))?;
+            }
+            Event::Local(pipeline::Event::Failed { error }) => {
+                total.failed += 1;
+                warn("error", &error.to_string());
+                json_line(reporter, json!({ "event": "failed", "error": error.to_string() }))?;
+            }
+            Event::Local(pipeline::Event::Skipped { file, sent }) => {
+                total.skipped += 1;
+                let json = json!({ "event": "skipped", "file": file.path, "hash": sent.hash.to_string() });
+                reporter.result(&format!("{}  has a receipt already", file.path.display()), &json)?;
+            }
+            Event::Local(pipeline::Event::Encoded { file, notices, .. }) => {
+                for notice in notices {
+                    warn("notice", &format!("{}: {notice}", file.path.display()));
+                }
+            }
+            Event::Local(pipeline::Event::Away { folder }) => {
+                warn("notice", &format!("{} is out of reach; waiting for it", folder.display()));
+            }
+            Event::Local(pipeline::Event::Back { folder }) => {
+                warn("notice", &format!("{} is there again", folder.display()));
+            }
+            _ => {}
+        }
+    }
+    let failed = total.failed;
+    Ok((total, failed))
+}
