@@ -9,6 +9,7 @@
 //!   then a little more again, to find out whether the path has become faster.
 //! * A round in which every packet met a long queue proves that the line was busy throughout. Then the round's rate is
 //!   the line's, and all older estimates are forgotten: a path that slows down is followed within a round trip or two.
+//! * The delay is the least mean of a round, not the least of all packets, which on a path with jitter is too short.
 
 use std::any::Any;
 use std::collections::VecDeque;
@@ -26,22 +27,32 @@ const MIN_PACKETS: u64 = 4;
 const SLACK_PACKETS: u64 = 3;
 /// Time's worth of data more than the path holds, for what acknowledgements and schedulers delay.
 const SLACK: Duration = Duration::from_millis(2);
+/// But not more bytes than this: within a host the only queue is a socket's buffer, 208 KiB where nobody has set it.
+const SLACK_BYTES: f64 = 96.0 * 1024.0;
 /// Rounds whose best rate counts.
 const ROUNDS: usize = 8;
 /// Window over what the path holds.
 const CRUISE: f64 = 1.15;
-/// The same in the rounds that look for more.
-const PROBE: f64 = 1.5;
+/// The same in a round that looks for more.
+const PROBE: f64 = 1.25;
+/// The same where the round before has found more.
+const CLIMB: f64 = 1.6;
+/// The same at the start: the window doubles in each round at the least (2 / ln 2, as in BBR).
+const START: f64 = 2.89;
 /// One round in so many looks for more.
-const CYCLE: u64 = 6;
+const CYCLE: u32 = 6;
 /// The same while the delay is measured: less than the path holds, so that queues empty.
 const DRAIN: f64 = 0.75;
-/// Growth of the rate in a round that counts as growth.
-const GROWTH: f64 = 1.25;
+/// Growth of the rate at the start below which a round is flat.
+const STEEP: f64 = 1.25;
+/// Growth of the rate in a round that looks for more, at which it has found it.
+const FOUND: f64 = 1.1;
 /// Rounds without growth that end the start.
 const FLAT_ROUNDS: u32 = 3;
 /// Age at which the delay is measured again.
 const DELAY_AGE: Duration = Duration::from_secs(10);
+/// The delay is measured again at once where it fell by this share.
+const FALLING: f64 = 0.1;
 /// Shortest time for which the delay is measured.
 const DELAY_TIME: Duration = Duration::from_millis(100);
 /// A queue of less than this proves nothing: schedulers and radio links delay as much.
@@ -70,7 +81,7 @@ pub struct Controller {
     rates: VecDeque<f64>,
     /// The latest rate measured, bytes per second.
     latest: f64,
-    /// Delay of the path without a queue, and when it was last seen.
+    /// Delay of the path without a queue, the mean of the round in which it was least, and when that was.
     delay: Option<(Duration, Instant)>,
     /// What was known when each packet left, the oldest first.
     sent: VecDeque<Sent>,
@@ -94,10 +105,14 @@ pub struct Controller {
 enum Mode {
     /// The window doubles in each round.
     Start,
-    /// The window follows the model; the round of the cycle.
-    Cruise(u64),
-    /// The queue empties so that the delay shows: the shortest seen, and since when the window has been kept.
-    Measure { shortest: Duration, since: Option<Instant>, rounds: u32 },
+    /// The window follows the model; so many rounds until one looks for more.
+    Cruise(u32),
+    /// The window is a little larger, to find more.
+    Probe,
+    /// More was found: the window grows while the rate does.
+    Climb,
+    /// The queue empties so that the delay shows: since when, and the rounds since.
+    Measure { since: Instant, rounds: u32 },
 }
 
 /// What was known when packets left. All packets of a batch share it.
@@ -118,14 +133,17 @@ struct Round {
     /// Delivered before it.
     start: u64,
     lost: u64,
-    rate: f64,
+    /// Sum and number of the acknowledgements' delays, and the least of them.
+    delays: Duration,
+    acks: u32,
     shortest: Duration,
     limited: bool,
 }
 
 impl Round {
     fn new(delivered: u64) -> Self {
-        Self { end: delivered, start: delivered, lost: 0, rate: 0.0, shortest: Duration::MAX, limited: false }
+        let (delays, shortest) = (Duration::ZERO, Duration::MAX);
+        Self { end: delivered, start: delivered, lost: 0, delays, acks: 0, shortest, limited: false }
     }
 }
 
@@ -175,11 +193,10 @@ impl Controller {
         }
     }
 
-    fn arrived(&mut self, now: Instant, sent: Instant, bytes: u64) {
+    fn arrived(&mut self, sent: Instant, bytes: u64) {
         self.delivered += bytes;
         let place = self.sent.partition_point(|known| known.at <= sent);
         let Some(known) = place.checked_sub(1).and_then(|place| self.sent.get(place)) else { return };
-        self.round.shortest = self.round.shortest.min(now.saturating_duration_since(sent));
         if self.acked.is_none_or(|acked| acked.at <= known.at) {
             self.acked = Some(*known);
         }
@@ -194,16 +211,14 @@ impl Controller {
         self.delivered_at = now;
         self.newest = self.newest.max(packet.at);
         self.forget(packet.at);
-        let rtt = now.saturating_duration_since(packet.at);
-        if self.delay.is_none_or(|(delay, _)| rtt <= delay) {
-            self.delay = Some((rtt, now));
-        }
+        let delay = now.saturating_duration_since(packet.at);
+        self.round.delays += delay;
+        self.round.acks += 1;
+        self.round.shortest = self.round.shortest.min(delay);
         self.sample(now, &packet);
-        let ended = packet.delivered >= self.round.end;
-        if ended {
+        if packet.delivered >= self.round.end {
             self.end_round(now);
         }
-        self.measure(now, rtt, in_flight, ended);
         self.resize();
     }
 
@@ -213,27 +228,36 @@ impl Controller {
         let sending = packet.at.saturating_duration_since(packet.newest);
         let arriving = now.saturating_duration_since(packet.delivered_at);
         let time = sending.max(arriving);
-        if time.is_zero() || self.delay().is_some_and(|delay| time < delay) {
+        // Acknowledgements that were held up together look like a fast path.
+        if time.is_zero() || self.delay().is_some_and(|delay| time < delay / 2) {
             return;
         }
         let rate = (self.delivered - packet.delivered) as f64 / time.as_secs_f64();
         self.latest = rate;
         self.round.limited |= packet.limited;
-        if !packet.limited || rate > self.rate() {
-            self.round.rate = self.round.rate.max(rate);
-            if let Some(newest) = self.rates.back_mut() {
-                *newest = newest.max(rate);
-            }
+        if (!packet.limited || rate > self.rate())
+            && let Some(newest) = self.rates.back_mut()
+        {
+            *newest = newest.max(rate);
         }
     }
 
     fn end_round(&mut self, now: Instant) {
         let round = std::mem::replace(&mut self.round, Round::new(self.delivered));
+        let mean = round.delays / round.acks.max(1);
+        let falling = self.delay().is_some_and(|delay| mean < delay.mul_f64(1.0 - FALLING));
+        if self.delay.is_none_or(|(delay, _)| mean <= delay) {
+            self.delay = Some((mean, now));
+        }
         let delay = self.delay().unwrap_or_default();
         let queue = round.shortest.saturating_sub(delay);
-        let busy = round.shortest < Duration::MAX && queue > BUSY_QUEUE.max(delay / 2);
         let rate = self.rate();
-        if busy && self.latest > 0.0 {
+        // The queue that the window itself makes, at most.
+        let own = delay.as_secs_f64() * (CLIMB - 1.0) + self.slack(rate) as f64 / rate.max(1.0);
+        let busy = queue.as_secs_f64() > own.max(BUSY_QUEUE.as_secs_f64());
+        // A sender that used little of its window shows what it sent, not what the line carries.
+        let telling = !round.limited || (self.delivered - round.start) * 2 >= self.window;
+        if busy && telling && self.latest > 0.0 {
             self.busy_rounds += 1;
             if self.latest < rate {
                 self.rates.clear();
@@ -248,62 +272,52 @@ impl Controller {
                 self.rates.pop_front();
             }
         }
-        let grown = rate >= self.rate_before * GROWTH;
-        match self.mode {
+        let growth = rate / self.rate_before.max(1.0);
+        self.rate_before = rate;
+        self.mode = match self.mode {
             Mode::Start => {
-                let delivered = self.delivered - round.start;
-                if grown {
-                    (self.flat_rounds, self.rate_before) = (0, rate);
-                } else if !round.limited {
-                    self.flat_rounds += 1;
+                self.flat_rounds += u32::from(growth < STEEP && !round.limited);
+                if growth >= STEEP {
+                    self.flat_rounds = 0;
                 }
-                if self.flat_rounds >= FLAT_ROUNDS || busy || round.lost > delivered / 4 {
-                    self.mode = Mode::Cruise(1);
-                    self.rate_before = rate;
+                let losing = round.lost > (self.delivered - round.start) / 4;
+                if self.flat_rounds >= FLAT_ROUNDS || busy || losing {
+                    Mode::Cruise(CYCLE)
+                } else {
+                    Mode::Start
                 }
             }
-            // A probe that found more goes on.
-            Mode::Cruise(0) if grown && !busy => self.rate_before = rate,
-            Mode::Cruise(at) => {
-                self.mode = Mode::Cruise((at + 1) % CYCLE);
-                self.rate_before = rate;
+            Mode::Cruise(0) => Mode::Probe,
+            Mode::Cruise(left) => Mode::Cruise(left - 1),
+            Mode::Probe | Mode::Climb if growth >= FOUND && !busy => Mode::Climb,
+            Mode::Probe | Mode::Climb => Mode::Cruise(CYCLE),
+            // The first round still met the old queue; those after it count until the delay no longer falls.
+            Mode::Measure { since, rounds } => {
+                if rounds > 0 {
+                    self.delay = Some((mean, now));
+                }
+                let early = now.saturating_duration_since(since) < DELAY_TIME;
+                if rounds == 0 || falling || early {
+                    Mode::Measure { since, rounds: rounds + 1 }
+                } else {
+                    self.busy_rounds = 0;
+                    Mode::Cruise(CYCLE)
+                }
             }
-            Mode::Measure { .. } => {}
-        }
-        let old = self.delay.is_some_and(|(_, seen)| now.saturating_duration_since(seen) > DELAY_AGE);
-        if matches!(self.mode, Mode::Cruise(_)) && (old || self.busy_rounds >= BUSY_ROUNDS) {
-            self.mode = Mode::Measure { shortest: Duration::MAX, since: None, rounds: 0 };
-        }
-    }
-
-    fn measure(&mut self, now: Instant, rtt: Duration, in_flight: u64, ended: bool) {
-        let held = in_flight <= self.window;
-        let Mode::Measure { shortest, since, rounds } = &mut self.mode else { return };
-        let Some(start) = *since else {
-            if held {
-                *since = Some(now);
-            }
-            return;
         };
-        *rounds += u32::from(ended);
-        // Before a round is over, packets come back that met the old queue.
-        *shortest = rtt.min(*shortest);
-        if *rounds >= 2 && now.saturating_duration_since(start) >= DELAY_TIME {
-            self.delay = Some((*shortest, now));
-            self.mode = Mode::Cruise(1);
-            self.busy_rounds = 0;
+        let old = self.delay.is_some_and(|(_, seen)| now.saturating_duration_since(seen) > DELAY_AGE);
+        let steady = matches!(self.mode, Mode::Cruise(_) | Mode::Probe | Mode::Climb);
+        if steady && (old || self.busy_rounds >= BUSY_ROUNDS) {
+            self.mode = Mode::Measure { since: now, rounds: 0 };
         }
     }
 
     fn resize(&mut self) {
         let gain = match self.mode {
-            Mode::Start => {
-                let delivered = self.delivered - self.round.start;
-                let _ = delivered;
-                2.89
-            }
-            Mode::Cruise(0) => PROBE,
+            Mode::Start => START,
             Mode::Cruise(_) => CRUISE,
+            Mode::Probe => PROBE,
+            Mode::Climb => CLIMB,
             Mode::Measure { .. } => DRAIN,
         };
         let rate = self.rate();
@@ -314,16 +328,21 @@ impl Controller {
         let path = (rate * delay.as_secs_f64() * gain) as u64;
         let slack = match self.mode {
             Mode::Measure { .. } => 0,
-            _ => (rate * SLACK.as_secs_f64()) as u64 + SLACK_PACKETS * self.mtu,
+            _ => self.slack(rate),
         };
         let wanted = (path + slack).max(MIN_PACKETS * self.mtu);
         self.window = if self.mode == Mode::Start { self.window.max(wanted) } else { wanted };
     }
 
+    /// Bytes more than the path holds.
+    fn slack(&self, rate: f64) -> u64 {
+        (rate * SLACK.as_secs_f64()).min(SLACK_BYTES) as u64 + SLACK_PACKETS * self.mtu
+    }
+
     /// Drops what concerns packets so old that they are lost, whatever becomes of them.
     fn forget(&mut self, acked: Instant) {
         let Some((delay, _)) = self.delay else { return };
-        let kept = delay * 3 + Duration::from_secs(1);
+        let kept = delay * 2 + DELAY_TIME;
         while self.sent.len() > 1 && self.sent[1].at + kept < acked {
             self.sent.pop_front();
         }
@@ -335,8 +354,8 @@ impl congestion::Controller for Controller {
         self.left(now);
     }
 
-    fn on_ack(&mut self, now: Instant, sent: Instant, bytes: u64, _limited: bool, _rtt: &RttEstimator) {
-        self.arrived(now, sent, bytes);
+    fn on_ack(&mut self, _now: Instant, sent: Instant, bytes: u64, _limited: bool, _rtt: &RttEstimator) {
+        self.arrived(sent, bytes);
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, _largest: Option<u64>) {
@@ -373,5 +392,138 @@ impl congestion::Controller for Controller {
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use quinn_proto::congestion::Controller as _;
+
+    const PACKET: u64 = 1200;
+    const ONE_WAY: Duration = Duration::from_millis(25);
+
+    /// A line between a sender with endless data and a receiver that acknowledges each packet.
+    struct Line {
+        controller: Controller,
+        now: Instant,
+        free: Instant,
+        /// Packets under way: when they left, when their fate is known, and whether they arrived.
+        under_way: VecDeque<(Instant, Instant, bool)>,
+        sent: u64,
+        delivered: u64,
+        longest_queue: Duration,
+    }
+
+    impl Line {
+        fn new() -> Self {
+            let now = Instant::now();
+            Self {
+                controller: Controller::new(now, PACKET as u16),
+                now,
+                free: now,
+                under_way: VecDeque::new(),
+                sent: 0,
+                delivered: 0,
+                longest_queue: Duration::ZERO,
+            }
+        }
+
+        /// Runs the line for some seconds at a rate in bit/s with room for `queue` packets, losing one packet in
+        /// `losing`. Gives the share of the rate that arrived.
+        fn run(&mut self, seconds: u64, rate: u64, queue: u32, losing: u64) -> f64 {
+            let end = self.now + Duration::from_secs(seconds);
+            let time = Duration::from_secs_f64(PACKET as f64 * 8.0 / rate as f64);
+            (self.delivered, self.longest_queue) = (0, Duration::ZERO);
+            while self.now < end {
+                while (self.under_way.len() as u64 + 1) * PACKET <= self.controller.window() {
+                    self.send(time, queue, losing);
+                }
+                let Some((left, known, arrived)) = self.under_way.pop_front() else { break };
+                self.now = self.now.max(known);
+                let in_flight = self.under_way.len() as u64 * PACKET;
+                if arrived {
+                    self.delivered += PACKET;
+                    self.controller.arrived(left, PACKET);
+                    self.controller.all_arrived(self.now, in_flight, false);
+                } else {
+                    self.controller.on_congestion_event(self.now, left, false, PACKET);
+                }
+            }
+            self.delivered as f64 * 8.0 / (rate * seconds) as f64
+        }
+
+        fn send(&mut self, time: Duration, queue: u32, losing: u64) {
+            self.sent += 1;
+            self.controller.left(self.now);
+            let start = self.free.max(self.now);
+            let wait = start - self.now;
+            let room = wait < time * queue;
+            if room {
+                self.free = start + time;
+                self.longest_queue = self.longest_queue.max(wait);
+            }
+            // A loss shows by the packets after it.
+            let known = self.free + 2 * ONE_WAY;
+            self.under_way.push_back((self.now, known, room && !self.sent.is_multiple_of(losing)));
+        }
+    }
+
+    #[test]
+    fn random_losses_cost_no_more_than_themselves() {
+        for losing in [u64::MAX, 50, 20] {
+            let mut line = Line::new();
+            line.run(2, 10_000_000, 25, losing);
+            let share = line.run(20, 10_000_000, 25, losing);
+            let best = 1.0 - 1.0 / losing as f64;
+            assert!(share > 0.97 * best, "1 in {losing}: {share:.3}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_slows_down_is_followed_without_a_standing_queue() {
+        let mut line = Line::new();
+        line.run(5, 8_000_000, 1000, u64::MAX);
+        line.run(2, 800_000, 1000, u64::MAX);
+        let share = line.run(5, 800_000, 1000, u64::MAX);
+        assert!(share > 0.95, "{share:.3}");
+        assert!(line.longest_queue < Duration::from_millis(150), "{:?}", line.longest_queue);
+        line.run(2, 8_000_000, 1000, u64::MAX);
+        let share = line.run(5, 8_000_000, 1000, u64::MAX);
+        assert!(share > 0.95, "{share:.3}");
+    }
+
+    #[test]
+    fn the_estimates_are_those_of_the_line() {
+        let mut line = Line::new();
+        line.run(25, 20_000_000, 100, 50);
+        let rate = line.controller.rate() * 8.0;
+        assert!((19e6..21e6).contains(&rate), "{rate}");
+        let delay = line.controller.delay().expect("measured");
+        assert!((2 * ONE_WAY..2 * ONE_WAY * 6 / 5).contains(&delay), "{delay:?}");
+    }
+
+    #[test]
+    fn a_sender_with_little_to_send_keeps_its_window() {
+        let mut line = Line::new();
+        line.run(5, 10_000_000, 25, u64::MAX);
+        let before = line.controller.rate();
+        line.under_way.clear();
+        for _ in 0..100 {
+            line.controller.left(line.now);
+            let left = line.now;
+            line.now += 2 * ONE_WAY;
+            line.controller.arrived(left, 100);
+            line.controller.all_arrived(line.now, 0, true);
+        }
+        assert!(line.controller.rate() > 0.9 * before);
+    }
+
+    #[test]
+    fn the_window_never_closes() {
+        let mut line = Line::new();
+        line.run(5, 10_000_000, 25, u64::MAX);
+        line.run(20, 20_000, 2, 2);
+        assert!(line.controller.window() >= MIN_PACKETS * PACKET);
     }
 }

@@ -19,6 +19,7 @@
 //! # Ok::<(), aecodec_proto::Error>(())
 //! ```
 
+pub mod congestion;
 mod error;
 pub mod figures;
 pub mod framing;
