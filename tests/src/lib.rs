@@ -1,5 +1,8 @@
 //! Tests across crates live in `tests/`; here is what they share: generated pictures, and short ways to code them.
 
+pub mod impair;
+pub mod link;
+pub mod memory_net;
 mod photo;
 
 pub use photo::{Random, mask, photo};
