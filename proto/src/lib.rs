@@ -26,6 +26,7 @@ pub mod framing;
 pub mod identity;
 mod key;
 mod limits;
+pub mod live;
 pub mod message;
 pub mod parts;
 pub mod receiver;

@@ -60,14 +60,7 @@ pub(super) struct Cpu {
 
 impl Default for Cpu {
     fn default() -> Self {
-        Self {
-            encode: FIRST,
-            decode: FIRST,
-            scale: None,
-            changed: Duration::ZERO,
-            hold: HOLD,
-            rose: false,
-        }
+        Self { encode: FIRST, decode: FIRST, scale: None, changed: Duration::ZERO, hold: HOLD, rose: false }
     }
 }
 

@@ -81,13 +81,13 @@ impl Delivery {
     }
 
     /// While something is under way, silence lowers the estimate before any sample can: `since` is when the oldest of it
-    /// could have been acknowledged, `largest` the most bytes that one acknowledgement waits for.
-    pub fn silence(&mut self, now: Duration, since: Duration, largest: f64, rtt: Duration) {
-        // A lost packet takes a round trip to repair, which says nothing about the rate.
+    /// could have been acknowledged, `next` the bytes of the next part.
+    pub fn silence(&mut self, now: Duration, since: Duration, next: f64, rtt: Duration) {
+        // A lost packet takes time to repair, which says nothing about the rate.
         let silent = now.saturating_sub(since.max(self.last));
-        let counted = silent.saturating_sub(rtt / 2 + Duration::from_millis(10)).as_secs_f64();
+        let counted = silent.saturating_sub(rtt / 4 + Duration::from_millis(10)).as_secs_f64();
         if counted > 0.0 {
-            self.rate = self.rate.min(largest.max(ENOUGH) / counted).max(LEAST);
+            self.rate = self.rate.min(next.max(ENOUGH) / counted).max(LEAST);
         }
     }
 

@@ -35,15 +35,16 @@ use aecodec::Quality;
 
 use crate::message::Shown;
 use bucket::Bucket;
-pub use cpu::Scale;
 use cpu::Cpu;
+pub use cpu::Scale;
 use delivery::Delivery;
 use size::Sizes;
 
-/// Share of the path that frames fill; the rest absorbs what the estimate cannot know.
-const USED: f64 = 0.85;
+/// Share of the path that frames fill. The rest is for what the estimate cannot know; and what is in the network when the path
+/// falls to a tenth keeps it busy for ten times as long, so that more of it would be a stall.
+const USED: f64 = 0.65;
 /// One frame in [`PROBE_EVERY`] asks for this much, to find out whether the path carries more.
-const PROBED: f64 = 1.2;
+const PROBED: f64 = 0.85;
 const PROBE_EVERY: u64 = 8;
 /// Share of a frame's bytes that its coarse picture takes, about.
 const COARSE: f64 = 0.4;
@@ -216,7 +217,9 @@ impl Controller {
         let used = now.saturating_sub(captured) + rtt / 2 + MARGIN;
         let coding = self.cpu.encode(pixels * scale.area()) + self.cpu.decode(pixels * scale.area());
         let left = self.config.deadline.saturating_sub(used).saturating_sub(coding).as_secs_f64();
-        let backlog = self.backlog(rate);
+        // What drains while this frame is encoded is not in its way.
+        let encode = self.cpu.encode(pixels * scale.area()).as_secs_f64();
+        let backlog = (self.backlog(rate) - rate * encode).max(0.0);
         self.frames += 1;
         let probe = self.frames.is_multiple_of(PROBE_EVERY) && backlog == 0.0;
         let share = if probe { PROBED } else { USED };
@@ -237,8 +240,7 @@ impl Controller {
         }
         let (quality, scale) = chosen;
         let least = self.sizes.bytes(self.config.worst, pixels * Scale::SMALLEST.area());
-        let silent = self.last_sent.is_none_or(|sent| now.saturating_sub(sent) >= SILENCE);
-        if budget < 0.5 * least && !silent {
+        if budget < 0.5 * least && !self.silent(now) {
             return Decision::Drop;
         }
         self.coding = Some((quality, pixels * scale.area()));
@@ -292,7 +294,12 @@ impl Controller {
             let left = self.config.deadline.saturating_sub(used).as_secs_f64();
             let rate = self.rate(now);
             let fits = (rate * left - self.backlog(rate)).max(0.0);
-            count = prefix(parts, fits).max(2).min(parts.len());
+            let late = self.outstanding() > 0 && !self.silent(now);
+            count = prefix(parts, fits);
+            if count < 2 {
+                // A coarse picture that comes late only keeps the next one waiting.
+                count = if late { 0 } else { parts.len().min(2) };
+            }
         }
         if let Some(bucket) = &mut self.bucket {
             // Blocking has waited for room already; the guess that it waited for may have been too small.
@@ -395,8 +402,25 @@ impl Controller {
         self.config.deadline.saturating_sub(self.rtt() / 2 + MARGIN)
     }
 
+    /// Whether nothing was sent for so long that something must be.
+    fn silent(&self, now: Duration) -> bool {
+        self.last_sent.is_none_or(|sent| now.saturating_sub(sent) >= SILENCE)
+    }
+
     fn outstanding(&self) -> u64 {
         self.flights.iter().flat_map(|flight| &flight.parts).map(|&part| u64::from(part)).sum()
+    }
+
+    /// Bytes of the part that should be acknowledged next: coarse pictures go first, then passes in the order of frames.
+    fn next(&self) -> u32 {
+        let part = |coarse: bool| {
+            let of = move |flight: &Flight| {
+                let (head, tail) = flight.parts.split_at(flight.parts.len().min(2));
+                if coarse { head } else { tail }.iter().copied().find(|&bytes| bytes > 0)
+            };
+            self.flights.iter().find_map(of)
+        };
+        part(true).or_else(|| part(false)).unwrap_or(0)
     }
 
     /// Bytes that wait, beyond those that any use of the path has under way.
@@ -409,8 +433,7 @@ impl Controller {
         let rtt = self.rtt();
         let waiting = self.flights.iter().filter(|flight| flight.parts.iter().any(|&part| part > 0));
         if let Some(since) = waiting.map(|flight| flight.sent + rtt).min() {
-            let largest = self.flights.iter().flat_map(|flight| &flight.parts).max().copied().unwrap_or(0);
-            self.delivery.silence(now, since, largest.into(), rtt);
+            self.delivery.silence(now, since, self.next().into(), rtt);
         }
         self.bounded_rate()
     }
@@ -418,9 +441,9 @@ impl Controller {
     /// Bytes a second, by the last that was heard.
     fn bounded_rate(&self) -> f64 {
         // A window that the application has not filled does not grow, so it bounds loosely only.
-        let window = self.path.map_or(f64::INFINITY, |path| {
-            2.0 * path.window as f64 / path.rtt.as_secs_f64().max(0.001)
-        });
+        let window = self
+            .path
+            .map_or(f64::INFINITY, |path| 2.0 * path.window as f64 / path.rtt.as_secs_f64().max(0.001));
         self.delivery.rate().min(window).max(delivery::LEAST)
     }
 }
