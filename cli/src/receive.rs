@@ -4,18 +4,24 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Instant;
 
+use aecodec::files::Format;
 use aecodec_proto::figures::Total;
 use aecodec_proto::receiver::Models;
 use aecodec_proto::{Identity, Ticket};
+use aecodec_receiver::decode::{Finished, PoolOptions};
 use aecodec_receiver::listener::{Event, Options, Receiver};
+use aecodec_receiver::metrics::Metrics;
+use aecodec_receiver::notify::Notifier;
 use aecodec_receiver::peers::{Kind, Peers};
-use aecodec_receiver::{Inbox, InboxOptions};
+use aecodec_receiver::preview::PreviewOptions;
+use aecodec_receiver::store::Store;
+use aecodec_receiver::{Inbox, InboxOptions, Stages};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::failure::Exit;
-use crate::report::{Reporter, Stream, Style, warn};
+use crate::report::{Reporter, Stream, Style, grouped, warn};
 use crate::{pairing, runtime};
 
 /// Folder of a receiver's own files, below that of the pictures.
@@ -40,17 +46,62 @@ pub struct Args {
     /// Name of this host that senders see [default: the host's name]
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Take models that this build does not know from senders
+    /// Decode each picture to a file of this format beside its .aec
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "no_decode")]
+    decode: Option<DecodeTo>,
+    /// Keep the .aec files alone (what it does unless told)
+    #[arg(long)]
+    no_decode: bool,
+    /// Show each picture while it arrives, as NAME.preview.jpg
+    #[arg(long)]
+    preview: bool,
+    /// Bring each .aec to s3://bucket/prefix or file:///folder before its receipt; the environment holds the
+    /// credentials (AWS_ACCESS_KEY_ID and so on)
+    #[arg(long, value_name = "URL")]
+    store: Option<String>,
+    /// Announce each picture on nats://host:port/subject (JetStream)
+    #[arg(long, value_name = "URL")]
+    notify: Option<String>,
+    /// Serve figures for Prometheus on http://ADDR/metrics
+    #[arg(long, value_name = "ADDR:PORT")]
+    metrics: Option<SocketAddr>,
+    /// Decode with the model of this .aem file too
+    #[arg(long, value_name = "FILE")]
+    model: Vec<PathBuf>,
+    /// Take models that are not known here from senders
     #[arg(long)]
     accept_models: bool,
+    /// Threads that decode; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
 }
 
+/// Formats that pictures are decoded to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum DecodeTo {
+    Png,
+    #[value(alias = "jpeg")]
+    Jpg,
+    Webp,
+}
+
+impl From<DecodeTo> for Format {
+    fn from(to: DecodeTo) -> Self {
+        match to {
+            DecodeTo::Png => Self::Png,
+            DecodeTo::Jpg => Self::Jpeg,
+            DecodeTo::Webp => Self::WebP,
+        }
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   aecodec receive --out inbox/
+  aecodec receive --out inbox/ --decode png --preview
   aecodec receive --out inbox/ --reusable --advertise photos.example.org
 
 The ticket that it prints lets one sender in, or any number with --reusable: hand it over as you would a password.
@@ -59,9 +110,14 @@ Senders that were here before come in by their key. Stop it with Ctrl-C; nothing
 pub fn run(args: &Args) -> Result<Exit> {
     let style = if args.json { Style::Json } else { Style::Text };
     let reporter = Reporter { stream: Stream::Stdout, style };
+    let store = args.store.as_deref().map(Store::open).transpose()?;
+    let notifier = args.notify.as_deref().map(Notifier::parse).transpose()?;
+    let decode = args.decode.map(Format::from);
     let mut inbox = InboxOptions::default();
     inbox.out.clone_from(&args.out);
+    (inbox.decode, inbox.upload, inbox.notify) = (decode, store.is_some(), notifier.is_some());
     let inbox = Inbox::open(inbox)?;
+    let models = aecodec_receiver::Models::open(&args.out, &args.model)?;
     let peers = Peers::open(&args.out)?;
     let identity = Identity::load_or_create(&args.out.join(STATE).join(KEY))?;
     let mut options = Options::default();
@@ -69,29 +125,51 @@ pub fn run(args: &Args) -> Result<Exit> {
     options.models = if args.accept_models { Models::Accept } else { Models::Refuse };
     runtime::run(async |stop| {
         let (events, told) = mpsc::unbounded_channel();
+        let metrics = args.metrics.map(Metrics::serve).transpose()?.unwrap_or_default();
+        let mut stages = Stages::new(models, metrics.clone(), events.clone());
+        if let Some(format) = decode {
+            let mut pool = PoolOptions::default();
+            (pool.format, pool.threads) = (format, args.threads);
+            stages.decode(&inbox, pool)?;
+        }
+        if args.preview {
+            stages.preview(&inbox, PreviewOptions::default())?;
+        }
+        if let Some(store) = store.clone() {
+            stages.upload(store);
+        }
         let receiver = bind(args.listen, &peers, |listen| {
-            Receiver::bind(
-                listen,
-                identity.clone(),
-                inbox.clone(),
-                peers.clone(),
-                options.clone(),
-                events.clone(),
-            )
+            let (identity, inbox, peers) = (identity.clone(), inbox.clone(), peers.clone());
+            Receiver::bind(listen, identity, inbox, peers, options.clone(), stages.clone(), events.clone())
         })?;
-        drop(events);
+        let mut beside = tokio::task::JoinSet::new();
+        if args.metrics.is_some() {
+            let (inbox, pool) = (inbox.clone(), stages.pool().cloned());
+            beside.spawn(async move { metrics.watch(inbox, pool).await });
+        }
+        if let Some(notifier) = notifier {
+            let (inbox, events) = (inbox.clone(), events.clone());
+            beside.spawn(async move {
+                let trouble = |error: &aecodec_receiver::Error| {
+                    let _ = events.send(Event::Trouble { what: "NATS", error: error.to_string() });
+                };
+                notifier.run(inbox, store, trouble).await;
+            });
+        }
+        drop((events, stages));
         let bound = receiver.address()?;
         let kind = args.reusable.then_some(Kind::Reusable);
         let ticket = pairing::ticket(&peers, &identity, pairing::addresses(&args.advertise, bound), kind)?;
         pairing::keep(&peers, &ticket, bound.port())?;
         announce(args, &reporter, &ticket)?;
-        let (shown, ()) = tokio::join!(show(told, &reporter), watched(receiver, stop));
+        let running = async {
+            receiver.run(stop).await;
+            // Their news are over with the receiver's.
+            beside.shutdown().await;
+        };
+        let (shown, ()) = tokio::join!(show(told, &reporter), running);
         shown
     })
-}
-
-async fn watched(receiver: Receiver, stop: watch::Receiver<bool>) {
-    receiver.run(stop).await;
 }
 
 /// Binds the port that was asked for, or that of last time, or the usual one, or any.
@@ -175,12 +253,48 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 warn("declined", &format!("{name}: {reason}"));
                 json_line(reporter, json!({ "event": "declined", "name": name, "reason": reason }))?;
             }
+            Event::Previewed(shown) => {
+                let json = json!({ "event": "preview", "name": shown.name, "path": shown.path, "passes": shown.passes, "bytes": shown.bytes });
+                let text = format!("{}  preview of {} bytes", shown.name, grouped(shown.bytes));
+                reporter.result(&text, &json)?;
+            }
+            Event::Decoded(finished) => decoded(&finished, reporter)?,
+            Event::Trouble { what, error } => {
+                warn("notice", &format!("{what}: {error}; trying again"));
+                json_line(reporter, json!({ "event": "trouble", "what": what, "error": error }))?;
+            }
             _ => {}
         }
     }
     total.elapsed = began.elapsed().as_millis() as u64;
     reporter.result(&total.to_string(), &object("total", serde_json::to_value(&total)?))?;
     Ok(Exit::Done)
+}
+
+fn decoded(finished: &Finished, reporter: &Reporter) -> Result<()> {
+    let name = &finished.stored.name;
+    match &finished.result {
+        Ok(decoded) => {
+            for notice in &decoded.notices {
+                warn("notice", &format!("{name}: {notice}"));
+            }
+            let exact = match decoded.hash_matches {
+                Some(true) => "exactly as the sender saw it",
+                Some(false) => "NOT as the sender saw it",
+                None => "damaged",
+            };
+            let took = decoded.took.as_secs_f64() * 1e3;
+            let json = json!({ "event": "decoded", "name": name, "path": decoded.path, "exact": decoded.hash_matches, "decode_ms": took });
+            reporter.result(
+                &format!("{name} -> {}  {exact}  decoded in {took:.0} ms", decoded.path.display()),
+                &json,
+            )
+        }
+        Err(error) => {
+            warn("error", &format!("{name}: {error}"));
+            json_line(reporter, json!({ "event": "undecoded", "name": name, "error": error.to_string() }))
+        }
+    }
 }
 
 /// Only where lines are read by programs; people have read it on stderr.

@@ -14,8 +14,11 @@ use quinn::{Connection, ConnectionError, Endpoint, Incoming, VarInt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::decode::Finished;
 use crate::inbox::Stored;
 use crate::peers::Invitation;
+use crate::preview::Shown;
+use crate::stages::Stages;
 use crate::{Error, Inbox, Peers, Result, session};
 
 /// Beyond this many handshakes a newcomer has to show first that its address is its own.
@@ -86,6 +89,17 @@ pub enum Event {
     },
     /// A picture is stored, or was.
     Arrived(Arrived),
+    /// A preview of a picture that is arriving.
+    Previewed(Shown),
+    /// A picture was decoded, or could not be.
+    Decoded(Finished),
+    /// Something beside the pictures does not work; it is tried again.
+    Trouble {
+        /// What.
+        what: &'static str,
+        /// How it fails.
+        error: String,
+    },
     /// A picture is not taken.
     Declined {
         /// Its name.
@@ -121,6 +135,7 @@ pub(crate) struct Shared {
     pub inbox: Inbox,
     pub peers: Peers,
     pub options: Options,
+    pub stages: Stages,
     pub events: mpsc::UnboundedSender<Event>,
     /// Senders that are here, one entry a connection.
     present: Mutex<Vec<PublicKey>>,
@@ -137,13 +152,15 @@ impl Receiver {
         inbox: Inbox,
         peers: Peers,
         options: Options,
+        stages: Stages,
         events: mpsc::UnboundedSender<Event>,
     ) -> Result<Self> {
         let strangers = Arc::new(Gate { peers: peers.clone(), verdict: Mutex::default() });
         let config = transport::server(&identity, strangers).map_err(Error::Proto)?;
         let endpoint = Endpoint::server(config, listen).map_err(|source| Error::Bind { listen, source })?;
         let present = Mutex::default();
-        Ok(Self { endpoint, shared: Arc::new(Shared { identity, inbox, peers, options, events, present }) })
+        let shared = Shared { identity, inbox, peers, options, stages, events, present };
+        Ok(Self { endpoint, shared: Arc::new(shared) })
     }
 
     /// The address that it is bound to.
@@ -228,10 +245,13 @@ impl Drop for Present {
 
 /// One newcomer, from its first packet to its last.
 async fn enter(incoming: Incoming, shared: Arc<Shared>) {
-    let address = incoming.remote_address();
+    let address = plain(incoming.remote_address());
     // A gate of its own, so that what it says can be put beside the address.
     let gate = Arc::new(Gate { peers: shared.peers.clone(), verdict: Mutex::default() });
-    let refused = |reason: String| shared.tell(Event::Refused { address, reason });
+    let refused = |reason: String| {
+        shared.stages.metrics().refused("handshake");
+        shared.tell(Event::Refused { address, reason });
+    };
     let config = match transport::server(&shared.identity, gate.clone()) {
         Ok(config) => Arc::new(config),
         Err(error) => return refused(error.to_string()),
@@ -249,6 +269,11 @@ async fn enter(incoming: Incoming, shared: Arc<Shared>) {
         return refused("it presented no key".into());
     };
     session::serve(connection, key, entry, &shared).await;
+}
+
+/// An IPv4 address as such, even where the socket serves both families.
+pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// A failed handshake in words.

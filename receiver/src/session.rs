@@ -10,7 +10,7 @@ use aecodec_proto::message::{Enrol, Offer, Stored as When, ToReceiver, ToSender}
 use aecodec_proto::parts::{STREAM_HEADER_MAX, StreamHeader};
 use aecodec_proto::receiver::{Entry, Output, Session};
 use aecodec_proto::tls::ENROL_LABEL;
-use aecodec_proto::{Close, PublicKey, Violation};
+use aecodec_proto::{Close, Hash, PublicKey, Violation};
 use bytes::BytesMut;
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt};
 use tokio::task::JoinSet;
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::error::Refusal;
 use crate::inbox::{Begin, Stored};
-use crate::listener::{Arrived, Event, Shared};
+use crate::listener::{Arrived, Event, Shared, plain};
 use crate::peers::Enrolled;
 use crate::transfer::Transfer;
 use crate::{Error, Result};
@@ -28,7 +28,7 @@ const TRIES: u8 = 2;
 
 /// Serves a sender that the handshake has let in, until it is gone.
 pub(crate) async fn serve(connection: Connection, key: PublicKey, entry: Entry, shared: &Arc<Shared>) {
-    let address = connection.remote_address();
+    let address = plain(connection.remote_address());
     let Some(_present) = shared.count(key) else {
         connection.close(VarInt::from_u32(Close::Trouble as u32), b"too many connections of this sender");
         return shared.tell(Event::Refused { address, reason: "it has too many connections".into() });
@@ -46,6 +46,12 @@ pub(crate) async fn serve(connection: Connection, key: PublicKey, entry: Entry, 
         End::Trouble(error) => (Close::Trouble, error.to_string()),
     };
     connection.close(VarInt::from_u32(close as u32), reason.as_bytes());
+    let kind = match close {
+        Close::NotAdmitted => "not admitted",
+        Close::Violation => "violation",
+        _ => "trouble",
+    };
+    shared.stages.metrics().refused(kind);
     shared.tell(Event::Refused { address, reason });
 }
 
@@ -67,7 +73,9 @@ fn closed(error: &ConnectionError) -> String {
     match error {
         ConnectionError::ApplicationClosed(close) => match Close::of(close.error_code.into_inner()) {
             Some(Close::Done) => "everything is settled".into(),
-            _ => String::from_utf8_lossy(&close.reason).chars().filter(|c| !c.is_control()).take(200).collect(),
+            _ => {
+                String::from_utf8_lossy(&close.reason).chars().filter(|c| !c.is_control()).take(200).collect()
+            }
         },
         ConnectionError::LocallyClosed => "this end is shutting down".into(),
         ConnectionError::TimedOut => "nothing was heard of it any more".into(),
@@ -82,7 +90,6 @@ struct Arriving {
     transfer: Option<Arc<Transfer>>,
     tries: u8,
     last_byte: Option<Duration>,
-    first_preview: Option<Duration>,
 }
 
 /// Something that a task has finished.
@@ -92,6 +99,7 @@ enum Done {
     LookedUp(u64, Result<Begin>),
     Part(u64, u32, Result<()>),
     Completed(u64, Result<Stored>),
+    Model(Hash, Result<()>),
     Enrolled(Result<(Enrolled, PublicKey)>, String),
     /// A stream has no use any more.
     Nothing,
@@ -107,6 +115,10 @@ struct Served {
     session: Session,
     arriving: HashMap<u64, Arriving>,
     tasks: JoinSet<std::result::Result<Done, End>>,
+    /// The model that was announced last and has not come.
+    model: Option<(Hash, u32)>,
+    /// Pictures that wait for a model.
+    undecoded: HashMap<Hash, Vec<Stored>>,
     wire: Wire,
 }
 
@@ -123,6 +135,8 @@ impl Served {
             session,
             arriving: HashMap::new(),
             tasks: JoinSet::new(),
+            model: None,
+            undecoded: HashMap::new(),
             wire: Wire::default(),
         }
     }
@@ -139,7 +153,8 @@ impl Served {
         let limits = self.shared.options.limits.clone();
         let slow = |waiting| Violation::Slow { waiting, seconds: limits.hello.as_secs() };
         let opened = timeout(limits.hello, self.connection.accept_bi()).await;
-        let (mut control, mut stream) = opened.map_err(|_| slow("the control stream"))?.map_err(End::Closed)?;
+        let (mut control, mut stream) =
+            opened.map_err(|_| slow("the control stream"))?.map_err(End::Closed)?;
         let _ = control.set_priority(i32::MAX);
         let greeting = tokio::time::sleep(limits.hello);
         tokio::pin!(greeting);
@@ -184,6 +199,7 @@ impl Served {
                 Output::Greeted { label } => self.greeted(label, Enrolled::Before),
                 Output::LookUp(offer) => self.look_up(offer),
                 Output::Complete(id) => self.complete(id),
+                Output::Model { hash, bytes } => self.model = Some((hash, bytes as u32)),
                 _ => {}
             }
         }
@@ -195,7 +211,9 @@ impl Served {
         match timeout(stall, control.write_all(&framing::encode(message))).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Closed(self.connection.closed().await)),
-            Err(_) => Err(Violation::Slow { waiting: "reading the answers", seconds: stall.as_secs() }.into()),
+            Err(_) => {
+                Err(Violation::Slow { waiting: "reading the answers", seconds: stall.as_secs() }.into())
+            }
         }
     }
 
@@ -227,7 +245,7 @@ impl Served {
         self.shared.tell(Event::Connected {
             peer,
             name: self.name.clone(),
-            address: self.connection.remote_address(),
+            address: plain(self.connection.remote_address()),
             enrolled: enrolled == Enrolled::Now,
         });
     }
@@ -240,22 +258,44 @@ impl Served {
             transfer: None,
             tries: 0,
             last_byte: None,
-            first_preview: None,
         };
         self.arriving.insert(id, arriving);
+        if !self.shared.stages.can_decode(&offer.model) {
+            self.session.need_model(offer.model);
+        }
         self.begin(id, offer);
     }
 
     fn begin(&mut self, id: u64, offer: Offer) {
         let (inbox, peer) = (self.shared.inbox.clone(), self.peer);
-        self.tasks.spawn_blocking(move || Ok(Done::LookedUp(id, inbox.begin(&peer, &offer))));
+        let shared = self.shared.clone();
+        self.tasks.spawn(async move {
+            let looked_up = tokio::task::spawn_blocking(move || inbox.begin(&peer, &offer)).await;
+            let begin = looked_up.unwrap_or_else(|error| Err(Error::thread(&error)));
+            let begin = match begin {
+                // Its receipt may not have come through before the upload did.
+                Ok(Begin::Already(stored)) => shared.stages.stored_before(&shared.inbox, &stored).await,
+                other => other,
+            };
+            Ok(Done::LookedUp(id, begin))
+        });
     }
 
     fn complete(&mut self, id: u64) {
         let Some(arriving) = self.arriving.get_mut(&id) else { return };
         arriving.last_byte = Some(arriving.since.elapsed());
         let Some(transfer) = arriving.transfer.clone() else { return };
-        self.tasks.spawn_blocking(move || Ok(Done::Completed(id, transfer.complete())));
+        let shared = self.shared.clone();
+        self.tasks.spawn(async move {
+            let stages = shared.stages.clone();
+            let completed = tokio::task::spawn_blocking(move || stages.complete(&transfer)).await;
+            let stored = completed.unwrap_or_else(|error| Err(Error::thread(&error)));
+            let stored = match stored {
+                Ok(stored) => shared.stages.stored(&shared.inbox, &stored).await.map(|()| stored),
+                Err(error) => Err(error),
+            };
+            Ok(Done::Completed(id, stored))
+        });
     }
 
     fn done(&mut self, done: Done) -> std::result::Result<(), End> {
@@ -272,7 +312,9 @@ impl Served {
             Done::Part(id, part, Ok(())) => self.session.part_done(id, part),
             Done::Completed(id, Ok(stored)) => self.arrived(id, stored, When::Now),
             Done::Completed(id, Err(Error::WrongHash { .. })) if self.again(id) => {}
-            Done::LookedUp(id, Err(error)) | Done::Part(id, _, Err(error)) | Done::Completed(id, Err(error)) => {
+            Done::LookedUp(id, Err(error))
+            | Done::Part(id, _, Err(error))
+            | Done::Completed(id, Err(error)) => {
                 self.declined(id, error)?;
             }
             Done::Enrolled(Ok((enrolled, key)), label) => {
@@ -281,6 +323,15 @@ impl Served {
                 self.session.admit();
                 self.greeted(label, enrolled);
             }
+            Done::Model(hash, Ok(())) => {
+                let waiting = self.undecoded.remove(&hash).unwrap_or_default();
+                let stages = self.shared.stages.clone();
+                self.tasks.spawn(async move {
+                    stages.model_came(waiting).await.map_err(End::Trouble)?;
+                    Ok(Done::Nothing)
+                });
+            }
+            Done::Model(_, Err(error)) => return Err(End::Trouble(error)),
             Done::Enrolled(Err(error), _) => return Err(End::NotAdmitted(error.to_string())),
             Done::Nothing => {}
         }
@@ -302,9 +353,15 @@ impl Served {
     /// Gives the receipt.
     fn arrived(&mut self, id: u64, stored: Stored, when: When) {
         let Some(arriving) = self.arriving.remove(&id) else { return };
+        let stages = &self.shared.stages;
+        let preview = arriving.transfer.and_then(|transfer| stages.first_preview(transfer.name()));
+        let first_preview = preview.map(|at| at.saturating_duration_since(arriving.since));
+        if !stages.can_decode(&stored.model) {
+            self.undecoded.entry(stored.model).or_default().push(stored.clone());
+        }
         let last_byte = arriving.last_byte.unwrap_or_default();
         let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
-        let (first_preview, last_byte) = (arriving.first_preview.map(millis), millis(last_byte));
+        let (first_preview, last_byte) = (first_preview.map(millis), millis(last_byte));
         self.session.stored(id, when, first_preview, last_byte);
         let stats = self.connection.stats();
         let wire = Wire {
@@ -328,6 +385,7 @@ impl Served {
             first_preview,
             last_byte,
         };
+        stages.metrics().arrived(&stored, since.bytes);
         self.shared.tell(Event::Arrived(Arrived { stored, from: self.name.clone(), figures }));
     }
 
@@ -349,7 +407,12 @@ impl Served {
     }
 
     /// Reads what a stream carries.
-    fn stream(&mut self, stream: RecvStream, header: StreamHeader, rest: BytesMut) -> std::result::Result<(), End> {
+    fn stream(
+        &mut self,
+        stream: RecvStream,
+        header: StreamHeader,
+        rest: BytesMut,
+    ) -> std::result::Result<(), End> {
         let stall = self.shared.options.limits.stall;
         match header {
             StreamHeader::Part { id, part } => {
@@ -357,17 +420,34 @@ impl Served {
                 let Some(arriving) = self.arriving.get(&id) else { return Ok(()) };
                 let length = self.session.part_begins(id, part)?;
                 let Some(transfer) = arriving.transfer.clone() else { return Ok(()) };
+                let stages = self.shared.stages.clone();
                 self.tasks.spawn(async move {
-                    let Some(bytes) = body(stream, rest, length, stall).await? else { return Ok(Done::Nothing) };
+                    let Some(bytes) = body(stream, rest, length, stall).await? else {
+                        return Ok(Done::Nothing);
+                    };
                     let write = move || {
                         transfer.write(part, 0, &bytes)?;
-                        transfer.part_done(part)
+                        transfer.part_done(part)?;
+                        stages.part(&transfer);
+                        Ok(())
                     };
                     let written = tokio::task::spawn_blocking(write).await;
                     Ok(Done::Part(id, part, written.unwrap_or_else(|error| Err(Error::thread(&error)))))
                 });
             }
-            StreamHeader::Frame { .. } | StreamHeader::Model => {}
+            StreamHeader::Model => {
+                let unexpected = Violation::Unexpected { message: "a model", detail: "none was announced" };
+                let (hash, length) = self.model.take().ok_or(unexpected)?;
+                let models = self.shared.stages.models().clone();
+                self.tasks.spawn(async move {
+                    let Some(bytes) = body(stream, rest, length, stall).await? else {
+                        return Ok(Done::Nothing);
+                    };
+                    let kept = tokio::task::spawn_blocking(move || models.keep(&hash, &bytes)).await;
+                    Ok(Done::Model(hash, kept.unwrap_or_else(|error| Err(Error::thread(&error)))))
+                });
+            }
+            StreamHeader::Frame { .. } => {}
         }
         Ok(())
     }

@@ -179,8 +179,8 @@ async fn send_part(connection: Connection, picture: Arc<Prepared>, part: Part) -
 }
 
 async fn send_model(connection: Connection, bytes: Bytes) -> Result<u64, Cut> {
-    // After everything that is already waiting, the pictures are of more use.
-    send(&connection, StreamHeader::Model, bytes, i32::MIN).await?;
+    // As urgent as a coarse part: without it nothing that arrives can be shown.
+    send(&connection, StreamHeader::Model, bytes, -1).await?;
     Ok(0)
 }
 

@@ -1,0 +1,156 @@
+//! What happens to a picture beside being stored: previews, the object store, decoding, figures for Prometheus.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use aecodec_proto::Hash;
+use tokio::sync::mpsc;
+
+use crate::decode::{Finished, Pool, PoolOptions};
+use crate::listener::Event;
+use crate::metrics::Metrics;
+use crate::preview::{PreviewOptions, Previews, Shown};
+use crate::store::Store;
+use crate::transfer::Transfer;
+use crate::{Begin, Inbox, Models, Result, Stored};
+
+/// The stages of one receiver. Cheap to clone.
+#[derive(Clone)]
+pub struct Stages {
+    models: Models,
+    pool: Option<Pool>,
+    previews: Option<Previews>,
+    store: Option<Store>,
+    metrics: Metrics,
+    events: mpsc::UnboundedSender<Event>,
+    /// When the first preview of a picture was made, by the picture's name.
+    shown: Arc<Mutex<HashMap<String, Instant>>>,
+}
+
+impl fmt::Debug for Stages {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stages").finish_non_exhaustive()
+    }
+}
+
+impl Stages {
+    /// With these models and figures, and nothing else.
+    pub fn new(models: Models, metrics: Metrics, events: mpsc::UnboundedSender<Event>) -> Self {
+        Self { models, pool: None, previews: None, store: None, metrics, events, shown: Arc::default() }
+    }
+
+    /// Decodes what is stored. The inbox must have been opened with the same format.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read, or no thread be started.
+    pub fn decode(&mut self, inbox: &Inbox, options: PoolOptions) -> Result<()> {
+        let (events, metrics) = (self.events.clone(), self.metrics.clone());
+        let report = move |finished: Finished| {
+            if let Ok(decoded) = &finished.result {
+                metrics.decoded(decoded.took);
+            }
+            let _ = events.send(Event::Decoded(finished));
+        };
+        self.pool = Some(Pool::start(inbox, &self.models, options, report)?);
+        Ok(())
+    }
+
+    /// Shows previews of what is arriving.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn preview(&mut self, inbox: &Inbox, options: PreviewOptions) -> Result<()> {
+        let (events, first) = (self.events.clone(), self.shown.clone());
+        let report = move |shown: Shown| {
+            let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+            first.entry(shown.name.clone()).or_insert_with(Instant::now);
+            let _ = events.send(Event::Previewed(shown));
+        };
+        self.previews = Some(Previews::start(inbox, &self.models, options, report)?);
+        Ok(())
+    }
+
+    /// Brings what is stored to an object store, before its receipt.
+    pub fn upload(&mut self, store: Store) {
+        self.store = Some(store);
+    }
+
+    /// The decode pool, if there is one.
+    pub fn pool(&self) -> Option<&Pool> {
+        self.pool.as_ref()
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    pub(crate) fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// Whether pictures of this model can be decoded, as far as anybody wants that.
+    pub(crate) fn can_decode(&self, model: &Hash) -> bool {
+        self.pool.is_none() && self.previews.is_none() || self.models.has(model)
+    }
+
+    /// A part has arrived.
+    pub(crate) fn part(&self, transfer: &Arc<Transfer>) {
+        if let Some(previews) = &self.previews {
+            previews.update(transfer);
+        }
+    }
+
+    /// When the first preview of a picture was made.
+    pub(crate) fn first_preview(&self, name: &str) -> Option<Instant> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
+    }
+
+    /// All of a picture has arrived: checks, flushes and names it. Blocks on the disk.
+    pub(crate) fn complete(&self, transfer: &Transfer) -> Result<Stored> {
+        let stored = transfer.complete();
+        if let Some(previews) = &self.previews {
+            match (&stored, &self.pool) {
+                (Ok(_), Some(_)) => previews.stop(transfer),
+                // A preview that stays behind is a nuisance, no failure.
+                _ => drop(previews.remove(transfer)),
+            }
+        }
+        stored
+    }
+
+    /// A picture is stored. When this returns, it may have its receipt; a full queue of decodes makes it wait, and
+    /// with it the sender.
+    pub(crate) async fn stored(&self, inbox: &Inbox, stored: &Stored) -> Result<()> {
+        self.upload_now(inbox, stored).await?;
+        if let Some(pool) = self.pool.as_ref().filter(|_| self.models.has(&stored.model)) {
+            pool.submit(stored.clone()).await?;
+        }
+        Ok(())
+    }
+
+    /// A picture is stored already: brings it to the object store if that was not done.
+    pub(crate) async fn stored_before(&self, inbox: &Inbox, stored: &Stored) -> Result<Begin> {
+        self.upload_now(inbox, stored).await?;
+        Ok(Begin::Already(stored.clone()))
+    }
+
+    async fn upload_now(&self, inbox: &Inbox, stored: &Stored) -> Result<()> {
+        let Some(store) = &self.store else { return Ok(()) };
+        let trouble = |error: &crate::Error| {
+            let _ = self.events.send(Event::Trouble { what: "object store", error: error.to_string() });
+        };
+        store.ensure(inbox, stored, trouble).await.map(drop)
+    }
+
+    /// A model was brought: what waited for it can be decoded.
+    pub(crate) async fn model_came(&self, waiting: Vec<Stored>) -> Result<()> {
+        if let Some(pool) = &self.pool {
+            for stored in waiting {
+                pool.submit(stored).await?;
+            }
+        }
+        Ok(())
+    }
+}
