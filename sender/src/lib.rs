@@ -3,6 +3,7 @@
 mod connect;
 mod encode;
 mod error;
+pub mod live;
 pub mod outbox;
 pub mod pipeline;
 mod prepared;

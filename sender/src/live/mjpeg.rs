@@ -1,0 +1,173 @@
+//! JPEG pictures one after the other, as cameras and `ffmpeg -f mjpeg` write them.
+//!
+//! A picture is followed from marker to marker, so that the thumbnail in its EXIF data does not count as a picture. Where the
+//! markers make no sense the picture is lost, and the search goes on at the next start of one.
+
+use std::io::{BufRead, Read};
+
+use aecodec::{Picture, files};
+
+use super::{Error, Pipe};
+
+/// Bytes of a picture at most.
+const LARGEST: usize = 64 << 20;
+const SOI: u8 = 0xd8;
+const EOI: u8 = 0xd9;
+const SOS: u8 = 0xda;
+
+/// The next picture.
+pub(super) fn read<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Picture>, Error> {
+    if !find_start(pipe)? {
+        return Ok(None);
+    }
+    let mut bytes = vec![0xff, SOI];
+    follow(pipe, &mut bytes)?;
+    let (picture, _) = files::read(&bytes, &pipe.limits).map_err(|e| pipe.lost(e))?;
+    Ok(Some(picture))
+}
+
+/// Skips everything up to a start of a picture and the start itself; false at the end of the pipe.
+fn find_start<R: Read>(pipe: &mut Pipe<R>) -> Result<bool, Error> {
+    let mut before = 0;
+    while let Some(byte) = pipe.byte()? {
+        if before == 0xff && byte == SOI {
+            return Ok(true);
+        }
+        before = byte;
+    }
+    Ok(false)
+}
+
+/// Appends everything from behind the start of a picture to its end.
+fn follow<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<(), Error> {
+    let mut found = marker(pipe, bytes)?;
+    loop {
+        match found {
+            EOI => return Ok(()),
+            // Markers without content: TEM, and RST outside of a scan.
+            0x01 | 0xd0..=0xd7 => found = marker(pipe, bytes)?,
+            0x00 | SOI => {
+                return Err(damaged(pipe, bytes, format!("the marker ff{found:02x} within a picture")));
+            }
+            kind => {
+                let at = bytes.len();
+                take(pipe, bytes, 2)?;
+                let length = u64::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+                let Some(content) = length.checked_sub(2) else {
+                    return Err(damaged(
+                        pipe,
+                        bytes,
+                        format!("a segment of {length} bytes, expected 2 at least"),
+                    ));
+                };
+                take(pipe, bytes, content)?;
+                found = if kind == SOS { scan(pipe, bytes)? } else { marker(pipe, bytes)? };
+            }
+        }
+    }
+}
+
+/// Reads a marker, which may have any number of ff before it.
+fn marker<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<u8, Error> {
+    take(pipe, bytes, 1)?;
+    match bytes.last() {
+        Some(0xff) => {}
+        other => return Err(damaged(pipe, bytes, format!("the byte {other:02x?}, expected a marker"))),
+    }
+    while bytes.last() == Some(&0xff) {
+        take(pipe, bytes, 1)?;
+    }
+    Ok(bytes.last().copied().unwrap_or(0))
+}
+
+/// Reads coded data up to the marker that ends it, and that marker.
+fn scan<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<u8, Error> {
+    loop {
+        let room = (LARGEST + 1).saturating_sub(bytes.len()) as u64;
+        pipe.reader.by_ref().take(room).read_until(0xff, bytes)?;
+        if bytes.last() != Some(&0xff) {
+            let detail = if bytes.len() > LARGEST { "it has no end" } else { "the pipe ends within it" };
+            return Err(damaged(pipe, bytes, detail.into()));
+        }
+        while bytes.last() == Some(&0xff) {
+            take(pipe, bytes, 1)?;
+        }
+        match bytes.last().copied() {
+            Some(0x00 | 0xd0..=0xd7) => {}
+            other => return Ok(other.unwrap_or(0)),
+        }
+    }
+}
+
+fn take<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, count: u64) -> Result<(), Error> {
+    if bytes.len() as u64 + count > LARGEST as u64 {
+        return Err(damaged(pipe, bytes, format!("it is larger than {LARGEST} bytes")));
+    }
+    let got = pipe.reader.by_ref().take(count).read_to_end(bytes)? as u64;
+    if got < count { Err(damaged(pipe, bytes, "the pipe ends within it".into())) } else { Ok(()) }
+}
+
+/// What is left of the picture is thrown away; the next one is found by its start.
+fn damaged<R: Read>(pipe: &Pipe<R>, bytes: &[u8], detail: String) -> Error {
+    let detail = format!("{detail} (after {} bytes)", bytes.len());
+    pipe.lost(aecodec::Error::Invalid { what: "JPEG", detail })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Format, Frames};
+    use aecodec::files::{self, WriteOptions};
+    use aecodec::{Color, Limits, Metadata, Picture};
+    use proptest::prelude::*;
+
+    fn jpeg(level: u8) -> Vec<u8> {
+        let mut picture = Picture::new(20, 11, Color::Rgb, vec![level; 20 * 11 * 3]).expect("a picture");
+        // A thumbnail: markers of a picture within a segment.
+        let exif = [&b"II*\0\x08\0\0\0\0\0\0\0\0\0"[..], b"\xff\xd8\xff\xda\0\x02\xff\xd9"].concat();
+        picture.metadata = Metadata { exif: Some(exif), ..Metadata::default() };
+        files::write(&picture, files::Format::Jpeg, &WriteOptions::default()).expect("a file").0
+    }
+
+    fn levels(pipe: &[u8]) -> (Vec<u8>, usize) {
+        let mut frames = Frames::new(Format::Mjpeg, pipe, Limits::default());
+        let (mut found, mut lost) = (Vec::new(), 0);
+        loop {
+            match frames.read() {
+                Ok(Some(picture)) => found.push(picture.samples[0]),
+                Ok(None) => return (found, lost),
+                Err(error) => {
+                    assert!(error.is_passing(), "{error}");
+                    lost += 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pictures_are_found_whatever_lies_between_them() {
+        let pipe =
+            [&jpeg(10)[..], b"--boundary\r\nContent-Length: 7\r\n\r\n", &jpeg(90), &jpeg(200)].concat();
+        let (found, lost) = levels(&pipe);
+        assert!(found.len() == 3 && lost == 0);
+        assert!(found.iter().zip([10, 90, 200]).all(|(a, b)| a.abs_diff(b) <= 2), "{found:?}");
+    }
+
+    #[test]
+    fn a_picture_that_is_cut_costs_no_more_than_a_segment_after_it() {
+        let whole = jpeg(60);
+        // A length whose first byte is the last before the cut takes 64 KiB with it.
+        let rest = [jpeg(100).repeat(70_000 / whole.len()), jpeg(200)].concat();
+        for end in (2..whole.len()).step_by(29) {
+            let (found, _) = levels(&[&whole[..end], &rest].concat());
+            assert!(found.last().is_some_and(|v| v.abs_diff(200) <= 2), "{end}: {found:?}");
+        }
+        assert_eq!(levels(&whole[..whole.len() - 1]), (vec![], 1));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_end(bytes in proptest::collection::vec(prop_oneof![Just(0xff_u8), Just(0xd8), Just(0xda), any::<u8>()], 0..300)) {
+            levels(&bytes);
+        }
+    }
+}
