@@ -1,4 +1,4 @@
-"""What the export learns from pictures: the reach of every tensor, and the counts of z."""
+"""What the export learns from pictures: the reach of every tensor, and the counts of z and y."""
 
 import numpy as np
 import torch
@@ -7,6 +7,7 @@ from torch import nn
 
 import tables
 from data import Crops, list_images, load
+from fixed import Q_MAX, Model
 from net import PASS_QUARTER, Block, Codec
 
 
@@ -74,7 +75,7 @@ def pictures(folder: str) -> list[torch.Tensor]:
 
 
 @torch.no_grad()
-def z_tables(net: Codec, folder: str, bands: int, batches: int, batch: int = 4, side: int = 384,
+def z_tables(net: Codec, crops: Crops, bands: int, batches: int, batch: int = 4, side: int = 384,
              seed: int = 0, faith: float = 16) -> list[list[np.ndarray]]:
     """One frequency table for each (band, channel), from counts of z in training crops.
 
@@ -84,7 +85,7 @@ def z_tables(net: Codec, folder: str, bands: int, batches: int, batch: int = 4, 
     width, last = net.shapes.z, net.shapes.knots - 1
     grid = torch.arange(-tables.K_MAX - 0.5, tables.K_MAX + 1)[:, None].expand(-1, width)
     learned = net.z_prior.cdf(grid.double()).diff(dim=0).clamp_min(1e-9).T.numpy()
-    crops, rng = Crops(folder, "cpu", side), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     out = []
     for band in range(bands):
         counts = faith * learned / learned.sum(1, keepdims=True)
@@ -96,3 +97,24 @@ def z_tables(net: Codec, folder: str, bands: int, batches: int, batch: int = 4, 
                 counts[c] += np.bincount(z[:, c] + tables.K_MAX, minlength=2 * tables.K_MAX + 1)
         out.append([tables.best_table(c / c.sum()) for c in counts])
     return out
+
+
+def y_tables(model: Model, crops: Crops, count: int, side: int = 256, seed: int = 0, faith: float = 500) -> list[np.ndarray]:
+    """The tables of the levels, from counts of the integer model's symbols in training crops.
+
+    Symbols of a level are a little narrower or wider than the normal that the network was trained
+    with, and have longer tails. The normal stands for `faith` further values.
+    """
+    rng, reach = np.random.default_rng(seed), tables.K_MAX
+    counts = np.zeros((tables.GAUSSIANS, 2 * reach + 1))
+    for _ in range(count):
+        image = (crops.batch(rng, 1, side)[0] * 255 + 127.5).round().byte()
+        q = int(rng.integers(Q_MAX + 1))
+        for one in model.code(model.analyse(image, q), q).passes:
+            level, symbol = one.level.long().numpy(), one.symbol.long().numpy()
+            table, value, _ = tables.split(level, symbol, model.skip_below)
+            np.add.at(counts, (table, value.clip(-reach, reach) + reach), 1)
+    counts = (counts + counts[:, ::-1]) / 2
+    normals = [tables.normal(tables.sigma(level)) for level in range(tables.GAUSSIANS)]
+    mixed = [c + faith * normal for c, normal in zip(counts, normals)]
+    return [tables.best_table(m / m.sum()) for m in mixed]

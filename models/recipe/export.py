@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 import aem
 import calibrate
 import golden
+from data import Crops
 from equalise import equalise
 from net import PROFILES, Codec
 from quantise import quantise
@@ -25,7 +26,7 @@ def main():
     ap.add_argument("--model", required=True, help="float weights (.safetensors)")
     ap.add_argument("--profile", default="fast", choices=PROFILES)
     ap.add_argument("--calibrate", required=True, help="folder of pictures that set the fractions")
-    ap.add_argument("--photos", required=True, help="folder of training photographs, for the tables of z")
+    ap.add_argument("--photos", required=True, help="folder of training photographs, for the tables")
     ap.add_argument("--card", help="text about the training, kept in the model file")
     ap.add_argument("-o", "--out", required=True)
     ap.add_argument("--float", help="also write the float weights in the units of the integer model")
@@ -33,6 +34,7 @@ def main():
     ap.add_argument("--points", type=int, default=6, help="qualities at which ranges are measured")
     ap.add_argument("--bands", type=int, default=8, help="bands of quality with z tables of their own")
     ap.add_argument("--batches", type=int, default=75, help="batches of crops a band for the z tables")
+    ap.add_argument("--crops", type=int, default=400, help="crops for the tables of the levels")
     ap.add_argument("--skip-below", type=int, default=8,
                     help="levels below this are not coded; 0 codes all, 8 saves 0.25 %% of the bits and codes half as many latents")
     a = ap.parse_args()
@@ -43,7 +45,9 @@ def main():
     reach, latents = calibrate.ranges(net, images, a.points)
     equalise(net, latents)
     model, report = quantise(net, reach, a.profile, a.skip_below)
-    model.z_tables = calibrate.z_tables(net, a.photos, a.bands, a.batches)
+    crops = Crops(a.photos, "cpu", 384)
+    model.z_tables = calibrate.z_tables(net, crops, a.bands, a.batches)
+    model.gaussians = calibrate.y_tables(model, crops, a.crops)
     model.card = pathlib.Path(a.card).read_text() if a.card else ""
 
     data = aem.write(model)

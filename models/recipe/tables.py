@@ -12,7 +12,12 @@ K_MAX = 127
 
 def gaussian_tables() -> list[np.ndarray]:
     """Tables of levels 0..=51: normals of standard deviation 2^((level - 26) / 8) in integer bins."""
-    return [best_table(normal(2 ** ((i - 26) / 8))) for i in range(GAUSSIANS)]
+    return [best_table(normal(sigma(level))) for level in range(GAUSSIANS)]
+
+
+def sigma(level: int) -> float:
+    """Standard deviation of a level."""
+    return 2 ** ((level - 26) / 8)
 
 
 def normal(sigma: float) -> np.ndarray:
@@ -84,11 +89,16 @@ def z_bits(z: np.ndarray, z_tables: list[np.ndarray]) -> float:
 
 def symbol_bits(gaussians: list[np.ndarray], level, symbol, skip_below: int) -> float:
     """Bits of symbols at their levels, both int arrays of one shape; skipped ones are free."""
+    table, high, k = split(level, symbol, skip_below)
+    reach = int(np.abs(high).max(initial=0))
+    costs = np.stack([value_bits(t, reach) for t in gaussians])
+    return float(costs[table, high + reach].sum() + k.sum())
+
+
+def split(level, symbol, skip_below: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each symbol that is coded: its table, the value coded with it, the number of raw bits."""
     coded = level >= skip_below
     level, r = level[coded], symbol[coded]
     k = np.where(level >= GAUSSIANS, 1 + (level - GAUSSIANS) // 8, 0)
     table = np.where(level >= GAUSSIANS, 44 + (level - GAUSSIANS) % 8, level)
-    high = np.where(k > 0, (r + (1 << np.maximum(k - 1, 0))) >> k, r)
-    reach = int(np.abs(high).max(initial=0))
-    costs = np.stack([value_bits(t, reach) for t in gaussians])
-    return float(costs[table, high + reach].sum() + k.sum())
+    return table, np.where(k > 0, (r + (1 << np.maximum(k - 1, 0))) >> k, r), k

@@ -1,5 +1,6 @@
 """Training, resuming and export on generated pictures: python -m unittest test_recipe"""
 
+import copy
 import json
 import os
 import pathlib
@@ -115,7 +116,9 @@ class Export(unittest.TestCase):
             cls.before = code(cls.net, images[0], 1)
             equalise(cls.net, latents)
             cls.model, cls.report = quantise(cls.net, reach)
-            cls.model.z_tables = calibrate.z_tables(cls.net, folder, bands=2, batches=2, side=128)
+            crops = data.Crops(folder, "cpu", 128)
+            cls.model.z_tables = calibrate.z_tables(cls.net, crops, bands=2, batches=2, side=128)
+            cls.crops = crops
 
     def test_no_accumulator_can_wrap(self):
         for fit in self.report:
@@ -147,6 +150,15 @@ class Export(unittest.TestCase):
             integer_bpp, integer_psnr = code_integer(self.model, image, q)
             self.assertAlmostEqual(integer_psnr, psnr, delta=0.1)
             self.assertAlmostEqual(integer_bpp / bpp, 1, delta=0.1)
+
+    def test_counted_tables_cost_less_than_normals(self):
+        model = copy.copy(self.model)
+        model.gaussians = calibrate.y_tables(model, self.crops, 6, side=128)
+        image, q = golden.picture(128, 128), 3200
+        self.assertLess(code_integer(model, image, q)[0], code_integer(self.model, image, q)[0])
+        for table in model.gaussians:
+            self.assertEqual(table.sum(), tables.TOTAL)
+            self.assertGreaterEqual(table.min(), 1)
 
     def test_decoded_latents_need_only_the_symbols(self):
         image, q = golden.picture(), 3200
