@@ -3,6 +3,7 @@
 pub mod impair;
 pub mod link;
 pub mod memory_net;
+pub mod netns;
 mod photo;
 
 pub use photo::{Random, mask, photo};

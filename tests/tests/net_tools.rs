@@ -9,6 +9,7 @@ use aecodec_proto::{Identity, PublicKey, congestion, tls};
 use aecodec_tests::impair::{Counts, Profile, Proxy};
 use aecodec_tests::link::{Bursts, Conditions, HEADERS, Link, Outages, Queue, Rate};
 use aecodec_tests::memory_net::Network;
+use aecodec_tests::netns::Namespace;
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, ServerConfig, TransportConfig, VarInt};
 
@@ -134,6 +135,20 @@ fn the_proxy_carries_several_clients_and_counts() {
     }
     let Counts { up, .. } = proxy.counts();
     assert_eq!((up.packets, up.bytes, up.delivered), (2, 200, 4));
+}
+
+#[test]
+fn a_namespace_is_reached_through_its_line() {
+    let Some(space) = Namespace::new(77, 10_000_000, 50) else { return };
+    let server = UdpSocket::bind((space.here, 0)).expect("a socket");
+    let port = server.local_addr().expect("an address").port();
+    let send = format!("echo hello > /dev/udp/{}/{port}", space.here);
+    let sent = space.command("bash").args(["-c", &send]).status().expect("bash");
+    assert!(sent.success());
+    let mut buffer = [0; 100];
+    let (len, from) = server.recv_from(&mut buffer).expect("a packet");
+    assert_eq!((&buffer[..len], from.ip()), (&b"hello\n"[..], space.there.into()));
+    space.set_rate(1_000_000, 50);
 }
 
 #[derive(Debug)]
