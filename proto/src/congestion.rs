@@ -79,8 +79,6 @@ pub struct Controller {
     mode: Mode,
     /// Best rate of each of the last rounds, bytes per second, the newest last.
     rates: VecDeque<f64>,
-    /// The latest rate measured, bytes per second.
-    latest: f64,
     /// Delay of the path without a queue, the mean of the round in which it was least, and when that was.
     delay: Option<(Duration, Instant)>,
     /// What was known when each packet left, the oldest first.
@@ -132,6 +130,7 @@ struct Round {
     end: u64,
     /// Delivered before it.
     start: u64,
+    began: Instant,
     lost: u64,
     /// Sum and number of the acknowledgements' delays, and the least of them.
     delays: Duration,
@@ -141,9 +140,9 @@ struct Round {
 }
 
 impl Round {
-    fn new(delivered: u64) -> Self {
+    fn new(delivered: u64, began: Instant) -> Self {
         let (delays, shortest) = (Duration::ZERO, Duration::MAX);
-        Self { end: delivered, start: delivered, lost: 0, delays, acks: 0, shortest, limited: false }
+        Self { end: delivered, start: delivered, began, lost: 0, delays, acks: 0, shortest, limited: false }
     }
 }
 
@@ -156,7 +155,6 @@ impl Controller {
             window: INITIAL_PACKETS * mtu,
             mode: Mode::Start,
             rates: VecDeque::from([0.0]),
-            latest: 0.0,
             delay: None,
             sent: VecDeque::new(),
             delivered: 0,
@@ -164,7 +162,7 @@ impl Controller {
             newest: now,
             idle: true,
             limited_until: 0,
-            round: Round::new(0),
+            round: Round::new(0, now),
             acked: None,
             busy_rounds: 0,
             flat_rounds: 0,
@@ -233,7 +231,6 @@ impl Controller {
             return;
         }
         let rate = (self.delivered - packet.delivered) as f64 / time.as_secs_f64();
-        self.latest = rate;
         self.round.limited |= packet.limited;
         if (!packet.limited || rate > self.rate())
             && let Some(newest) = self.rates.back_mut()
@@ -243,7 +240,7 @@ impl Controller {
     }
 
     fn end_round(&mut self, now: Instant) {
-        let round = std::mem::replace(&mut self.round, Round::new(self.delivered));
+        let round = std::mem::replace(&mut self.round, Round::new(self.delivered, now));
         let mean = round.delays / round.acks.max(1);
         let falling = self.delay().is_some_and(|delay| mean < delay.mul_f64(1.0 - FALLING));
         if self.delay.is_none_or(|(delay, _)| mean <= delay) {
@@ -255,13 +252,14 @@ impl Controller {
         // The queue that the window itself makes, at most.
         let own = delay.as_secs_f64() * (CLIMB - 1.0) + self.slack(rate) as f64 / rate.max(1.0);
         let busy = queue.as_secs_f64() > own.max(BUSY_QUEUE.as_secs_f64());
-        // A sender that used little of its window shows what it sent, not what the line carries.
-        let telling = !round.limited || (self.delivered - round.start) * 2 >= self.window;
-        if busy && telling && self.latest > 0.0 {
+        if busy {
             self.busy_rounds += 1;
-            if self.latest < rate {
+            // A few packets that were late for whatever reason do not show what the line carries.
+            let delivered = (self.delivered - round.start) as f64;
+            let carried = delivered / now.saturating_duration_since(round.began).as_secs_f64().max(1e-6);
+            if carried < rate && delivered >= rate * delay.as_secs_f64() / 2.0 {
                 self.rates.clear();
-                self.rates.push_back(self.latest);
+                self.rates.push_back(carried);
             }
         } else {
             self.busy_rounds = 0;
@@ -307,7 +305,7 @@ impl Controller {
         };
         let old = self.delay.is_some_and(|(_, seen)| now.saturating_duration_since(seen) > DELAY_AGE);
         let steady = matches!(self.mode, Mode::Cruise(_) | Mode::Probe | Mode::Climb);
-        if steady && (old || self.busy_rounds >= BUSY_ROUNDS) {
+        if steady && (old && !busy || self.busy_rounds >= BUSY_ROUNDS) {
             self.mode = Mode::Measure { since: now, rounds: 0 };
         }
     }
