@@ -147,7 +147,8 @@ impl Notifier {
             let mut acks = Vec::with_capacity(due.len());
             for stored in due {
                 let body = message(&stored, store)?;
-                let publish = PublishMessage::build().payload(body.into()).message_id(stored.hash.to_string());
+                let publish =
+                    PublishMessage::build().payload(body.into()).message_id(stored.hash.to_string());
                 let ack = context.send_publish(self.subject.clone(), publish).await.map_err(failed)?;
                 acks.push((stored.id, ack));
             }
