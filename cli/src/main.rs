@@ -8,6 +8,7 @@ mod flags;
 mod info;
 mod inputs;
 mod interrupt;
+mod live;
 mod models;
 mod output;
 mod pairing;

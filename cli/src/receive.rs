@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use aecodec::files::Format;
 use aecodec_proto::figures::Total;
+use aecodec_proto::message::Shown;
 use aecodec_proto::receiver::Models;
 use aecodec_proto::{Identity, Ticket};
 use aecodec_receiver::decode::{Finished, PoolOptions};
 use aecodec_receiver::listener::{Event, Options, Receiver};
+use aecodec_receiver::live::Outlet;
 use aecodec_receiver::metrics::Metrics;
 use aecodec_receiver::notify::Notifier;
 use aecodec_receiver::peers::{Kind, Peers};
@@ -68,6 +70,10 @@ pub struct Args {
     /// Decode with the model of this .aem file too
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
+    /// Where live frames are shown: a picture file that is replaced by each frame, or '-' for y4m on stdout, with
+    /// results on stderr [default: NAME.live.jpg of each sender in the folder]
+    #[arg(long, value_name = "FILE")]
+    live: Option<PathBuf>,
     /// Take models that are not known here from senders
     #[arg(long)]
     accept_models: bool,
@@ -98,6 +104,9 @@ impl From<DecodeTo> for Format {
     }
 }
 
+/// Frames a second that the header of a y4m stream names; frames are written when they are shown.
+const LIVE_RATE: u32 = 10;
+
 const EXAMPLES: &str = "\
 Examples:
   aecodec receive --out inbox/
@@ -109,7 +118,13 @@ Senders that were here before come in by their key. Stop it with Ctrl-C; nothing
 
 pub fn run(args: &Args) -> Result<Exit> {
     let style = if args.json { Style::Json } else { Style::Text };
-    let reporter = Reporter { stream: Stream::Stdout, style };
+    let to_stdout = args.live.as_ref().is_some_and(|live| live.as_os_str() == "-");
+    let reporter = Reporter { stream: if to_stdout { Stream::Stderr } else { Stream::Stdout }, style };
+    let outlet = match &args.live {
+        Some(_) if to_stdout => Outlet::stream(Box::new(std::io::stdout()), LIVE_RATE),
+        Some(file) => Outlet::File(file.clone()),
+        None => Outlet::Folder(args.out.clone()),
+    };
     let store = args.store.as_deref().map(Store::open).transpose()?;
     let notifier = args.notify.as_deref().map(Notifier::parse).transpose()?;
     let decode = args.decode.map(Format::from);
@@ -126,7 +141,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     runtime::run(async |stop| {
         let (events, told) = mpsc::unbounded_channel();
         let metrics = args.metrics.map(Metrics::serve).transpose()?.unwrap_or_default();
-        let mut stages = Stages::new(models, metrics.clone(), events.clone());
+        let mut stages = Stages::new(models, outlet, metrics.clone(), events.clone());
         if let Some(format) = decode {
             let mut pool = PoolOptions::default();
             (pool.format, pool.threads) = (format, args.threads);
@@ -220,6 +235,7 @@ fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket) -> Result<()> {
 async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<Exit> {
     let began = Instant::now();
     let mut total = Total::default();
+    let mut frames = Frames::default();
     while let Some(event) = told.recv().await {
         match event {
             Event::Arrived(arrived) => {
@@ -259,6 +275,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 reporter.result(&text, &json)?;
             }
             Event::Decoded(finished) => decoded(&finished, reporter)?,
+            Event::Frame { from, shown } => frames.add(&from, &shown, reporter)?,
             Event::Trouble { what, error } => {
                 warn("notice", &format!("{what}: {error}; trying again"));
                 json_line(reporter, json!({ "event": "trouble", "what": what, "error": error }))?;
@@ -266,9 +283,51 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
             _ => {}
         }
     }
+    frames.finish(reporter)?;
     total.elapsed = began.elapsed().as_millis() as u64;
     reporter.result(&total.to_string(), &object("total", serde_json::to_value(&total)?))?;
     Ok(Exit::Done)
+}
+
+/// Live frames so far.
+#[derive(Default)]
+struct Frames {
+    reported: u64,
+    shown: u64,
+    in_time: u64,
+    bytes: u64,
+}
+
+impl Frames {
+    /// Counts a frame; people do not read a line for each.
+    fn add(&mut self, from: &str, shown: &Shown, reporter: &Reporter) -> Result<()> {
+        self.reported += 1;
+        self.shown += u64::from(shown.passes.is_some());
+        self.in_time += u64::from(shown.passes.is_some() && shown.lateness <= 0);
+        self.bytes += u64::from(shown.bytes);
+        let json = json!({
+            "event": "frame",
+            "from": from,
+            "seq": shown.seq,
+            "passes": shown.passes,
+            "bytes": shown.bytes,
+            "lateness_ms": shown.lateness,
+            "decode_ms": shown.decode,
+            "rate_bps": u64::from(shown.rate) * 8,
+        });
+        json_line(reporter, json)
+    }
+
+    fn finish(&self, reporter: &Reporter) -> Result<()> {
+        if self.reported == 0 {
+            return Ok(());
+        }
+        let Self { reported, shown, in_time, bytes } = *self;
+        let text =
+            format!("live: {shown} of {reported} frames shown, {in_time} in time, {} bytes", grouped(bytes));
+        let json = json!({ "event": "live", "frames": reported, "shown": shown, "in_time": in_time, "bytes": bytes });
+        reporter.result(&text, &json)
+    }
 }
 
 fn decoded(finished: &Finished, reporter: &Reporter) -> Result<()> {

@@ -42,8 +42,9 @@ impl Reporter {
     }
 }
 
-/// One line on stderr.
+/// One line on stderr, whatever names of files and words of the other end are in it.
 pub fn warn(kind: &str, text: &str) {
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let _ = put(&mut io::stderr().lock(), &format!("{kind}: {text}"));
 }
 

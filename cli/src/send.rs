@@ -20,7 +20,7 @@ use crate::flags::Common;
 use crate::models::{self, ProfileName};
 use crate::receive::{json_line, object};
 use crate::report::{Reporter, warn};
-use crate::{pairing, runtime};
+use crate::{live, pairing, runtime};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -35,6 +35,8 @@ pub struct Args {
     /// Send what is in this folder and whatever is finished there, until stopped
     #[arg(long, value_name = "DIR")]
     watch: Vec<PathBuf>,
+    #[command(flatten)]
+    live: live::Args,
     #[command(flatten)]
     target: TargetArgs,
     /// The model to compress with
@@ -64,6 +66,7 @@ Examples:
   aecodec send --to TICKET photos/*.png
   aecodec send --to @ticket.txt --quality 60 photos/
   aecodec send --to archive --watch /var/camera
+  ffmpeg -i CAMERA -f mjpeg - | aecodec send --to archive --stdin mjpeg --fps 10
 
 It ends with 0 when the receiver has every picture on its disk. Whatever interrupts it, run it again: nothing is sent
 twice. A ticket is a secret until it was used; others on this host may read command lines, so prefer @FILE there.";
@@ -72,8 +75,15 @@ twice. A ticket is a secret until it was used; others on this host may read comm
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 pub fn run(args: &Args) -> Result<Exit> {
-    if args.inputs.is_empty() && args.watch.is_empty() {
-        return Err(usage("nothing to send: give pictures, a folder, or --watch DIR"));
+    let live = args.live.format();
+    if args.inputs.is_empty() && args.watch.is_empty() && live.is_none() {
+        return Err(usage("nothing to send: give pictures, a folder, --watch DIR or --stdin FORMAT"));
+    }
+    if live.is_some() && !(args.inputs.is_empty() && args.watch.is_empty()) {
+        return Err(usage("--stdin sends live frames alone; send pictures in another run"));
+    }
+    if live.is_some() && args.to.as_deref() == Some("-") {
+        return Err(usage("stdin cannot hold both the ticket and the frames; give the ticket as @FILE"));
     }
     let reporter = args.common.reporter(false);
     let folder = match &args.state {
@@ -84,6 +94,15 @@ pub fn run(args: &Args) -> Result<Exit> {
     let identity = Identity::load_or_create(&folder.join("key"))?;
     let target = pairing::target(args.to.as_deref(), &outbox)?;
     let model = models::to_encode_with(args.model.as_deref(), args.profile)?;
+    let label = pairing::label(args.label.as_deref());
+    if let Some(format) = live {
+        let mut options = aecodec_sender::live::Options::new(target, identity, label, model, format);
+        options.limits = args.common.limits();
+        if let Some(seconds) = args.patience {
+            options.patience = Duration::from_secs(seconds).min(FOREVER);
+        }
+        return args.live.run(options, args.target.target(), &reporter);
+    }
     let mut sources = pipeline::Options::new(target.receiver, model.clone());
     sources.paths.clone_from(&args.inputs);
     sources.watch.clone_from(&args.watch);
@@ -91,7 +110,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     sources.settings.limits = args.common.limits();
     sources.threads = args.common.threads;
     sources.resend = if args.again { Resend::Always } else { Resend::Never };
-    let mut options = Options::new(target, sources, identity, pairing::label(args.label.as_deref()));
+    let mut options = Options::new(target, sources, identity, label);
     options.models = model_files(args, &model)?;
     options.patience = match args.patience {
         Some(seconds) => Duration::from_secs(seconds).min(FOREVER),

@@ -25,6 +25,13 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     Ok(bytes as u64)
 }
 
+/// Bits a second of `800K`, `2M`, `2.5Mbit`, `800000`.
+pub fn bits(text: &str) -> Result<u64, String> {
+    let plain = text.trim().to_ascii_lowercase();
+    let plain = ["bit/s", "bps", "bit"].iter().find_map(|unit| plain.strip_suffix(unit)).unwrap_or(&plain);
+    bytes(plain).map_err(|_| "write bits a second, as in 2M or 800K".to_owned())
+}
+
 /// A quality of 0 to 100.
 pub fn quality(text: &str) -> Result<Quality, String> {
     text.parse().ok().and_then(Quality::new).ok_or_else(|| "quality is a number from 0 to 100".into())
@@ -61,6 +68,14 @@ mod tests {
         for wrong in ["", "KB", "0", "80XB", "-1", "1e9999", "0.1"] {
             assert!(bytes(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn rates_are_in_bits() {
+        for two_million in ["2M", "2Mbit", "2mbit/s", "2000000", "2000K", "2Mbps"] {
+            assert_eq!(bits(two_million), Ok(2_000_000), "{two_million}");
+        }
+        assert!(bits("fast").is_err() && bits("-1").is_err());
     }
 
     #[test]

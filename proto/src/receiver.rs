@@ -282,8 +282,12 @@ impl Session {
             )));
         }
         let parts = offer.parts.len();
-        if parts == 0 || parts > limits.parts || !offer.parts.iter().all(|part| (1..=PART_MAX).contains(part)) {
-            return Err(wrong(format!("{parts} parts, expected 1 to {} of 1 to {PART_MAX} bytes", limits.parts)));
+        if parts == 0 || parts > limits.parts || !offer.parts.iter().all(|part| (1..=PART_MAX).contains(part))
+        {
+            return Err(wrong(format!(
+                "{parts} parts, expected 1 to {} of 1 to {PART_MAX} bytes",
+                limits.parts
+            )));
         }
         if offer.bytes() > limits.picture_bytes {
             return Err(wrong(format!("{} bytes, expected at most {}", offer.bytes(), limits.picture_bytes)));

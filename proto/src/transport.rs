@@ -4,8 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn_proto::{ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use quinn_proto::{
+    ClientConfig, EndpointConfig, HashedConnectionIdGenerator, IdleTimeout, ServerConfig, TransportConfig,
+    VarInt,
+};
+use ring::hmac;
 
+use crate::congestion;
 use crate::identity::Identity;
 use crate::tls::{self, Admit};
 use crate::{Error, PublicKey, Result};
@@ -50,11 +55,24 @@ pub fn server(identity: &Identity, admit: Arc<dyn Admit>) -> Result<ServerConfig
     Ok(config)
 }
 
+/// The receiver's endpoint. What it tells the senders of an earlier run (RFC 9000, section 10.3) follows from its key,
+/// so that after a restart they connect anew within a round trip and not after the idle timeout.
+pub fn endpoint(identity: &Identity) -> EndpointConfig {
+    let resets = blake3::derive_key("aecodec 2026 stateless resets", identity.seed());
+    let ids = blake3::derive_key("aecodec 2026 connection ids", identity.seed());
+    let [a, b, c, d, e, f, g, h, ..] = ids;
+    let ids = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
+    let mut config = EndpointConfig::new(Arc::new(hmac::Key::new(hmac::HMAC_SHA256, &resets)));
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(ids)));
+    config
+}
+
 fn transport() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(Some(IdleTimeout::try_from(IDLE).expect("15 s fit a varint")))
         .keep_alive_interval(Some(KEEP_ALIVE))
+        .congestion_controller_factory(Arc::new(congestion::Config::default()))
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
         // Streams of one priority one after the other: a part is of use only as a whole.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aecodec_proto::figures::Picture;
+use aecodec_proto::message::Shown as FrameShown;
 use aecodec_proto::receiver::{Entry, Models};
 use aecodec_proto::tls::{self, Admit};
 use aecodec_proto::{Close, Identity, Limits, PublicKey, transport};
@@ -100,6 +101,13 @@ pub enum Event {
         /// How it fails.
         error: String,
     },
+    /// What became of a live frame.
+    Frame {
+        /// Its sender.
+        from: String,
+        /// What became of it.
+        shown: FrameShown,
+    },
     /// A picture is not taken.
     Declined {
         /// Its name.
@@ -157,7 +165,11 @@ impl Receiver {
     ) -> Result<Self> {
         let strangers = Arc::new(Gate { peers: peers.clone(), verdict: Mutex::default() });
         let config = transport::server(&identity, strangers).map_err(Error::Proto)?;
-        let endpoint = Endpoint::server(config, listen).map_err(|source| Error::Bind { listen, source })?;
+        let endpoint = std::net::UdpSocket::bind(listen).and_then(|socket| {
+            let runtime = Arc::new(quinn::TokioRuntime);
+            Endpoint::new(transport::endpoint(&identity), Some(config), socket, runtime)
+        });
+        let endpoint = endpoint.map_err(|source| Error::Bind { listen, source })?;
         let present = Mutex::default();
         let shared = Shared { identity, inbox, peers, options, stages, events, present };
         Ok(Self { endpoint, shared: Arc::new(shared) })

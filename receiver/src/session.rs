@@ -6,19 +6,22 @@ use std::time::{Duration, Instant};
 
 use aecodec_proto::figures::{Picture, Wire};
 use aecodec_proto::framing::{self, Framer};
-use aecodec_proto::message::{Enrol, Offer, Stored as When, ToReceiver, ToSender};
+use aecodec_proto::message::{Enrol, Frame, Offer, Shown, Stored as When, ToReceiver, ToSender};
 use aecodec_proto::parts::{STREAM_HEADER_MAX, StreamHeader};
-use aecodec_proto::receiver::{Entry, Output, Session};
+use aecodec_proto::receiver::{Entry, Models, Output, Session};
 use aecodec_proto::tls::ENROL_LABEL;
 use aecodec_proto::{Close, Hash, PublicKey, Violation};
 use bytes::BytesMut;
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::decode::Finished;
 use crate::error::Refusal;
 use crate::inbox::{Begin, Stored};
 use crate::listener::{Arrived, Event, Shared, plain};
+use crate::live::{Input, View};
 use crate::peers::Enrolled;
 use crate::transfer::Transfer;
 use crate::{Error, Result};
@@ -35,6 +38,10 @@ pub(crate) async fn serve(connection: Connection, key: PublicKey, entry: Entry, 
     };
     let mut served = Served::new(connection.clone(), key, entry, shared.clone());
     let end = served.run().await;
+    // The sender did not have these models either.
+    for stored in std::mem::take(&mut served.undecoded).into_values().flatten() {
+        served.cannot_decode(stored);
+    }
     let name = std::mem::take(&mut served.name);
     let (close, reason) = match end {
         End::Closed(error) => {
@@ -117,6 +124,9 @@ struct Served {
     tasks: JoinSet<std::result::Result<Done, End>>,
     /// The model that was announced last and has not come.
     model: Option<(Hash, u32)>,
+    /// Live frames, once there was one, and what became of them.
+    view: Option<View>,
+    reports: (mpsc::UnboundedSender<Shown>, mpsc::UnboundedReceiver<Shown>),
     /// Pictures that wait for a model.
     undecoded: HashMap<Hash, Vec<Stored>>,
     wire: Wire,
@@ -136,6 +146,8 @@ impl Served {
             arriving: HashMap::new(),
             tasks: JoinSet::new(),
             model: None,
+            view: None,
+            reports: mpsc::unbounded_channel(),
             undecoded: HashMap::new(),
             wire: Wire::default(),
         }
@@ -185,6 +197,10 @@ impl Served {
                     let stream = stream.map_err(End::Closed)?;
                     self.tasks.spawn(header(stream, limits.stall));
                 }
+                Some(shown) = self.reports.1.recv() => {
+                    self.shared.tell(Event::Frame { from: self.name.clone(), shown });
+                    self.session.shown(shown);
+                }
                 () = &mut greeting, if self.session.is_new() => return Err(slow("the greeting").into()),
             }
         }
@@ -199,6 +215,7 @@ impl Served {
                 Output::Greeted { label } => self.greeted(label, Enrolled::Before),
                 Output::LookUp(offer) => self.look_up(offer),
                 Output::Complete(id) => self.complete(id),
+                Output::Frame(frame) => self.frame(frame).await,
                 Output::Model { hash, bytes } => self.model = Some((hash, bytes as u32)),
                 _ => {}
             }
@@ -356,8 +373,10 @@ impl Served {
         let stages = &self.shared.stages;
         let preview = arriving.transfer.and_then(|transfer| stages.first_preview(transfer.name()));
         let first_preview = preview.map(|at| at.saturating_duration_since(arriving.since));
-        if !stages.can_decode(&stored.model) {
-            self.undecoded.entry(stored.model).or_default().push(stored.clone());
+        match self.shared.options.models {
+            _ if stages.can_decode(&stored.model) => {}
+            Models::Accept => self.undecoded.entry(stored.model).or_default().push(stored.clone()),
+            Models::Refuse => self.cannot_decode(stored.clone()),
         }
         let last_byte = arriving.last_byte.unwrap_or_default();
         let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
@@ -387,6 +406,33 @@ impl Served {
         };
         stages.metrics().arrived(&stored, since.bytes);
         self.shared.tell(Event::Arrived(Arrived { stored, from: self.name.clone(), figures }));
+    }
+
+    fn cannot_decode(&self, stored: Stored) {
+        let result = Err(Error::NoModel(stored.model.short()));
+        self.shared.tell(Event::Decoded(Finished { stored, result }));
+    }
+
+    /// A live frame begins.
+    async fn frame(&mut self, frame: Frame) {
+        self.view().put(Input::Frame(frame)).await;
+    }
+
+    /// What shows this sender's live frames; begins with the first of them.
+    fn view(&mut self) -> View {
+        let (shared, name) = (self.shared.clone(), self.name.clone());
+        let reports = self.reports.0.clone();
+        let start = || {
+            let trouble = {
+                let shared = shared.clone();
+                move |error: &Error| {
+                    shared.tell(Event::Trouble { what: "live frame", error: error.to_string() });
+                }
+            };
+            let (outlet, models) = (shared.stages.outlet().clone(), shared.stages.models().clone());
+            View::start(name, outlet, models, reports, trouble)
+        };
+        self.view.get_or_insert_with(start).clone()
     }
 
     /// Says no to a picture; trouble of this end's own ends the connection, so that it is tried again later.
@@ -447,7 +493,10 @@ impl Served {
                     Ok(Done::Model(hash, kept.unwrap_or_else(|error| Err(Error::thread(&error)))))
                 });
             }
-            StreamHeader::Frame { .. } => {}
+            StreamHeader::Frame { seq, part } => {
+                let view = self.view();
+                self.tasks.spawn(chunks(stream, rest, seq, part, view, stall));
+            }
         }
         Ok(())
     }
@@ -493,6 +542,25 @@ async fn body(
             None => return Err(wrong(bytes.len()).into()),
         }
     }
+}
+
+/// Hands on a part of a live frame as it comes. A part that is given up half-way is no harm.
+async fn chunks(
+    mut stream: RecvStream,
+    mut rest: BytesMut,
+    seq: u64,
+    part: u32,
+    view: View,
+    stall: Duration,
+) -> std::result::Result<Done, End> {
+    let mut bytes = Some(rest.split().freeze());
+    while let Some(chunk) = bytes {
+        if !chunk.is_empty() && !view.put(Input::Chunk { seq, part, bytes: chunk }).await {
+            break;
+        }
+        bytes = next(&mut stream, 64 << 10, stall).await?;
+    }
+    Ok(Done::Nothing)
 }
 
 /// The next bytes of a stream; none at its end.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::decode::{Finished, Pool, PoolOptions};
 use crate::listener::Event;
+use crate::live::Outlet;
 use crate::metrics::Metrics;
 use crate::preview::{PreviewOptions, Previews, Shown};
 use crate::store::Store;
@@ -23,6 +24,7 @@ pub struct Stages {
     pool: Option<Pool>,
     previews: Option<Previews>,
     store: Option<Store>,
+    outlet: Outlet,
     metrics: Metrics,
     events: mpsc::UnboundedSender<Event>,
     /// When the first preview of a picture was made, by the picture's name.
@@ -36,9 +38,23 @@ impl fmt::Debug for Stages {
 }
 
 impl Stages {
-    /// With these models and figures, and nothing else.
-    pub fn new(models: Models, metrics: Metrics, events: mpsc::UnboundedSender<Event>) -> Self {
-        Self { models, pool: None, previews: None, store: None, metrics, events, shown: Arc::default() }
+    /// With these models, a place for live frames, figures, and nothing else.
+    pub fn new(
+        models: Models,
+        outlet: Outlet,
+        metrics: Metrics,
+        events: mpsc::UnboundedSender<Event>,
+    ) -> Self {
+        Self {
+            models,
+            pool: None,
+            previews: None,
+            store: None,
+            outlet,
+            metrics,
+            events,
+            shown: Arc::default(),
+        }
     }
 
     /// Decodes what is stored. The inbox must have been opened with the same format.
@@ -80,6 +96,10 @@ impl Stages {
     /// The decode pool, if there is one.
     pub fn pool(&self) -> Option<&Pool> {
         self.pool.as_ref()
+    }
+
+    pub(crate) fn outlet(&self) -> &Outlet {
+        &self.outlet
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

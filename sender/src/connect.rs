@@ -18,6 +18,8 @@ use tokio::time::{sleep, timeout};
 const STAGGER: Duration = Duration::from_millis(250);
 /// Time for one handshake and the greeting.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Characters that are shown of what the other end says.
+const LONGEST_WORDS: usize = 200;
 /// QUIC codes at and above this stand for a TLS alert (RFC 9001, section 4.8).
 const CRYPTO: std::ops::Range<u64> = 0x100..0x200;
 
@@ -85,7 +87,7 @@ impl Cut {
                 Self::NotAdmitted("it knows neither the key nor the invitation")
             }
             ConnectionError::ApplicationClosed(close) => {
-                let reason = String::from_utf8_lossy(&close.reason).into_owned();
+                let reason = tidy(&String::from_utf8_lossy(&close.reason));
                 match Close::of(close.error_code.into_inner()) {
                     Some(Close::NotAdmitted) => Self::NotAdmitted("its invitation is spent or was withdrawn"),
                     Some(Close::ShuttingDown) => Self::Later("is shutting down".into()),
@@ -96,6 +98,11 @@ impl Cut {
             other => Self::Path(other.to_string()),
         }
     }
+}
+
+/// Words of the other end without what could disturb a terminal or a log.
+fn tidy(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST_WORDS).collect()
 }
 
 /// A connection on which the receiver has said welcome.
@@ -160,7 +167,8 @@ impl Connector {
             // Enrolling may have succeeded without this end having heard of it.
             Some(invited) => vec![invited, own],
         };
-        let mut refused = Cut::NotAdmitted("there is no invitation in the ticket, and it does not know the key");
+        let mut refused =
+            Cut::NotAdmitted("there is no invitation in the ticket, and it does not know the key");
         for (key, invited) in keys {
             match self.enter(&key, invited).await {
                 Ok(link) => {
@@ -176,7 +184,8 @@ impl Connector {
 
     /// One handshake and greeting with one key.
     async fn enter(&mut self, key: &Identity, invited: bool) -> Result<Link, Cut> {
-        let config = transport::client(key, self.target.receiver).map_err(|error| Cut::Local(error.to_string()))?;
+        let config =
+            transport::client(key, self.target.receiver).map_err(|error| Cut::Local(error.to_string()))?;
         let connection = self.reach(config).await?;
         let greeting = async {
             let enrol = if invited { Some(self.enrol(&connection)?) } else { None };
@@ -190,7 +199,7 @@ impl Connector {
                     match output {
                         Output::Send(message) => write(&mut control, &message).await?,
                         Output::Welcome { label } => {
-                            let connection = connection.clone();
+                            let (connection, label) = (connection.clone(), tidy(&label));
                             return Ok(Link { connection, control, messages, session, label });
                         }
                         _ => {}
@@ -240,7 +249,9 @@ impl Connector {
                     .map_err(|error| Cut::Path(format!("{address}: {error}")))?;
                 match timeout(HANDSHAKE, connecting).await {
                     Ok(Ok(connection)) => Ok(connection),
-                    Ok(Err(ConnectionError::TransportError(error))) if CRYPTO.contains(&u64::from(error.code)) => {
+                    Ok(Err(ConnectionError::TransportError(error)))
+                        if CRYPTO.contains(&u64::from(error.code)) =>
+                    {
                         Err(Cut::WrongReceiver(address.to_string()))
                     }
                     Ok(Err(error)) => Err(match Cut::of(&error) {

@@ -88,6 +88,9 @@ pub enum Error {
         /// What the panic said.
         cause: String,
     },
+    /// The pipe of live frames cannot be followed.
+    #[error(transparent)]
+    Frames(crate::live::Error),
     /// A mistake in this program, outside any file.
     #[error("internal error ({0}); please report it")]
     Thread(String),

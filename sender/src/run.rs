@@ -172,8 +172,7 @@ pub async fn run(
                 known.used = SystemTime::now();
                 let (remembering, entry) = (outbox.clone(), known.clone());
                 blocking(move || remembering.remember(&entry)).await?;
-                let done =
-                    wire::drive(link, &mut pictures, &mut pending, &models, &mut stop, &news).await;
+                let done = wire::drive(link, &mut pictures, &mut pending, &models, &mut stop, &news).await;
                 let _ = news.send(News::End);
                 alone_since = Instant::now();
                 match done {

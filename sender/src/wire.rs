@@ -62,7 +62,10 @@ pub(crate) enum News {
 fn counters(connection: &Connection) -> News {
     let stats = connection.stats();
     let bytes = stats.udp_tx.bytes + stats.udp_rx.bytes;
-    News::Wire(Wire { bytes, packets: stats.path.sent_packets, lost: stats.path.lost_packets }, stats.path.rtt)
+    News::Wire(
+        Wire { bytes, packets: stats.path.sent_packets, lost: stats.path.lost_packets },
+        stats.path.rtt,
+    )
 }
 
 /// Sends until there is nothing left, `stop` is set, or the connection is cut. What is not settled stays in `pending`;
@@ -95,7 +98,9 @@ pub(crate) async fn drive(
                     let Some((picture, since)) = pending.pictures.remove(&id) else { continue };
                     let _ = news.send(counters(&connection));
                     let _ = news.send(match outcome {
-                        Outcome::Receipt(receipt) => News::Receipt { picture, receipt, took: since.elapsed() },
+                        Outcome::Receipt(receipt) => {
+                            News::Receipt { picture, receipt, took: since.elapsed() }
+                        }
                         Outcome::Refused(reason) => News::Refused { picture, reason },
                     });
                 }

@@ -6,6 +6,9 @@
 
 mod presenter;
 mod screen;
+mod view;
 
 pub use presenter::{Presenter, Show};
 pub use screen::{PictureFile, Screen, Y4m};
+pub use view::Outlet;
+pub(crate) use view::{Input, View};

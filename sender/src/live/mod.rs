@@ -6,6 +6,7 @@
 mod mjpeg;
 mod ppm;
 mod scale;
+mod stream;
 mod y4m;
 
 use std::io::{self, BufRead, BufReader, Read};
@@ -13,6 +14,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use aecodec::{Limits, Picture};
 
 pub use scale::Scaler;
+pub use stream::{Event, Options, Sent, Summary, stream};
 
 /// A format of frames on a pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

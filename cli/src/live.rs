@@ -1,0 +1,180 @@
+//! `aecodec send --stdin`: live frames from a pipe.
+
+use std::time::Duration;
+
+use aecodec::Target;
+use aecodec_proto::live::{Config, OnFull};
+use aecodec_sender::live::{Event, Format, Options, Summary};
+use anyhow::Result;
+use serde_json::json;
+use tokio::sync::mpsc;
+
+use crate::failure::{Exit, Refusal, usage};
+use crate::receive::json_line;
+use crate::report::{Reporter, grouped, saved, warn};
+use crate::{runtime, size};
+
+#[derive(clap::Args)]
+#[command(next_help_heading = "Live frames")]
+pub struct Args {
+    /// Send the frames of this format that come on stdin as they come
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    stdin: Option<Name>,
+    /// Frames a second: those that come sooner wait
+    #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = size::positive, requires = "stdin")]
+    fps: f64,
+    /// Show each frame this many milliseconds after its capture
+    #[arg(long, value_name = "MS", default_value_t = 500, requires = "stdin")]
+    deadline: u64,
+    /// Bits a second for frames at most, such as 2M or 800K
+    #[arg(long, value_name = "RATE", value_parser = size::bits, requires = "stdin")]
+    max_bitrate: Option<u64>,
+    /// What gives way when the network or either end cannot keep up
+    #[arg(long, value_enum, default_value = "lower-quality", requires = "stdin")]
+    on_full: Full,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Name {
+    /// YUV4MPEG2
+    Y4m,
+    /// JPEG pictures, one after the other
+    Mjpeg,
+    /// PPM or PGM pictures, one after the other
+    Ppm,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Full {
+    /// The pipe waits; no frame is lost
+    Block,
+    /// Frames are left out
+    DropOldest,
+    /// Frames become poorer
+    LowerQuality,
+}
+
+impl Args {
+    /// The format, where frames are to be sent at all.
+    pub fn format(&self) -> Option<Format> {
+        Some(match self.stdin? {
+            Name::Y4m => Format::Y4m,
+            Name::Mjpeg => Format::Mjpeg,
+            Name::Ppm => Format::Ppm,
+        })
+    }
+
+    /// Sends the frames.
+    pub fn run(&self, mut options: Options, target: Target, reporter: &Reporter) -> Result<Exit> {
+        options.control = self.control(target)?;
+        options.pace = Some(self.fps);
+        runtime::run(async |stop| {
+            let (events, told) = mpsc::unbounded_channel();
+            let running = aecodec_sender::live::stream(options, std::io::stdin(), events, stop);
+            let (shown, summary) = tokio::join!(show(told, reporter), running);
+            shown?;
+            finish(&summary?, reporter)
+        })
+    }
+
+    fn control(&self, target: Target) -> Result<Config> {
+        let Target::Quality(best) = target else {
+            return Err(usage("live frames follow the network; give --quality as the best there may be"));
+        };
+        let mut control = Config::default();
+        control.period = Duration::from_secs_f64(1.0 / self.fps.min(1000.0));
+        control.deadline = Duration::from_millis(self.deadline);
+        control.max_bitrate = self.max_bitrate;
+        control.on_full = match self.on_full {
+            Full::Block => OnFull::Block,
+            Full::DropOldest => OnFull::DropOldest,
+            Full::LowerQuality => OnFull::LowerQuality,
+        };
+        // What `--quality` says unless told is a fair picture, not the best.
+        if best != aecodec::Quality::default() {
+            control.best = best;
+        }
+        Ok(control)
+    }
+}
+
+/// Prints what happens; people see a line only now and then.
+async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<()> {
+    while let Some(event) = told.recv().await {
+        match event {
+            Event::Connected { label, address } => {
+                let json = json!({ "event": "connected", "receiver": label, "address": address });
+                reporter.result(&format!("connected to {label} at {address}"), &json)?;
+            }
+            Event::Disconnected { cut } => {
+                warn("notice", &format!("{cut}; frames are dropped until there is a connection"));
+                json_line(reporter, json!({ "event": "disconnected", "reason": cut.to_string() }))?;
+            }
+            Event::Sent(sent) => {
+                let json = json!({
+                    "event": "sent",
+                    "seq": sent.seq,
+                    "quality": sent.quality,
+                    "scale": sent.scale,
+                    "bytes": sent.bytes,
+                    "parts": sent.parts,
+                    "raw_bytes": sent.raw,
+                    "path_bps": sent.rate.round(),
+                });
+                json_line(reporter, json)?;
+            }
+            Event::Shown(shown) => {
+                let json = json!({
+                    "event": "shown",
+                    "seq": shown.seq,
+                    "passes": shown.passes,
+                    "bytes": shown.bytes,
+                    "lateness_ms": shown.lateness,
+                    "decode_ms": shown.decode,
+                });
+                json_line(reporter, json)?;
+            }
+            Event::Damaged { error } => {
+                warn("notice", &error);
+                json_line(reporter, json!({ "event": "failed", "error": error }))?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn finish(summary: &Summary, reporter: &Reporter) -> Result<Exit> {
+    let Summary { captured, sent, shown, in_time, raw, bytes, wire, took, .. } = summary;
+    let seconds = took.as_secs_f64().max(1e-3);
+    let text = format!(
+        "total: {captured} frames  {sent} sent  {shown} shown  {in_time} in time  {} bytes  {:.1} % smaller than raw  {} on the wire  {:.2} Mbit/s in {seconds:.1} s",
+        grouped(*bytes),
+        100.0 * saved(*bytes, *raw),
+        grouped(wire.bytes),
+        *bytes as f64 * 8e-6 / seconds,
+    );
+    let json = json!({
+        "event": "total",
+        "frames": captured,
+        "sent": sent,
+        "shown": shown,
+        "in_time": in_time,
+        "raw_bytes": raw,
+        "bytes": bytes,
+        "saved_of_raw": saved(*bytes, *raw),
+        "wire_bytes": wire.bytes,
+        "packets": wire.packets,
+        "lost_packets": wire.lost,
+        "elapsed_ms": took.as_millis() as u64,
+    });
+    reporter.result(&text, &json)?;
+    if let Some(cut) = &summary.cut {
+        return Err(Refusal::Peer(cut.to_string()).into());
+    }
+    Ok(match (captured, shown) {
+        (0, _) => Exit::Nothing,
+        (_, 0) => Exit::Failed,
+        _ => Exit::Done,
+    })
+}

@@ -1,0 +1,609 @@
+//! A live session: frames from a pipe, each encoded for the path as it is now, sent in parts, and given up where it is late.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aecodec::{Check, EncodeOptions, Limits, Model, Picture, Target as Aim};
+use aecodec_proto::figures::Wire;
+use aecodec_proto::live::{Config, Controller, Decision, OnFull, Path, Scale};
+use aecodec_proto::message::{Frame, Shown};
+use aecodec_proto::parts::{self, StreamHeader};
+use aecodec_proto::sender::Output;
+use aecodec_proto::{Close, Identity};
+use bytes::Bytes;
+use quinn::{Connection, VarInt};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{interval, sleep, timeout};
+
+use super::{Format, Frames, Scaler};
+use crate::connect::{Connector, Cut, Link, Target, write};
+use crate::{Error, Result};
+
+/// How often late parts are looked for.
+const TICK: Duration = Duration::from_millis(20);
+/// Pause before connecting anew.
+const PAUSE: Duration = Duration::from_millis(500);
+/// What waits in the connection beyond what is in flight: little, so that a coarse part is not kept waiting by what was
+/// handed over before it.
+const BUFFER: std::ops::RangeInclusive<u64> = 32 << 10..=4 << 20;
+
+/// What to send, to whom, and how.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// The receiver.
+    pub target: Target,
+    /// Who this sender is.
+    pub identity: Identity,
+    /// Name of this host, for people.
+    pub label: String,
+    /// The model to compress with.
+    pub model: Arc<Model>,
+    /// Format of the frames.
+    pub format: Format,
+    /// Frames a second at most: frames that come sooner wait. None takes them as they come.
+    pub pace: Option<f64>,
+    /// How quality follows the path.
+    pub control: Config,
+    /// Bounds on a frame.
+    pub limits: Limits,
+    /// Time without a connection after which the session fails.
+    pub patience: Duration,
+}
+
+impl Options {
+    /// With the usual control, for frames as they come.
+    pub fn new(target: Target, identity: Identity, label: String, model: Arc<Model>, format: Format) -> Self {
+        Self {
+            target,
+            identity,
+            label,
+            model,
+            format,
+            pace: None,
+            control: Config::default(),
+            limits: Limits::default(),
+            patience: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Something that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// The receiver has said welcome.
+    Connected {
+        /// Its name.
+        label: String,
+        /// Its address.
+        address: String,
+    },
+    /// There is no connection; frames are dropped until there is one.
+    Disconnected {
+        /// Why.
+        cut: Cut,
+    },
+    /// A frame is on its way.
+    Sent(Sent),
+    /// What became of it.
+    Shown(Shown),
+    /// A frame of the pipe cannot be read; the next may.
+    Damaged {
+        /// Why.
+        error: String,
+    },
+}
+
+/// A frame that is on its way.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Sent {
+    /// Its number.
+    pub seq: u64,
+    /// Its quality.
+    pub quality: f64,
+    /// The part of its sides at which it was coded, up to 1.
+    pub scale: f64,
+    /// Bytes that are sent of it.
+    pub bytes: u64,
+    /// Parts that are sent of it, of five.
+    pub parts: usize,
+    /// Bytes of its samples.
+    pub raw: u64,
+    /// What the path is thought to carry, in bits a second.
+    pub rate: f64,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Frames that were read.
+    pub captured: u64,
+    /// Frames that were sent, in part at least.
+    pub sent: u64,
+    /// Frames that the receiver showed.
+    pub shown: u64,
+    /// Those among them that were shown by their deadline.
+    pub in_time: u64,
+    /// Bytes of the samples of the frames that were read.
+    pub raw: u64,
+    /// Bytes of the frames that were sent.
+    pub bytes: u64,
+    /// What the network carried.
+    pub wire: Wire,
+    /// From the first frame to the last.
+    pub took: Duration,
+    /// Why it ended early, if it did.
+    pub cut: Option<Cut>,
+}
+
+/// Sends the frames of `pipe` until it ends, `stop` becomes true, or there was no connection for too long.
+///
+/// # Errors
+/// Where the pipe cannot be followed. A receiver that cannot be reached is part of the summary.
+pub async fn stream(
+    options: Options,
+    pipe: impl Read + Send + 'static,
+    events: mpsc::UnboundedSender<Event>,
+    mut stop: watch::Receiver<bool>,
+) -> Result<Summary> {
+    let Options { target, identity, label, model, format, pace, control, limits, patience } = options;
+    let start = Instant::now();
+    let slot = Arc::new(Slot::default());
+    let frames = Frames::new(format, pipe, limits.clone());
+    let reader = Reader { slot: slot.clone(), start, pace, on_full: control.on_full, events: events.clone() };
+    std::thread::spawn(move || reader.run(frames));
+
+    let mut connector = Connector::new(identity, target, label);
+    let mut live = Live {
+        start,
+        deadline: control.deadline,
+        controller: Controller::new(control),
+        model,
+        limits,
+        slot,
+        events,
+        summary: Summary::default(),
+        scaler: Some(Scaler::default()),
+    };
+    let mut alone_since = Instant::now();
+    while !*stop.borrow() && !live.slot.is_over() {
+        let left = patience.saturating_sub(alone_since.elapsed());
+        let connected = tokio::select! {
+            connected = timeout(left, connector.connect()) => connected,
+            _ = stop.changed() => break,
+        };
+        let cut = match connected {
+            Ok(Ok(link)) => {
+                let address = link.connection.remote_address().to_string();
+                live.tell(Event::Connected { label: link.label.clone(), address });
+                let done = live.drive(link, &mut stop).await;
+                alone_since = Instant::now();
+                match done {
+                    Ok(()) => break,
+                    Err(cut) => cut,
+                }
+            }
+            Ok(Err(cut)) => cut,
+            Err(_) => Cut::Path(format!("no connection for {} seconds", patience.as_secs())),
+        };
+        if !cut.may_pass() || alone_since.elapsed() >= patience {
+            live.summary.cut = Some(cut);
+            break;
+        }
+        live.tell(Event::Disconnected { cut });
+        sleep(PAUSE).await;
+    }
+    let over = live.slot.close();
+    connector.finish().await;
+    live.summary.captured = over.captured;
+    live.summary.raw = over.raw;
+    live.summary.took = over.last.saturating_sub(over.first.unwrap_or_default());
+    match over.error {
+        Some(error) => Err(Error::Frames(error)),
+        None => Ok(live.summary),
+    }
+}
+
+/// A frame as it was captured.
+struct Captured {
+    seq: u64,
+    at: Duration,
+    picture: Picture,
+}
+
+/// Where the thread that reads leaves the newest frame.
+#[derive(Default)]
+struct Slot {
+    inner: Mutex<Inner>,
+    filled: Notify,
+    emptied: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    frame: Option<Captured>,
+    over: bool,
+    count: Over,
+}
+
+/// What was read in all.
+#[derive(Default)]
+struct Over {
+    captured: u64,
+    raw: u64,
+    first: Option<Duration>,
+    last: Duration,
+    error: Option<super::Error>,
+}
+
+impl Slot {
+    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the pipe has ended and its last frame was taken.
+    fn is_over(&self) -> bool {
+        let inner = self.inner();
+        inner.over && inner.frame.is_none()
+    }
+
+    fn take(&self) -> Option<Captured> {
+        let frame = self.inner().frame.take();
+        self.emptied.notify_all();
+        frame
+    }
+
+    /// Nothing further is taken.
+    fn close(&self) -> Over {
+        let mut inner = self.inner();
+        inner.over = true;
+        self.emptied.notify_all();
+        std::mem::take(&mut inner.count)
+    }
+}
+
+/// The thread that reads the pipe.
+struct Reader {
+    slot: Arc<Slot>,
+    start: Instant,
+    pace: Option<f64>,
+    on_full: OnFull,
+    events: mpsc::UnboundedSender<Event>,
+}
+
+impl Reader {
+    fn run(self, mut frames: Frames<impl Read>) {
+        let error = loop {
+            match frames.read() {
+                Ok(Some(picture)) => {
+                    if !self.put(picture) {
+                        break None;
+                    }
+                }
+                Ok(None) => break None,
+                Err(error) if error.is_passing() => {
+                    let _ = self.events.send(Event::Damaged { error: error.to_string() });
+                }
+                Err(error) => break Some(error),
+            }
+        };
+        let mut inner = self.slot.inner();
+        inner.over = true;
+        inner.count.error = error;
+        drop(inner);
+        self.slot.filled.notify_one();
+    }
+
+    /// Leaves a frame, at its time; false where nobody takes frames any more.
+    fn put(&self, picture: Picture) -> bool {
+        let seq = self.slot.inner().count.captured;
+        if let Some(pace) = self.pace {
+            let first = self.slot.inner().count.first.unwrap_or_else(|| self.start.elapsed());
+            let due = first + Duration::from_secs_f64(seq as f64 / pace);
+            std::thread::sleep(due.saturating_sub(self.start.elapsed()));
+        }
+        let mut inner = self.slot.inner();
+        while self.on_full == OnFull::Block && inner.frame.is_some() && !inner.over {
+            inner = self.slot.emptied.wait(inner).unwrap_or_else(PoisonError::into_inner);
+        }
+        if inner.over {
+            return false;
+        }
+        let at = self.start.elapsed();
+        inner.count.captured += 1;
+        inner.count.raw += picture.samples.len() as u64;
+        inner.count.first.get_or_insert(at);
+        inner.count.last = at;
+        // Of two frames that wait the older one goes.
+        inner.frame = Some(Captured { seq, at, picture });
+        drop(inner);
+        self.slot.filled.notify_one();
+        true
+    }
+}
+
+/// A frame that was encoded.
+struct Encoded {
+    seq: u64,
+    at: Duration,
+    size: (u32, u32),
+    quality: f64,
+    scale: Scale,
+    raw: u64,
+    took: Duration,
+    bytes: Bytes,
+    scaler: Scaler,
+}
+
+struct Live {
+    start: Instant,
+    deadline: Duration,
+    controller: Controller,
+    model: Arc<Model>,
+    limits: Limits,
+    slot: Arc<Slot>,
+    events: mpsc::UnboundedSender<Event>,
+    summary: Summary,
+    /// Away while a frame is being encoded.
+    scaler: Option<Scaler>,
+}
+
+impl Live {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn tell(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// Sends over one connection until the frames end or it is cut.
+    async fn drive(&mut self, link: Link, stop: &mut watch::Receiver<bool>) -> std::result::Result<(), Cut> {
+        let Link { connection, mut control, mut messages, mut session, .. } = link;
+        let before = self.summary.wire;
+        let mut streams: JoinSet<(u64, u32, Fate)> = JoinSet::new();
+        let mut resets: HashMap<(u64, u32), oneshot::Sender<()>> = HashMap::new();
+        let mut encoding: Option<JoinHandle<Option<Encoded>>> = None;
+        let mut waiting = Duration::ZERO;
+        let mut waiting_frame: Option<Captured> = None;
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let slot = self.slot.clone();
+        loop {
+            while let Some(output) = session.poll() {
+                match output {
+                    Output::Send(message) => write(&mut control, &message).await?,
+                    Output::Shown(shown) => {
+                        let now = self.now();
+                        self.controller.shown(now, &shown);
+                        self.summary.shown += u64::from(shown.passes.is_some());
+                        self.summary.in_time += u64::from(shown.passes.is_some() && shown.lateness <= 0);
+                        self.tell(Event::Shown(shown));
+                    }
+                    _ => {}
+                }
+            }
+            if encoding.is_none() && waiting.is_zero() {
+                if let Some(frame) = waiting_frame.take().or_else(|| slot.take()) {
+                    self.observe(&connection);
+                    let size = (frame.picture.width, frame.picture.height);
+                    match self.controller.frame(self.now(), frame.at, size) {
+                        Decision::Encode { quality, scale } => {
+                            encoding = Some(self.encode(frame, quality, scale));
+                        }
+                        Decision::Drop => {}
+                        Decision::Wait(time) => (waiting, waiting_frame) = (time, Some(frame)),
+                    }
+                }
+            }
+            let idle = encoding.is_none() && waiting_frame.is_none();
+            if *stop.borrow() || slot.is_over() && idle && streams.is_empty() {
+                // The last frames are still to be shown.
+                let time = self.deadline + 2 * connection.rtt();
+                let _ = timeout(time, self.farewell(&mut messages, &mut session)).await;
+                self.count(&connection, before);
+                connection.close(VarInt::from_u32(Close::Done as u32), b"done");
+                return Ok(());
+            }
+            tokio::select! {
+                message = messages.next() => match message {
+                    Ok(message) => if let Err(violation) = session.handle(message) {
+                        connection.close(VarInt::from_u32(Close::Violation as u32), violation.to_string().as_bytes());
+                        return Err(violation.into());
+                    },
+                    Err(cut) => {
+                        self.count(&connection, before);
+                        return Err(cut);
+                    }
+                },
+                encoded = async { encoding.as_mut().expect("checked").await }, if encoding.is_some() => {
+                    encoding = None;
+                    match encoded {
+                        Ok(Some(encoded)) => {
+                            if let Some(frame) = self.encoded(encoded, &connection, &mut streams, &mut resets) {
+                                session.frame(frame);
+                            }
+                        }
+                        // The buffers went with what failed.
+                        _ => self.scaler = Some(Scaler::default()),
+                    }
+                }
+                Some(sent) = streams.join_next(), if !streams.is_empty() => {
+                    if let Ok((seq, part, fate)) = sent {
+                        resets.remove(&(seq, part));
+                        if fate == Fate::Acknowledged {
+                            let now = self.now();
+                            self.controller.acknowledged(now, seq, part as usize);
+                        }
+                    }
+                }
+                () = slot.filled.notified(), if encoding.is_none() && waiting_frame.is_none() => {}
+                () = sleep(waiting), if waiting_frame.is_some() => waiting = Duration::ZERO,
+                _ = stop.changed() => {}
+                _ = tick.tick() => {
+                    self.observe(&connection);
+                    for late in self.controller.late(self.now()) {
+                        resets.retain(|&(seq, part), _| seq != late.seq || (part as usize) < late.from);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes the reports that are still to come.
+    async fn farewell(
+        &mut self,
+        messages: &mut crate::connect::Messages,
+        session: &mut aecodec_proto::sender::Session,
+    ) {
+        while let Ok(message) = messages.next().await {
+            if session.handle(message).is_err() {
+                return;
+            }
+            while let Some(output) = session.poll() {
+                if let Output::Shown(shown) = output {
+                    self.summary.shown += u64::from(shown.passes.is_some());
+                    self.summary.in_time += u64::from(shown.passes.is_some() && shown.lateness <= 0);
+                    self.tell(Event::Shown(shown));
+                }
+            }
+        }
+    }
+
+    /// Tells the controller what the transport knows, and keeps the send buffer as small as the path allows.
+    fn observe(&mut self, connection: &Connection) {
+        let path = connection.stats().path;
+        self.controller.path(Path { window: path.cwnd, rtt: path.rtt });
+        connection.set_send_window((path.cwnd + path.cwnd / 2).clamp(*BUFFER.start(), *BUFFER.end()));
+    }
+
+    fn count(&mut self, connection: &Connection, before: Wire) {
+        let stats = connection.stats();
+        self.summary.wire = Wire {
+            bytes: before.bytes + stats.udp_tx.bytes + stats.udp_rx.bytes,
+            packets: before.packets + stats.path.sent_packets,
+            lost: before.lost + stats.path.lost_packets,
+        };
+    }
+
+    fn encode(
+        &mut self,
+        frame: Captured,
+        quality: aecodec::Quality,
+        scale: Scale,
+    ) -> JoinHandle<Option<Encoded>> {
+        let (model, limits) = (self.model.clone(), self.limits.clone());
+        let mut scaler = self.scaler.take().unwrap_or_default();
+        tokio::task::spawn_blocking(move || {
+            let began = Instant::now();
+            let Captured { seq, at, mut picture } = frame;
+            let size = (picture.width, picture.height);
+            let raw = picture.samples.len() as u64;
+            picture.alpha = None;
+            if scale < Scale::FULL {
+                picture = scaler.scale(&picture, scale.of(size.0), scale.of(size.1)).ok()?;
+            }
+            let mut options = EncodeOptions::default();
+            options.target = Aim::Quality(quality);
+            options.check = Check::None;
+            options.limits = limits;
+            let encoded = aecodec::encode(&picture, &model, &options).ok()?;
+            let (bytes, took) = (encoded.bytes.into(), began.elapsed());
+            Some(Encoded { seq, at, size, quality: quality.value(), scale, raw, took, bytes, scaler })
+        })
+    }
+
+    /// Opens streams for as much of a frame as will be in time; gives its announcement.
+    fn encoded(
+        &mut self,
+        encoded: Encoded,
+        connection: &Connection,
+        streams: &mut JoinSet<(u64, u32, Fate)>,
+        resets: &mut HashMap<(u64, u32), oneshot::Sender<()>>,
+    ) -> Option<Frame> {
+        let Encoded { seq, at, size, quality, scale, raw, took, bytes, scaler } = encoded;
+        self.scaler = Some(scaler);
+        let mut lengths = parts::passes(&bytes, &self.limits).ok()?;
+        let count = self.controller.encoded(self.now(), seq, at, took, &lengths);
+        lengths.truncate(count);
+        if lengths.is_empty() {
+            return None;
+        }
+        let mut from = 0;
+        for (part, &length) in (0..).zip(&lengths) {
+            let to = from + length as usize;
+            let (reset, given_up) = oneshot::channel();
+            resets.insert((seq, part), reset);
+            streams.spawn(send_part(connection.clone(), seq, part, bytes.slice(from..to), given_up));
+            from = to;
+        }
+        self.summary.sent += 1;
+        self.summary.bytes += from as u64;
+        let rate = 8.0 * self.controller.estimate().rate;
+        let parts = lengths.len();
+        self.tell(Event::Sent(Sent {
+            seq,
+            quality,
+            scale: scale.factor(),
+            bytes: from as u64,
+            parts,
+            raw,
+            rate,
+        }));
+        Some(Frame {
+            seq,
+            captured: at.as_micros() as u64,
+            deadline: self.deadline.as_millis() as u32,
+            width: size.0,
+            height: size.1,
+            parts: lengths,
+        })
+    }
+}
+
+/// How a part's stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Acknowledged,
+    GivenUp,
+}
+
+/// Coarse parts go before all finer ones, and newer ones before older ones.
+fn priority(seq: u64, part: u32) -> i32 {
+    let order = (seq & 0xff_ffff) as i32 * 8 + 7 - part as i32;
+    if part < 2 { (1 << 29) + order } else { order }
+}
+
+/// Sends a part until it is acknowledged or given up.
+async fn send_part(
+    connection: Connection,
+    seq: u64,
+    part: u32,
+    bytes: Bytes,
+    given_up: oneshot::Receiver<()>,
+) -> (u64, u32, Fate) {
+    let Ok(mut stream) = connection.open_uni().await else { return (seq, part, Fate::GivenUp) };
+    let _ = stream.set_priority(priority(seq, part));
+    let header = StreamHeader::Frame { seq, part }.encode().into();
+    let sending = async {
+        stream.write_all_chunks(&mut [header, bytes]).await.ok()?;
+        stream.finish().ok()?;
+        stream.stopped().await.ok()
+    };
+    let fate = tokio::select! {
+        // None of a code: everything was acknowledged.
+        stopped = sending => if stopped == Some(None) { Fate::Acknowledged } else { Fate::GivenUp },
+        // Dropping the other end gives the part up.
+        _ = given_up => Fate::GivenUp,
+    };
+    if fate == Fate::GivenUp {
+        let _ = stream.reset(VarInt::from_u32(Close::TooLate as u32));
+    }
+    (seq, part, fate)
+}
