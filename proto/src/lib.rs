@@ -21,6 +21,8 @@
 
 pub mod congestion;
 mod error;
+#[cfg(test)]
+mod examples;
 pub mod figures;
 pub mod framing;
 pub mod identity;
