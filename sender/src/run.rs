@@ -162,6 +162,7 @@ pub async fn run(
         let cut = match connected {
             Ok(Ok(link)) => {
                 summary.connections += 1;
+                let _ = news.send(News::Begin);
                 pause = PAUSES[0];
                 let address = link.connection.remote_address().to_string();
                 known.name.clone_from(&link.label);
@@ -221,7 +222,6 @@ async fn settle(
     let mut first: Option<Instant> = None;
     let mut batch = Vec::new();
     while heard.recv_many(&mut batch, RECEIPTS).await > 0 {
-        first.get_or_insert_with(Instant::now);
         let receipted: Vec<Arc<Prepared>> = batch
             .iter()
             .filter_map(|news| match news {
@@ -235,11 +235,12 @@ async fn settle(
         }
         for news in batch.drain(..) {
             match news {
+                News::Begin => drop(first.get_or_insert_with(Instant::now)),
                 News::Wire(wire, trip) => (present, rtt) = (wire, trip),
                 News::End => ended = plus(ended, std::mem::take(&mut present)),
                 News::Receipt { picture, receipt, took } => {
                     total.delivered += 1;
-                    total.took = first.map_or(took, |first| first.elapsed()).max(took);
+                    total.took = first.map_or(took, |first| first.elapsed());
                     let wire = plus(ended, present);
                     let figures = Picture {
                         name: picture.file.name.clone(),

@@ -10,7 +10,7 @@ use aecodec_proto::parts::StreamHeader;
 use aecodec_proto::sender::{Outcome, Output, Part};
 use aecodec_proto::{Close, Hash};
 use bytes::Bytes;
-use quinn::{Connection, SendStream, VarInt, WriteError};
+use quinn::{Connection, SendStream, StoppedError, VarInt, WriteError};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::interval;
@@ -48,6 +48,8 @@ impl Pending {
 
 /// What the connection tells its owner.
 pub(crate) enum News {
+    /// The receiver has said welcome.
+    Begin,
     /// The receiver has it.
     Receipt { picture: Arc<Prepared>, receipt: Receipt, took: Duration },
     /// The receiver does not take it.
@@ -86,6 +88,7 @@ pub(crate) async fn drive(
         session.offer(pending.pictures[&id].0.offer(id));
     }
     let mut streams: JoinSet<Result<u64, Cut>> = JoinSet::new();
+    let mut brought: JoinSet<Result<(), Cut>> = JoinSet::new();
     let mut in_streams = 0_u64;
     let mut exhausted = false;
     let mut adapt = interval(ADAPT);
@@ -107,7 +110,7 @@ pub(crate) async fn drive(
                 Output::SendModel(hash) => {
                     if let Some(bytes) = models.get(&hash).cloned() {
                         write(&mut control, &ToReceiver::Model { hash, bytes: bytes.len() as u64 }).await?;
-                        streams.spawn(send_model(connection.clone(), bytes));
+                        brought.spawn(send_model(connection.clone(), bytes));
                     }
                 }
                 _ => {}
@@ -120,7 +123,7 @@ pub(crate) async fn drive(
             in_streams += u64::from(part.length);
             streams.spawn(send_part(connection.clone(), picture.clone(), part));
         }
-        if *stop.borrow() || exhausted && session.is_idle() {
+        if *stop.borrow() || exhausted && session.is_idle() && brought.is_empty() {
             let _ = news.send(counters(&connection));
             connection.close(VarInt::from_u32(Close::Done as u32), b"done");
             return Ok(());
@@ -148,6 +151,9 @@ pub(crate) async fn drive(
                 }
                 Err(error) => return Err(Cut::Local(error.to_string())),
             },
+            Some(sent) = brought.join_next(), if !brought.is_empty() => {
+                sent.map_err(|error| Cut::Local(error.to_string()))??;
+            }
             picture = pictures.recv(), if !exhausted && session.has_room() => match picture {
                 Some(prepared) => {
                     let id = pending.add(prepared);
@@ -183,22 +189,31 @@ async fn send_part(connection: Connection, picture: Arc<Prepared>, part: Part) -
     Ok(part.length.into())
 }
 
-async fn send_model(connection: Connection, bytes: Bytes) -> Result<u64, Cut> {
+/// Sends a model and waits until all of it has arrived: there is no receipt for it.
+async fn send_model(connection: Connection, bytes: Bytes) -> Result<(), Cut> {
     // As urgent as a coarse part: without it nothing that arrives can be shown.
-    send(&connection, StreamHeader::Model, bytes, -1).await?;
-    Ok(0)
+    let Some(stream) = send(&connection, StreamHeader::Model, bytes, -1).await? else { return Ok(()) };
+    match stream.stopped().await {
+        Err(StoppedError::ConnectionLost(error)) => Err(Cut::of(&error)),
+        _ => Ok(()),
+    }
 }
 
-async fn send(connection: &Connection, header: StreamHeader, bytes: Bytes, priority: i32) -> Result<(), Cut> {
+/// Gives the stream, or none where the receiver has no use for it any more.
+async fn send(
+    connection: &Connection,
+    header: StreamHeader,
+    bytes: Bytes,
+    priority: i32,
+) -> Result<Option<SendStream>, Cut> {
     let mut stream = connection.open_uni().await.map_err(|error| Cut::of(&error))?;
     let _ = stream.set_priority(priority);
     match fill(&mut stream, header, bytes).await {
         Ok(()) => {
             let _ = stream.finish();
-            Ok(())
+            Ok(Some(stream))
         }
-        // The receiver has no use for it any more.
-        Err(WriteError::Stopped(_)) => Ok(()),
+        Err(WriteError::Stopped(_)) => Ok(None),
         Err(WriteError::ConnectionLost(error)) => Err(Cut::of(&error)),
         Err(error) => Err(Cut::Path(error.to_string())),
     }
