@@ -16,6 +16,8 @@ use crate::{runtime, size};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Live frames")]
+// The command that takes them has a group of the same name.
+#[group(skip)]
 pub struct Args {
     /// Send the frames of this format that come on stdin as they come
     #[arg(long, value_enum, value_name = "FORMAT")]
