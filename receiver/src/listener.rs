@@ -26,6 +26,8 @@ use crate::{Error, Inbox, Peers, Result, session};
 const HANDSHAKES: usize = 16;
 /// How long the connections get to end when the receiver is stopped.
 const FAREWELL: Duration = Duration::from_secs(3);
+/// TLS alert no_application_protocol (RFC 7301, section 3.2).
+const NO_PROTOCOL: u64 = 120;
 /// QUIC codes at and above this stand for a TLS alert (RFC 9001, section 4.8).
 const CRYPTO: std::ops::Range<u64> = 0x100..0x200;
 
@@ -268,11 +270,15 @@ async fn enter(incoming: Incoming, shared: Arc<Shared>) {
         Ok(config) => Arc::new(config),
         Err(error) => return refused(error.to_string()),
     };
-    let connected = match incoming.accept_with(config) {
-        Ok(connecting) => connecting.await,
-        Err(error) => Err(error),
+    let connecting = match incoming.accept_with(config) {
+        Ok(connecting) => connecting,
+        Err(error @ ConnectionError::TransportError(_)) if alert(&error).is_some() => {
+            return refused(handshake(&error));
+        }
+        // No first packet at all, under any address: a line for each would let everybody fill the log.
+        Err(_) => return shared.stages.metrics().refused("noise"),
     };
-    let connection = match connected {
+    let connection = match connecting.await {
         Ok(connection) => connection,
         Err(error) => return refused(gate.verdict().unwrap_or_else(|| handshake(&error))),
     };
@@ -288,11 +294,24 @@ pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+/// The TLS alert with which one end gave a handshake up.
+fn alert(error: &ConnectionError) -> Option<u64> {
+    let code = match error {
+        ConnectionError::TransportError(error) => error.code.into(),
+        ConnectionError::ConnectionClosed(close) => close.error_code.into(),
+        _ => return None,
+    };
+    CRYPTO.contains(&code).then(|| code - CRYPTO.start)
+}
+
 /// A failed handshake in words.
 fn handshake(error: &ConnectionError) -> String {
     match error {
-        ConnectionError::ConnectionClosed(close) if CRYPTO.contains(&u64::from(close.error_code)) => {
+        ConnectionError::ConnectionClosed(_) if alert(error).is_some() => {
             "it expected another key: its ticket is for another receiver".into()
+        }
+        ConnectionError::TransportError(_) if alert(error) == Some(NO_PROTOCOL) => {
+            "it speaks another protocol, or another version of this one".into()
         }
         ConnectionError::TimedOut => "its handshake did not come to an end".into(),
         other => format!("its handshake failed: {other}"),

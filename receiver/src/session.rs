@@ -155,9 +155,22 @@ impl Served {
 
     /// Serves until the connection is over; gives the reason.
     async fn run(&mut self) -> End {
-        match self.serve().await {
+        let end = match self.serve().await {
             Ok(never) => match never {},
             Err(end) => end,
+        };
+        if matches!(end, End::Closed(_)) && !self.undecoded.is_empty() {
+            let _ = timeout(self.shared.options.limits.stall, self.last_models()).await;
+        }
+        end
+    }
+
+    /// The sender leaves as soon as a model has arrived, which may be before it was read and kept.
+    async fn last_models(&mut self) {
+        while let Some(done) = self.tasks.join_next().await {
+            if let Ok(Ok(done @ Done::Model(_, Ok(())))) = done {
+                let _ = self.done(done);
+            }
         }
     }
 
