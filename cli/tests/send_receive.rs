@@ -1,0 +1,320 @@
+//! Two programs on one host: pictures from `aecodec send` arrive at `aecodec receive`, for all the ways to pair and send.
+
+mod network;
+
+use network::{Ended, Place, repository};
+use serde_json::Value;
+
+/// A receiver into `inbox`, a sender with this state, and what it sends.
+fn send(place: &Place, state: &str, ticket: &str, args: &str) -> Ended {
+    place.run(&format!("send --json --state {state} --to {ticket} {args}"))
+}
+
+fn number(line: &Value, field: &str) -> f64 {
+    line[field].as_f64().unwrap_or_else(|| panic!("no number {field} in {line}"))
+}
+
+fn names(lines: &[&Value]) -> Vec<String> {
+    let mut names: Vec<_> = lines.iter().map(|line| line["name"].as_str().expect("a name").into()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn pictures_arrive_as_compress_makes_them_and_both_ends_tell_what_was_saved() {
+    let place = Place::new();
+    for name in ["brick", "glass-alpha", "interior-gray"] {
+        place.sample(&format!("{name}.png"), &format!("pictures/{name}.png"));
+    }
+    place.run("compress pictures -o expected").with(0);
+    let receiver = place.receive("--out inbox --no-decode");
+    let sent = send(&place, "camera", &receiver.ticket, "pictures --label camera-7").with(0);
+
+    assert_eq!(place.files("inbox"), ["brick.aec", "glass-alpha.aec", "interior-gray.aec"]);
+    for name in place.files("inbox") {
+        let (found, expected) =
+            (place.read(&format!("inbox/{name}")), place.read(&format!("expected/{name}")));
+        assert!(found == expected, "{name}");
+    }
+    let received = receiver.program.stop().with(0);
+    assert_eq!(names(&sent.all("delivered")), place.files("inbox"));
+    assert_eq!(names(&received.all("arrived")), place.files("inbox"));
+    assert!(received.all("arrived").iter().all(|line| line["from"] == "camera-7" && line["stored"] == "now"));
+    for total in [sent.total(), received.total()] {
+        assert_eq!((&total["pictures"], &total["failed"]), (&3.into(), &0.into()), "{total}");
+        assert!(number(total, "saved_of_source") > 0.7 && number(total, "saved_of_raw") > 0.9, "{total}");
+        assert!((25.0..60.0).contains(&number(total, "psnr")), "{total}");
+        assert!(number(total, "wire_bytes") > number(total, "bytes"), "{total}");
+    }
+    for field in ["bytes", "source_bytes", "raw_bytes", "psnr", "bpp"] {
+        assert_eq!(sent.total()[field], received.total()[field], "{field}");
+    }
+    assert_eq!((sent.errors, received.errors), Default::default());
+}
+
+#[test]
+fn sending_again_sends_nothing() {
+    let place = Place::new();
+    for seed in 0..5 {
+        place.picture(&format!("pictures/{seed}.png"), seed);
+    }
+    let receiver = place.receive("--out inbox");
+    let first = send(&place, "a", &receiver.ticket, "pictures").with(0);
+    let second = send(&place, "a", &receiver.ticket, "pictures").with(0);
+    assert_eq!((second.all("skipped").len(), second.all("delivered").len()), (5, 0));
+    assert_eq!((&second.total()["skipped"], &second.total()["bytes"]), (&5.into(), &0.into()));
+
+    // Even where the sender insists, the receiver asks for no byte of what it has.
+    let again = send(&place, "a", &receiver.ticket, "--again pictures").with(0);
+    assert!(again.all("delivered").iter().all(|line| line["stored"] == "before"), "{again:#?}");
+    assert_eq!(again.total()["before"], 5);
+    assert!(
+        number(again.total(), "wire_bytes")
+            < number(first.total(), "wire_bytes") - number(first.total(), "bytes") / 2.0
+    );
+    assert_eq!(place.files("inbox").len(), 5);
+}
+
+#[test]
+fn key_and_ticket_survive_a_restart_and_a_kill() {
+    let place = Place::new();
+    for seed in 0..3 {
+        place.picture(&format!("{seed}.png"), seed);
+    }
+    let first = place.receive("--out inbox");
+    let (ticket, listen) = (first.ticket.clone(), first.address);
+    send(&place, "a", &ticket, "0.png").with(0);
+    first.program.stop().with(0);
+    #[cfg(unix)]
+    for key in ["inbox/.aecodec/key", "a/key"] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(place.path(key)).expect("a key").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{key}");
+    }
+    let second = place.receive(&format!("--out inbox --listen {listen}"));
+    assert_eq!(second.ticket, ticket);
+    send(&place, "a", &ticket, "1.png").with(0);
+    second.program.kill();
+    let third = place.receive(&format!("--out inbox --listen {listen}"));
+    assert_eq!(third.ticket, ticket);
+    send(&place, "a", &ticket, "2.png").with(0);
+    assert_eq!(place.files("inbox"), ["0.aec", "1.aec", "2.aec"]);
+}
+
+#[test]
+fn decoded_pictures_have_the_exact_pixels() {
+    let place = Place::new();
+    place.sample("glass-alpha.png", "pictures/glass.png");
+    place.picture("pictures/deep/small.png", 1);
+    let mut receiver = place.receive("--out inbox --decode png --preview");
+    send(&place, "a", &receiver.ticket, "pictures").with(0);
+    for _ in 0..2 {
+        let line = receiver.program.until("decoded");
+        assert_eq!(line["exact"], true, "{line}");
+    }
+    place.run("decompress inbox/glass.aec inbox/deep/small.aec -o decoded").with(0);
+    let pixels = |name: &str| image::open(place.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+    assert_eq!(pixels("inbox/glass.png"), pixels("decoded/glass.png"));
+    assert_eq!(pixels("inbox/deep/small.png"), pixels("decoded/small.png"));
+    // Previews have made way for the pictures.
+    assert_eq!(place.files("inbox"), ["deep/small.aec", "deep/small.png", "glass.aec", "glass.png"]);
+}
+
+#[test]
+fn several_senders_at_once_share_a_receiver_and_nothing_is_overwritten() {
+    let place = Place::new();
+    let receiver = place.receive("--out inbox --reusable");
+    let senders: Vec<_> = (0..4)
+        .map(|sender| {
+            // One that all have, and one of each with the same name.
+            place.picture(&format!("{sender}/same.png"), 99);
+            place.picture(&format!("{sender}/shot.png"), sender);
+            let args =
+                format!("--state state{sender} --label camera{sender} {sender}/same.png {sender}/shot.png");
+            place.start(&format!("send --json --to {} {args}", receiver.ticket))
+        })
+        .collect();
+    senders.into_iter().for_each(|sender| drop(sender.end().with(0)));
+    assert_eq!(place.files("inbox"), ["same.aec", "shot-2.aec", "shot-3.aec", "shot-4.aec", "shot.aec"]);
+    let mut shots: Vec<_> =
+        place.files("inbox").iter().map(|name| place.read(&format!("inbox/{name}"))).collect();
+    shots.sort();
+    shots.dedup();
+    assert_eq!(shots.len(), 5, "every picture is there once");
+    let known = place.run("peers --out inbox --json").with(0);
+    assert_eq!(names(&known.lines.iter().collect::<Vec<_>>()), ["camera0", "camera1", "camera2", "camera3"]);
+    receiver.program.stop().with(0);
+}
+
+#[test]
+fn folders_keep_their_structure_and_aec_files_go_as_they_are() {
+    let place = Place::new();
+    place.picture("pictures/a.png", 1);
+    place.picture("pictures/a.jpg", 2);
+    place.picture("pictures/deep/er/b.webp", 3);
+    place.sample("sign.aec", "pictures/deep/sign.aec");
+    place.put("pictures/notes.txt", b"no picture");
+    let receiver = place.receive("--out inbox");
+    let sent = send(&place, "a", &receiver.ticket, "pictures").with(0);
+    let expected = ["a.jpg.aec", "a.png.aec", "deep/er/b.aec", "deep/sign.aec"];
+    assert_eq!(place.files("inbox"), expected);
+    assert_eq!(names(&sent.all("delivered")), expected);
+    assert!(place.read("inbox/deep/sign.aec") == place.read("pictures/deep/sign.aec"));
+    let sign = sent.all("delivered").into_iter().find(|line| line["name"] == "deep/sign.aec");
+    assert_eq!(sign.expect("a line")["psnr"], Value::Null, "nobody knows it here");
+}
+
+#[test]
+fn a_watched_folder_gives_its_new_and_changed_files() {
+    let place = Place::new();
+    place.picture("camera/old.png", 1);
+    let receiver = place.receive("--out inbox");
+    let mut sender = place.start(&format!("send --json --state a --to {} --watch camera", receiver.ticket));
+    assert_eq!(sender.until("delivered")["name"], "old.aec");
+    place.picture("camera/today/new.png", 2);
+    assert_eq!(sender.until("delivered")["name"], "today/new.aec");
+    place.picture("camera/old.png", 3);
+    assert_eq!(
+        sender.until("delivered")["file"],
+        place.path("camera/old.png").canonicalize().unwrap().to_str().unwrap()
+    );
+    assert_eq!(place.files("inbox"), ["old-2.aec", "old.aec", "today/new.aec"], "nothing is overwritten");
+
+    // A folder that is watched is never finished; whoever stops it is told that nothing is lost.
+    let stopped = sender.stop().with(130);
+    assert_eq!(stopped.total()["pictures"], 3);
+    let mut again = place.start(&format!("send --json --state a --to {} --watch camera", receiver.ticket));
+    for _ in 0..2 {
+        again.until("skipped");
+    }
+    drop(again.stop());
+    assert_eq!(place.files("inbox").len(), 3);
+}
+
+#[test]
+fn peers_are_invited_listed_named_and_removed() {
+    let place = Place::new();
+    place.picture("a.png", 1);
+    place.picture("b.png", 2);
+    let receiver = place.receive("--out inbox");
+    place.run("peers --out inbox").with(3);
+    place.run("peers --out nowhere").with(1);
+    send(&place, "one", &receiver.ticket, "--label camera-1 a.png").with(0);
+
+    // The ticket was for one sender.
+    let second = send(&place, "two", &receiver.ticket, "a.png").with(5);
+    assert!(second.errors.contains("does not admit"), "{}", second.errors);
+    assert_eq!(second.errors.lines().count(), 1, "{}", second.errors);
+    let invited = place.run("peers --out inbox --json invite").with(0);
+    let ticket = invited.lines[0]["ticket"].as_str().expect("a ticket");
+    send(&place, "two", ticket, "--label camera-2 b.png").with(0);
+
+    let list = place.run("peers --out inbox --json").with(0);
+    assert_eq!(names(&list.lines.iter().collect::<Vec<_>>()), ["camera-1", "camera-2"]);
+    assert!(list.lines.iter().all(|peer| peer["pictures"] == 1), "{list:#?}");
+    let key = list.lines[0]["key"].as_str().expect("a key");
+    place.run(&format!("peers --out inbox name {} porch", &key[..8])).with(0);
+    place.run("peers --out inbox remove porch").with(0);
+    place.run("peers --out inbox remove porch").with(1);
+    let refused = send(&place, "one", &receiver.ticket, "--again a.png").with(5);
+    assert!(refused.errors.contains("does not admit"), "{}", refused.errors);
+    send(&place, "two", ticket, "--again b.png").with(0);
+
+    let reusable = place.run("peers --out inbox --json invite --reusable").with(0);
+    let ticket = reusable.lines[0]["ticket"].as_str().expect("a ticket");
+    send(&place, "three", ticket, "a.png").with(0);
+    place.put("ticket", ticket.as_bytes());
+    place.run("peers --out inbox withdraw ticket").with(0);
+    send(&place, "four", ticket, "a.png").with(5);
+    let received = receiver.program.stop().with(0);
+    // Each of the three tries the invitation and its own key: the receiver may know either.
+    assert_eq!(received.all("refused").len(), 6, "{received:#?}");
+    assert_eq!(received.errors.lines().count(), 6, "{}", received.errors);
+}
+
+#[test]
+fn a_receiver_is_found_by_ticket_file_stdin_variable_and_name() {
+    let place = Place::new();
+    for seed in 0..6 {
+        place.picture(&format!("{seed}.png"), seed);
+    }
+    let receiver = place.receive("--out inbox --label archive");
+    place.put("ticket", format!("{}\n", receiver.ticket).as_bytes());
+    send(&place, "a", "@ticket", "0.png").with(0);
+    let mut piped = place.start("send --json --state a --to - 1.png");
+    piped.tell(&receiver.ticket.to_uppercase());
+    piped.end().with(0);
+    let mut variable = place.command("send --json --state a 2.png");
+    variable.env("AECODEC_TICKET", &receiver.ticket);
+    network::Program::start(variable).end().with(0);
+    send(&place, "a", "archive", "3.png").with(0);
+    let listening = &receiver.program.seen()[0];
+    send(&place, "a", &listening["key"].as_str().expect("a key")[..8], "4.png").with(0);
+    place.run("send --json --state a 5.png").with(0);
+    assert_eq!(place.files("inbox").len(), 6);
+
+    for to in ["nobody", "@missing", &receiver.ticket[..60]] {
+        let refused = send(&place, "b", to, "0.png");
+        assert!(matches!(refused.code, Some(1 | 2)), "{to}: {refused:#?}");
+        assert_eq!(refused.errors.lines().count(), 1, "{to}: {}", refused.errors);
+    }
+    place.run("send --json --state b 0.png").with(2);
+}
+
+#[test]
+fn the_exit_code_tells_how_it_went() {
+    let place = Place::new();
+    place.picture("good.png", 1);
+    place.put("broken.png", b"\x89PNG\r\n\x1a\n and no more");
+    place.put("empty/notes.txt", b"");
+    let receiver = place.receive("--out inbox");
+    place.run(&format!("send --to {}", receiver.ticket)).with(2);
+    send(&place, "a", &receiver.ticket, "empty").with(3);
+    let partly = send(&place, "a", &receiver.ticket, "good.png broken.png missing.png").with(4);
+    assert_eq!((&partly.total()["pictures"], &partly.total()["failed"]), (&1.into(), &2.into()));
+    assert_eq!(partly.errors.lines().count(), 2, "{}", partly.errors);
+    send(&place, "a", &receiver.ticket, "broken.png").with(1);
+    let ticket = receiver.ticket.clone();
+    receiver.program.stop().with(0);
+    let gone = send(&place, "a", &ticket, "--again --patience 2 good.png").with(5);
+    assert!(gone.errors.contains("run the same command again"), "{}", gone.errors);
+}
+
+#[test]
+fn a_model_that_the_receiver_lacks_is_brought_if_it_takes_models() {
+    let place = Place::new();
+    let mut model = std::fs::read(repository().join("models/fast.aem")).expect("a model");
+    // The card is text at the end of the file; another text makes another model that codes the same.
+    let last = model.len() - 2;
+    model[last] = b'!';
+    place.put("other.aem", &model);
+    place.picture("a.png", 1);
+    place.picture("b.png", 2);
+    place.run("compress a.png b.png -o expected --model other.aem").with(0);
+
+    let mut takes = place.receive("--out inbox --decode png --accept-models");
+    send(&place, "a", &takes.ticket, "--model other.aem a.png b.png").with(0);
+    for _ in 0..2 {
+        assert_eq!(takes.program.until("decoded")["exact"], true);
+    }
+    assert_eq!(place.files("inbox"), ["a.aec", "a.png", "b.aec", "b.png"]);
+    assert!(place.read("inbox/a.aec") == place.read("expected/a.aec"));
+    // It is known from now on.
+    place.picture("c.png", 3);
+    let (ticket, listen) = (takes.ticket.clone(), takes.address);
+    takes.program.stop().with(0);
+    let mut knows = place.receive(&format!("--out inbox --decode png --listen {listen}"));
+    send(&place, "a", &ticket, "--model other.aem c.png").with(0);
+    assert_eq!(knows.program.until("decoded")["exact"], true);
+
+    let mut strict = place.receive("--out strict --decode png");
+    send(&place, "b", &strict.ticket, "--model other.aem a.png").with(0);
+    let line = strict.program.until("undecoded");
+    assert!(line["error"].as_str().expect("a reason").contains("model"), "{line}");
+    assert_eq!(place.files("strict"), ["a.aec"]);
+    strict.program.stop().with(0);
+    // Once it has the model, it makes up for it.
+    let mut given = place.receive("--out strict --decode png --model other.aem");
+    assert_eq!(given.program.until("decoded")["exact"], true);
+    assert_eq!(place.files("strict"), ["a.aec", "a.png"]);
+}
