@@ -5,6 +5,7 @@
 mod network;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -94,10 +95,10 @@ impl Watcher {
 /// Adds names that are new, and whether they are wrong.
 fn look(inbox: &Path, expected: &BTreeMap<String, Vec<u8>>, seen: &mut BTreeMap<String, bool>) {
     for name in files(inbox) {
-        if !seen.contains_key(&name) {
-            let bytes = std::fs::read(inbox.join(&name)).unwrap_or_default();
-            let right = expected.get(&name).is_some_and(|whole| *whole == bytes);
-            seen.insert(name, !right);
+        if let Entry::Vacant(new) = seen.entry(name) {
+            let bytes = std::fs::read(inbox.join(new.key())).unwrap_or_default();
+            let right = expected.get(new.key()).is_some_and(|whole| *whole == bytes);
+            new.insert(!right);
         }
     }
 }
