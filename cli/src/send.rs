@@ -1,16 +1,17 @@
 //! `aecodec send`: compresses pictures and sends them to a receiver.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aecodec::Model;
+use aecodec::{Model, Profile};
 use aecodec_proto::figures::Total;
 use aecodec_proto::{Hash, Identity};
 use aecodec_sender::pipeline::{self, Resend};
 use aecodec_sender::{Event, Options, Outbox, Summary};
 use anyhow::{Context as _, Result};
+use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -111,7 +112,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     sources.threads = args.common.threads;
     sources.resend = if args.again { Resend::Always } else { Resend::Never };
     let mut options = Options::new(target, sources, identity, label);
-    options.models = model_files(args, &model)?;
+    options.models = model_files(args.model.as_deref(), &model)?;
     options.patience = match args.patience {
         Some(seconds) => Duration::from_secs(seconds).min(FOREVER),
         None if args.watch.is_empty() => options.patience,
@@ -154,10 +155,14 @@ fn ending(total: &Total, summary: &Summary, failed: u64, interrupted: bool) -> R
 }
 
 /// Files of the models, for receivers that lack them.
-fn model_files(args: &Args, model: &Model) -> Result<HashMap<Hash, bytes::Bytes>> {
-    let Some(path) = &args.model else { return Ok(HashMap::new()) };
-    let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-    Ok(HashMap::from([(Hash(model.id()), bytes.into())]))
+fn model_files(given: Option<&Path>, model: &Model) -> Result<HashMap<Hash, Bytes>> {
+    let held = [Profile::Fast, Profile::Best].into_iter().filter_map(Model::embedded_bytes);
+    let mut files: HashMap<_, _> = held.map(|file| (Hash::of(file), Bytes::from_static(file))).collect();
+    if let Some(path) = given {
+        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        files.insert(Hash(model.id()), bytes.into());
+    }
+    Ok(files)
 }
 
 /// Prints what happens; gives the sums, and how many sources could not be sent.
@@ -196,20 +201,42 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 let json = json!({ "event": "skipped", "file": file.path, "hash": sent.hash.to_string() });
                 reporter.result(&format!("{}  has a receipt already", file.path.display()), &json)?;
             }
-            Event::Local(pipeline::Event::Encoded { file, notices, .. }) => {
+            Event::Local(pipeline::Event::Encoded { file, bytes, psnr, reached, notices, took }) => {
+                let json = json!({
+                    "event": "encoded",
+                    "file": file.path,
+                    "bytes": bytes,
+                    "psnr": psnr,
+                    "reached": reached,
+                    "encode_ms": took.as_millis() as u64,
+                });
+                json_line(reporter, json)?;
                 for notice in notices {
                     warn("notice", &format!("{}: {notice}", file.path.display()));
                 }
             }
             Event::Local(pipeline::Event::Away { folder }) => {
                 warn("notice", &format!("{} is out of reach; waiting for it", folder.display()));
+                json_line(reporter, json!({ "event": "away", "folder": folder }))?;
             }
             Event::Local(pipeline::Event::Back { folder }) => {
                 warn("notice", &format!("{} is there again", folder.display()));
+                json_line(reporter, json!({ "event": "back", "folder": folder }))?;
             }
             _ => {}
         }
     }
     let failed = total.failed;
     Ok((total, failed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_model_is_at_hand_for_receivers_that_lack_it() {
+        let model = Model::embedded(Profile::Fast).unwrap();
+        assert!(model_files(None, &model).unwrap().contains_key(&Hash(model.id())));
+    }
 }

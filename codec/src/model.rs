@@ -8,6 +8,9 @@ use crate::{Error, Result};
 #[cfg(feature = "embedded")]
 use std::sync::{Arc, OnceLock};
 
+/// The model of [`Profile::Fast`].
+#[cfg(feature = "embedded")]
+const EMBEDDED: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem"));
 const SIGNATURE: [u8; 8] = *b"\x89AEM\r\n\x1a\n";
 const VERSION: u8 = 1;
 /// Gaussian tables of a model.
@@ -96,8 +99,14 @@ impl Model {
         if let Some(model) = FAST.get() {
             return Ok(Arc::clone(model));
         }
-        let model = Self::parse(include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem")))?;
+        let model = Self::parse(EMBEDDED)?;
         Ok(Arc::clone(FAST.get_or_init(|| Arc::new(model))))
+    }
+
+    /// The file of a model that this build holds, for those who lack it.
+    #[cfg(feature = "embedded")]
+    pub fn embedded_bytes(profile: Profile) -> Option<&'static [u8]> {
+        (profile == Profile::Fast).then_some(EMBEDDED)
     }
 
     /// BLAKE3 of the model file.
@@ -294,7 +303,7 @@ fn shift(value: u8) -> Result<u32> {
 mod tests {
     use super::*;
 
-    const FAST: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem"));
+    const FAST: &[u8] = EMBEDDED;
 
     #[test]
     fn a_cut_or_altered_model_is_refused() {
