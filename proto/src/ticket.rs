@@ -60,7 +60,10 @@ impl FromStr for Ticket {
         if blake3::hash(body).as_bytes()[..CHECK] != *check {
             return Err(Error::Ticket("it was mistyped or cut short"));
         }
-        postcard::from_bytes(body).map_err(|_| Error::Ticket("it was made by another release"))
+        match postcard::take_from_bytes(body) {
+            Ok((ticket, [])) => Ok(ticket),
+            _ => Err(Error::Ticket("it was made by another release")),
+        }
     }
 }
 
@@ -96,6 +99,15 @@ mod tests {
         let text = ticket().to_string();
         assert!(text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()), "{text}");
         assert_eq!(format!(" {} \n", text.to_ascii_uppercase()).parse::<Ticket>().unwrap(), ticket());
+    }
+
+    #[test]
+    fn bytes_after_the_fields_are_refused() {
+        let mut bytes = postcard::to_stdvec(&ticket()).unwrap();
+        bytes.push(0);
+        let check = blake3::hash(&bytes);
+        bytes.extend(&check.as_bytes()[..CHECK]);
+        assert!(format!("{PREFIX}{}", base32().encode(&bytes)).parse::<Ticket>().is_err());
     }
 
     proptest! {
