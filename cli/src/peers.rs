@@ -94,7 +94,8 @@ pub fn run(args: &Args) -> Result<Exit> {
             let kind = if *reusable { Kind::Reusable } else { Kind::OneTime };
             let ticket = Ticket { invitation: Some(pairing::invite(&peers, kind)?), ..before };
             pairing::keep(&peers, &ticket, shown.port)?;
-            reporter.result(&ticket.to_string(), &json!({ "ticket": ticket.to_string() }))?;
+            reporter
+                .result(&ticket.to_string(), &json!({ "event": "invited", "ticket": ticket.to_string() }))?;
             Ok(Exit::Done)
         }
         Action::Withdraw { file } => {
