@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Read as _};
 use std::net::{IpAddr, SocketAddr};
 
 use aecodec_proto::{Identity, Ticket};
-use aecodec_receiver::peers::{Kind, Peers, Shown};
+use aecodec_receiver::peers::{Invitation, Kind, Peers, Shown};
 use aecodec_sender::{Outbox, Target};
 use anyhow::{Context as _, Result, bail};
 
@@ -17,26 +17,56 @@ pub const TICKET_VARIABLE: &str = "AECODEC_TICKET";
 /// A ticket with more would be hard to show as a QR code.
 const ADDRESSES: usize = 6;
 
+/// What the invitation of a ticket is worth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It lets a sender in.
+    Open,
+    /// It let the one in that still comes with it.
+    Spent,
+    /// There is none.
+    None,
+}
+
+impl Standing {
+    /// As it stands in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Spent => "spent",
+            Self::None => "none",
+        }
+    }
+}
+
 /// The ticket of a receiver: that of last time if its invitation has not changed, with today's addresses.
 pub fn ticket(
     peers: &Peers,
     identity: &Identity,
     addresses: Vec<String>,
     kind: Option<Kind>,
-) -> Result<Ticket> {
+) -> Result<(Ticket, Standing)> {
     let before = peers.shown()?.and_then(|shown| shown.ticket.parse::<Ticket>().ok());
     let before = before.filter(|ticket| ticket.receiver == identity.public());
-    let invitation = match (kind, before) {
+    let (invitation, standing) = match (kind, before) {
         // Whoever asks for a kind gets one that can be used.
         (Some(kind), _) => match peers.open_invitation(kind)? {
-            Some((_, seed)) => Some(seed),
-            None => Some(invite(peers, kind)?),
+            Some((_, seed)) => (Some(seed), Standing::Open),
+            None => (Some(invite(peers, kind)?), Standing::Open),
         },
-        // A spent one stays in the ticket: its sender may still come with it, nobody else can.
-        (None, Some(Ticket { invitation: Some(seed), .. })) => Some(seed),
-        (None, _) => Some(invite(peers, Kind::OneTime)?),
+        (None, None) => (Some(invite(peers, Kind::OneTime)?), Standing::Open),
+        // What was withdrawn is not shown again, and no new door is opened unasked.
+        (None, Some(before)) => match before.invited() {
+            None => (None, Standing::None),
+            Some(invited) => match peers.invitation(&invited.public())? {
+                Invitation::Open(_) => (before.invitation, Standing::Open),
+                // Its sender may still come with it, nobody else can.
+                Invitation::Spent(by) if peers.known(&by)? => (before.invitation, Standing::Spent),
+                _ => (None, Standing::None),
+            },
+        },
     };
-    Ok(Ticket { receiver: identity.public(), addresses, invitation })
+    Ok((Ticket { receiver: identity.public(), addresses, invitation }, standing))
 }
 
 /// Makes a new invitation; gives its secret.
@@ -168,18 +198,26 @@ mod tests {
         let peers = Peers::open(folder.path()).unwrap();
         let identity = Identity::generate().unwrap();
         let make = |kind| {
-            let ticket = ticket(&peers, &identity, vec!["192.0.2.1:1".into()], kind).unwrap();
+            let (ticket, standing) = ticket(&peers, &identity, vec!["192.0.2.1:1".into()], kind).unwrap();
             keep(&peers, &ticket, 1).unwrap();
-            ticket
+            (ticket, standing)
         };
-        let first = make(None);
-        assert_eq!(make(None), first);
+        let (first, standing) = make(None);
+        assert_eq!(standing, Standing::Open);
+        assert_eq!(make(None), (first.clone(), Standing::Open));
         let sender = Identity::generate().unwrap().public();
         peers.enrol(&first.invited().unwrap().public(), &sender, "camera").unwrap();
-        assert_eq!(make(None), first, "a restart opens no new door");
-        assert_ne!(make(Some(Kind::OneTime)), first);
+        assert_eq!(make(None), (first.clone(), Standing::Spent), "a restart opens no new door");
+        assert_ne!(make(Some(Kind::OneTime)).0, first);
         let reusable = make(Some(Kind::Reusable));
         assert_eq!(make(Some(Kind::Reusable)), reusable);
+        assert_eq!(make(None), reusable);
+        assert!(peers.withdraw(&reusable.0.invited().unwrap().public()).unwrap());
+        for _ in 0..2 {
+            let (ticket, standing) = make(None);
+            assert_eq!((ticket.invitation, standing), (None, Standing::None), "withdrawn");
+        }
+        assert_eq!(make(Some(Kind::Reusable)).1, Standing::Open);
     }
 
     #[test]

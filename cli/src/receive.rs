@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aecodec::files::Format;
 use aecodec_proto::figures::Total;
@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::failure::Exit;
+use crate::pairing::Standing;
 use crate::report::{Reporter, Stream, Style, grouped, warn};
 use crate::{pairing, runtime};
 
@@ -80,6 +81,9 @@ pub struct Args {
     /// Threads that decode; 0 is one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
+    /// Refuse pictures of more pixels than this; a decode takes up to 20 bytes of memory for each
+    #[arg(long, value_name = "N", default_value_t = 1 << 28, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    max_pixels: u64,
     /// Print one JSON object per line
     #[arg(long)]
     json: bool,
@@ -130,6 +134,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let decode = args.decode.map(Format::from);
     let mut inbox = InboxOptions::default();
     inbox.out.clone_from(&args.out);
+    inbox.pixels = args.max_pixels;
     (inbox.decode, inbox.upload, inbox.notify) = (decode, store.is_some(), notifier.is_some());
     let inbox = Inbox::open(inbox)?;
     let models = aecodec_receiver::Models::open(&args.out, &args.model)?;
@@ -144,41 +149,54 @@ pub fn run(args: &Args) -> Result<Exit> {
         let mut stages = Stages::new(models, outlet, metrics.clone(), events.clone());
         if let Some(format) = decode {
             let mut pool = PoolOptions::default();
-            (pool.format, pool.threads) = (format, args.threads);
+            (pool.format, pool.threads, pool.pixels) = (format, args.threads, args.max_pixels);
             stages.decode(&inbox, pool)?;
         }
         if args.preview {
             stages.preview(&inbox, PreviewOptions::default())?;
         }
+        let mut beside = tokio::task::JoinSet::new();
+        let trouble = |what: &'static str| {
+            let events = events.clone();
+            move |error: &aecodec_receiver::Error| {
+                let _ = events.send(Event::Trouble { what, error: error.to_string() });
+            }
+        };
         if let Some(store) = store.clone() {
-            stages.upload(store);
+            stages.upload(store.clone());
+            let (inbox, trouble) = (inbox.clone(), trouble("object store"));
+            beside.spawn(async move {
+                if let Err(error) = store.resume(&inbox, &trouble).await {
+                    trouble(&error);
+                }
+            });
         }
         let receiver = bind(args.listen, &peers, |listen| {
             let (identity, inbox, peers) = (identity.clone(), inbox.clone(), peers.clone());
             Receiver::bind(listen, identity, inbox, peers, options.clone(), stages.clone(), events.clone())
         })?;
-        let mut beside = tokio::task::JoinSet::new();
         if args.metrics.is_some() {
             let (inbox, pool) = (inbox.clone(), stages.pool().cloned());
             beside.spawn(async move { metrics.watch(inbox, pool).await });
         }
         if let Some(notifier) = notifier {
-            let (inbox, events) = (inbox.clone(), events.clone());
-            beside.spawn(async move {
-                let trouble = |error: &aecodec_receiver::Error| {
-                    let _ = events.send(Event::Trouble { what: "NATS", error: error.to_string() });
-                };
-                notifier.run(inbox, store, trouble).await;
-            });
+            let (inbox, receiver, trouble) = (inbox.clone(), identity.public(), trouble("NATS"));
+            beside.spawn(async move { notifier.run(inbox, receiver, store, trouble).await });
         }
+        let pool = stages.pool().cloned();
         drop((events, stages));
         let bound = receiver.address()?;
         let kind = args.reusable.then_some(Kind::Reusable);
-        let ticket = pairing::ticket(&peers, &identity, pairing::addresses(&args.advertise, bound), kind)?;
+        let addresses = pairing::addresses(&args.advertise, bound);
+        let (ticket, standing) = pairing::ticket(&peers, &identity, addresses, kind)?;
         pairing::keep(&peers, &ticket, bound.port())?;
-        announce(args, &reporter, &ticket)?;
+        announce(args, &reporter, &ticket, standing)?;
         let running = async {
             receiver.run(stop).await;
+            // The journal knows what waits to be decoded.
+            if let Some(pool) = pool {
+                pool.stop();
+            }
             // Their news are over with the receiver's.
             beside.shutdown().await;
         };
@@ -209,19 +227,27 @@ fn bind(
     }
 }
 
-fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket) -> Result<()> {
+fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket, standing: Standing) -> Result<()> {
     let json = json!({
         "event": "listening",
         "ticket": ticket.to_string(),
+        "invitation": standing.name(),
         "key": ticket.receiver.to_string(),
         "addresses": ticket.addresses,
         "out": args.out,
     });
-    let text = format!(
+    let mut text = format!(
         "receiving into {} at {}\n\nOn the other host:\n\n  aecodec send --to {ticket} PICTURES\n",
         args.out.display(),
         ticket.addresses.join(", "),
     );
+    let invite =
+        format!("'aecodec peers --out {} invite' makes a ticket for another sender", args.out.display());
+    match standing {
+        Standing::Open => {}
+        Standing::Spent => text += &format!("\nIts invitation was used; {invite}.\n"),
+        Standing::None => text += &format!("\nIt is for senders that were here before; {invite}.\n"),
+    }
     reporter.result(&text, &json)?;
     if !args.json
         && let Some(code) = pairing::qr(ticket)
@@ -233,13 +259,14 @@ fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket) -> Result<()> {
 
 /// Prints what happens until the receiver has stopped, then the totals.
 async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<Exit> {
-    let began = Instant::now();
+    let mut busy = Busy::default();
     let mut total = Total::default();
     let mut frames = Frames::default();
     while let Some(event) = told.recv().await {
         match event {
             Event::Arrived(arrived) => {
                 total.add(&arrived.figures);
+                busy.add(Duration::from_millis(arrived.figures.last_byte.into()));
                 let wire = arrived.figures.wire.unwrap_or_default();
                 total.wire.bytes += wire.bytes;
                 total.wire.packets += wire.packets;
@@ -277,16 +304,48 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
             Event::Decoded(finished) => decoded(&finished, reporter)?,
             Event::Frame { from, shown } => frames.add(&from, &shown, reporter)?,
             Event::Trouble { what, error } => {
-                warn("notice", &format!("{what}: {error}; trying again"));
+                // A live frame is not tried again: the next one comes.
+                let again = if what == "live frame" { "" } else { "; trying again" };
+                warn("notice", &format!("{what}: {error}{again}"));
                 json_line(reporter, json!({ "event": "trouble", "what": what, "error": error }))?;
             }
             _ => {}
         }
     }
     frames.finish(reporter)?;
-    total.elapsed = began.elapsed().as_millis() as u64;
+    total.elapsed = busy.time().as_millis() as u64;
     reporter.result(&total.to_string(), &object("total", serde_json::to_value(&total)?))?;
     Ok(Exit::Done)
+}
+
+/// When pictures were arriving: stretches of time that do not touch, in order.
+#[derive(Default)]
+struct Busy {
+    stretches: Vec<(Instant, Instant)>,
+    /// Of earlier ones.
+    before: Duration,
+}
+
+impl Busy {
+    /// A picture has arrived; it took this long.
+    fn add(&mut self, took: Duration) {
+        /// Pictures that arrive beside each other began later than the end of all but these.
+        const KEPT: usize = 1024;
+        let end = Instant::now();
+        let mut start = end.checked_sub(took).unwrap_or(end);
+        while let Some((first, _)) = self.stretches.pop_if(|(_, last)| *last >= start) {
+            start = start.min(first);
+        }
+        self.stretches.push((start, end));
+        if self.stretches.len() > KEPT {
+            let (start, end) = self.stretches.remove(0);
+            self.before += end - start;
+        }
+    }
+
+    fn time(&self) -> Duration {
+        self.before + self.stretches.iter().map(|&(start, end)| end - start).sum::<Duration>()
+    }
 }
 
 /// Live frames so far.
@@ -340,7 +399,8 @@ fn decoded(finished: &Finished, reporter: &Reporter) -> Result<()> {
             let exact = match decoded.hash_matches {
                 Some(true) => "exactly as the sender saw it",
                 Some(false) => "NOT as the sender saw it",
-                None => "damaged",
+                None if decoded.damaged => "damaged",
+                None => "without a hash to compare",
             };
             let took = decoded.took.as_secs_f64() * 1e3;
             let json = json!({ "event": "decoded", "name": name, "path": decoded.path, "exact": decoded.hash_matches, "decode_ms": took });

@@ -110,6 +110,9 @@ pub enum Violation {
     /// A model was asked for that no offer needs.
     #[error("the model {0} was asked for without need")]
     Model(Hash),
+    /// What came as a model is another one, or none.
+    #[error("what was sent as the model {0} is not that model")]
+    WrongModel(Hash),
     /// The proof of a new key does not hold.
     #[error("the new key's signature does not fit this connection")]
     Enrol,

@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+/// Parts of all offers of a connection that are unsettled, together, at most.
+pub const OPEN_PARTS: usize = 1 << 16;
+
 /// Bounds on one connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Limits {
     /// Offers that may be unsettled at a time. More hide the round trip of small pictures; each costs about a
-    /// kilobyte.
+    /// kilobyte, and what its parts and its thumbnail take.
     pub window: u32,
+    /// Parts of all offers that are unsettled, together; senders know [`OPEN_PARTS`] and wait. Each costs some ten
+    /// bytes.
+    pub open_parts: usize,
     /// Bytes of one `.aec`.
     pub picture_bytes: u64,
     /// Pixels of one picture.
@@ -19,6 +25,10 @@ pub struct Limits {
     pub parts: usize,
     /// Bytes of a model.
     pub model_bytes: u64,
+    /// Models that are asked for on one connection.
+    pub models: usize,
+    /// Pixels of one live frame.
+    pub frame_pixels: u64,
     /// Bytes of one live frame.
     pub frame_bytes: u64,
     /// Time for the first message.
@@ -31,11 +41,14 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             window: 256,
+            open_parts: OPEN_PARTS,
             picture_bytes: 1 << 30,
-            pixels: 1 << 31,
+            pixels: 1 << 30,
             name: 1024,
             parts: 16 << 10,
             model_bytes: 256 << 20,
+            models: 16,
+            frame_pixels: 1 << 25,
             frame_bytes: 16 << 20,
             hello: Duration::from_secs(10),
             stall: Duration::from_secs(60),

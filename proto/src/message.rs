@@ -21,12 +21,10 @@ pub enum ToReceiver {
     },
     /// A picture that the sender holds.
     Offer(Offer),
-    /// The model that the receiver asked for follows on a stream of its own.
-    Model {
-        /// Its hash.
-        hash: Hash,
-        /// Its length in bytes.
-        bytes: u64,
+    /// An offer cannot be kept: the receiver waits for its parts no longer.
+    Withdraw {
+        /// The offer.
+        id: u64,
     },
     /// A live frame; its parts follow at once.
     Frame(Frame),

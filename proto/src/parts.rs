@@ -6,7 +6,7 @@
 use aecodec::Limits;
 use aecodec::container::{self, ChunkKind};
 
-use crate::varint;
+use crate::{Hash, varint};
 
 /// A pass is cut into parts of at most this many bytes where its substreams allow.
 const LARGEST: u64 = 128 << 10;
@@ -97,25 +97,33 @@ pub enum StreamHeader {
         /// 0 for header and hyper-latents, then the passes.
         part: u32,
     },
-    /// The model that was asked for.
-    Model,
+    /// A model that was asked for.
+    Model {
+        /// Its hash.
+        hash: Hash,
+        /// Its length in bytes.
+        bytes: u64,
+    },
 }
 
 /// Bytes of the longest stream header.
-pub const STREAM_HEADER_MAX: usize = 1 + 2 * varint::MAX;
+pub const STREAM_HEADER_MAX: usize = 1 + 32 + varint::MAX;
 
 impl StreamHeader {
     /// As it stands at the beginning of a stream.
     pub fn encode(&self) -> Vec<u8> {
-        let (kind, fields) = match *self {
-            Self::Part { id, part } => (1, Some((id, part))),
-            Self::Frame { seq, part } => (2, Some((seq, part))),
-            Self::Model => (3, None),
-        };
-        let mut out = vec![kind];
-        if let Some((number, part)) = fields {
-            varint::put(&mut out, number);
-            varint::put(&mut out, part.into());
+        let mut out = Vec::with_capacity(STREAM_HEADER_MAX);
+        match *self {
+            Self::Part { id: number, part } | Self::Frame { seq: number, part } => {
+                out.push(if matches!(self, Self::Part { .. }) { 1 } else { 2 });
+                varint::put(&mut out, number);
+                varint::put(&mut out, part.into());
+            }
+            Self::Model { hash, bytes } => {
+                out.push(3);
+                out.extend_from_slice(&hash.0);
+                varint::put(&mut out, bytes);
+            }
         }
         out
     }
@@ -127,7 +135,9 @@ impl StreamHeader {
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, &'static str> {
         let Some(&kind) = bytes.first() else { return Ok(None) };
         if kind == 3 {
-            return Ok(Some((Self::Model, 1)));
+            let Some((hash, rest)) = bytes[1..].split_first_chunk() else { return Ok(None) };
+            let Some((length, read)) = varint::take(rest)? else { return Ok(None) };
+            return Ok(Some((Self::Model { hash: Hash(*hash), bytes: length }, 1 + 32 + read)));
         }
         if !(1..=2).contains(&kind) {
             return Err("a stream of an unknown kind");
@@ -152,7 +162,7 @@ mod tests {
             let header = match kind {
                 0 => StreamHeader::Part { id: number, part },
                 1 => StreamHeader::Frame { seq: number, part },
-                _ => StreamHeader::Model,
+                _ => StreamHeader::Model { hash: Hash([part as u8; 32]), bytes: number },
             };
             let bytes = header.encode();
             prop_assert!(bytes.len() <= STREAM_HEADER_MAX);

@@ -37,13 +37,8 @@ pub enum Output {
     Complete(u64),
     /// A live frame begins.
     Frame(Frame),
-    /// The model with this hash and length follows on a stream.
-    Model {
-        /// Its hash.
-        hash: Hash,
-        /// Its length in bytes.
-        bytes: u64,
-    },
+    /// The sender cannot keep this offer: forget it. What has arrived of it stays.
+    Withdrawn(u64),
 }
 
 /// How the sender came in.
@@ -64,6 +59,10 @@ pub struct Session {
     state: State,
     last_id: Option<u64>,
     open: HashMap<u64, Open>,
+    /// Parts of those.
+    open_parts: usize,
+    /// Models that were asked for on this connection, and those of them that have not begun to come.
+    asked: HashSet<Hash>,
     needed: HashSet<Hash>,
     last_frame: Option<u64>,
     outputs: VecDeque<Output>,
@@ -111,6 +110,8 @@ impl Session {
             state: State::New,
             last_id: None,
             open: HashMap::new(),
+            open_parts: 0,
+            asked: HashSet::new(),
             needed: HashSet::new(),
             last_frame: None,
             outputs: VecDeque::new(),
@@ -142,13 +143,7 @@ impl Session {
         match message {
             ToReceiver::Hello { .. } => {}
             ToReceiver::Offer(offer) => self.offer(offer)?,
-            ToReceiver::Model { hash, bytes } => {
-                if !self.needed.remove(&hash) {
-                    return Err(Violation::Model(hash));
-                }
-                self.check_length(bytes, self.limits.model_bytes)?;
-                self.outputs.push_back(Output::Model { hash, bytes });
-            }
+            ToReceiver::Withdraw { id } => self.withdraw(id)?,
             ToReceiver::Frame(frame) => self.frame(frame)?,
         }
         Ok(())
@@ -199,9 +194,33 @@ impl Session {
         }
     }
 
+    /// The sender gave the stream of a part up: it comes on another one, or the offer is withdrawn.
+    pub fn part_lost(&mut self, id: u64, part: u32) {
+        let Some(open) = self.open.get_mut(&id) else { return };
+        if open.coming.remove(&part) {
+            open.wanted.insert(part);
+        }
+    }
+
+    /// A stream for a model begins.
+    ///
+    /// # Errors
+    /// For one that was not asked for, came already, or is too long.
+    pub fn model_begins(&mut self, hash: Hash, bytes: u64) -> Result<(), Violation> {
+        if !self.needed.remove(&hash) {
+            return Err(Violation::Unexpected { message: "a model", detail: "it was not asked for" });
+        }
+        self.check_length(bytes, self.limits.model_bytes)
+    }
+
+    /// The sender gave the stream of a model up.
+    pub fn model_lost(&mut self, hash: Hash) {
+        self.needed.insert(hash);
+    }
+
     /// The picture is stored: flushed, renamed, and in the journal.
     pub fn stored(&mut self, id: u64, stored: Stored, first_preview: Option<u32>, last_byte: u32) {
-        let Some(open) = self.open.remove(&id) else { return };
+        let Some(open) = self.close(id) else { return };
         // Nothing asked for means that the sender did not help.
         let stored = if open.asked { stored } else { Stored::Before };
         let receipt = Receipt { id, hash: open.hash, stored, first_preview, last_byte };
@@ -210,14 +229,15 @@ impl Session {
 
     /// The picture is not taken.
     pub fn refuse(&mut self, id: u64, reason: String) {
-        if self.open.remove(&id).is_some() {
+        if self.close(id).is_some() {
             self.outputs.push_back(Output::Send(ToSender::Refused { id, reason }));
         }
     }
 
-    /// Asks for a model, once.
+    /// Asks for a model, once, if that was not done for too many.
     pub fn need_model(&mut self, hash: Hash) {
-        if self.takes_models && self.needed.insert(hash) {
+        if self.takes_models && self.asked.len() < self.limits.models && self.asked.insert(hash) {
+            self.needed.insert(hash);
             self.outputs.push_back(Output::Send(ToSender::NeedModel { hash }));
         }
     }
@@ -265,6 +285,25 @@ impl Session {
         Ok(())
     }
 
+    /// Forgets an offer, unless all of it has arrived: then it is stored, and its receipt is nothing new to anybody.
+    fn withdraw(&mut self, id: u64) -> Result<(), Violation> {
+        if self.last_id.is_none_or(|last| id > last) {
+            return Err(Violation::UnknownOffer { message: "Withdraw", id });
+        }
+        let arrives = |open: &Open| !open.asked || !open.wanted.is_empty() || !open.coming.is_empty();
+        if self.open.get(&id).is_some_and(arrives) {
+            self.close(id);
+            self.outputs.push_back(Output::Withdrawn(id));
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, id: u64) -> Option<Open> {
+        let open = self.open.remove(&id)?;
+        self.open_parts -= open.lengths.len();
+        Some(open)
+    }
+
     fn offer(&mut self, offer: Offer) -> Result<(), Violation> {
         let wrong = |detail: String| Violation::Offer { id: offer.id, detail };
         let limits = &self.limits;
@@ -289,6 +328,9 @@ impl Session {
                 limits.parts
             )));
         }
+        if self.open_parts + parts > limits.open_parts {
+            return Err(wrong(format!("more than {} parts at a time", limits.open_parts)));
+        }
         if offer.bytes() > limits.picture_bytes {
             return Err(wrong(format!("{} bytes, expected at most {}", offer.bytes(), limits.picture_bytes)));
         }
@@ -305,6 +347,7 @@ impl Session {
             asked: false,
         };
         self.open.insert(offer.id, open);
+        self.open_parts += parts;
         self.outputs.push_back(Output::LookUp(offer));
         Ok(())
     }
@@ -320,7 +363,7 @@ impl Session {
         }
         let bytes = frame.parts.iter().map(|&part| u64::from(part)).sum();
         self.check_length(bytes, self.limits.frame_bytes)?;
-        if u64::from(frame.width) * u64::from(frame.height) > self.limits.pixels {
+        if u64::from(frame.width) * u64::from(frame.height) > self.limits.frame_pixels {
             return Err(wrong("too many pixels"));
         }
         self.last_frame = Some(frame.seq);

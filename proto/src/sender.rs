@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
+use crate::limits::OPEN_PARTS;
 use crate::message::{Enrol, Frame, Offer, Receipt, Shown, Stored, ToReceiver, ToSender, VERSION};
 use crate::{Hash, Violation};
 
@@ -22,7 +23,7 @@ pub enum Output {
         /// Name of the receiving host.
         label: String,
     },
-    /// Send [`ToReceiver::Model`] and the model, or nothing if it is not at hand.
+    /// Send the model on a stream of its own, or nothing if it is not at hand.
     SendModel(Hash),
     /// An offer is settled for good.
     Settled {
@@ -66,6 +67,10 @@ pub struct Session {
     window: usize,
     waiting: VecDeque<Offer>,
     open: HashMap<u64, Open>,
+    /// Parts of those.
+    open_parts: usize,
+    /// Offers that were taken back.
+    withdrawn: HashSet<u64>,
     /// Parts to send, by priority: (part, offer).
     parts: BTreeSet<(u32, u64)>,
     models: HashSet<Hash>,
@@ -91,6 +96,8 @@ impl Session {
             window: 0,
             waiting: VecDeque::new(),
             open: HashMap::new(),
+            open_parts: 0,
+            withdrawn: HashSet::new(),
             parts: BTreeSet::new(),
             models: HashSet::new(),
             asked: HashSet::new(),
@@ -119,9 +126,15 @@ impl Session {
         self.outputs.push_back(Output::Send(ToReceiver::Frame(frame)));
     }
 
-    /// Announces the model that was asked for.
-    pub fn model(&mut self, hash: Hash, bytes: u64) {
-        self.outputs.push_back(Output::Send(ToReceiver::Model { hash, bytes }));
+    /// Takes an offer back that cannot be kept. What the receiver says of it from now on is ignored: it may have been
+    /// under way.
+    pub fn withdraw(&mut self, id: u64) {
+        self.waiting.retain(|offer| offer.id != id);
+        if self.close(id).is_some() {
+            self.withdrawn.insert(id);
+            self.outputs.push_back(Output::Send(ToReceiver::Withdraw { id }));
+        }
+        self.advance();
     }
 
     /// Takes a message of the receiver.
@@ -134,6 +147,10 @@ impl Session {
         }
         match message {
             ToSender::Welcome { version, label, window, .. } => self.welcome(version, label, window)?,
+            ToSender::Want { id, .. }
+            | ToSender::Receipt(Receipt { id, .. })
+            | ToSender::Refused { id, .. }
+                if self.withdrawn.contains(&id) => {}
             ToSender::Want { id, parts } => self.want(id, &parts)?,
             ToSender::NeedModel { hash } => {
                 if !self.models.contains(&hash) || !self.asked.insert(hash) {
@@ -143,7 +160,7 @@ impl Session {
             }
             ToSender::Receipt(receipt) => self.receipt(receipt)?,
             ToSender::Refused { id, reason } => {
-                self.close("Refused", id)?;
+                self.close(id).ok_or(Violation::UnknownOffer { message: "Refused", id })?;
                 self.settle(id, Outcome::Refused(reason));
             }
             ToSender::Shown(shown) => self.outputs.push_back(Output::Shown(shown)),
@@ -183,7 +200,13 @@ impl Session {
     /// Makes offers as far as the receiver's window allows.
     fn advance(&mut self) {
         while self.welcomed && self.open.len() < self.window {
+            let (alone, left) = (self.open.is_empty(), OPEN_PARTS.saturating_sub(self.open_parts));
             let Some(offer) = self.waiting.pop_front() else { break };
+            if !alone && offer.parts.len() > left {
+                self.waiting.push_front(offer);
+                break;
+            }
+            self.open_parts += offer.parts.len();
             self.models.insert(offer.model);
             self.outputs.push_back(Output::Send(ToReceiver::Offer(offer.clone())));
             self.open.insert(offer.id, Open { offer, wants: 0, unsent: 0 });
@@ -222,17 +245,18 @@ impl Session {
         if receipt.stored == Stored::Now && open.unsent > 0 {
             return Err(lying("not all of it was sent"));
         }
-        self.close("Receipt", id)?;
+        self.close(id);
         self.settle(id, Outcome::Receipt(receipt));
         Ok(())
     }
 
-    fn close(&mut self, message: &'static str, id: u64) -> Result<(), Violation> {
-        let open = self.open.remove(&id).ok_or(Violation::UnknownOffer { message, id })?;
+    fn close(&mut self, id: u64) -> Option<Open> {
+        let open = self.open.remove(&id)?;
+        self.open_parts -= open.offer.parts.len();
         if open.unsent > 0 {
             self.parts.retain(|&(_, of)| of != id);
         }
-        Ok(())
+        Some(open)
     }
 
     fn settle(&mut self, id: u64, outcome: Outcome) {

@@ -215,7 +215,7 @@ fn any_to_receiver() -> impl Strategy<Value = ToReceiver> {
         3 => Just(ToReceiver::Hello { version: VERSION, label: "s".into(), enrol: None }),
         6 => (0_u64..9, prop::collection::vec(any::<u32>(), 0..5))
             .prop_map(|(id, parts)| ToReceiver::Offer(offer(id, &parts))),
-        1 => any::<u64>().prop_map(|bytes| ToReceiver::Model { hash: Hash([1; 32]), bytes }),
+        1 => (0_u64..9).prop_map(|id| ToReceiver::Withdraw { id }),
         2 => (0_u64..9, prop::collection::vec(any::<u32>(), 0..7), any::<u32>()).prop_map(|(seq, parts, side)| {
             ToReceiver::Frame(crate::message::Frame { seq, captured: 0, deadline: 1, width: side, height: side, parts })
         }),
@@ -309,6 +309,97 @@ fn offers_beyond_the_limits_are_violations() {
     session.handle(ToReceiver::Offer(offer(5, &[1]))).unwrap();
     session.refuse(5, "full".into());
     assert!(session.handle(ToReceiver::Offer(offer(5, &[1]))).is_err(), "an id that was used");
+}
+
+fn greeted(limits: Limits, models: Models) -> receiver::Session {
+    let mut session = receiver::Session::new(limits, "r".into(), Entry::Known, models);
+    session.handle(ToReceiver::Hello { version: VERSION, label: "s".into(), enrol: None }).unwrap();
+    session
+}
+
+#[test]
+fn an_offer_that_is_withdrawn_is_forgotten_by_both_ends() {
+    let offers = [offer(0, &[1, 1]), offer(1, &[1])];
+    let mut sender = welcomed(&offers);
+    sender.handle(ToSender::Want { id: 0, parts: vec![(0, 2)] }).unwrap();
+    sender.withdraw(0);
+    assert!(sender.next_part().is_none(), "no part of it is sent any more");
+    let said: Vec<_> = std::iter::from_fn(|| sender.poll()).collect();
+    assert_eq!(said.last(), Some(&sender::Output::Send(ToReceiver::Withdraw { id: 0 })));
+    // What the receiver had said before it knew.
+    sender.handle(ToSender::Want { id: 0, parts: vec![(0, 2)] }).unwrap();
+    sender.handle(ToSender::Refused { id: 0, reason: "no".into() }).unwrap();
+    assert!(sender.poll().is_none() && !sender.is_idle());
+    sender.handle(ToSender::Receipt(Receipt { stored: Stored::Before, ..receipt(&offers[1]) })).unwrap();
+    assert!(sender.is_idle());
+
+    let mut receiver = greeted(Limits { window: 1, ..Limits::default() }, Models::Refuse);
+    receiver.handle(ToReceiver::Offer(offers[0].clone())).unwrap();
+    receiver.want(0, vec![(0, 2)]);
+    receiver.part_begins(0, 0).unwrap();
+    while receiver.poll().is_some() {}
+    receiver.handle(ToReceiver::Withdraw { id: 0 }).unwrap();
+    assert_eq!(receiver.poll(), Some(receiver::Output::Withdrawn(0)));
+    receiver.part_done(0, 0);
+    assert!(receiver.is_idle() && receiver.poll().is_none());
+    receiver.handle(ToReceiver::Withdraw { id: 0 }).unwrap();
+    receiver.handle(ToReceiver::Offer(offers[1].clone())).expect("its place in the window is free");
+    // All of it is here: too late to take it back.
+    receiver.want(1, vec![(0, 1)]);
+    receiver.part_begins(1, 0).unwrap();
+    receiver.part_done(1, 0);
+    receiver.handle(ToReceiver::Withdraw { id: 1 }).unwrap();
+    assert!(!receiver.is_idle());
+    assert!(receiver.handle(ToReceiver::Withdraw { id: 2 }).is_err(), "never offered");
+}
+
+#[test]
+fn a_part_that_was_given_up_may_come_again() {
+    let mut receiver = greeted(Limits::default(), Models::Refuse);
+    receiver.handle(ToReceiver::Offer(offer(0, &[1, 1]))).unwrap();
+    receiver.want(0, vec![(0, 2)]);
+    receiver.part_begins(0, 0).unwrap();
+    assert!(receiver.part_begins(0, 0).is_err(), "it is coming");
+    receiver.part_lost(0, 0);
+    receiver.part_begins(0, 0).unwrap();
+    receiver.part_done(0, 0);
+    receiver.part_lost(0, 0);
+    assert!(receiver.part_begins(0, 0).is_err(), "it is here");
+}
+
+#[test]
+fn the_parts_of_open_offers_are_bounded_and_a_sender_waits() {
+    let parts = vec![1; Limits::default().parts];
+    let offers: Vec<_> = (0..5).map(|id| offer(id, &parts)).collect();
+    let mut receiver = greeted(Limits::default(), Models::Refuse);
+    let fit = crate::limits::OPEN_PARTS / parts.len();
+    for offer in &offers[..fit] {
+        receiver.handle(ToReceiver::Offer(offer.clone())).unwrap();
+    }
+    assert!(receiver.handle(ToReceiver::Offer(offers[fit].clone())).is_err());
+    let mut sender = welcomed(&offers);
+    let mut made = || {
+        let outputs = std::iter::from_fn(|| sender.poll());
+        let made = outputs.filter(|o| matches!(o, sender::Output::Send(ToReceiver::Offer(_)))).count();
+        sender.handle(ToSender::Refused { id: 0, reason: "no".into() }).ok();
+        made
+    };
+    assert_eq!((made(), made()), (fit, 1));
+}
+
+#[test]
+fn a_model_comes_once_and_only_where_it_was_asked_for() {
+    let limits = Limits { models: 2, model_bytes: 10, ..Limits::default() };
+    let mut receiver = greeted(limits, Models::Accept);
+    while receiver.poll().is_some() {}
+    (0..5).chain(0..5).for_each(|n| receiver.need_model(Hash([n; 32])));
+    assert_eq!(std::iter::from_fn(|| receiver.poll()).count(), 2, "no more are asked for");
+    assert!(receiver.model_begins(Hash([4; 32]), 10).is_err());
+    assert!(receiver.model_begins(Hash([0; 32]), 11).is_err(), "too long");
+    receiver.model_begins(Hash([1; 32]), 10).unwrap();
+    assert!(receiver.model_begins(Hash([1; 32]), 10).is_err(), "twice");
+    receiver.model_lost(Hash([1; 32]));
+    receiver.model_begins(Hash([1; 32]), 10).expect("its stream was given up");
 }
 
 #[test]

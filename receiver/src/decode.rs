@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,14 @@ use crate::journal::{Outcome, Task};
 use crate::models::Models;
 use crate::name::Name;
 use crate::{Error, Result, disk};
+
+/// Bounds on the decoding of a picture of at most so many pixels: a decode holds ten bytes for each, and some for its
+/// windows.
+pub(crate) fn limits(pixels: u64) -> Limits {
+    let mut limits = Limits::default();
+    (limits.pixels, limits.bytes) = (pixels, pixels.saturating_mul(16).saturating_add(256 << 20));
+    limits
+}
 
 /// How pictures are decoded.
 #[derive(Debug, Clone)]
@@ -29,19 +37,13 @@ pub struct PoolOptions {
     pub threads: usize,
     /// Pictures that wait. When this many do, [`Pool::submit`] waits too, and with it the sender. Default 64.
     pub queue: usize,
-    /// Bounds on what is decoded.
-    pub limits: Limits,
+    /// Pictures of more pixels are not decoded. Default 2^28; each takes 20 bytes of memory until it is written.
+    pub pixels: u64,
 }
 
 impl Default for PoolOptions {
     fn default() -> Self {
-        Self {
-            format: Format::Png,
-            write: WriteOptions::default(),
-            threads: 0,
-            queue: 64,
-            limits: Limits::default(),
-        }
+        Self { format: Format::Png, write: WriteOptions::default(), threads: 0, queue: 64, pixels: 1 << 28 }
     }
 }
 
@@ -61,8 +63,11 @@ pub struct Finished {
 pub struct Decoded {
     /// Where it is.
     pub path: PathBuf,
-    /// Whether the pixels are those that the encoder saw; none where parts of the stream are damaged.
+    /// Whether the pixels are those that the encoder saw; none where parts of the stream are damaged, or no hash of the
+    /// pixels is recorded in it.
     pub hash_matches: Option<bool>,
+    /// Whether parts of the stream are damaged.
+    pub damaged: bool,
     /// Decoding alone, without reading and writing files.
     pub took: Duration,
     /// One line for each part of the stream that is damaged, and for each thing that the format cannot carry.
@@ -74,6 +79,7 @@ pub struct Decoded {
 pub struct Pool {
     queue: mpsc::Sender<Stored>,
     waiting: Arc<AtomicUsize>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl Pool {
@@ -95,12 +101,14 @@ impl Pool {
             threads => threads,
         };
         let waiting = Arc::new(AtomicUsize::new(left.len()));
+        let stopped = Arc::new(AtomicBool::new(false));
         let worker = Worker {
             inbox: inbox.clone(),
             models: models.clone(),
             options,
             jobs: Mutex::new(jobs),
             waiting: Arc::clone(&waiting),
+            stopped: Arc::clone(&stopped),
             report: Box::new(report),
         };
         let worker = Arc::new(worker);
@@ -108,7 +116,7 @@ impl Pool {
             let worker = Arc::clone(&worker);
             spawn("aecodec-decode", inbox, move || worker.run())?;
         }
-        let pool = Self { queue, waiting };
+        let pool = Self { queue, waiting, stopped };
         if !left.is_empty() {
             let queue = pool.queue.clone();
             // Keeps the threads at work until these are through.
@@ -130,6 +138,11 @@ impl Pool {
         Ok(())
     }
 
+    /// Decodes nothing further: what waits is decoded at the next start.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
     /// Pictures that wait or are being decoded.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
@@ -147,6 +160,7 @@ struct Worker {
     options: PoolOptions,
     jobs: Mutex<mpsc::Receiver<Stored>>,
     waiting: Arc<AtomicUsize>,
+    stopped: Arc<AtomicBool>,
     report: Box<dyn Fn(Finished) + Send + Sync>,
 }
 
@@ -155,20 +169,30 @@ impl Worker {
         // The lock is held by the thread that waits for the next picture, not while it decodes.
         let next = || self.jobs.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).blocking_recv();
         while let Some(stored) = next() {
+            if self.stopped.load(Ordering::Relaxed) {
+                continue;
+            }
             let result = self.decode(&stored);
-            let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            // Where the journal is closed, it is decoded once more at the next start.
-            let _ = self.inbox.settle(stored.id, Task::Decode, outcome);
+            let outcome = match &result {
+                Ok(_) => Some(Outcome::Done),
+                // It stays to be done until there is one.
+                Err(Error::NoModel(_)) => None,
+                Err(_) => Some(Outcome::Failed),
+            };
+            if let Some(outcome) = outcome {
+                // Where the journal is closed, it is decoded once more at the next start.
+                let _ = self.inbox.settle(stored.id, Task::Decode, outcome);
+            }
             (self.report)(Finished { stored, result });
         }
     }
 
     fn decode(&self, stored: &Stored) -> Result<Decoded> {
         let bytes = fs::read(&stored.path).map_err(Error::io(&stored.path))?;
-        let model = self.models.of(&bytes, &self.options.limits)?;
         let mut options = DecodeOptions::default();
-        options.limits = self.options.limits;
+        options.limits = limits(self.options.pixels);
+        let model = self.models.of(&bytes, &options.limits)?;
         let begun = Instant::now();
         let decoded = aecodec::decode(&bytes, &model, &options)?;
         let took = begun.elapsed();
@@ -177,8 +201,9 @@ impl Worker {
         let path = name.decoded(out, self.options.format.extension());
         disk::replace(&path, &bytes, &self.inbox.folder().scratch())?;
         name.previews(out).try_for_each(|preview| disk::remove(&preview))?;
+        let damaged = !decoded.missing.is_empty();
         let notices = decoded.missing.into_iter().chain(notices.iter().map(ToString::to_string)).collect();
-        Ok(Decoded { path, hash_matches: decoded.hash_matches, took, notices })
+        Ok(Decoded { path, hash_matches: decoded.hash_matches, damaged, took, notices })
     }
 }
 

@@ -158,6 +158,14 @@ pub enum Refusal {
         /// The limit.
         limit: u64,
     },
+    /// The picture has more pixels than this receiver takes.
+    #[error("{pixels} pixels are above this receiver's limit of {limit}")]
+    Pixels {
+        /// Pixels of the picture.
+        pixels: u64,
+        /// The limit.
+        limit: u64,
+    },
     /// The sender has too much on its way.
     #[error("{found} {what} on their way are above this receiver's limit of {limit} for one sender")]
     TooMuch {
@@ -186,7 +194,7 @@ impl Refusal {
         match self {
             Self::Name { .. } => "name",
             Self::Parts(_) => "parts",
-            Self::TooLarge { .. } => "too_large",
+            Self::TooLarge { .. } | Self::Pixels { .. } => "too_large",
             Self::TooMuch { .. } => "too_much",
             Self::DiskFull { .. } => "disk_full",
         }

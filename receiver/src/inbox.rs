@@ -22,9 +22,6 @@ use crate::transfer::{Partial, Phase, Transfer};
 use crate::writer::{Final, How, Op, Writer};
 use crate::{Error, Result, disk};
 
-/// Parts of one picture.
-const MOST_PARTS: usize = 1 << 16;
-
 /// How an inbox works.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -33,6 +30,8 @@ pub struct InboxOptions {
     pub out: PathBuf,
     /// Bytes of one picture. Default 1 GiB.
     pub picture_bytes: u64,
+    /// Pixels of one picture, as its sender says. Default 2^28.
+    pub pixels: u64,
     /// Unfinished pictures of one sender. Default 1024; beyond it the oldest that no connection works on make room.
     pub partials: usize,
     /// Bytes of those. Default 16 GiB.
@@ -56,6 +55,7 @@ impl Default for InboxOptions {
         Self {
             out: "inbox".into(),
             picture_bytes: 1 << 30,
+            pixels: 1 << 28,
             partials: 1024,
             partial_bytes: 16 << 30,
             reserve: 64 << 20,
@@ -213,6 +213,11 @@ impl Inbox {
         let shared = &self.0.shared;
         let offered = Name::parse(&offer.name)?;
         let (hash, bytes) = (offer.hash, self.check_parts(&offer.parts)?);
+        let pixels = u64::from(offer.source.width) * u64::from(offer.source.height);
+        let limit = self.0.shared.options.pixels;
+        if pixels > limit {
+            return Err(Refusal::Pixels { pixels, limit }.into());
+        }
         let about = About { peer: *peer, hash, offered, model: offer.model, source: offer.source };
         let key = Key::of(&about);
         let mut arriving = shared.arriving();
@@ -369,9 +374,6 @@ impl Inbox {
         let limit = self.0.shared.options.picture_bytes;
         if parts.is_empty() || parts.contains(&0) {
             return Err(Refusal::Parts("there are none, or an empty one").into());
-        }
-        if parts.len() > MOST_PARTS {
-            return Err(Refusal::Parts("there are more than 65536").into());
         }
         let bytes = parts.iter().map(|&part| u64::from(part)).sum();
         if bytes > limit { Err(Refusal::TooLarge { bytes, limit }.into()) } else { Ok(bytes) }

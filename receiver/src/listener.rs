@@ -1,7 +1,7 @@
 //! Listens for senders and lets in those that are known or invited.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use quinn::rustls::pki_types::CertificateDer;
 use quinn::{Connection, ConnectionError, Endpoint, Incoming, VarInt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{interval, timeout};
 
 use crate::decode::Finished;
 use crate::inbox::Stored;
@@ -24,6 +25,12 @@ use crate::{Error, Inbox, Peers, Result, session};
 
 /// Beyond this many handshakes a newcomer has to show first that its address is its own.
 const HANDSHAKES: usize = 16;
+/// Handshakes at a time, which are no connections yet: all of them, and those from one place.
+const MOST_HANDSHAKES: (usize, usize) = (256, 16);
+/// Time for one.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How often unfinished pictures are looked at that are too old.
+const EXPIRE: Duration = Duration::from_secs(3600);
 /// How long the connections get to end when the receiver is stopped.
 const FAREWELL: Duration = Duration::from_secs(3);
 /// TLS alert no_application_protocol (RFC 7301, section 3.2).
@@ -149,6 +156,8 @@ pub(crate) struct Shared {
     pub events: mpsc::UnboundedSender<Event>,
     /// Senders that are here, one entry a connection.
     present: Mutex<Vec<PublicKey>>,
+    /// Where those come from that are not let in yet, one entry a handshake.
+    newcomers: Mutex<Vec<IpAddr>>,
 }
 
 impl Receiver {
@@ -172,8 +181,8 @@ impl Receiver {
             Endpoint::new(transport::endpoint(&identity), Some(config), socket, runtime)
         });
         let endpoint = endpoint.map_err(|source| Error::Bind { listen, source })?;
-        let present = Mutex::default();
-        let shared = Shared { identity, inbox, peers, options, stages, events, present };
+        let (present, newcomers) = (Mutex::default(), Mutex::default());
+        let shared = Shared { identity, inbox, peers, options, stages, events, present, newcomers };
         Ok(Self { endpoint, shared: Arc::new(shared) })
     }
 
@@ -188,8 +197,14 @@ impl Receiver {
     /// Receives until `stop` becomes true. What has arrived in part stays for the next time.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
         let mut connections = JoinSet::new();
+        let mut expire = interval(EXPIRE);
         while !*stop.borrow() {
             tokio::select! {
+                _ = expire.tick() => {
+                    let inbox = self.shared.inbox.clone();
+                    // What cannot be removed now is tried again in an hour.
+                    drop(tokio::task::spawn_blocking(move || inbox.expire()));
+                }
                 incoming = self.endpoint.accept() => match incoming {
                     Some(incoming) => self.admit(incoming, &mut connections),
                     None => break,
@@ -199,7 +214,7 @@ impl Receiver {
             }
         }
         self.endpoint.close(VarInt::from_u32(Close::ShuttingDown as u32), b"the receiver is shutting down");
-        let _ = tokio::time::timeout(FAREWELL, async {
+        let _ = timeout(FAREWELL, async {
             while connections.join_next().await.is_some() {}
             self.endpoint.wait_idle().await;
         })
@@ -207,16 +222,21 @@ impl Receiver {
     }
 
     fn admit(&self, incoming: Incoming, connections: &mut JoinSet<()>) {
-        let present = self.shared.present().len();
-        let handshakes = connections.len().saturating_sub(present);
-        if connections.len() >= self.shared.options.connections {
-            return incoming.refuse();
-        }
-        if handshakes >= HANDSHAKES && !incoming.remote_address_validated() {
+        let place = place(incoming.remote_address());
+        let mut newcomers = self.shared.newcomers();
+        let (all, near) = (newcomers.len(), newcomers.iter().filter(|&&other| other == place).count());
+        if all >= HANDSHAKES && !incoming.remote_address_validated() {
             let _ = incoming.retry();
             return;
         }
-        connections.spawn(enter(incoming, self.shared.clone()));
+        // They have places of their own, so that strangers keep no known sender out.
+        if all >= MOST_HANDSHAKES.0 || near >= MOST_HANDSHAKES.1 || self.shared.is_full() {
+            self.shared.stages.metrics().refused("too many");
+            return incoming.refuse();
+        }
+        newcomers.push(place);
+        let newcomer = Newcomer { shared: self.shared.clone(), place };
+        connections.spawn(enter(incoming, newcomer));
     }
 }
 
@@ -230,9 +250,20 @@ impl Shared {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Counts a connection of a sender until the guard is dropped; none where it has too many.
+    fn newcomers(&self) -> std::sync::MutexGuard<'_, Vec<IpAddr>> {
+        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_full(&self) -> bool {
+        self.present().len() >= self.options.connections
+    }
+
+    /// Counts a connection of a sender until the guard is dropped; none where it has too many, or all together have.
     pub fn count(self: &Arc<Self>, key: PublicKey) -> Option<Present> {
         let mut present = self.present();
+        if present.len() >= self.options.connections {
+            return None;
+        }
         if present.iter().filter(|&&other| other == key).count() >= self.options.connections_each {
             return None;
         }
@@ -257,8 +288,32 @@ impl Drop for Present {
     }
 }
 
+/// A handshake that is counted.
+struct Newcomer {
+    shared: Arc<Shared>,
+    place: IpAddr,
+}
+
+impl Drop for Newcomer {
+    fn drop(&mut self) {
+        let mut newcomers = self.shared.newcomers();
+        if let Some(at) = newcomers.iter().position(|&place| place == self.place) {
+            newcomers.swap_remove(at);
+        }
+    }
+}
+
+/// What one stranger has of addresses: an IPv4 address, or a network of IPv6.
+fn place(address: SocketAddr) -> IpAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
+        ip => ip,
+    }
+}
+
 /// One newcomer, from its first packet to its last.
-async fn enter(incoming: Incoming, shared: Arc<Shared>) {
+async fn enter(incoming: Incoming, newcomer: Newcomer) {
+    let shared = newcomer.shared.clone();
     let address = plain(incoming.remote_address());
     // A gate of its own, so that what it says can be put beside the address.
     let gate = Arc::new(Gate { peers: shared.peers.clone(), verdict: Mutex::default() });
@@ -278,10 +333,12 @@ async fn enter(incoming: Incoming, shared: Arc<Shared>) {
         // No first packet at all, under any address: a line for each would let everybody fill the log.
         Err(_) => return shared.stages.metrics().refused("noise"),
     };
-    let connection = match connecting.await {
-        Ok(connection) => connection,
-        Err(error) => return refused(gate.verdict().unwrap_or_else(|| handshake(&error))),
+    let connection = match timeout(HANDSHAKE, connecting).await {
+        Ok(Ok(connection)) => connection,
+        Ok(Err(error)) => return refused(gate.verdict().unwrap_or_else(|| handshake(&error))),
+        Err(_) => return refused(handshake(&ConnectionError::TimedOut)),
     };
+    drop(newcomer);
     let Some((key, entry)) = entry(&connection, &gate) else {
         connection.close(VarInt::from_u32(Close::NotAdmitted as u32), b"no key");
         return refused("it presented no key".into());

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aecodec_proto::message::{Shown, Stored as When};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
@@ -21,9 +22,14 @@ const SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10
 pub struct Metrics {
     recorder: Option<Arc<PrometheusRecorder>>,
     pictures: Counter,
+    known: Counter,
     bytes: Counter,
     source_bytes: Counter,
     wire_bytes: Counter,
+    frames: Counter,
+    frames_shown: Counter,
+    frames_in_time: Counter,
+    frame_bytes: Counter,
     saving: Gauge,
     partials: Gauge,
     active: Gauge,
@@ -37,9 +43,14 @@ impl Default for Metrics {
         Self {
             recorder: None,
             pictures: Counter::noop(),
+            known: Counter::noop(),
             bytes: Counter::noop(),
             source_bytes: Counter::noop(),
             wire_bytes: Counter::noop(),
+            frames: Counter::noop(),
+            frames_shown: Counter::noop(),
+            frames_in_time: Counter::noop(),
+            frame_bytes: Counter::noop(),
             saving: Gauge::noop(),
             partials: Gauge::noop(),
             active: Gauge::noop(),
@@ -81,10 +92,15 @@ impl Metrics {
             recorder.register_gauge(&Key::from_static_name(name), &META)
         };
         let pictures = counter("aecodec_pictures_total", "Pictures stored");
+        let known = counter("aecodec_known_total", "Pictures that were offered and there already");
         let bytes = counter("aecodec_aec_bytes_total", "Bytes of the stored .aec files");
         let source_bytes =
             counter("aecodec_source_bytes_total", "Bytes of the files that they were made from");
         let wire_bytes = counter("aecodec_wire_bytes_total", "UDP payload bytes, both ways");
+        let frames = counter("aecodec_frames_total", "Live frames reported on");
+        let frames_shown = counter("aecodec_frames_shown_total", "Live frames shown");
+        let frames_in_time = counter("aecodec_frames_in_time_total", "Live frames shown by their deadline");
+        let frame_bytes = counter("aecodec_frame_bytes_total", "Bytes of live frames that arrived");
         let saving = gauge("aecodec_saving_ratio", "Share of the last picture's source bytes that was saved");
         let partials = gauge("aecodec_partials", "Unfinished pictures");
         let active = gauge("aecodec_transfers", "Unfinished pictures that a connection works on");
@@ -93,13 +109,19 @@ impl Metrics {
             gauge("aecodec_decode_queue", "Pictures that wait to be decoded or are being decoded");
         let seconds = "aecodec_decode_seconds";
         recorder.describe_histogram(KeyName::from(seconds), None, "Seconds of decoding".into());
-        recorder.describe_counter(REFUSED.into(), None, "Connections and pictures refused".into());
+        recorder.describe_counter(REFUSED.into(), None, "Connections refused".into());
+        recorder.describe_counter(DECLINED.into(), None, "Pictures not taken".into());
         let decode_seconds = recorder.register_histogram(&Key::from_static_name(seconds), &META);
         Self {
             pictures,
+            known,
             bytes,
             source_bytes,
             wire_bytes,
+            frames,
+            frames_shown,
+            frames_in_time,
+            frame_bytes,
             saving,
             partials,
             active,
@@ -110,20 +132,39 @@ impl Metrics {
         }
     }
 
-    /// A picture was stored; `wire` UDP payload bytes went both ways for it.
-    pub fn arrived(&self, stored: &Stored, wire: u64) {
+    /// A picture was stored, or was there; `wire` UDP payload bytes went both ways for it.
+    pub fn arrived(&self, stored: &Stored, when: When, wire: u64) {
+        self.wire_bytes.increment(wire);
+        if when == When::Before {
+            return self.known.increment(1);
+        }
         self.pictures.increment(1);
         self.bytes.increment(stored.bytes);
         self.source_bytes.increment(stored.source.bytes);
-        self.wire_bytes.increment(wire);
         self.saving.set(1.0 - stored.bytes as f64 / stored.source.bytes.max(1) as f64);
     }
 
-    /// A connection or a picture was refused. The reason is one of few words, such as
-    /// [`crate::Refusal::kind`] gives.
+    /// What became of a live frame.
+    pub fn frame(&self, shown: &Shown) {
+        self.frames.increment(1);
+        self.frame_bytes.increment(shown.bytes.into());
+        self.frames_shown.increment(shown.passes.is_some().into());
+        self.frames_in_time.increment((shown.passes.is_some() && shown.lateness <= 0).into());
+    }
+
+    /// A connection was refused. The reason is one of few words.
     pub fn refused(&self, reason: &'static str) {
+        self.count(REFUSED, reason);
+    }
+
+    /// A picture was not taken. The reason is one of few words, such as [`crate::Refusal::kind`] gives.
+    pub fn declined(&self, reason: &'static str) {
+        self.count(DECLINED, reason);
+    }
+
+    fn count(&self, name: &'static str, reason: &'static str) {
         if let Some(recorder) = &self.recorder {
-            let key = Key::from_parts(REFUSED, vec![Label::from_static_parts("reason", reason)]);
+            let key = Key::from_parts(name, vec![Label::from_static_parts("reason", reason)]);
             recorder.register_counter(&key, &META).increment(1);
         }
     }
@@ -151,6 +192,7 @@ impl Metrics {
 }
 
 const REFUSED: &str = "aecodec_refused_total";
+const DECLINED: &str = "aecodec_declined_total";
 static META: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
 #[cfg(test)]
@@ -165,9 +207,16 @@ mod tests {
         let recorder = PrometheusBuilder::new().set_buckets(&SECONDS).unwrap().build_recorder();
         let page = recorder.handle();
         let metrics = Metrics::new(recorder);
-        metrics.arrived(&store_one(&inbox, "a.aec", 1, 25), 40);
+        let stored = store_one(&inbox, "a.aec", 1, 25);
+        metrics.arrived(&stored, When::Now, 40);
+        metrics.arrived(&stored, When::Before, 2);
+        let shown = Shown { seq: 1, passes: Some(2), bytes: 7, lateness: 3, decode: 0, rate: 0 };
+        metrics.frame(&shown);
+        metrics.frame(&Shown { lateness: 0, ..shown });
+        metrics.frame(&Shown { passes: None, ..shown });
         metrics.refused("name");
         metrics.refused("name");
+        metrics.declined("parts");
         metrics.decoded(Duration::from_millis(30));
         metrics.load(&inbox, None);
         let text = page.render();
@@ -175,9 +224,15 @@ mod tests {
             "aecodec_pictures_total 1",
             "aecodec_aec_bytes_total 25",
             "aecodec_source_bytes_total 100",
-            "aecodec_wire_bytes_total 40",
+            "aecodec_known_total 1",
+            "aecodec_wire_bytes_total 42",
+            "aecodec_frames_total 3",
+            "aecodec_frames_shown_total 2",
+            "aecodec_frames_in_time_total 1",
+            "aecodec_frame_bytes_total 21",
             "aecodec_saving_ratio 0.75",
             "aecodec_refused_total{reason=\"name\"} 2",
+            "aecodec_declined_total{reason=\"parts\"} 1",
             "aecodec_decode_seconds_bucket{le=\"0.025\"} 0",
             "aecodec_decode_seconds_bucket{le=\"0.05\"} 1",
             "aecodec_partials 0",

@@ -39,6 +39,12 @@ impl Models {
         Ok(Self { folder: Folder::open(out)?, fixed: Arc::new(fixed), loaded: Arc::default() })
     }
 
+    /// Without those that are built in.
+    #[cfg(test)]
+    pub(crate) fn bare(&self) -> Self {
+        Self { fixed: Arc::default(), ..self.clone() }
+    }
+
     /// Whether the model with this hash is at hand.
     pub fn has(&self, hash: &Hash) -> bool {
         self.fixed.iter().any(|model| model.id() == hash.0) || self.path(hash).is_file()
@@ -146,7 +152,7 @@ mod tests {
         let hash = Hash::of(&bytes);
         models.keep(&hash, &bytes).unwrap();
         assert!(models.has(&hash));
-        let brought = Models { fixed: Arc::default(), ..models.clone() };
+        let brought = models.bare();
         let short: [u8; 8] = *hash.0.first_chunk().unwrap();
         assert_eq!(brought.named(short).unwrap().id(), hash.0);
         // A file that was altered is not taken for the model.

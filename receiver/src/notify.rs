@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use aecodec_proto::{Hash, PublicKey};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, stream};
 use async_nats::{ConnectOptions, ServerAddr};
@@ -119,12 +120,19 @@ impl Notifier {
     }
 
     /// Announces what the journal says is due, as soon as it is, until the inbox is stopped by dropping this future.
-    /// Messages are sent at least once, with the hash as `Nats-Msg-Id`. `trouble` hears of errors, which end nothing.
-    pub async fn run(&self, inbox: Inbox, store: Option<Store>, trouble: impl Fn(&Error)) {
+    /// Messages are sent at least once; `receiver` is this one's key, and part of their `Nats-Msg-Id`. `trouble` hears of
+    /// errors, which end nothing.
+    pub async fn run(
+        &self,
+        inbox: Inbox,
+        receiver: PublicKey,
+        store: Option<Store>,
+        trouble: impl Fn(&Error),
+    ) {
         let mut rest = REST.0;
         loop {
             let mut sent = 0;
-            let Err(error) = self.serve(&inbox, store.as_ref(), &mut sent).await else { return };
+            let Err(error) = self.serve(&inbox, &receiver, store.as_ref(), &mut sent).await else { return };
             trouble(&error);
             rest = if sent > 0 { REST.0 } else { (rest * 2).min(REST.1) };
             tokio::time::sleep(rest).await;
@@ -132,7 +140,13 @@ impl Notifier {
     }
 
     /// Announces until something fails.
-    async fn serve(&self, inbox: &Inbox, store: Option<&Store>, sent: &mut usize) -> Result<()> {
+    async fn serve(
+        &self,
+        inbox: &Inbox,
+        receiver: &PublicKey,
+        store: Option<&Store>,
+        sent: &mut usize,
+    ) -> Result<()> {
         let context = self.connect().await?;
         let mut changes = inbox.changes();
         loop {
@@ -148,7 +162,7 @@ impl Notifier {
             for stored in due {
                 let body = message(&stored, store)?;
                 let publish =
-                    PublishMessage::build().payload(body.into()).message_id(stored.hash.to_string());
+                    PublishMessage::build().payload(body.into()).message_id(message_id(receiver, &stored));
                 let ack = context.send_publish(self.subject.clone(), publish).await.map_err(failed)?;
                 acks.push((stored.id, ack));
             }
@@ -190,6 +204,12 @@ impl Notifier {
 /// Waits until the journal has changed.
 async fn wait(changes: &mut watch::Receiver<()>) -> Result<()> {
     changes.changed().await.map_err(|_| Error::Closed)
+}
+
+/// By which the server knows a message that comes again: one picture under one name at one receiver.
+fn message_id(receiver: &PublicKey, stored: &Stored) -> String {
+    let name = Hash::of(stored.name.as_bytes()).to_string();
+    format!("{}-{}-{}", receiver.short(), stored.hash, &name[..16])
 }
 
 fn message(stored: &Stored, store: Option<&Store>) -> Result<Vec<u8>> {
@@ -251,5 +271,17 @@ mod tests {
             (&"a.aec".into(), &75.0.into(), &40.0.into())
         );
         assert!(json["key"].is_null());
+    }
+
+    #[test]
+    fn the_same_content_under_another_name_is_another_message() {
+        let dir = tempfile::tempdir().unwrap();
+        let inbox = inbox_with(&dir, |_| ());
+        let stored = store_one(&inbox, "a.aec", 7, 25);
+        let other = Stored { name: "b.aec".into(), ..stored.clone() };
+        let [here, there] = [1, 2].map(|n| PublicKey([n; 32]));
+        assert_eq!(message_id(&here, &stored), message_id(&here, &stored));
+        assert_ne!(message_id(&here, &stored), message_id(&here, &other));
+        assert_ne!(message_id(&here, &stored), message_id(&there, &stored));
     }
 }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use aecodec_proto::figures::{Picture, Wire};
 use aecodec_proto::framing::{self, Framer};
 use aecodec_proto::message::{Enrol, Frame, Offer, Shown, Stored as When, ToReceiver, ToSender};
-use aecodec_proto::parts::{STREAM_HEADER_MAX, StreamHeader};
+use aecodec_proto::parts::{PART_MAX, STREAM_HEADER_MAX, StreamHeader};
 use aecodec_proto::receiver::{Entry, Models, Output, Session};
 use aecodec_proto::tls::ENROL_LABEL;
 use aecodec_proto::{Close, Hash, PublicKey, Violation};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -21,7 +21,7 @@ use crate::decode::Finished;
 use crate::error::Refusal;
 use crate::inbox::{Begin, Stored};
 use crate::listener::{Arrived, Event, Shared, plain};
-use crate::live::{Input, View};
+use crate::live::{Input, Place, View};
 use crate::peers::Enrolled;
 use crate::transfer::Transfer;
 use crate::{Error, Result};
@@ -29,11 +29,15 @@ use crate::{Error, Result};
 /// How often a picture is asked for again that was damaged on this end's disk.
 const TRIES: u8 = 2;
 
+/// A part of a live frame that was not announced within this time is of no use.
+const EARLY: Duration = Duration::from_secs(10);
+
 /// Serves a sender that the handshake has let in, until it is gone.
 pub(crate) async fn serve(connection: Connection, key: PublicKey, entry: Entry, shared: &Arc<Shared>) {
     let address = plain(connection.remote_address());
     let Some(_present) = shared.count(key) else {
-        connection.close(VarInt::from_u32(Close::Trouble as u32), b"too many connections of this sender");
+        connection.close(VarInt::from_u32(Close::Trouble as u32), b"too many connections");
+        shared.stages.metrics().refused("too many");
         return shared.tell(Event::Refused { address, reason: "it has too many connections".into() });
     };
     let mut served = Served::new(connection.clone(), key, entry, shared.clone());
@@ -105,8 +109,12 @@ enum Done {
     Header(RecvStream, StreamHeader, BytesMut),
     LookedUp(u64, Result<Begin>),
     Part(u64, u32, Result<()>),
+    /// The sender gave its stream up.
+    PartLost(u64, u32),
     Completed(u64, Result<Stored>),
     Model(Hash, Result<()>),
+    /// The sender gave its stream up.
+    ModelLost(Hash),
     Enrolled(Result<(Enrolled, PublicKey)>, String),
     /// A stream has no use any more.
     Nothing,
@@ -122,10 +130,11 @@ struct Served {
     session: Session,
     arriving: HashMap<u64, Arriving>,
     tasks: JoinSet<std::result::Result<Done, End>>,
-    /// The model that was announced last and has not come.
-    model: Option<(Hash, u32)>,
+    /// Held while a model is read: one at a time, so that it is one that takes memory.
+    model: Arc<Mutex<()>>,
     /// Live frames, once there was one, and what became of them.
     view: Option<View>,
+    _place: Option<Place>,
     reports: (mpsc::UnboundedSender<Shown>, mpsc::UnboundedReceiver<Shown>),
     /// Pictures that wait for a model.
     undecoded: HashMap<Hash, Vec<Stored>>,
@@ -145,8 +154,9 @@ impl Served {
             session,
             arriving: HashMap::new(),
             tasks: JoinSet::new(),
-            model: None,
+            model: Arc::default(),
             view: None,
+            _place: None,
             reports: mpsc::unbounded_channel(),
             undecoded: HashMap::new(),
             wire: Wire::default(),
@@ -202,7 +212,11 @@ impl Served {
                             self.outputs(&mut control).await?;
                         }
                     }
-                    Ok(None) => return Err(End::Closed(connection.closed().await)),
+                    // Nothing can follow; its close should.
+                    Ok(None) => return Err(match timeout(limits.hello, connection.closed()).await {
+                        Ok(closed) => End::Closed(closed),
+                        Err(_) => slow("the end of the connection").into(),
+                    }),
                     Err(ReadError::ConnectionLost(error)) => return Err(End::Closed(error)),
                     Err(error) => return Err(Violation::Malformed(error.to_string()).into()),
                 },
@@ -211,6 +225,7 @@ impl Served {
                     self.tasks.spawn(header(stream, limits.stall));
                 }
                 Some(shown) = self.reports.1.recv() => {
+                    self.shared.stages.metrics().frame(&shown);
                     self.shared.tell(Event::Frame { from: self.name.clone(), shown });
                     self.session.shown(shown);
                 }
@@ -229,7 +244,8 @@ impl Served {
                 Output::LookUp(offer) => self.look_up(offer),
                 Output::Complete(id) => self.complete(id),
                 Output::Frame(frame) => self.frame(frame).await,
-                Output::Model { hash, bytes } => self.model = Some((hash, bytes as u32)),
+                // Its transfer ends; what has arrived waits for another offer.
+                Output::Withdrawn(id) => drop(self.arriving.remove(&id)),
                 _ => {}
             }
         }
@@ -340,6 +356,7 @@ impl Served {
                 }
             }
             Done::Part(id, part, Ok(())) => self.session.part_done(id, part),
+            Done::PartLost(id, part) => self.session.part_lost(id, part),
             Done::Completed(id, Ok(stored)) => self.arrived(id, stored, When::Now),
             Done::Completed(id, Err(Error::WrongHash { .. })) if self.again(id) => {}
             Done::LookedUp(id, Err(error))
@@ -360,6 +377,10 @@ impl Served {
                     stages.model_came(waiting).await.map_err(End::Trouble)?;
                     Ok(Done::Nothing)
                 });
+            }
+            Done::ModelLost(hash) => self.session.model_lost(hash),
+            Done::Model(hash, Err(Error::WrongModel { .. } | Error::Codec(_))) => {
+                return Err(Violation::WrongModel(hash).into());
             }
             Done::Model(_, Err(error)) => return Err(End::Trouble(error)),
             Done::Enrolled(Err(error), _) => return Err(End::NotAdmitted(error.to_string())),
@@ -417,7 +438,7 @@ impl Served {
             first_preview,
             last_byte,
         };
-        stages.metrics().arrived(&stored, since.bytes);
+        stages.metrics().arrived(&stored, when, since.bytes);
         self.shared.tell(Event::Arrived(Arrived { stored, from: self.name.clone(), figures }));
     }
 
@@ -433,19 +454,18 @@ impl Served {
 
     /// What shows this sender's live frames; begins with the first of them.
     fn view(&mut self) -> View {
-        let (shared, name) = (self.shared.clone(), self.name.clone());
-        let reports = self.reports.0.clone();
-        let start = || {
-            let trouble = {
-                let shared = shared.clone();
-                move |error: &Error| {
-                    shared.tell(Event::Trouble { what: "live frame", error: error.to_string() });
-                }
-            };
-            let (outlet, models) = (shared.stages.outlet().clone(), shared.stages.models().clone());
-            View::start(name, outlet, models, reports, trouble)
+        if let Some(view) = &self.view {
+            return view.clone();
+        }
+        let shared = self.shared.clone();
+        let (outlet, place) = shared.stages.live().enter(shared.inbox.out());
+        self._place = place;
+        let models = shared.stages.models().clone();
+        let trouble = move |error: &Error| {
+            shared.tell(Event::Trouble { what: "live frame", error: error.to_string() });
         };
-        self.view.get_or_insert_with(start).clone()
+        let view = View::start(self.name.clone(), outlet, models, self.reports.0.clone(), trouble);
+        self.view.insert(view).clone()
     }
 
     /// Says no to a picture; trouble of this end's own ends the connection, so that it is tried again later.
@@ -459,6 +479,8 @@ impl Served {
         if !for_good {
             return Err(End::Trouble(error));
         }
+        let kind = if let Error::Refused(refusal) = &error { refusal.kind() } else { "hash" };
+        self.shared.stages.metrics().declined(kind);
         let (name, reason) = (arriving.offer.name, error.to_string());
         self.shared.tell(Event::Declined { name, reason: reason.clone() });
         self.session.refuse(id, reason);
@@ -482,7 +504,7 @@ impl Served {
                 let stages = self.shared.stages.clone();
                 self.tasks.spawn(async move {
                     let Some(bytes) = body(stream, rest, length, stall).await? else {
-                        return Ok(Done::Nothing);
+                        return Ok(Done::PartLost(id, part));
                     };
                     let write = move || {
                         transfer.write(part, 0, &bytes)?;
@@ -494,13 +516,13 @@ impl Served {
                     Ok(Done::Part(id, part, written.unwrap_or_else(|error| Err(Error::thread(&error)))))
                 });
             }
-            StreamHeader::Model => {
-                let unexpected = Violation::Unexpected { message: "a model", detail: "none was announced" };
-                let (hash, length) = self.model.take().ok_or(unexpected)?;
-                let models = self.shared.stages.models().clone();
+            StreamHeader::Model { hash, bytes: length } => {
+                self.session.model_begins(hash, length)?;
+                let (models, turn) = (self.shared.stages.models().clone(), self.model.clone());
                 self.tasks.spawn(async move {
-                    let Some(bytes) = body(stream, rest, length, stall).await? else {
-                        return Ok(Done::Nothing);
+                    let _turn = turn.lock().await;
+                    let Some(bytes) = body(stream, rest, length as u32, stall).await? else {
+                        return Ok(Done::ModelLost(hash));
                     };
                     let kept = tokio::task::spawn_blocking(move || models.keep(&hash, &bytes)).await;
                     Ok(Done::Model(hash, kept.unwrap_or_else(|error| Err(Error::thread(&error)))))
@@ -528,8 +550,8 @@ async fn header(mut stream: RecvStream, stall: Duration) -> std::result::Result<
             Err(detail) => return Err(Violation::Malformed(detail.into()).into()),
         }
         match next(&mut stream, STREAM_HEADER_MAX, stall).await? {
-            Some(chunk) => bytes.extend_from_slice(&chunk),
-            None => return Ok(Done::Nothing),
+            Next::Bytes(chunk) => bytes.extend_from_slice(&chunk),
+            Next::End | Next::GivenUp => return Ok(Done::Nothing),
         }
     }
 }
@@ -542,7 +564,8 @@ async fn body(
     stall: Duration,
 ) -> std::result::Result<Option<BytesMut>, End> {
     let length = length as usize;
-    bytes.reserve(length.saturating_sub(bytes.len()));
+    // More only as it comes.
+    bytes.reserve(length.min(PART_MAX as usize).saturating_sub(bytes.len()));
     loop {
         let wrong = |found: usize| Violation::StreamLength { found: found as u64, expected: length as u64 };
         if bytes.len() > length {
@@ -550,9 +573,10 @@ async fn body(
         }
         // One byte more than there may be, so that a longer stream is noticed.
         match next(&mut stream, length - bytes.len() + 1, stall).await? {
-            Some(chunk) => bytes.extend_from_slice(&chunk),
-            None if bytes.len() == length => return Ok(Some(bytes)),
-            None => return Err(wrong(bytes.len()).into()),
+            Next::Bytes(chunk) => bytes.extend_from_slice(&chunk),
+            Next::End if bytes.len() == length => return Ok(Some(bytes)),
+            Next::End => return Err(wrong(bytes.len()).into()),
+            Next::GivenUp => return Ok(None),
         }
     }
 }
@@ -566,26 +590,39 @@ async fn chunks(
     view: View,
     stall: Duration,
 ) -> std::result::Result<Done, End> {
+    // What is not read yet waits in the connection, within its bounds.
+    if !matches!(timeout(EARLY, view.announced(seq)).await, Ok(true)) {
+        return Ok(Done::Nothing);
+    }
     let mut bytes = Some(rest.split().freeze());
     while let Some(chunk) = bytes {
         if !chunk.is_empty() && !view.put(Input::Chunk { seq, part, bytes: chunk }).await {
             break;
         }
-        bytes = next(&mut stream, 64 << 10, stall).await?;
+        bytes = match next(&mut stream, 64 << 10, stall).await? {
+            Next::Bytes(chunk) => Some(chunk),
+            Next::End | Next::GivenUp => None,
+        };
     }
     Ok(Done::Nothing)
 }
 
-/// The next bytes of a stream; none at its end.
-async fn next(
-    stream: &mut RecvStream,
-    most: usize,
-    stall: Duration,
-) -> std::result::Result<Option<bytes::Bytes>, End> {
+/// What comes next of a stream.
+enum Next {
+    Bytes(Bytes),
+    /// It is complete.
+    End,
+    /// The sender has reset it.
+    GivenUp,
+}
+
+/// What comes next of a stream.
+async fn next(stream: &mut RecvStream, most: usize, stall: Duration) -> std::result::Result<Next, End> {
     match timeout(stall, stream.read_chunk(most, true)).await {
-        Ok(Ok(chunk)) => Ok(chunk.map(|chunk| chunk.bytes)),
+        Ok(Ok(Some(chunk))) => Ok(Next::Bytes(chunk.bytes)),
+        Ok(Ok(None)) => Ok(Next::End),
         Ok(Err(ReadError::ConnectionLost(error))) => Err(End::Closed(error)),
-        Ok(Err(_)) => Ok(None),
+        Ok(Err(_)) => Ok(Next::GivenUp),
         Err(_) => Err(Violation::Slow { waiting: "a stream", seconds: stall.as_secs() }.into()),
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 
 use crate::decode::{Finished, Pool, PoolOptions};
 use crate::listener::Event;
-use crate::live::Outlet;
+use crate::live::{Outlet, Stage};
 use crate::metrics::Metrics;
 use crate::preview::{PreviewOptions, Previews, Shown};
 use crate::store::Store;
@@ -24,7 +24,7 @@ pub struct Stages {
     pool: Option<Pool>,
     previews: Option<Previews>,
     store: Option<Store>,
-    outlet: Outlet,
+    live: Stage,
     metrics: Metrics,
     events: mpsc::UnboundedSender<Event>,
     /// When the first preview of a picture was made, by the picture's name.
@@ -50,7 +50,7 @@ impl Stages {
             pool: None,
             previews: None,
             store: None,
-            outlet,
+            live: Stage::new(outlet),
             metrics,
             events,
             shown: Arc::default(),
@@ -98,8 +98,8 @@ impl Stages {
         self.pool.as_ref()
     }
 
-    pub(crate) fn outlet(&self) -> &Outlet {
-        &self.outlet
+    pub(crate) fn live(&self) -> &Stage {
+        &self.live
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

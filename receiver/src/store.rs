@@ -140,6 +140,27 @@ impl Store {
         Ok(key)
     }
 
+    /// Brings what an earlier run left, one after the other. `trouble` hears of what cannot be brought now.
+    ///
+    /// # Errors
+    /// Where the journal cannot be read.
+    pub async fn resume(&self, inbox: &Inbox, trouble: impl Fn(&Error)) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let at = inbox.clone();
+            let due = tokio::task::spawn_blocking(move || at.pending(Task::Upload, after, UPLOADS));
+            let due = due.await.map_err(|_| Error::Closed)??;
+            let Some(last) = due.last() else { return Ok(()) };
+            after = last.id;
+            for stored in due {
+                // Its file may have been taken out of the inbox; the others go on.
+                if let Err(error) = self.ensure(inbox, &stored, &trouble).await {
+                    trouble(&error);
+                }
+            }
+        }
+    }
+
     /// Brings the `.aec` there once. One that is there stays as it is: the name says what it holds.
     ///
     /// # Errors
@@ -275,6 +296,23 @@ mod tests {
         tokio::time::pause();
         store.ensure(&inbox, &stored, |_| drop(std::fs::remove_file(&in_the_way))).await.unwrap();
         assert!(store.exists(&stored.hash).await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_run_left_is_brought() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&format!("file://{}/bucket", dir.path().display())).unwrap();
+        let inbox = inbox_with(&dir, |options| options.upload = true);
+        let stored: Vec<_> = (0..20).map(|n| store_one(&inbox, &format!("{n}.aec"), n, 3000)).collect();
+        std::fs::remove_file(&stored[3].path).unwrap();
+        drop(inbox);
+        let inbox = inbox_with(&dir, |options| options.upload = true);
+        let troubles = std::cell::Cell::new(0);
+        store.resume(&inbox, |_| troubles.set(troubles.get() + 1)).await.unwrap();
+        assert_eq!(troubles.get(), 1, "the file that was taken away");
+        for (n, stored) in stored.iter().enumerate() {
+            assert_eq!(store.exists(&stored.hash).await.unwrap(), n != 3, "{n}");
+        }
     }
 
     #[test]

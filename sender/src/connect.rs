@@ -54,9 +54,12 @@ pub enum Cut {
     /// No address answers, or the path was cut.
     #[error("{0}")]
     Path(String),
-    /// The receiver asked to try again later.
-    #[error("the receiver {0}; trying again")]
-    Later(String),
+    /// The receiver is going away for a while.
+    #[error("the receiver is shutting down")]
+    ShuttingDown,
+    /// The receiver cannot go on: a full disk, say.
+    #[error("the receiver has trouble of its own: {0}")]
+    Trouble(String),
     /// The receiver does not know this sender, and the invitation does not help.
     #[error("the receiver does not admit this sender: {0}")]
     NotAdmitted(&'static str),
@@ -77,7 +80,7 @@ pub enum Cut {
 impl Cut {
     /// Whether waiting may help.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Path(_) | Self::Later(_))
+        matches!(self, Self::Path(_) | Self::ShuttingDown | Self::Trouble(_))
     }
 
     /// What an error of the connection means.
@@ -90,8 +93,8 @@ impl Cut {
                 let reason = tidy(&String::from_utf8_lossy(&close.reason));
                 match Close::of(close.error_code.into_inner()) {
                     Some(Close::NotAdmitted) => Self::NotAdmitted("its invitation is spent or was withdrawn"),
-                    Some(Close::ShuttingDown) => Self::Later("is shutting down".into()),
-                    Some(Close::Trouble) => Self::Later(format!("has trouble of its own: {reason}")),
+                    Some(Close::ShuttingDown) => Self::ShuttingDown,
+                    Some(Close::Trouble) => Self::Trouble(reason),
                     _ => Self::Accused(reason),
                 }
             }

@@ -35,7 +35,7 @@ pub struct Options {
     pub identity: Identity,
     /// Name of this host, for people.
     pub label: String,
-    /// Time without a connection after which the run fails.
+    /// Time without a connection, or with a receiver that takes nothing, after which the run fails.
     pub patience: Duration,
     /// Model files by their hash, for receivers that ask for one.
     pub models: HashMap<Hash, Bytes>,
@@ -117,7 +117,7 @@ pub struct Summary {
 }
 
 /// Sends everything, over as many connections as it takes, until all has a receipt, `stop` becomes true, or there was no
-/// connection for longer than the options allow. The events are for whoever shows them; nothing waits for them.
+/// connection for longer than the options allow. It connects when there is something to offer. The events are for whoever shows them; nothing waits for them.
 ///
 /// # Errors
 /// Where the sources clash or the journal cannot be written. A receiver that cannot be reached is no error but part of
@@ -154,6 +154,14 @@ pub async fn run(
     let mut summary = Summary::default();
     let (mut pause, mut alone_since) = (PAUSES[0], Instant::now());
     while !*stop.borrow() {
+        let waits = pending.is_empty();
+        tokio::select! {
+            any = pending.any(&mut pictures) => if !any { break },
+            _ = stop.changed() => continue,
+        }
+        if waits {
+            alone_since = Instant::now();
+        }
         let deadline = tokio::time::Instant::from_std(alone_since + patience);
         let connected = tokio::select! {
             connected = timeout_at(deadline, connector.connect()) => connected,
@@ -163,7 +171,7 @@ pub async fn run(
             Ok(Ok(link)) => {
                 summary.connections += 1;
                 let _ = news.send(News::Begin);
-                pause = PAUSES[0];
+                let (welcomed, progress) = (Instant::now(), pending.progress());
                 let address = link.connection.remote_address().to_string();
                 known.name.clone_from(&link.label);
                 let _ = events.send(Event::Connected { label: link.label.clone(), address: address.clone() });
@@ -175,11 +183,14 @@ pub async fn run(
                 blocking(move || remembering.remember(&entry)).await?;
                 let done = wire::drive(link, &mut pictures, &mut pending, &models, &mut stop, &news).await;
                 let _ = news.send(News::End);
-                alone_since = Instant::now();
-                match done {
-                    Ok(()) => break,
-                    Err(cut) => cut,
+                let Err(cut) = done else { break };
+                if matches!(cut, Cut::Trouble(_)) && pending.progress() == progress {
+                    // As good as no connection, but for the time that it lasted.
+                    alone_since += welcomed.elapsed();
+                } else {
+                    (pause, alone_since) = (PAUSES[0], Instant::now());
                 }
+                cut
             }
             Ok(Err(cut)) => cut,
             Err(_) => Cut::Path(format!("no connection for {} seconds", patience.as_secs())),
@@ -254,6 +265,9 @@ async fn settle(
                     reported = wire;
                     let (path, hash) = (picture.file.path.clone(), picture.hash);
                     let _ = events.send(Event::Delivered(Delivered { path, hash, figures, receipt: took }));
+                }
+                News::Failed(error) => {
+                    let _ = events.send(Event::Local(pipeline::Event::Failed { error }));
                 }
                 News::Refused { picture, reason } => {
                     total.refused += 1;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aecodec_proto::figures::Wire;
-use aecodec_proto::message::{Receipt, ToReceiver};
+use aecodec_proto::message::{Offer, Receipt, ToSender};
 use aecodec_proto::parts::StreamHeader;
 use aecodec_proto::sender::{Outcome, Output, Part};
 use aecodec_proto::{Close, Hash};
@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::interval;
 
+use crate::Error;
 use crate::connect::{Cut, Link, write};
 use crate::prepared::{Content, Prepared};
 
@@ -30,19 +31,63 @@ const ADAPT: Duration = Duration::from_millis(50);
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     next: u64,
-    pictures: HashMap<u64, (Arc<Prepared>, Instant)>,
+    pictures: HashMap<u64, Waiting>,
+    /// How often the receiver had more than before.
+    progress: u64,
+}
+
+/// A picture that is not settled.
+#[derive(Debug)]
+struct Waiting {
+    picture: Arc<Prepared>,
+    since: Instant,
+    /// Parts that the receiver lacked when it last said so.
+    lacking: u32,
 }
 
 impl Pending {
+    pub fn is_empty(&self) -> bool {
+        self.pictures.is_empty()
+    }
+
     pub fn len(&self) -> usize {
         self.pictures.len()
+    }
+
+    /// Grows with each picture that is settled, and with each that the receiver has more of than at its last word.
+    pub fn progress(&self) -> u64 {
+        self.progress
+    }
+
+    /// Whether a picture waits here or in the queue; waits for one until there will be none.
+    pub async fn any(&mut self, pictures: &mut mpsc::Receiver<Prepared>) -> bool {
+        if self.pictures.is_empty()
+            && let Some(prepared) = pictures.recv().await
+        {
+            self.add(prepared);
+        }
+        !self.pictures.is_empty()
     }
 
     fn add(&mut self, prepared: Prepared) -> u64 {
         let id = self.next;
         self.next += 1;
-        self.pictures.insert(id, (Arc::new(prepared), Instant::now()));
+        let picture = Arc::new(prepared);
+        self.pictures.insert(id, Waiting { picture, since: Instant::now(), lacking: u32::MAX });
         id
+    }
+
+    fn offer(&self, id: u64) -> Offer {
+        self.pictures[&id].picture.offer(id)
+    }
+
+    /// The receiver says which parts it lacks.
+    fn wanted(&mut self, id: u64, ranges: &[(u32, u32)]) {
+        let Some(waiting) = self.pictures.get_mut(&id) else { return };
+        let lacking = ranges.iter().fold(0_u32, |sum, &(_, count)| sum.saturating_add(count));
+        // At its first word there is nothing to compare with.
+        self.progress += u64::from(waiting.lacking != u32::MAX && lacking < waiting.lacking);
+        waiting.lacking = lacking;
     }
 }
 
@@ -54,6 +99,8 @@ pub(crate) enum News {
     Receipt { picture: Arc<Prepared>, receipt: Receipt, took: Duration },
     /// The receiver does not take it.
     Refused { picture: Arc<Prepared>, reason: String },
+    /// Its bytes cannot be read any more.
+    Failed(Error),
     /// What this connection has carried so far, and its round trip.
     Wire(Wire, Duration),
     /// The connection has ended.
@@ -85,9 +132,9 @@ pub(crate) async fn drive(
     // In the order in which they were first offered: ids must rise.
     waiting.sort_unstable();
     for id in waiting {
-        session.offer(pending.pictures[&id].0.offer(id));
+        session.offer(pending.offer(id));
     }
-    let mut streams: JoinSet<Result<u64, Cut>> = JoinSet::new();
+    let mut streams: JoinSet<(Part, Result<(), Unsent>)> = JoinSet::new();
     let mut brought: JoinSet<Result<(), Cut>> = JoinSet::new();
     let mut in_streams = 0_u64;
     let mut exhausted = false;
@@ -98,7 +145,8 @@ pub(crate) async fn drive(
             match output {
                 Output::Send(message) => write(&mut control, &message).await?,
                 Output::Settled { id, outcome } => {
-                    let Some((picture, since)) = pending.pictures.remove(&id) else { continue };
+                    let Some(Waiting { picture, since, .. }) = pending.pictures.remove(&id) else { continue };
+                    pending.progress += 1;
                     let _ = news.send(counters(&connection));
                     let _ = news.send(match outcome {
                         Outcome::Receipt(receipt) => {
@@ -109,8 +157,7 @@ pub(crate) async fn drive(
                 }
                 Output::SendModel(hash) => {
                     if let Some(bytes) = models.get(&hash).cloned() {
-                        write(&mut control, &ToReceiver::Model { hash, bytes: bytes.len() as u64 }).await?;
-                        brought.spawn(send_model(connection.clone(), bytes));
+                        brought.spawn(send_model(connection.clone(), hash, bytes));
                     }
                 }
                 _ => {}
@@ -119,19 +166,28 @@ pub(crate) async fn drive(
         let room = buffer(&connection);
         while streams.len() < STREAMS && (in_streams == 0 || in_streams < room) {
             let Some(part) = session.next_part() else { break };
-            let Some((picture, _)) = pending.pictures.get(&part.id) else { continue };
+            let Some(Waiting { picture, .. }) = pending.pictures.get(&part.id) else { continue };
             in_streams += u64::from(part.length);
-            streams.spawn(send_part(connection.clone(), picture.clone(), part));
+            let sent = send_part(connection.clone(), picture.clone(), part);
+            streams.spawn(async move { (part, sent.await) });
         }
-        if *stop.borrow() || exhausted && session.is_idle() && brought.is_empty() {
+        let settled = exhausted && session.is_idle() && brought.is_empty();
+        if settled || *stop.borrow() {
             let _ = news.send(counters(&connection));
-            connection.close(VarInt::from_u32(Close::Done as u32), b"done");
+            let (close, reason) = match settled {
+                true => (Close::Done, "done"),
+                false => (Close::ShuttingDown, "the sender was stopped"),
+            };
+            connection.close(VarInt::from_u32(close as u32), reason.as_bytes());
             return Ok(());
         }
         tokio::select! {
             biased;
             message = messages.next() => match message {
                 Ok(message) => {
+                    if let ToSender::Want { id, parts } = &message {
+                        pending.wanted(*id, parts);
+                    }
                     if let Err(violation) = session.handle(message) {
                         let reason = violation.to_string();
                         connection.close(VarInt::from_u32(Close::Violation as u32), reason.as_bytes());
@@ -144,10 +200,17 @@ pub(crate) async fn drive(
                 }
             },
             Some(sent) = streams.join_next(), if !streams.is_empty() => match sent {
-                Ok(Ok(bytes)) => in_streams = in_streams.saturating_sub(bytes),
-                Ok(Err(cut)) => {
-                    connection.close(VarInt::from_u32(Close::Trouble as u32), b"a source cannot be read");
-                    return Err(cut);
+                Ok((part, sent)) => {
+                    in_streams = in_streams.saturating_sub(part.length.into());
+                    match sent {
+                        Ok(()) => {}
+                        Err(Unsent::Cut(cut)) => return Err(cut),
+                        // The others go on without it.
+                        Err(Unsent::Unread(error)) => if pending.pictures.remove(&part.id).is_some() {
+                            session.withdraw(part.id);
+                            let _ = news.send(News::Failed(error));
+                        }
+                    }
                 }
                 Err(error) => return Err(Cut::Local(error.to_string())),
             },
@@ -157,7 +220,7 @@ pub(crate) async fn drive(
             picture = pictures.recv(), if !exhausted && session.has_room() => match picture {
                 Some(prepared) => {
                     let id = pending.add(prepared);
-                    session.offer(pending.pictures[&id].0.offer(id));
+                    session.offer(pending.offer(id));
                 }
                 None => exhausted = true,
             },
@@ -173,26 +236,33 @@ fn buffer(connection: &Connection) -> u64 {
     (2 * connection.stats().path.cwnd).clamp(*BUFFER.start(), *BUFFER.end())
 }
 
-/// Sends a part on a stream of its own; gives its length once the connection holds all of it.
-async fn send_part(connection: Connection, picture: Arc<Prepared>, part: Part) -> Result<u64, Cut> {
+/// Why a part was not sent.
+enum Unsent {
+    /// Its bytes cannot be read.
+    Unread(Error),
+    /// The connection is gone.
+    Cut(Cut),
+}
+
+/// Sends a part on a stream of its own; returns once the connection holds all of it.
+async fn send_part(connection: Connection, picture: Arc<Prepared>, part: Part) -> Result<(), Unsent> {
     let bytes = match &picture.content {
         Content::Memory(_) => picture.part(part.part),
         Content::File(_) => {
-            let picture = picture.clone();
             let read = tokio::task::spawn_blocking(move || picture.part(part.part)).await;
-            read.map_err(|error| Cut::Local(error.to_string()))?
+            read.unwrap_or_else(|error| Err(Error::thread(error)))
         }
     };
-    let bytes = bytes.map_err(|error| Cut::Local(error.to_string()))?;
+    let bytes = bytes.map_err(Unsent::Unread)?;
     let header = StreamHeader::Part { id: part.id, part: part.part };
-    send(&connection, header, bytes, part.priority).await?;
-    Ok(part.length.into())
+    send(&connection, header, bytes, part.priority).await.map(drop).map_err(Unsent::Cut)
 }
 
 /// Sends a model and waits until all of it has arrived: there is no receipt for it.
-async fn send_model(connection: Connection, bytes: Bytes) -> Result<(), Cut> {
+async fn send_model(connection: Connection, hash: Hash, bytes: Bytes) -> Result<(), Cut> {
     // As urgent as a coarse part: without it nothing that arrives can be shown.
-    let Some(stream) = send(&connection, StreamHeader::Model, bytes, -1).await? else { return Ok(()) };
+    let header = StreamHeader::Model { hash, bytes: bytes.len() as u64 };
+    let Some(stream) = send(&connection, header, bytes, -1).await? else { return Ok(()) };
     match stream.stopped().await {
         Err(StoppedError::ConnectionLost(error)) => Err(Cut::of(&error)),
         _ => Ok(()),

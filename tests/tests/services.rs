@@ -17,6 +17,8 @@ use aecodec_receiver::store::Store;
 use aecodec_receiver::{Begin, Inbox, InboxOptions, Stored, Task};
 use tempfile::TempDir;
 
+const RECEIVER: PublicKey = PublicKey([2; 32]);
+
 /// A server that ends with the test.
 struct Server(Child);
 
@@ -130,7 +132,7 @@ mod nats {
                 let trouble = |_: &aecodec_receiver::Error| {
                     troubles.fetch_add(1, Ordering::Relaxed);
                 };
-                notifier.run(inbox, None, trouble).await;
+                notifier.run(inbox, RECEIVER, None, trouble).await;
             })
         };
         while troubles.load(Ordering::Relaxed) == 0 {
@@ -153,7 +155,7 @@ mod nats {
         (0..6).for_each(|i| drop(store(&other, &format!("{i}.aec"), &bytes(i, 500))));
         store(&other, "6.aec", &bytes(6, 500));
         let again = other.clone();
-        let run = tokio::spawn(async move { notifier.run(again, None, |_| ()).await });
+        let run = tokio::spawn(async move { notifier.run(again, RECEIVER, None, |_| ()).await });
         settled(&other).await;
         run.abort();
         let found = messages(port, 7).await;
@@ -180,7 +182,7 @@ mod nats {
         let notifier = Notifier::parse(&std::env::var("TEST_URL").unwrap()).unwrap();
         let trouble = |error: &aecodec_receiver::Error| panic!("{error}");
         tokio::select! {
-            () = notifier.run(inbox.clone(), None, trouble) => panic!("it ended"),
+            () = notifier.run(inbox.clone(), RECEIVER, None, trouble) => panic!("it ended"),
             () = settled(&inbox) => {}
         }
     }

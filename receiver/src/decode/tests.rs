@@ -53,6 +53,41 @@ async fn what_cannot_be_decoded_is_reported_once_and_stays() {
 }
 
 #[tokio::test]
+async fn a_picture_waits_for_its_model_over_restarts() {
+    let dir = tempfile::tempdir().unwrap();
+    let inbox = inbox_with(&dir, |options| options.decode = Some(Format::Png));
+    let stored = store_bytes(&inbox, "a.aec", &encoded(16, 16));
+    let models = Models::open(inbox.out(), &[]).unwrap().bare();
+    for _ in 0..2 {
+        let (report, finished) = sync::sync_channel(0);
+        let options = PoolOptions { threads: 1, ..PoolOptions::default() };
+        let pool = Pool::start(&inbox, &models, options, move |done| report.send(done).unwrap()).unwrap();
+        assert!(matches!(finished.recv().unwrap().result, Err(Error::NoModel(_))));
+        drop(pool);
+        assert!(inbox.is_pending(stored.id, Task::Decode).unwrap());
+    }
+    let (_pool, finished) = pool(&inbox, 4);
+    assert!(finished.recv().unwrap().result.is_ok(), "now it is there");
+}
+
+#[test]
+fn a_pool_that_is_stopped_leaves_what_waits_for_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let inbox = inbox_with(&dir, |options| options.decode = Some(Format::Png));
+    let all: Vec<_> =
+        (0..5).map(|n| store_bytes(&inbox, &format!("{n}.aec"), &encoded(16, 16 + n))).collect();
+    let models = Models::open(inbox.out(), &[]).unwrap();
+    let (report, finished) = sync::sync_channel(0);
+    let options = PoolOptions { threads: 1, queue: 2, ..PoolOptions::default() };
+    let stopping = Pool::start(&inbox, &models, options, move |done| drop(report.send(done))).unwrap();
+    finished.recv().unwrap();
+    stopping.stop();
+    drop((stopping, finished));
+    let (_pool, finished) = pool(&inbox, 4);
+    while finished.recv().unwrap().stored != all[4] {}
+}
+
+#[tokio::test]
 async fn a_full_queue_makes_the_submitter_wait() {
     let dir = tempfile::tempdir().unwrap();
     let inbox = inbox_with(&dir, |_| ());

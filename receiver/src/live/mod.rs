@@ -11,4 +11,4 @@ mod view;
 pub use presenter::{Presenter, Show};
 pub use screen::{PictureFile, Screen, Y4m};
 pub use view::Outlet;
-pub(crate) use view::{Input, View};
+pub(crate) use view::{Input, Place, Stage, View};

@@ -1,15 +1,15 @@
 //! Shows the live frames of one sender: waits for their parts, decodes at the right moment, and writes what is shown.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aecodec::{DecodeOptions, Limits, Picture};
+use aecodec::{DecodeOptions, Picture};
 use aecodec_proto::message::{Frame, Shown};
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::presenter::{Presenter, Show};
@@ -19,8 +19,8 @@ use crate::{Error, Result};
 
 /// Chunks that wait to be looked at.
 const CHUNKS: usize = 256;
-/// Parts that came before their frame was announced: that message may have been lost and sent again.
-const EARLY_BYTES: usize = 4 << 20;
+/// Pixels of a frame that is decoded.
+const PIXELS: u64 = 1 << 25;
 
 /// Where live frames are shown.
 #[derive(Clone)]
@@ -62,6 +62,40 @@ impl Outlet {
     }
 }
 
+/// Who shows live frames where: the first sender has the place that was asked for, the others files of their own.
+#[derive(Debug, Clone)]
+pub(crate) struct Stage {
+    first: Outlet,
+    taken: Arc<AtomicBool>,
+}
+
+/// Held by the sender that has the place that was asked for.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicBool>);
+
+impl Stage {
+    pub fn new(first: Outlet) -> Self {
+        Self { first, taken: Arc::default() }
+    }
+
+    /// Where a further sender shows its frames; `folder` is for those who come too late.
+    pub fn enter(&self, folder: &Path) -> (Outlet, Option<Place>) {
+        if matches!(self.first, Outlet::Folder(_)) {
+            (self.first.clone(), None)
+        } else if self.taken.swap(true, Ordering::Relaxed) {
+            (Outlet::Folder(folder.into()), None)
+        } else {
+            (self.first.clone(), Some(Place(self.taken.clone())))
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 impl std::fmt::Debug for Outlet {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -97,13 +131,16 @@ fn file(path: PathBuf, picture: &Picture) -> Result<()> {
 pub(crate) enum Input {
     /// A frame was announced.
     Frame(Frame),
-    /// Bytes of a part, in order within the part.
+    /// Bytes of a part of a frame that was announced, in order within the part.
     Chunk { seq: u64, part: u32, bytes: Bytes },
 }
 
 /// One sender's frames. It ends when this is dropped.
 #[derive(Debug, Clone)]
-pub(crate) struct View(mpsc::Sender<Input>);
+pub(crate) struct View {
+    inputs: mpsc::Sender<Input>,
+    announced: watch::Receiver<Option<u64>>,
+}
 
 impl View {
     /// Starts showing. Reports go to `reports`, failures to write or decode to `trouble`.
@@ -115,11 +152,11 @@ impl View {
         trouble: impl Fn(&Error) + Send + 'static,
     ) -> Self {
         let (inputs, arriving) = mpsc::channel(CHUNKS);
+        let (newest, announced) = watch::channel(None);
         let desk = Desk {
             start: Instant::now(),
             presenter: Presenter::default(),
-            announced: None,
-            early: BTreeMap::new(),
+            announced: newest,
             tools: Some((Screen::default(), Screen::default())),
             sender,
             outlet,
@@ -127,12 +164,18 @@ impl View {
             reports,
         };
         tokio::spawn(desk.run(arriving, trouble));
-        Self(inputs)
+        Self { inputs, announced }
+    }
+
+    /// Waits until a frame was announced: its parts may overtake the announcement. False where the view has ended.
+    pub async fn announced(&self, seq: u64) -> bool {
+        let mut announced = self.announced.clone();
+        announced.wait_for(|newest| newest.is_some_and(|newest| seq <= newest)).await.is_ok()
     }
 
     /// Something arrived. Waits where more arrives than can be looked at; false where the view has ended.
     pub async fn put(&self, input: Input) -> bool {
-        self.0.send(input).await.is_ok()
+        self.inputs.send(input).await.is_ok()
     }
 }
 
@@ -146,9 +189,7 @@ struct Desk {
     start: Instant,
     presenter: Presenter,
     /// The newest frame that was announced.
-    announced: Option<u64>,
-    /// Chunks of frames that are not announced yet.
-    early: BTreeMap<(u64, u32), Vec<Bytes>>,
+    announced: watch::Sender<Option<u64>>,
     tools: Option<Tools>,
     sender: String,
     outlet: Outlet,
@@ -215,21 +256,9 @@ impl Desk {
                 let seq = frame.seq;
                 let passed = self.presenter.announced(now, frame);
                 self.report(passed);
-                self.announced = Some(seq);
-                let later = self.early.split_off(&(seq + 1, 0));
-                for ((seq, part), chunks) in std::mem::replace(&mut self.early, later) {
-                    chunks.iter().for_each(|bytes| self.presenter.arrived(now, seq, part, bytes));
-                }
+                self.announced.send_replace(Some(seq));
             }
-            Input::Chunk { seq, part, bytes } if self.announced.is_some_and(|announced| seq <= announced) => {
-                self.presenter.arrived(now, seq, part, &bytes);
-            }
-            Input::Chunk { seq, part, bytes } => {
-                let held: usize = self.early.values().flatten().map(Bytes::len).sum();
-                if held + bytes.len() <= EARLY_BYTES {
-                    self.early.entry((seq, part)).or_default().push(bytes);
-                }
-            }
+            Input::Chunk { seq, part, bytes } => self.presenter.arrived(now, seq, part, &bytes),
         }
     }
 
@@ -240,10 +269,10 @@ impl Desk {
         tokio::task::spawn_blocking(move || {
             let began = Instant::now();
             let mut work = || {
-                let limits = Limits::default();
+                let limits = crate::decode::limits(PIXELS);
                 let model = models.of(&show.bytes, &limits)?;
                 let mut options = DecodeOptions::default();
-                options.passes = show.passes;
+                (options.passes, options.limits) = (show.passes, limits);
                 let picture = aecodec::decode(&show.bytes, &model, &options)?.picture;
                 let picture = tools.0.fit(picture, show.size)?;
                 let took = began.elapsed();
@@ -261,5 +290,21 @@ impl Desk {
 async fn sleep_until(at: Option<Instant>) {
     if let Some(at) = at {
         tokio::time::sleep_until(at.into()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_sender_at_a_time_has_the_place_that_was_asked_for() {
+        let stage = Stage::new(Outlet::File("live.png".into()));
+        let enter = || stage.enter(Path::new("inbox"));
+        let (first, place) = enter();
+        assert!(matches!(first, Outlet::File(_)));
+        assert!(matches!(enter(), (Outlet::Folder(folder), None) if folder == Path::new("inbox")));
+        drop(place);
+        assert!(matches!(enter(), (Outlet::File(_), Some(_))));
     }
 }
