@@ -1,6 +1,6 @@
 //! Decides which frame to decode, and reports what became of each.
 //!
-//! A frame is decoded so that it is ready at its deadline, with the passes that have arrived by then. A frame whose coarse picture comes late is shown late, unless a newer one is ready: better than
+//! A frame that is all there is decoded at once, any other so that it is ready at its deadline, with the passes that have arrived by then. A frame whose coarse picture comes late is shown late, unless a newer one is ready: better than
 //! a picture that stands still.
 
 use std::collections::BTreeMap;
@@ -128,6 +128,9 @@ impl Presenter {
         if self.decoding.is_some() {
             return None;
         }
+        if self.whole().is_some() {
+            return Some(Duration::ZERO);
+        }
         let ready = self.arriving.values().filter(|arriving| arriving.complete() >= COARSE);
         ready.map(|arriving| self.start(arriving)).min()
     }
@@ -144,7 +147,8 @@ impl Presenter {
             .iter()
             .rev()
             .find(|(_, arriving)| arriving.complete() >= COARSE && self.start(arriving) <= now)
-            .map(|(&seq, _)| seq);
+            .map(|(&seq, _)| seq)
+            .or_else(|| self.whole());
         let Some(seq) = chosen else { return (None, Vec::new()) };
         let mut later = self.arriving.split_off(&seq);
         let chosen = later.remove(&seq);
@@ -168,20 +172,27 @@ impl Presenter {
         (Some(show), reports)
     }
 
-    /// The decode that [`Presenter::next`] asked for took `took` and its picture is shown at `now`, or at its deadline where that is
+    /// What [`Presenter::next`] asked for took `took`, of which `decode` for decoding, and its picture is shown at `now`, or at its deadline where that is
     /// later. Returns the report for the sender.
-    pub fn decoded(&mut self, now: Duration, took: Duration) -> Option<Shown> {
+    pub fn decoded(&mut self, now: Duration, took: Duration, decode: Duration) -> Option<Shown> {
         let (arriving, passes) = self.decoding.take()?;
         // Up at once, down slowly: a decode that is started too late makes a frame late.
         self.decode = if took > self.decode { took } else { (self.decode * 7 + took) / 8 };
         let lateness = now.max(arriving.due).as_millis() as i64 - arriving.due.as_millis() as i64;
-        Some(arriving.report(Some(passes), lateness, took, self.rate.bytes_a_second()))
+        Some(arriving.report(Some(passes), lateness, decode, self.rate.bytes_a_second()))
     }
 
     /// The decode that [`Presenter::next`] asked for failed: the frame is not shown.
     pub fn failed(&mut self) -> Option<Shown> {
         let (arriving, _) = self.decoding.take()?;
         Some(arriving.report(None, 0, Duration::ZERO, self.rate.bytes_a_second()))
+    }
+
+    /// The oldest frame, if nothing more of it can come: there is no reason to wait, and none before it that would be lost.
+    fn whole(&self) -> Option<u64> {
+        let (&seq, arriving) = self.arriving.first_key_value()?;
+        let complete = arriving.complete();
+        (complete >= COARSE && complete == arriving.frame.parts.len()).then_some(seq)
     }
 
     /// When the decode of a frame must start.
@@ -265,11 +276,14 @@ mod tests {
         let show = show.expect("it is due");
         assert_eq!((show.seq, show.passes, show.bytes.len(), show.due), (0, 2, 60, ms(300)));
         assert!(passed.is_empty() && presenter.next(ms(299)).0.is_none(), "one decode at a time");
-        let report = presenter.decoded(ms(320), ms(25)).expect("a report");
+        let report = presenter.decoded(ms(320), ms(25), ms(25)).expect("a report");
         assert_eq!((report.passes, report.bytes, report.lateness, report.decode), (Some(2), 60, 20, 25));
         // The next one starts earlier by the time that a decode takes.
-        deliver(&mut presenter, 4, 5);
+        deliver(&mut presenter, 4, 4);
         assert_eq!(presenter.wake(), Some(ms(700 - 30)));
+        // Unless all of it is there.
+        presenter.arrived(ms(410), 4, 4, &[4; 50]);
+        assert_eq!(presenter.next(ms(410)).0.map(|show| (show.seq, show.due)), Some((4, ms(700))));
     }
 
     #[test]
@@ -293,7 +307,7 @@ mod tests {
         assert_eq!(presenter.next(ms(400)), (None, vec![]));
         presenter.arrived(ms(450), 0, 1, &[0; 20]);
         assert!(presenter.next(ms(450)).0.is_some());
-        assert_eq!(presenter.decoded(ms(460), ms(10)).map(|shown| shown.lateness), Some(160));
+        assert_eq!(presenter.decoded(ms(460), ms(10), ms(10)).map(|shown| shown.lateness), Some(160));
     }
 
     #[test]
@@ -336,7 +350,7 @@ mod tests {
                             prop_assert!((1..=4).contains(&show.passes) && show.bytes.len() >= 30);
                         }
                     }
-                    _ => drop(presenter.decoded(now, ms(length as u64))),
+                    _ => drop(presenter.decoded(now, ms(length as u64), ms(1))),
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use aecodec::{Color, Error, Picture, Result, files};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use tempfile::NamedTempFile;
 
 /// Enlarges frames that were coded smaller; keeps its buffers from one to the next.
 #[derive(Debug, Default)]
@@ -52,16 +53,29 @@ impl PictureFile {
         Some(Self { path: path.into(), format: files::Format::from_path(path)? })
     }
 
-    /// Replaces the file by this frame.
+    /// Writes this frame beside the file, so that [`Self::show`] takes no time.
     ///
     /// # Errors
     /// Where the format cannot hold the picture, or the folder cannot be written.
-    pub fn write(&self, picture: &Picture) -> Result<()> {
+    pub fn prepare(&self, picture: &Picture) -> Result<NamedTempFile> {
         let (bytes, _) = files::write(picture, self.format, &files::WriteOptions::default())?;
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        let mut file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))?;
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".aecodec-").suffix(".part");
+        // As for any new file: what the umask leaves.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
         file.write_all(&bytes)?;
-        file.persist(&self.path).map_err(|e| e.error)?;
+        Ok(file)
+    }
+
+    /// Replaces the file by a frame that was prepared.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written any more.
+    pub fn show(&self, prepared: NamedTempFile) -> Result<()> {
+        prepared.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
     }
 }
@@ -145,7 +159,8 @@ mod tests {
         let path = folder.path().join("live.png");
         let file = PictureFile::new(&path).expect("a format");
         for level in [10, 20] {
-            file.write(&flat(8, 8, Color::Gray, &[level])).expect("written");
+            let prepared = file.prepare(&flat(8, 8, Color::Gray, &[level])).expect("written");
+            file.show(prepared).expect("shown");
             let bytes = std::fs::read(&path).expect("a file");
             let (picture, _) = files::read(&bytes, &aecodec::Limits::default()).expect("a picture");
             assert_eq!(picture.samples[0], level);

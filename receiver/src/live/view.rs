@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use aecodec::{DecodeOptions, Picture};
 use aecodec_proto::message::{Frame, Shown};
 use bytes::Bytes;
+use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -21,6 +22,9 @@ use crate::{Error, Result};
 const CHUNKS: usize = 256;
 /// Pixels of a frame that is decoded.
 const PIXELS: u64 = 1 << 25;
+
+/// Decoded frames that wait for their time.
+const READY: usize = 8;
 
 /// Where live frames are shown.
 #[derive(Clone)]
@@ -46,7 +50,8 @@ impl Outlet {
         Self::Stream(Arc::new(Mutex::new(Output { writer: Some(writer), stream: None, rate: (rate, 1) })))
     }
 
-    fn write(&self, sender: &str, picture: Picture, screen: &mut Screen) -> Result<()> {
+    /// Does all the work of showing a picture but the last step.
+    fn prepare(&self, sender: &str, picture: Picture) -> Result<Ready> {
         match self {
             Self::Folder(folder) => {
                 let name: String =
@@ -54,10 +59,7 @@ impl Outlet {
                 file(folder.join(format!("{name}.live.jpg")), &picture)
             }
             Self::File(path) => file(path.clone(), &picture),
-            Self::Stream(output) => {
-                let mut output = output.lock().unwrap_or_else(PoisonError::into_inner);
-                output.write(picture, screen)
-            }
+            Self::Stream(output) => Ok(Ready::Stream(output.clone(), picture)),
         }
     }
 }
@@ -117,13 +119,32 @@ impl Output {
     }
 }
 
-fn file(path: PathBuf, picture: &Picture) -> Result<()> {
+/// A picture that can be shown at once.
+enum Ready {
+    File(PictureFile, NamedTempFile),
+    Stream(Arc<Mutex<Output>>, Picture),
+}
+
+impl Ready {
+    fn show(self, screen: &mut Screen) -> Result<()> {
+        match self {
+            Self::File(file, prepared) => file.show(prepared).map_err(Error::Codec),
+            Self::Stream(output, picture) => {
+                output.lock().unwrap_or_else(PoisonError::into_inner).write(picture, screen)
+            }
+        }
+    }
+}
+
+fn file(path: PathBuf, picture: &Picture) -> Result<Ready> {
     let invalid = || Error::Invalid {
         what: "live picture",
         found: path.display().to_string(),
         detail: "its name has to end in png, jpg, webp or ppm".into(),
     };
-    PictureFile::new(&path).ok_or_else(invalid)?.write(picture).map_err(Error::Codec)
+    let file = PictureFile::new(&path).ok_or_else(invalid)?;
+    let prepared = file.prepare(picture).map_err(Error::Codec)?;
+    Ok(Ready::File(file, prepared))
 }
 
 /// Something that arrived.
@@ -149,21 +170,26 @@ impl View {
         outlet: Outlet,
         models: Models,
         reports: mpsc::UnboundedSender<Shown>,
-        trouble: impl Fn(&Error) + Send + 'static,
+        trouble: impl Fn(&Error) + Send + Sync + 'static,
     ) -> Self {
         let (inputs, arriving) = mpsc::channel(CHUNKS);
         let (newest, announced) = watch::channel(None);
+        let trouble = Arc::new(trouble);
+        let (shows, ready) = std::sync::mpsc::sync_channel(READY);
+        let failed = trouble.clone();
+        std::thread::spawn(move || show(&ready, &*failed));
         let desk = Desk {
             start: Instant::now(),
             presenter: Presenter::default(),
             announced: newest,
-            tools: Some((Screen::default(), Screen::default())),
+            screen: Some(Screen::default()),
+            shows,
             sender,
             outlet,
             models,
             reports,
         };
-        tokio::spawn(desk.run(arriving, trouble));
+        tokio::spawn(desk.run(arriving, move |error| trouble(error)));
         Self { inputs, announced }
     }
 
@@ -179,18 +205,36 @@ impl View {
     }
 }
 
-/// Buffers for enlarging: to the frame's size, and to the stream's.
-type Tools = (Screen, Screen);
+/// The thread that shows each picture when it is due: not before, so that frames follow each other evenly.
+fn show(ready: &std::sync::mpsc::Receiver<(Instant, Ready)>, trouble: &dyn Fn(&Error)) {
+    let mut screen = Screen::default();
+    while let Ok((due, picture)) = ready.recv() {
+        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+        if let Err(error) = picture.show(&mut screen) {
+            trouble(&error);
+        }
+    }
+}
 
-/// What came of a decode: the time it took.
-type Outcome = (Tools, Result<Duration>);
+/// What came of a decode.
+type Outcome = (Screen, Result<Times>);
+
+struct Times {
+    /// When the picture could be shown.
+    ready: Duration,
+    /// Of everything until then, and of the decode in it.
+    took: Duration,
+    decode: Duration,
+}
 
 struct Desk {
     start: Instant,
     presenter: Presenter,
     /// The newest frame that was announced.
     announced: watch::Sender<Option<u64>>,
-    tools: Option<Tools>,
+    /// Enlarges frames; away while one is being decoded.
+    screen: Option<Screen>,
+    shows: std::sync::mpsc::SyncSender<(Instant, Ready)>,
     sender: String,
     outlet: Outlet,
     models: Models,
@@ -215,18 +259,14 @@ impl Desk {
                 done = async { decoding.as_mut().expect("checked").await }, if decoding.is_some() => {
                     decoding = None;
                     let result = match done {
-                        Ok((tools, result)) => {
-                            self.tools = Some(tools);
+                        Ok((screen, result)) => {
+                            self.screen = Some(screen);
                             result
                         }
-                        Err(error) => {
-                            self.tools = Some(Tools::default());
-                            Err(Error::thread(&error))
-                        }
+                        Err(error) => Err(Error::thread(&error)),
                     };
-                    let now = self.now();
                     let report = match result {
-                        Ok(took) => self.presenter.decoded(now, took),
+                        Ok(times) => self.presenter.decoded(times.ready, times.took, times.decode),
                         Err(error) => {
                             trouble(&error);
                             self.presenter.failed()
@@ -265,7 +305,8 @@ impl Desk {
     /// Decodes a frame and shows it when it is due.
     fn decode(&mut self, show: Show) -> JoinHandle<Outcome> {
         let (models, outlet, sender) = (self.models.clone(), self.outlet.clone(), self.sender.clone());
-        let (mut tools, start) = (self.tools.take().unwrap_or_default(), self.start);
+        let (mut screen, start) = (self.screen.take().unwrap_or_default(), self.start);
+        let shows = self.shows.clone();
         tokio::task::spawn_blocking(move || {
             let began = Instant::now();
             let mut work = || {
@@ -274,15 +315,16 @@ impl Desk {
                 let mut options = DecodeOptions::default();
                 (options.passes, options.limits) = (show.passes, limits);
                 let picture = aecodec::decode(&show.bytes, &model, &options)?.picture;
-                let picture = tools.0.fit(picture, show.size)?;
-                let took = began.elapsed();
-                // Not before its time: frames are to follow each other evenly.
-                std::thread::sleep((start + show.due).saturating_duration_since(Instant::now()));
-                outlet.write(&sender, picture, &mut tools.1)?;
-                Ok(took)
+                let picture = screen.fit(picture, show.size)?;
+                let decode = began.elapsed();
+                let prepared = outlet.prepare(&sender, picture)?;
+                let times = Times { ready: start.elapsed(), took: began.elapsed(), decode };
+                // Waits where too many are ready: then there is no hurry.
+                shows.send((start + show.due, prepared)).map_err(|_| Error::Closed)?;
+                Ok(times)
             };
             let result = work();
-            (tools, result)
+            (screen, result)
         })
     }
 }
