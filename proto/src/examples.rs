@@ -41,7 +41,18 @@ fn the_messages_of_the_document_are_messages() {
     let source = Source { bytes: 1_000_000, width: 768, height: 512, raw: 1_179_648, psnr: Some(36.5) };
     let (hash, model) = (Hash([0xaa; 32]), Hash([0xbb; 32]));
     let parts = vec![20_000, 131_072];
-    is("offer", ToReceiver::Offer(Offer { id: 7, name: "a.aec".into(), hash, parts, model, source }));
+    is(
+        "offer",
+        ToReceiver::Offer(Offer {
+            id: 7,
+            name: "a.aec".into(),
+            hash,
+            parts,
+            model,
+            source,
+            thumbnail: Vec::new(),
+        }),
+    );
     is("want", ToSender::Want { id: 7, parts: vec![(0, 2)] });
     let receipt = Receipt { id: 7, hash, stored: Stored::Now, first_preview: Some(180), last_byte: 950 };
     is("receipt", ToSender::Receipt(receipt));

@@ -21,6 +21,8 @@ pub struct Limits {
     pub pixels: u64,
     /// Bytes of a name.
     pub name: usize,
+    /// Bytes of a thumbnail.
+    pub thumbnail: usize,
     /// Parts of one picture.
     pub parts: usize,
     /// Bytes of a model.
@@ -45,6 +47,7 @@ impl Default for Limits {
             picture_bytes: 1 << 30,
             pixels: 1 << 30,
             name: 1024,
+            thumbnail: 32 << 10,
             parts: 16 << 10,
             model_bytes: 256 << 20,
             models: 16,

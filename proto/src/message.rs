@@ -54,6 +54,8 @@ pub struct Offer {
     pub model: Hash,
     /// What it was made from.
     pub source: Source,
+    /// A small `.aec` of a large picture, for a first preview; empty where there is none or nobody wants it.
+    pub thumbnail: Vec<u8>,
 }
 
 impl Offer {
@@ -115,6 +117,8 @@ pub enum ToSender {
         window: u32,
         /// Whether the receiver takes models that it does not know.
         takes_models: bool,
+        /// Whether the receiver shows previews, so that offers should bring a thumbnail.
+        previews: bool,
     },
     /// Parts of an offered picture that the receiver lacks, as (first, count).
     Want {

@@ -67,6 +67,7 @@ pub struct Session {
     last_frame: Option<u64>,
     outputs: VecDeque<Output>,
     takes_models: bool,
+    previews: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,9 +101,18 @@ pub enum Models {
     Refuse,
 }
 
+/// Whether pictures are shown while they arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Previews {
+    /// Offers should bring a thumbnail.
+    Show,
+    /// They need not.
+    Hide,
+}
+
 impl Session {
     /// A connection of a sender that was admitted in the handshake. `label` is this host's name.
-    pub fn new(limits: Limits, label: String, entry: Entry, models: Models) -> Self {
+    pub fn new(limits: Limits, label: String, entry: Entry, models: Models, previews: Previews) -> Self {
         Self {
             limits,
             label,
@@ -116,6 +126,7 @@ impl Session {
             last_frame: None,
             outputs: VecDeque::new(),
             takes_models: models == Models::Accept,
+            previews: previews == Previews::Show,
         }
     }
 
@@ -157,6 +168,7 @@ impl Session {
             label: self.label.clone(),
             window: self.limits.window,
             takes_models: self.takes_models,
+            previews: self.previews,
         }));
     }
 
@@ -318,6 +330,13 @@ impl Session {
                 "a name of {} bytes, expected at most {}",
                 offer.name.len(),
                 limits.name
+            )));
+        }
+        if offer.thumbnail.len() > limits.thumbnail {
+            let found = offer.thumbnail.len();
+            return Err(wrong(format!(
+                "a thumbnail of {found} bytes, expected at most {}",
+                limits.thumbnail
             )));
         }
         let parts = offer.parts.len();

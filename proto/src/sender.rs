@@ -64,6 +64,7 @@ pub struct Part {
 #[derive(Debug)]
 pub struct Session {
     welcomed: bool,
+    previews: bool,
     window: usize,
     waiting: VecDeque<Offer>,
     open: HashMap<u64, Open>,
@@ -93,6 +94,7 @@ impl Session {
         let hello = ToReceiver::Hello { version: VERSION, label, enrol };
         Self {
             welcomed: false,
+            previews: false,
             window: 0,
             waiting: VecDeque::new(),
             open: HashMap::new(),
@@ -146,7 +148,10 @@ impl Session {
             return Err(Violation::Unexpected { message: "a message", detail: "expected Welcome" });
         }
         match message {
-            ToSender::Welcome { version, label, window, .. } => self.welcome(version, label, window)?,
+            ToSender::Welcome { version, label, window, previews, .. } => {
+                self.previews = previews;
+                self.welcome(version, label, window)?;
+            }
             ToSender::Want { id, .. }
             | ToSender::Receipt(Receipt { id, .. })
             | ToSender::Refused { id, .. }
@@ -201,14 +206,18 @@ impl Session {
     fn advance(&mut self) {
         while self.welcomed && self.open.len() < self.window {
             let (alone, left) = (self.open.is_empty(), OPEN_PARTS.saturating_sub(self.open_parts));
-            let Some(offer) = self.waiting.pop_front() else { break };
+            let Some(mut offer) = self.waiting.pop_front() else { break };
             if !alone && offer.parts.len() > left {
                 self.waiting.push_front(offer);
                 break;
             }
             self.open_parts += offer.parts.len();
+            if !self.previews {
+                offer.thumbnail.clear();
+            }
             self.models.insert(offer.model);
             self.outputs.push_back(Output::Send(ToReceiver::Offer(offer.clone())));
+            offer.thumbnail = Vec::new();
             self.open.insert(offer.id, Open { offer, wants: 0, unsent: 0 });
         }
     }

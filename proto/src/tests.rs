@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use proptest::prelude::*;
 
 use crate::message::{Offer, Receipt, Source, Stored, ToReceiver, ToSender, VERSION};
-use crate::receiver::{self, Entry, Models};
+use crate::receiver::{self, Entry, Models, Previews};
 use crate::sender::{self, Outcome};
 use crate::{Hash, Limits, Violation, parts};
 
@@ -17,6 +17,7 @@ fn offer(id: u64, parts: &[u32]) -> Offer {
         parts: parts.to_vec(),
         model: Hash([1; 32]),
         source: Source { bytes: 1000, width: 10, height: 10, raw: 300, psnr: Some(33.0) },
+        thumbnail: vec![1, 2, 3],
     }
 }
 
@@ -47,7 +48,13 @@ impl Link {
         offers.iter().for_each(|offer| sender.offer(offer.clone()));
         Self {
             sender,
-            receiver: receiver::Session::new(limits, "archive".into(), Entry::Known, Models::Refuse),
+            receiver: receiver::Session::new(
+                limits,
+                "archive".into(),
+                Entry::Known,
+                Models::Refuse,
+                Previews::Hide,
+            ),
             up: VecDeque::new(),
             down: VecDeque::new(),
             streams: Vec::new(),
@@ -175,7 +182,7 @@ proptest! {
     #[test]
     fn a_receiver_survives_any_sender(messages in prop::collection::vec(any_to_receiver(), 0..60)) {
         let limits = Limits { window: 4, ..Limits::default() };
-        let mut session = receiver::Session::new(limits, "r".into(), Entry::Known, Models::Accept);
+        let mut session = receiver::Session::new(limits, "r".into(), Entry::Known, Models::Accept, Previews::Hide);
         for message in messages {
             if session.handle(message).is_err() {
                 break;
@@ -229,6 +236,7 @@ fn any_to_sender() -> impl Strategy<Value = ToSender> {
             label: "r".into(),
             window,
             takes_models: true,
+            previews: false,
         }),
         6 => (0_u64..5, prop::collection::vec((0_u32..5, 0_u32..5), 0..3))
             .prop_map(|(id, parts)| ToSender::Want { id, parts }),
@@ -246,7 +254,13 @@ fn any_to_sender() -> impl Strategy<Value = ToSender> {
 
 fn welcomed(offers: &[Offer]) -> sender::Session {
     let mut session = sender::Session::new("s".into(), None);
-    let welcome = ToSender::Welcome { version: VERSION, label: "r".into(), window: 8, takes_models: false };
+    let welcome = ToSender::Welcome {
+        version: VERSION,
+        label: "r".into(),
+        window: 8,
+        takes_models: false,
+        previews: false,
+    };
     session.handle(welcome).unwrap();
     offers.iter().for_each(|offer| session.offer(offer.clone()));
     session
@@ -265,6 +279,22 @@ fn coarse_parts_of_all_pictures_go_first() {
     let order: Vec<_> = std::iter::from_fn(|| session.next_part()).collect();
     assert_eq!(order.iter().map(|p| (p.part, p.id)).collect::<Vec<_>>(), [(0, 0), (0, 1), (1, 0), (1, 1)]);
     assert!(order[0].priority > order[3].priority);
+}
+
+#[test]
+fn thumbnails_travel_only_to_those_who_show_previews() {
+    for previews in [true, false] {
+        let mut session = sender::Session::new("s".into(), None);
+        session.offer(offer(0, &[1]));
+        let label = String::from("r");
+        let welcome = ToSender::Welcome { version: VERSION, label, window: 8, takes_models: false, previews };
+        session.handle(welcome).unwrap();
+        let thumbnails = std::iter::from_fn(|| session.poll()).filter_map(|output| match output {
+            sender::Output::Send(ToReceiver::Offer(offer)) => Some(offer.thumbnail.len()),
+            _ => None,
+        });
+        assert_eq!(thumbnails.collect::<Vec<_>>(), [if previews { 3 } else { 0 }]);
+    }
 }
 
 #[test]
@@ -293,7 +323,8 @@ fn offers_beyond_the_limits_are_violations() {
     let hello = || ToReceiver::Hello { version: VERSION, label: "s".into(), enrol: None };
     let limits = Limits { window: 1, picture_bytes: 100, parts: 2, name: 10, ..Limits::default() };
     let refuses = |offers: &[Offer]| {
-        let mut session = receiver::Session::new(limits.clone(), "r".into(), Entry::Known, Models::Refuse);
+        let mut session =
+            receiver::Session::new(limits.clone(), "r".into(), Entry::Known, Models::Refuse, Previews::Hide);
         session.handle(hello()).unwrap();
         offers.iter().any(|offer| session.handle(ToReceiver::Offer(offer.clone())).is_err())
     };
@@ -304,7 +335,8 @@ fn offers_beyond_the_limits_are_violations() {
     assert!(refuses(&[offer(0, &[1, 0])]), "an empty part");
     assert!(refuses(&[Offer { name: "12345678901".into(), ..offer(0, &[1]) }]), "name");
     assert!(refuses(&[offer(0, &[1]), offer(1, &[1])]), "window");
-    let mut session = receiver::Session::new(limits, "r".into(), Entry::Known, Models::Refuse);
+    let mut session =
+        receiver::Session::new(limits, "r".into(), Entry::Known, Models::Refuse, Previews::Hide);
     session.handle(hello()).unwrap();
     session.handle(ToReceiver::Offer(offer(5, &[1]))).unwrap();
     session.refuse(5, "full".into());
@@ -312,7 +344,7 @@ fn offers_beyond_the_limits_are_violations() {
 }
 
 fn greeted(limits: Limits, models: Models) -> receiver::Session {
-    let mut session = receiver::Session::new(limits, "r".into(), Entry::Known, models);
+    let mut session = receiver::Session::new(limits, "r".into(), Entry::Known, models, Previews::Hide);
     session.handle(ToReceiver::Hello { version: VERSION, label: "s".into(), enrol: None }).unwrap();
     session
 }
@@ -404,7 +436,9 @@ fn a_model_comes_once_and_only_where_it_was_asked_for() {
 
 #[test]
 fn an_invited_sender_enrols_before_anything_else() {
-    let new = || receiver::Session::new(Limits::default(), "r".into(), Entry::Invited, Models::Refuse);
+    let new = || {
+        receiver::Session::new(Limits::default(), "r".into(), Entry::Invited, Models::Refuse, Previews::Hide)
+    };
     let greeting = |enrol| ToReceiver::Hello { version: VERSION, label: "s".into(), enrol };
     assert!(new().handle(greeting(None)).is_err());
     assert!(new().handle(ToReceiver::Offer(offer(0, &[1]))).is_err());
@@ -415,7 +449,8 @@ fn an_invited_sender_enrols_before_anything_else() {
     assert!(session.handle(ToReceiver::Offer(offer(0, &[1]))).is_err(), "not admitted yet");
     session.admit();
     session.handle(ToReceiver::Offer(offer(0, &[1]))).unwrap();
-    let mut known = receiver::Session::new(Limits::default(), "r".into(), Entry::Known, Models::Refuse);
+    let mut known =
+        receiver::Session::new(Limits::default(), "r".into(), Entry::Known, Models::Refuse, Previews::Hide);
     assert!(known.handle(greeting(Some(enrol))).is_err());
 }
 

@@ -36,7 +36,15 @@ fn bytes(seed: u32, length: usize) -> Vec<u8> {
 fn begin(inbox: &Inbox, name: String, bytes: &[u8], part: usize) -> Transfer {
     let source = Source { bytes: 0, width: 1, height: 1, raw: 3, psnr: None };
     let parts = bytes.chunks(part).map(|part| part.len() as u32).collect();
-    let offer = Offer { id: 0, name, hash: Hash::of(bytes), parts, model: Hash([0; 32]), source };
+    let offer = Offer {
+        id: 0,
+        name,
+        hash: Hash::of(bytes),
+        parts,
+        model: Hash([0; 32]),
+        source,
+        thumbnail: Vec::new(),
+    };
     match inbox.begin(&PEER, &offer).expect("taken") {
         Begin::Wanted(transfer) => transfer,
         Begin::Already(_) => panic!("new to the inbox"),

@@ -16,7 +16,7 @@
 //! let bytes = b"all of an .aec".to_vec();
 //! let source = Source { bytes: 4000, width: 20, height: 10, raw: 600, psnr: Some(38.2) };
 //! let (hash, parts) = (Hash::of(&bytes), vec![bytes.len() as u32]);
-//! let offer = Offer { id: 0, name: "holiday/1.aec".into(), hash, parts, model: Hash([0; 32]), source };
+//! let offer = Offer { id: 0, name: "holiday/1.aec".into(), hash, parts, model: Hash([0; 32]), source, thumbnail: vec![] };
 //! let sender = PublicKey([1; 32]);
 //!
 //! let Begin::Wanted(transfer) = inbox.begin(&sender, &offer)? else { panic!("it cannot be there yet") };

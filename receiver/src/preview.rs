@@ -23,6 +23,8 @@ use crate::{Error, Result, disk};
 
 /// Between previews of one picture passes at least this multiple of what the last one took.
 const REST: u32 = 2;
+/// Pixels of a thumbnail at most; its sender may say anything.
+const THUMBNAIL_PIXELS: u64 = 1 << 20;
 
 /// How previews are made.
 #[derive(Debug, Clone)]
@@ -87,10 +89,20 @@ struct Table {
 #[derive(Debug)]
 struct Picture {
     transfer: Weak<Transfer>,
+    /// What to show before anything else has arrived.
+    thumbnail: Option<Vec<u8>>,
     /// More has arrived than was looked at.
     news: bool,
     /// No preview before this.
     rest: Option<Instant>,
+    shown: Option<Level>,
+}
+
+/// A preview to make.
+struct Due {
+    name: String,
+    transfer: Arc<Transfer>,
+    thumbnail: Option<Vec<u8>>,
     shown: Option<Level>,
 }
 
@@ -127,16 +139,27 @@ impl Previews {
 
     /// More of a picture has arrived. Returns at once.
     pub fn update(&self, transfer: &Arc<Transfer>) {
+        self.tell(transfer, None);
+    }
+
+    /// A picture begins to arrive, and this small `.aec` stands for it meanwhile. Returns at once.
+    pub fn begin(&self, transfer: &Arc<Transfer>, thumbnail: Vec<u8>) {
+        self.tell(transfer, Some(thumbnail));
+    }
+
+    fn tell(&self, transfer: &Arc<Transfer>, thumbnail: Option<Vec<u8>>) {
         let shared = &self.0.0;
         let mut table = shared.table();
         let picture = table.pictures.entry(transfer.name().into()).or_insert_with(|| Picture {
             transfer: Weak::new(),
+            thumbnail: None,
             news: false,
             rest: None,
             shown: None,
         });
         picture.transfer = Arc::downgrade(transfer);
         picture.news = true;
+        picture.thumbnail = thumbnail.or(picture.thumbnail.take());
         drop(table);
         shared.news.notify_one();
     }
@@ -174,10 +197,14 @@ impl Shared {
     }
 
     fn run(&self) {
-        while let Some((name, transfer, shown)) = self.next() {
+        while let Some(Due { name, transfer, thumbnail, shown }) = self.next() {
             let begun = Instant::now();
             // A prefix that shows nothing yet, or needs a model that is not here, is no news to anybody.
-            let made = self.make(&name, &transfer, shown).ok().flatten();
+            let made = match thumbnail {
+                Some(bytes) => self.show_thumbnail(&name, &bytes),
+                None => self.make(&name, &transfer, shown),
+            };
+            let made = made.ok().flatten();
             let mut table = self.table();
             if let Some(picture) = table.pictures.get_mut(&name) {
                 picture.rest = Some(Instant::now() + REST * begun.elapsed());
@@ -187,7 +214,7 @@ impl Shared {
     }
 
     /// Waits for a picture with news; none at the end.
-    fn next(&self) -> Option<(String, Arc<Transfer>, Option<Level>)> {
+    fn next(&self) -> Option<Due> {
         let mut table = self.table();
         loop {
             if table.closed {
@@ -210,9 +237,11 @@ impl Shared {
                 table = woken.unwrap_or_else(|poisoned| poisoned.into_inner()).0;
                 continue;
             }
-            picture.news = false;
+            let thumbnail = picture.thumbnail.take();
+            // What came with a thumbnail has not been looked at.
+            picture.news = thumbnail.is_some();
             if let Some(transfer) = picture.transfer.upgrade() {
-                return Some((name.clone(), transfer, picture.shown));
+                return Some(Due { name: name.clone(), transfer, thumbnail, shown: picture.shown });
             }
         }
     }
@@ -229,7 +258,27 @@ impl Shared {
         let mut options = DecodeOptions::default();
         (options.threads, options.limits) = (self.options.threads, self.limits());
         let decoded = aecodec::decode(&prefix, &model, &options)?;
-        let (bytes, _) = files::write(&decoded.picture, self.options.format, &WriteOptions::default())?;
+        self.write(name, &decoded.picture, level, prefix.len() as u64)
+    }
+
+    /// Shows the small picture that came with the offer.
+    fn show_thumbnail(&self, name: &str, bytes: &[u8]) -> Result<Option<Level>> {
+        let mut options = DecodeOptions::default();
+        options.limits.pixels = THUMBNAIL_PIXELS;
+        let model = self.models.of(bytes, &options.limits)?;
+        let decoded = aecodec::decode(bytes, &model, &options)?;
+        self.write(name, &decoded.picture, Level { passes: 0, sixteenths: 0 }, bytes.len() as u64)
+    }
+
+    /// Puts a preview in its place; `arrived` bytes were needed for it.
+    fn write(
+        &self,
+        name: &str,
+        picture: &aecodec::Picture,
+        level: Level,
+        arrived: u64,
+    ) -> Result<Option<Level>> {
+        let (bytes, _) = files::write(picture, self.options.format, &WriteOptions::default())?;
         let path = self.path(name);
         let new = disk::fresh(&self.inbox.folder().scratch());
         fs::write(&new, bytes).map_err(Error::io(&new))?;
@@ -242,7 +291,7 @@ impl Shared {
         }
         fs::rename(&new, &path).map_err(Error::io(&path))?;
         drop(table);
-        (self.report)(Shown { name: name.into(), path, passes: level.passes, bytes: prefix.len() as u64 });
+        (self.report)(Shown { name: name.into(), path, passes: level.passes, bytes: arrived });
         Ok(Some(level))
     }
 

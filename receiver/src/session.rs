@@ -144,7 +144,13 @@ struct Served {
 impl Served {
     fn new(connection: Connection, key: PublicKey, entry: Entry, shared: Arc<Shared>) -> Self {
         let options = &shared.options;
-        let session = Session::new(options.limits.clone(), options.label.clone(), entry, options.models);
+        let session = Session::new(
+            options.limits.clone(),
+            options.label.clone(),
+            entry,
+            options.models,
+            shared.stages.previews(),
+        );
         Self {
             connection,
             peer: key,
@@ -351,7 +357,9 @@ impl Served {
             Done::LookedUp(id, Ok(Begin::Wanted(transfer))) => {
                 let missing = transfer.missing();
                 if let Some(arriving) = self.arriving.get_mut(&id) {
-                    arriving.transfer = Some(Arc::new(transfer));
+                    let transfer = Arc::new(transfer);
+                    self.shared.stages.begin(&transfer, &mut arriving.offer.thumbnail);
+                    arriving.transfer = Some(transfer);
                     self.session.want(id, missing);
                 }
             }

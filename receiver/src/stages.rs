@@ -115,6 +115,21 @@ impl Stages {
         self.pool.is_none() && self.previews.is_none() || self.models.has(model)
     }
 
+    /// Whether anybody looks at previews.
+    pub(crate) fn previews(&self) -> aecodec_proto::receiver::Previews {
+        match self.previews {
+            Some(_) => aecodec_proto::receiver::Previews::Show,
+            None => aecodec_proto::receiver::Previews::Hide,
+        }
+    }
+
+    /// A picture begins to arrive.
+    pub(crate) fn begin(&self, transfer: &Arc<Transfer>, thumbnail: &mut Vec<u8>) {
+        if let Some(previews) = self.previews.as_ref().filter(|_| !thumbnail.is_empty()) {
+            previews.begin(transfer, std::mem::take(thumbnail));
+        }
+    }
+
     /// A part has arrived.
     pub(crate) fn part(&self, transfer: &Arc<Transfer>) {
         if let Some(previews) = &self.previews {

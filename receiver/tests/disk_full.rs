@@ -37,7 +37,15 @@ impl Drop for Mount {
 fn offer(name: &str, bytes: &[u8]) -> Offer {
     let source = Source { bytes: 0, width: 1, height: 1, raw: 3, psnr: None };
     let parts = bytes.chunks(64 << 10).map(|part| part.len() as u32).collect();
-    Offer { id: 0, name: name.into(), hash: Hash::of(bytes), parts, model: Hash([0; 32]), source }
+    Offer {
+        id: 0,
+        name: name.into(),
+        hash: Hash::of(bytes),
+        parts,
+        model: Hash([0; 32]),
+        source,
+        thumbnail: vec![],
+    }
 }
 
 /// Brings all parts.

@@ -37,7 +37,15 @@ fn store(inbox: &Inbox, i: u64) {
     let picture = bytes(i);
     let source = Source { bytes: 0, width: 1, height: 1, raw: 3, psnr: None };
     let parts = picture.chunks(1500).map(|part| part.len() as u32).collect();
-    let offer = Offer { id: i, name: name(i), hash: Hash::of(&picture), parts, model: Hash([0; 32]), source };
+    let offer = Offer {
+        id: i,
+        name: name(i),
+        hash: Hash::of(&picture),
+        parts,
+        model: Hash([0; 32]),
+        source,
+        thumbnail: vec![],
+    };
     let Begin::Wanted(transfer) = inbox.begin(&PublicKey([1; 32]), &offer).unwrap() else { return };
     for (first, count) in transfer.missing() {
         for part in first..first + count {

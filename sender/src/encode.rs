@@ -8,16 +8,23 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use aecodec::container::{self, ChunkState, Header};
-use aecodec::{EncodeOptions, Encoded, Limits, Model, Picture, Target, files};
+use aecodec::{Check, EncodeOptions, Encoded, Limits, Model, Picture, Quality, Target, files};
 use aecodec_proto::message::Source;
 use aecodec_proto::{Hash, parts};
 
+use crate::live::Scaler;
 use crate::source::{Kind, SourceFile, modified};
 use crate::{Error, Result};
 
 /// Pixels from which a picture is coded by all threads together, one such picture at a time: it is ready sooner,
 /// and a batch of large ones never multiplies the memory of one by the number of cores.
 const LARGE: u64 = 4 << 20;
+/// Pictures of this many pixels and more bring a thumbnail: decoding a whole preview of them takes a while.
+const THUMBNAIL_FROM: u64 = 1 << 20;
+/// Longer side of a thumbnail in pixels, its quality, and the bytes that it may have.
+const THUMBNAIL_SIDE: u64 = 512;
+const THUMBNAIL_QUALITY: f64 = 35.0;
+const THUMBNAIL_BYTES: usize = 24 << 10;
 
 /// How pictures are compressed.
 #[derive(Debug, Clone)]
@@ -78,6 +85,8 @@ pub(crate) struct Aec {
     pub parts: Vec<u32>,
     pub model: Hash,
     pub source: Source,
+    /// Small `.aec` of a large picture, or nothing.
+    pub thumbnail: Vec<u8>,
 }
 
 /// What a file turned out to be.
@@ -119,9 +128,11 @@ impl Encoder {
                 files::read(&bytes, &self.settings.limits).map_err(Error::picture(path))?;
             drop(bytes);
             let encoded = self.compress(&picture).map_err(Error::picture(path))?;
+            let thumbnail = self.thumbnail(&picture).map_err(Error::picture(path))?;
             drop(picture);
+            let aec = self.check(path, encoded.bytes, file.bytes, Some(encoded.psnr))?;
             Ok(Made {
-                aec: self.check(path, encoded.bytes, file.bytes, Some(encoded.psnr))?,
+                aec: Aec { thumbnail, ..aec },
                 reached: encoded.reached,
                 notices: notices.iter().map(ToString::to_string).collect(),
             })
@@ -150,7 +161,8 @@ impl Encoder {
         let parts = parts::cut(&bytes, limits).map_err(Error::picture(path))?;
         let source =
             Source { bytes: source, width: header.width, height: header.height, raw: raw(&header), psnr };
-        Ok(Aec { hash: Hash::of(&bytes), parts, model: self.model(&header), source, bytes })
+        let (hash, model) = (Hash::of(&bytes), self.model(&header));
+        Ok(Aec { hash, parts, model, source, bytes, thumbnail: Vec::new() })
     }
 
     fn compress(&self, picture: &Picture) -> aecodec::Result<Encoded> {
@@ -162,6 +174,21 @@ impl Encoder {
         let taken = self.cores.take(share);
         options.threads = taken.count;
         aecodec::encode(picture, &self.settings.model, &options)
+    }
+
+    /// A small picture of a large one, for a first preview: a few kilobytes where the whole is megabytes.
+    fn thumbnail(&self, picture: &Picture) -> aecodec::Result<Vec<u8>> {
+        let longest = picture.width.max(picture.height);
+        if picture.pixels() < THUMBNAIL_FROM {
+            return Ok(Vec::new());
+        }
+        let side = |side: u32| (u64::from(side) * THUMBNAIL_SIDE / u64::from(longest)).max(1) as u32;
+        let small = Scaler::default().scale(picture, side(picture.width), side(picture.height))?;
+        let mut options = EncodeOptions::default();
+        options.target = Target::Quality(Quality::new(THUMBNAIL_QUALITY).unwrap_or_default());
+        options.check = Check::None;
+        let bytes = aecodec::encode(&small, &self.settings.model, &options)?.bytes;
+        Ok(if bytes.len() > THUMBNAIL_BYTES { Vec::new() } else { bytes })
     }
 
     fn model(&self, header: &Header) -> Hash {

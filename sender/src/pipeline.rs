@@ -367,9 +367,9 @@ impl Work {
         aec: Aec,
         path: &std::path::Path,
     ) -> Result<Prepared> {
-        let Aec { bytes, hash, parts, model, source } = aec;
+        let Aec { bytes, hash, parts, model, source, thumbnail } = aec;
         let content = self.memory.keep(Bytes::from(bytes), path)?;
-        Ok(Prepared { file, settings, hash, parts, model, source, content })
+        Ok(Prepared { file, settings, hash, parts, model, source, thumbnail: thumbnail.into(), content })
     }
 }
 

@@ -29,6 +29,8 @@ pub struct Prepared {
     pub model: Hash,
     /// What it was made from.
     pub source: Source,
+    /// A small `.aec` of a large picture; empty where there is none.
+    pub thumbnail: Bytes,
     /// Where its bytes are.
     pub content: Content,
 }
@@ -43,6 +45,7 @@ impl Prepared {
             parts: self.parts.clone(),
             model: self.model,
             source: self.source,
+            thumbnail: self.thumbnail.to_vec(),
         }
     }
 

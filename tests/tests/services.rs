@@ -66,7 +66,8 @@ fn bytes(seed: u64, length: usize) -> Vec<u8> {
 fn store(inbox: &Inbox, name: &str, bytes: &[u8]) -> Stored {
     let source = Source { bytes: 4 * bytes.len() as u64, width: 4, height: 3, raw: 36, psnr: Some(40.0) };
     let (hash, parts) = (Hash::of(bytes), vec![bytes.len() as u32]);
-    let offer = Offer { id: 0, name: name.into(), hash, parts, model: Hash([2; 32]), source };
+    let offer =
+        Offer { id: 0, name: name.into(), hash, parts, model: Hash([2; 32]), source, thumbnail: Vec::new() };
     match inbox.begin(&PublicKey([1; 32]), &offer).unwrap() {
         Begin::Already(stored) => stored,
         Begin::Wanted(transfer) => {

@@ -131,7 +131,7 @@ pub fn offer(id: u64, parts: &[u32]) -> Offer {
     let source = Source { bytes: 9, width: 8, height: 8, raw: 192, psnr: None };
     let hash = Hash::of(format!("{id} {}", parts.len()).as_bytes());
     let name = format!("hostile/{id}.aec");
-    Offer { id, name, hash, parts: parts.into(), model: Hash([7; 32]), source }
+    Offer { id, name, hash, parts: parts.into(), model: Hash([7; 32]), source, thumbnail: Vec::new() }
 }
 
 /// A unidirectional stream with these bytes, ended or left open.

@@ -191,7 +191,6 @@ impl Victim {
             ("protocol version 2", label(VERSION + 1, "x".into())),
             ("a message of 2000 bytes, expected at most 1024", label(VERSION, "x".repeat(2000))),
             ("a known sender enrols no key", say(vec![enrol])),
-            ("was asked for without need", then(ToReceiver::Model { hash: Hash([1; 32]), bytes: 1 << 20 })),
             ("not above those before", offers(vec![5, 5])),
             ("more than 256 offers", offers((0..257).collect())),
             ("a name of 2000 bytes", changed(|offer| offer.name = "x".repeat(2000))),
@@ -228,7 +227,10 @@ impl Victim {
             ("a stream of an unknown kind", vec![(vec![9], open)]),
             ("a number above 2^64", vec![([vec![1], vec![0xff; 10]].concat(), open)]),
             ("the number of a part is above 2^32", vec![([vec![1, 0], varint(1 << 33)].concat(), open)]),
-            ("none was announced", vec![(StreamHeader::Model.encode(), open)]),
+            (
+                "it was not asked for",
+                vec![(StreamHeader::Model { hash: Hash([1; 32]), bytes: 1 << 20 }.encode(), open)],
+            ),
         ];
         let from = endpoint();
         for (words, streams) in breaches {

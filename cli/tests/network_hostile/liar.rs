@@ -16,7 +16,13 @@ use crate::network::Place;
 type Lie = (&'static str, Vec<u8>, fn(&Offer) -> Vec<ToSender>);
 
 fn lies() -> Vec<Lie> {
-    let greet = |version| ToSender::Welcome { version, label: "liar".into(), window: 16, takes_models: true };
+    let greet = |version| ToSender::Welcome {
+        version,
+        label: "liar".into(),
+        window: 16,
+        takes_models: true,
+        previews: false,
+    };
     let (welcome, nothing) = (framing::encode(&greet(VERSION)), |_: &Offer| Vec::new());
     let mut left_over = welcome.clone();
     left_over[0] += 1;

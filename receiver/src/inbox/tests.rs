@@ -56,7 +56,15 @@ pub(crate) fn store_one(inbox: &Inbox, name: &str, seed: u64, length: usize) -> 
 pub(crate) fn offer(name: &str, bytes: &[u8], part: usize) -> Offer {
     let source = Source { bytes: 100, width: 8, height: 6, raw: 144, psnr: Some(40.0) };
     let parts = bytes.chunks(part).map(|part| part.len() as u32).collect();
-    Offer { id: 1, name: name.into(), hash: Hash::of(bytes), parts, model: Hash([9; 32]), source }
+    Offer {
+        id: 1,
+        name: name.into(),
+        hash: Hash::of(bytes),
+        parts,
+        model: Hash([9; 32]),
+        source,
+        thumbnail: vec![],
+    }
 }
 
 fn wanted(inbox: &Inbox, peer: &PublicKey, offer: &Offer) -> Transfer {

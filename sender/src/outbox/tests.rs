@@ -68,6 +68,7 @@ fn prepared(file: &SourceFile) -> Prepared {
         parts: vec![bytes.len() as u32],
         model: Hash([0; 32]),
         source,
+        thumbnail: bytes::Bytes::new(),
         content: Memory::new(1 << 20).keep(bytes.into(), &file.path).unwrap(),
     }
 }
