@@ -37,10 +37,12 @@ pub enum Outlet {
     Stream(Arc<Mutex<Output>>),
 }
 
+type Writer = Box<dyn Write + Send>;
+
 /// A y4m stream that has begun, or has not.
 pub struct Output {
-    writer: Option<Box<dyn Write + Send>>,
-    stream: Option<(Y4m<Box<dyn Write + Send>>, (u32, u32))>,
+    writer: Option<Writer>,
+    stream: Option<(Y4m<Writer>, (u32, u32))>,
     rate: (u32, u32),
 }
 

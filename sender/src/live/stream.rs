@@ -155,7 +155,7 @@ pub async fn stream(
     let Options { target, identity, label, model, format, pace, control, limits, patience } = options;
     let start = Instant::now();
     let slot = Arc::new(Slot::default());
-    let frames = Frames::new(format, pipe, limits.clone());
+    let frames = Frames::new(format, pipe, limits);
     let reader = Reader { slot: slot.clone(), start, pace, on_full: control.on_full, events: events.clone() };
     std::thread::spawn(move || reader.run(frames));
 
@@ -389,17 +389,18 @@ impl Live {
                     _ => {}
                 }
             }
-            if encoding.is_none() && waiting.is_zero() {
-                if let Some(frame) = waiting_frame.take().or_else(|| slot.take()) {
-                    self.observe(&connection);
-                    let size = (frame.picture.width, frame.picture.height);
-                    match self.controller.frame(self.now(), frame.at, size) {
-                        Decision::Encode { quality, scale } => {
-                            encoding = Some(self.encode(frame, quality, scale));
-                        }
-                        Decision::Drop => {}
-                        Decision::Wait(time) => (waiting, waiting_frame) = (time, Some(frame)),
+            if encoding.is_none()
+                && waiting.is_zero()
+                && let Some(frame) = waiting_frame.take().or_else(|| slot.take())
+            {
+                self.observe(&connection);
+                let size = (frame.picture.width, frame.picture.height);
+                match self.controller.frame(self.now(), frame.at, size) {
+                    Decision::Encode { quality, scale } => {
+                        encoding = Some(self.encode(frame, quality, scale));
                     }
+                    Decision::Drop => {}
+                    Decision::Wait(time) => (waiting, waiting_frame) = (time, Some(frame)),
                 }
             }
             let idle = encoding.is_none() && waiting_frame.is_none();
@@ -498,7 +499,7 @@ impl Live {
         quality: aecodec::Quality,
         scale: Scale,
     ) -> JoinHandle<Option<Encoded>> {
-        let (model, limits) = (self.model.clone(), self.limits.clone());
+        let (model, limits) = (self.model.clone(), self.limits);
         let mut scaler = self.scaler.take().unwrap_or_default();
         tokio::task::spawn_blocking(move || {
             let began = Instant::now();
