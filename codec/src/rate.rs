@@ -8,6 +8,9 @@ use crate::{Error, Result};
 const NEAR_BYTES: f64 = 0.992;
 /// A PSNR this close below its target, in dB, is near enough.
 const NEAR_PSNR: f64 = 0.01;
+/// How many qualities on either side of the last one are tried where PSNR wavers: on small pictures a step of the scale moves
+/// it up or down by some hundredths of a dB.
+const WAVER: u16 = 8;
 /// Below this share of a target, the target counts as out of reach.
 const REACHED: f64 = 0.98;
 
@@ -27,7 +30,7 @@ pub(crate) fn search<'a>(
         Target::BitsPerPixel(bpp) => Ok(by_bytes((bpp * pixels as f64 / 8.0) as u64, attempt)),
         Target::Bytes(bytes) => Ok(by_bytes(bytes, attempt)),
         Target::Psnr(psnr) => {
-            let (found, value) = bisect(attempt, |a| a.psnr(), psnr, psnr - NEAR_PSNR);
+            let (found, value) = bisect(attempt, |a| a.psnr(), psnr, psnr - NEAR_PSNR, WAVER);
             Ok((found, (REACHED * psnr..=psnr).contains(&value)))
         }
     }
@@ -37,19 +40,21 @@ fn by_bytes<'a>(bytes: u64, attempt: impl Fn(Quality) -> Attempt<'a>) -> (Attemp
     let log = |bytes: f64| bytes.max(1.0).ln();
     let target = log(bytes as f64);
     let near = log(bytes as f64 * NEAR_BYTES);
-    let (found, value) = bisect(attempt, |a| log(a.bytes() as f64), target, near);
+    let (found, value) = bisect(attempt, |a| log(a.bytes() as f64), target, near, 0);
     let reached = (log(bytes as f64 * REACHED)..=target).contains(&value);
     (found, reached)
 }
 
 /// The highest quality whose `measure` is not above `target`, or any that lands in `near..=target`; the lowest
 /// quality where even that is above. Measures rise with quality nearly as a straight line, so the next
-/// guess is that of the line between the ends, kept away from them, or their middle if that did not help.
+/// guess is that of the line between the ends, kept away from them, or their middle if that did not help. Where no quality
+/// lands near, `waver` of them on either side are tried.
 fn bisect<'a>(
     attempt: impl Fn(Quality) -> Attempt<'a>,
     measure: impl Fn(&mut Attempt<'a>) -> f64,
     target: f64,
     near: f64,
+    waver: u16,
 ) -> (Attempt<'a>, f64) {
     let at = |raw: u16| {
         let mut a = attempt(Quality::from_raw(raw).unwrap_or(Quality::MAX));
@@ -79,6 +84,17 @@ fn bisect<'a>(
         // Where the measure is a staircase the line misleads: every guess that does not halve is followed by one that does.
         line = (high - low) * 2 <= before || !line;
         before = high - low;
+    }
+    for raw in (1..=waver).flat_map(|d| [high.saturating_add(d), low.saturating_sub(d)]) {
+        if best.1 >= near {
+            break;
+        }
+        if (Quality::MIN.raw()..=Quality::MAX.raw()).contains(&raw) {
+            let next = at(raw);
+            if next.1 <= target && next.1 > best.1 {
+                best = next;
+            }
+        }
     }
     best
 }

@@ -25,7 +25,7 @@ use crate::{Error, Inbox, Peers, Result, session};
 
 /// Beyond this many handshakes a newcomer has to show first that its address is its own.
 const HANDSHAKES: usize = 16;
-/// Handshakes at a time, which are no connections yet: all of them, and those from one place.
+/// Handshakes at a time, which are no connections yet: all of them, and those that are surely from one place.
 const MOST_HANDSHAKES: (usize, usize) = (256, 16);
 /// Time for one.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -157,7 +157,19 @@ pub(crate) struct Shared {
     /// Senders that are here, one entry a connection.
     present: Mutex<Vec<PublicKey>>,
     /// Where those come from that are not let in yet, one entry a handshake.
-    newcomers: Mutex<Vec<IpAddr>>,
+    newcomers: Mutex<Vec<Origin>>,
+}
+
+/// Where a handshake comes from, and whether it has shown that it does.
+type Origin = (IpAddr, Address);
+
+/// What is known of the address of a handshake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Address {
+    /// It stands in the packets, where anybody can write it.
+    Claimed,
+    /// Its owner sent back a token that went there.
+    Shown,
 }
 
 impl Receiver {
@@ -222,20 +234,24 @@ impl Receiver {
     }
 
     fn admit(&self, incoming: Incoming, connections: &mut JoinSet<()>) {
-        let place = place(incoming.remote_address());
+        let validated = incoming.remote_address_validated();
+        let origin =
+            (place(incoming.remote_address()), if validated { Address::Shown } else { Address::Claimed });
         let mut newcomers = self.shared.newcomers();
-        let (all, near) = (newcomers.len(), newcomers.iter().filter(|&&other| other == place).count());
-        if all >= HANDSHAKES && !incoming.remote_address_validated() {
+        if newcomers.len() >= HANDSHAKES && !validated {
             let _ = incoming.retry();
             return;
         }
+        // Addresses that are only claimed count for nobody, or everybody could keep out whom they like.
+        let near = newcomers.iter().filter(|&&other| other == (origin.0, Address::Shown)).count();
+        let all = newcomers.len();
         // They have places of their own, so that strangers keep no known sender out.
         if all >= MOST_HANDSHAKES.0 || near >= MOST_HANDSHAKES.1 || self.shared.is_full() {
             self.shared.stages.metrics().refused("too many");
             return incoming.refuse();
         }
-        newcomers.push(place);
-        let newcomer = Newcomer { shared: self.shared.clone(), place };
+        newcomers.push(origin);
+        let newcomer = Newcomer { shared: self.shared.clone(), origin };
         connections.spawn(enter(incoming, newcomer));
     }
 }
@@ -250,7 +266,7 @@ impl Shared {
         self.present.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn newcomers(&self) -> std::sync::MutexGuard<'_, Vec<IpAddr>> {
+    fn newcomers(&self) -> std::sync::MutexGuard<'_, Vec<Origin>> {
         self.newcomers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -291,13 +307,13 @@ impl Drop for Present {
 /// A handshake that is counted.
 struct Newcomer {
     shared: Arc<Shared>,
-    place: IpAddr,
+    origin: Origin,
 }
 
 impl Drop for Newcomer {
     fn drop(&mut self) {
         let mut newcomers = self.shared.newcomers();
-        if let Some(at) = newcomers.iter().position(|&place| place == self.place) {
+        if let Some(at) = newcomers.iter().position(|&origin| origin == self.origin) {
             newcomers.swap_remove(at);
         }
     }
