@@ -142,7 +142,7 @@ impl Victim {
         for i in 0..25 {
             let connection = self.connect(&from, &self.slow[usize::from(i >= 17)]).await;
             let mut control = None;
-            if i < 17 {
+            if i < 16 {
                 let mut opened = Control::open(&connection).await;
                 opened.bytes(&framing::encode(&hello())[..1]).await;
                 control = Some(opened);
@@ -198,7 +198,7 @@ impl Victim {
             ("offer 0: 1 parts", changed(|offer| offer.parts = vec![0])),
             ("offer 0: 2 parts", changed(|offer| offer.parts = vec![1, PART_MAX + 1])),
             ("17000 parts, expected", changed(|offer| offer.parts = vec![1; 17_000])),
-            ("expected at most 1073741824", changed(|offer| offer.parts = vec![PART_MAX; 5000])),
+            ("1310720000 bytes, expected at most", changed(|offer| offer.parts = vec![PART_MAX; 5000])),
             ("pixels, expected at most", changed(|offer| offer.source.width = u32::MAX)),
             ("expected one to five parts", frame(&[1; 6], 1)),
             ("a message of 17825792 bytes", frame(&[17 << 20], 1)),
