@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{Exit, describe};
 use crate::inputs::Input;
-use crate::progress::Progress;
+use crate::progress::Files;
 use crate::report::{Reporter, warn};
 
 /// What came of one input.
@@ -66,7 +66,7 @@ pub fn run(
     let threads = threads(asked_threads);
     let workers = threads.min(inputs.len()).max(1);
     let inside = if workers > 1 { 1 } else { threads };
-    let progress = Progress::new(inputs.len());
+    let progress = Files::new(inputs.len());
     let (mut sums, mut damaged) = (Sums::default(), false);
 
     let mut finish = |i: usize, result: Result<Item>| {

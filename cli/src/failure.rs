@@ -35,6 +35,7 @@ pub enum Refusal {
     /// There is no input.
     Nothing(String),
     /// The other end cannot be reached, or refuses.
+    #[cfg_attr(not(feature = "network"), expect(dead_code, reason = "there is no other end"))]
     Peer(String),
 }
 

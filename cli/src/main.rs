@@ -1,6 +1,8 @@
 //! `aecodec`: the command line.
 
 mod batch;
+#[cfg(feature = "bench")]
+mod bench;
 mod compress;
 mod decompress;
 mod failure;
@@ -8,16 +10,22 @@ mod flags;
 mod info;
 mod inputs;
 mod interrupt;
+#[cfg(feature = "network")]
 mod live;
 mod models;
 mod output;
+#[cfg(feature = "network")]
 mod pairing;
+#[cfg(feature = "network")]
 mod peers;
 mod plan;
 mod progress;
+#[cfg(feature = "network")]
 mod receive;
 mod report;
+#[cfg(feature = "network")]
 mod runtime;
+#[cfg(feature = "network")]
 mod send;
 mod size;
 mod verify;
@@ -46,12 +54,29 @@ enum Command {
     Info(info::Args),
     /// Check that .aec files are whole and decode to the pixels that were coded
     Verify(verify::Args),
+    /// Measure it side by side with JPEG, WebP, AVIF and JPEG XL on your own pictures
+    #[cfg(feature = "bench")]
+    Bench(bench::Args),
     /// Receive pictures over the network
+    #[cfg(feature = "network")]
     Receive(receive::Args),
     /// Compress pictures and send them to a receiver
+    #[cfg(feature = "network")]
     Send(send::Args),
     /// List, name, remove and invite the senders of a receiver
+    #[cfg(feature = "network")]
     Peers(peers::Args),
+}
+
+impl Command {
+    /// Whether it runs until it is stopped, and then has something to finish.
+    fn ends_in_its_own_way(&self) -> bool {
+        match self {
+            #[cfg(feature = "network")]
+            Self::Receive(_) | Self::Send(_) => true,
+            _ => false,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -61,6 +86,7 @@ Examples:
   aecodec compress photos/ -o coded/ --quality 60
   aecodec decompress photo.aec -o photo.png
   aecodec info photo.aec
+  aecodec bench photos/
   aecodec receive --out inbox/
   aecodec send --to TICKET photos/
 
@@ -79,8 +105,7 @@ fn main() -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    // Those that run until they are stopped end in their own way.
-    if !matches!(cli.command, Command::Receive(_) | Command::Send(_)) {
+    if !cli.command.ends_in_its_own_way() {
         interrupt::install();
     }
     let result = batch::caught(|| match cli.command {
@@ -88,8 +113,13 @@ fn main() -> ExitCode {
         Command::Decompress(args) => decompress::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Verify(args) => verify::run(&args),
+        #[cfg(feature = "bench")]
+        Command::Bench(args) => bench::run(&args),
+        #[cfg(feature = "network")]
         Command::Receive(args) => receive::run(&args),
+        #[cfg(feature = "network")]
         Command::Send(args) => send::run(&args),
+        #[cfg(feature = "network")]
         Command::Peers(args) => peers::run(&args),
     });
     let exit = result.unwrap_or_else(|error| {

@@ -1,4 +1,4 @@
-//! A progress bar on stderr, only where that is a terminal.
+//! Progress bars on stderr, only where that is a terminal.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -7,38 +7,44 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::report;
 
-/// Files done, megabytes of pixels a second, and what was saved so far.
-pub struct Progress {
-    bar: Option<ProgressBar>,
-    begin: Instant,
-}
+/// Steps of a long work, with the time that is left.
+pub struct Steps(Option<ProgressBar>);
 
-impl Progress {
-    /// A bar for this many files.
-    pub fn new(files: usize) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| {
-            let template = "{spinner} {wide_bar} {pos}/{len} files  {elapsed}  {msg}";
-            let style =
-                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = ProgressBar::new(files as u64).with_style(style);
-            bar.enable_steady_tick(Duration::from_millis(120));
-            bar
-        });
-        Self { bar, begin: Instant::now() }
+impl Steps {
+    /// A bar for this many steps.
+    #[cfg(feature = "bench")]
+    pub fn new(steps: usize) -> Self {
+        Self::with(steps, "{spinner} {wide_bar} {pos}/{len}  {elapsed}, {eta} left  {msg}")
     }
 
-    /// One more file is done; the sums are over all files so far, in bytes: of samples, of pictures, of .aec files.
-    pub fn advance(&self, samples: u64, before: u64, after: u64) {
-        let Some(bar) = &self.bar else { return };
-        let rate = samples as f64 / 1e6 / self.begin.elapsed().as_secs_f64().max(1e-3);
-        let saving = 100.0 * report::saved(after, before);
-        bar.set_message(format!("{rate:.1} MB/s  {saving:.0} % saved"));
-        bar.inc(1);
+    fn with(steps: usize, template: &str) -> Self {
+        Self(std::io::stderr().is_terminal().then(|| {
+            let style =
+                ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+            let bar = ProgressBar::new(steps as u64).with_style(style);
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        }))
+    }
+
+    /// One more step is done.
+    pub fn advance(&self, message: impl FnOnce() -> String) {
+        self.say(message);
+        if let Some(bar) = &self.0 {
+            bar.inc(1);
+        }
+    }
+
+    /// Says what is being done.
+    pub fn say(&self, message: impl FnOnce() -> String) {
+        if let Some(bar) = &self.0 {
+            bar.set_message(message());
+        }
     }
 
     /// Prints without tearing the bar.
     pub fn around<T>(&self, print: impl FnOnce() -> T) -> T {
-        match &self.bar {
+        match &self.0 {
             Some(bar) => bar.suspend(print),
             None => print(),
         }
@@ -46,8 +52,40 @@ impl Progress {
 
     /// Takes the bar away.
     pub fn finish(&self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = &self.0 {
             bar.finish_and_clear();
         }
+    }
+}
+
+/// Files done, megabytes of pixels a second, and what was saved so far.
+pub struct Files {
+    steps: Steps,
+    begin: Instant,
+}
+
+impl Files {
+    /// A bar for this many files.
+    pub fn new(files: usize) -> Self {
+        let steps = Steps::with(files, "{spinner} {wide_bar} {pos}/{len} files  {elapsed}  {msg}");
+        Self { steps, begin: Instant::now() }
+    }
+
+    /// One more file is done; the sums are over all files so far, in bytes: of samples, of pictures, of .aec files.
+    pub fn advance(&self, samples: u64, before: u64, after: u64) {
+        self.steps.advance(|| {
+            let rate = samples as f64 / 1e6 / self.begin.elapsed().as_secs_f64().max(1e-3);
+            format!("{rate:.1} MB/s  {:.0} % saved", 100.0 * report::saved(after, before))
+        });
+    }
+
+    /// Prints without tearing the bar.
+    pub fn around<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.steps.around(print)
+    }
+
+    /// Takes the bar away.
+    pub fn finish(&self) {
+        self.steps.finish();
     }
 }

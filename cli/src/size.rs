@@ -26,6 +26,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// Bits a second of `800K`, `2M`, `2.5Mbit`, `800000`.
+#[cfg(feature = "network")]
 pub fn bits(text: &str) -> Result<u64, String> {
     let plain = text.trim().to_ascii_lowercase();
     let plain = ["bit/s", "bps", "bit"].iter().find_map(|unit| plain.strip_suffix(unit)).unwrap_or(&plain);
@@ -70,6 +71,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "network")]
     #[test]
     fn rates_are_in_bits() {
         for two_million in ["2M", "2Mbit", "2mbit/s", "2000000", "2000K", "2Mbps"] {

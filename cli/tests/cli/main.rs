@@ -2,6 +2,8 @@
 
 mod bad_input;
 mod batch;
+#[cfg(feature = "bench")]
+mod bench;
 mod damage;
 mod output;
 mod pictures;

@@ -1,0 +1,115 @@
+//! What was measured before: one small file for each picture, codec, quality and version, so that a stopped benchmark goes on.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::Codec;
+use crate::results::Point;
+use crate::{Error, Result, Rgb};
+
+/// Raised where the meaning of an entry changes.
+const VERSION: u32 = 1;
+
+/// A folder of entries, or nowhere.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    folder: Option<PathBuf>,
+    processor: String,
+}
+
+/// What is known of one picture in one codec at one quality.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Size of the file.
+    pub bytes: u64,
+    /// Everything else, where it was measured too.
+    pub point: Option<Point>,
+}
+
+/// Names a picture by its pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PictureId([u8; 32]);
+
+impl PictureId {
+    /// The id of these pixels.
+    pub fn of(picture: &Rgb) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(picture.width as u64).to_le_bytes());
+        hasher.update(&(picture.height as u64).to_le_bytes());
+        hasher.update(&picture.samples);
+        Self(*hasher.finalize().as_bytes())
+    }
+}
+
+/// Where an entry is kept.
+#[derive(Debug, Clone)]
+pub struct Key(blake3::Hash);
+
+impl Cache {
+    /// A cache in this folder, made when the first entry is kept; without a folder nothing is kept.
+    ///
+    /// Times depend on the `processor`, so that each has entries of its own.
+    pub fn new(folder: Option<PathBuf>, processor: &str) -> Self {
+        Self { folder, processor: processor.to_owned() }
+    }
+
+    /// The key of a picture in a codec at a quality.
+    pub fn key(&self, picture: PictureId, codec: &dyn Codec, quality: f64) -> Key {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&VERSION.to_le_bytes());
+        hasher.update(&picture.0);
+        hasher.update(&quality.to_bits().to_le_bytes());
+        for text in [codec.id(), codec.settings(), codec.version(), codec.commands(), &self.processor] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        Key(hasher.finalize())
+    }
+
+    /// The entry of this key. One that cannot be read is as good as none.
+    pub fn entry(&self, key: &Key) -> Option<Entry> {
+        let bytes = fs::read(self.path(key, "json")?).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
+    /// The coded file of this key.
+    pub fn file(&self, key: &Key) -> Option<Vec<u8>> {
+        fs::read(self.path(key, "coded")?).ok()
+    }
+
+    /// Keeps an entry.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep(&self, key: &Key, entry: &Entry) -> Result<()> {
+        let json = serde_json::to_vec(entry).map_err(|error| Error::Report(error.to_string()))?;
+        self.write(key, "json", &json)
+    }
+
+    /// Keeps a coded file.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn keep_file(&self, key: &Key, bytes: &[u8]) -> Result<()> {
+        self.write(key, "coded", bytes)
+    }
+
+    fn path(&self, key: &Key, extension: &str) -> Option<PathBuf> {
+        let name = key.0.to_hex();
+        Some(self.folder.as_ref()?.join(&name[..2]).join(format!("{}.{extension}", &name[2..])))
+    }
+
+    fn write(&self, key: &Key, extension: &str, bytes: &[u8]) -> Result<()> {
+        let Some(path) = self.path(key, extension) else { return Ok(()) };
+        let failed = |source| Error::file(&path, source);
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(failed)?;
+        let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+        file.write_all(bytes).map_err(failed)?;
+        file.persist(&path).map_err(|error| failed(error.error))?;
+        Ok(())
+    }
+}

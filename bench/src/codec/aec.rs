@@ -1,0 +1,76 @@
+//! aecodec itself, in this process and with the options that it has unless told otherwise.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use aecodec::{DecodeOptions, EncodeOptions, Model, Quality, Target};
+
+use super::{Codec, Decoded, Encoded, Scale};
+use crate::{Error, Result, Rgb};
+
+/// aecodec with one of its models.
+pub struct Aec {
+    id: String,
+    name: String,
+    version: String,
+    model: Arc<Model>,
+}
+
+impl Aec {
+    /// aecodec with this model, under a short name and a name for people, such as `aecodec` twice.
+    pub fn new(id: &str, name: &str, model: Arc<Model>) -> Self {
+        let [a, b, c, d, ..] = model.id();
+        let version = format!("aecodec {}, model {a:02x}{b:02x}{c:02x}{d:02x}", env!("CARGO_PKG_VERSION"));
+        Self { id: id.to_owned(), name: name.to_owned(), version, model }
+    }
+
+    fn error(&self, error: aecodec::Error) -> Error {
+        Error::codec(&self.id, error.to_string())
+    }
+}
+
+impl Codec for Aec {
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn settings(&self) -> &str {
+        "default options; the encoder decodes once to check"
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn scale(&self) -> Scale {
+        Scale { worst: 4.0, best: 95.0, step: 1.0 }
+    }
+
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+        let picture = picture.to_picture().map_err(|e| self.error(e))?;
+        let Some(quality) = Quality::new(quality) else {
+            return Err(Error::codec(&self.id, format!("quality {quality}, expected 0 to 100")));
+        };
+        let mut options = EncodeOptions::default();
+        options.target = Target::Quality(quality);
+        let start = Instant::now();
+        let encoded = aecodec::encode(&picture, &self.model, &options).map_err(|e| self.error(e))?;
+        let seconds = start.elapsed().as_secs_f64();
+        Ok(Encoded { bytes: encoded.bytes, seconds, peak_memory: None })
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+        let start = Instant::now();
+        let decoded =
+            aecodec::decode(bytes, &self.model, &DecodeOptions::default()).map_err(|e| self.error(e))?;
+        let seconds = start.elapsed().as_secs_f64();
+        if let Some(loss) = decoded.missing.first() {
+            return Err(Error::codec(&self.id, format!("damaged stream: {loss}")));
+        }
+        Ok(Decoded { picture: decoded.picture.into(), seconds, peak_memory: None })
+    }
+}

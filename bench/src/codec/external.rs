@@ -1,0 +1,181 @@
+//! A codec that runs as a program of its own, as a table describes it.
+
+use std::borrow::Cow;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use aecodec::{Limits, files};
+use tempfile::TempDir;
+
+use super::process::{self, Run};
+use super::table::{Entry, Format, Words};
+use super::{Codec, Decoded, Encoded, Scale};
+use crate::{Error, Result, Rgb};
+
+/// A codec of a table whose programs are there.
+pub struct External {
+    entry: Entry,
+    version: String,
+    commands: String,
+}
+
+impl External {
+    /// The codec of this entry.
+    ///
+    /// # Errors
+    /// In words, why it cannot be used here: its programs are missing, or do not even tell their version.
+    pub fn find(entry: Entry) -> std::result::Result<Self, String> {
+        let programs = entry.programs().into_iter().filter(|program| !process::is_installed(program));
+        let missing: Vec<String> = programs.map(|program| format!("`{program}`")).collect();
+        if !missing.is_empty() {
+            let hint = entry.install.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            return Err(format!("install {}{hint}", missing.join(" and ")));
+        }
+        let run = process::run(entry.version.program(), &entry.version.arguments(&[]))?;
+        let version = version(entry.version.program(), &run.output);
+        let commands = format!("{}\n{}", entry.encode, entry.decode);
+        Ok(Self { entry, version, commands })
+    }
+
+    /// A file's name within the call's folder, for a command line.
+    fn path(&self, folder: &TempDir, stem: &str, extension: &str) -> Result<String> {
+        let path = folder.path().join(format!("{stem}.{extension}"));
+        path.into_os_string().into_string().map_err(|path| self.error(format!("{path:?} is not UTF-8")))
+    }
+
+    fn run(&self, words: &Words, places: &[(&str, &str)]) -> Result<Run> {
+        process::run(words.program(), &words.arguments(places)).map_err(|said| self.error(said))
+    }
+
+    fn error(&self, detail: String) -> Error {
+        Error::codec(&self.entry.id, detail)
+    }
+
+    fn extension(&self) -> &str {
+        self.entry.extension.as_ref().unwrap_or(&self.entry.id)
+    }
+
+    /// The file that a program should have written.
+    fn written(&self, words: &Words, path: &str) -> Result<Vec<u8>> {
+        let bytes = fs::read(path);
+        bytes
+            .map_err(|error| self.error(format!("`{}` ended well, but its output: {error}", words.program())))
+    }
+}
+
+impl Codec for External {
+    fn id(&self) -> &str {
+        &self.entry.id
+    }
+
+    fn name(&self) -> &str {
+        &self.entry.name
+    }
+
+    fn settings(&self) -> &str {
+        &self.entry.settings
+    }
+
+    fn version(&self) -> &str {
+        &self.version
+    }
+
+    fn scale(&self) -> Scale {
+        self.entry.quality
+    }
+
+    fn media_type(&self) -> Option<&str> {
+        self.entry.media_type.as_deref()
+    }
+
+    fn external(&self) -> bool {
+        true
+    }
+
+    fn commands(&self) -> &str {
+        &self.commands
+    }
+
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+        let folder = folder()?;
+        let input = self.path(&folder, "in", self.entry.input.extension())?;
+        let output = self.path(&folder, "out", self.extension())?;
+        write(picture, self.entry.input, Path::new(&input))?;
+        let places = [("in", &*input), ("out", &output), ("quality", &quality.to_string())];
+        let run = self.run(&self.entry.encode, &places)?;
+        let bytes = self.written(&self.entry.encode, &output)?;
+        Ok(Encoded { bytes, seconds: run.seconds, peak_memory: run.peak_memory })
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+        let folder = folder()?;
+        let input = self.path(&folder, "in", self.extension())?;
+        let output = self.path(&folder, "out", self.entry.output.extension())?;
+        fs::write(&input, bytes).map_err(|error| Error::file(&input, error))?;
+        let run = self.run(&self.entry.decode, &[("in", &input), ("out", &output)])?;
+        let file = self.written(&self.entry.decode, &output)?;
+        let (picture, _) =
+            files::read(&file, &Limits::default()).map_err(|error| self.error(error.to_string()))?;
+        Ok(Decoded { picture: picture.into(), seconds: run.seconds, peak_memory: run.peak_memory })
+    }
+}
+
+impl Format {
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Png => "png",
+            Self::Ppm => "ppm",
+        }
+    }
+}
+
+/// A folder for one call, removed with it.
+fn folder() -> Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("aecodec-bench-").tempdir();
+    folder.map_err(|error| Error::file(std::env::temp_dir(), error))
+}
+
+/// Writes what an encoder reads; PNG stays uncompressed, as reading it is part of the encoder's time.
+fn write(picture: &Rgb, format: Format, path: &Path) -> Result<()> {
+    let write = || {
+        let mut file = BufWriter::new(File::create(path)?);
+        let (width, height) = (picture.width as u32, picture.height as u32);
+        match format {
+            Format::Ppm => {
+                write!(file, "P6\n{width} {height}\n255\n")?;
+                file.write_all(&picture.samples)?;
+            }
+            Format::Png => {
+                let mut encoder = png::Encoder::new(&mut file, width, height);
+                encoder.set_color(png::ColorType::Rgb);
+                encoder.set_compression(png::Compression::NoCompression);
+                let mut writer = encoder.write_header()?;
+                writer.write_image_data(&picture.samples)?;
+                writer.finish()?;
+            }
+        }
+        file.flush()
+    };
+    write().map_err(|error: io::Error| Error::file(path, error))
+}
+
+/// The first line of what a program says about its version, with its name where the line lacks it.
+fn version(program: &str, output: &str) -> String {
+    let name = Path::new(program).file_stem().map_or(Cow::Borrowed(program), |stem| stem.to_string_lossy());
+    let line = output.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("of unknown version");
+    let line = line.strip_prefix("Version:").unwrap_or(line).trim();
+    if line.contains(&*name) { line.to_owned() } else { format!("{name} {line}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_one_line_with_the_name_of_its_program() {
+        assert_eq!(version("avifenc", "Version: 0.11.1 (aom)\nlibyuv\n"), "avifenc 0.11.1 (aom)");
+        assert_eq!(version("/opt/bin/cjxl", "\ncjxl v0.7.0\n"), "cjxl v0.7.0");
+        assert_eq!(version("mine", ""), "mine of unknown version");
+    }
+}

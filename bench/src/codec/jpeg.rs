@@ -1,0 +1,121 @@
+//! JPEG as mozjpeg makes it at its best, and as every program with a plain libjpeg makes it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
+
+use mozjpeg::{ColorSpace, Compress, Decompress};
+
+use super::{Codec, Decoded, Encoded, Scale};
+use crate::{Error, Result, Rgb};
+
+/// The marker that ends every file; libjpeg itself fills up what is cut off with gray and says nothing.
+const END: [u8; 2] = [0xff, 0xd9];
+
+/// JPEG, 4:2:0.
+pub struct Jpeg {
+    encoder: Encoder,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Encoder {
+    Mozjpeg,
+    Libjpeg,
+}
+
+impl Jpeg {
+    /// What JPEG can do today: progressive, with trellis quantisation and scans chosen for size.
+    pub const fn mozjpeg() -> Self {
+        Self { encoder: Encoder::Mozjpeg }
+    }
+
+    /// What most JPEG files are: baseline, the quantisation tables of the standard, optimised Huffman codes.
+    pub const fn libjpeg() -> Self {
+        Self { encoder: Encoder::Libjpeg }
+    }
+
+    fn compress(&self, picture: &Rgb, quality: f64) -> std::io::Result<Vec<u8>> {
+        let mut compress = Compress::new(ColorSpace::JCS_RGB);
+        if self.encoder == Encoder::Libjpeg {
+            compress.set_fastest_defaults();
+            compress.set_optimize_coding(true);
+        }
+        compress.set_size(picture.width, picture.height);
+        compress.set_quality(quality as f32);
+        compress.set_chroma_sampling_pixel_sizes((2, 2), (2, 2));
+        let mut compress = compress.start_compress(Vec::new())?;
+        compress.write_scanlines(&picture.samples)?;
+        compress.finish()
+    }
+
+    /// Runs `work` in libjpeg, which reports its errors by unwinding.
+    fn guarded<T>(&self, work: impl FnOnce() -> std::io::Result<T>) -> Result<T> {
+        let said = match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(done)) => return Ok(done),
+            Ok(Err(error)) => error.to_string(),
+            Err(panic) => {
+                panic.downcast::<String>().map_or_else(|_| "libjpeg failed".to_owned(), |said| *said)
+            }
+        };
+        Err(Error::codec(self.id(), said))
+    }
+}
+
+impl Codec for Jpeg {
+    fn id(&self) -> &str {
+        match self.encoder {
+            Encoder::Mozjpeg => "jpeg",
+            Encoder::Libjpeg => "libjpeg",
+        }
+    }
+
+    fn name(&self) -> &str {
+        match self.encoder {
+            Encoder::Mozjpeg => "JPEG",
+            Encoder::Libjpeg => "JPEG (plain)",
+        }
+    }
+
+    fn settings(&self) -> &str {
+        match self.encoder {
+            Encoder::Mozjpeg => "4:2:0, progressive, trellis quantisation",
+            Encoder::Libjpeg => "4:2:0, baseline, standard tables, optimised Huffman codes",
+        }
+    }
+
+    fn version(&self) -> &str {
+        match self.encoder {
+            Encoder::Mozjpeg => "mozjpeg (mozjpeg-sys 2.2.3)",
+            Encoder::Libjpeg => "libjpeg as in mozjpeg's fastest profile (mozjpeg-sys 2.2.3)",
+        }
+    }
+
+    fn scale(&self) -> Scale {
+        Scale { worst: 10.0, best: 95.0, step: 1.0 }
+    }
+
+    fn media_type(&self) -> Option<&str> {
+        Some("image/jpeg")
+    }
+
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+        let start = Instant::now();
+        let bytes = self.guarded(|| self.compress(picture, quality))?;
+        Ok(Encoded { bytes, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+        if !bytes.ends_with(&END) {
+            return Err(Error::codec(self.id(), "the file is cut off"));
+        }
+        let start = Instant::now();
+        let (width, height, samples) = self.guarded(|| {
+            let mut rows = Decompress::new_mem(bytes)?.rgb()?;
+            let samples: Vec<u8> = rows.read_scanlines()?;
+            Ok((rows.width(), rows.height(), samples))
+        })?;
+        let seconds = start.elapsed().as_secs_f64();
+        let picture = Rgb::new(width, height, samples);
+        let picture = picture.ok_or_else(|| Error::codec(self.id(), "a file without pixels"))?;
+        Ok(Decoded { picture, seconds, peak_memory: None })
+    }
+}

@@ -1,0 +1,181 @@
+//! The codecs that are compared, each behind the same face: real bytes out, real pixels back.
+
+mod aec;
+mod avif;
+mod external;
+mod jpeg;
+mod process;
+mod scale;
+pub mod table;
+#[cfg(test)]
+mod tests;
+mod webp;
+
+use std::path::Path;
+use std::sync::Arc;
+
+pub use aec::Aec;
+pub use scale::Scale;
+pub use webp::webp_for_page;
+
+use crate::{Error, Result, Rgb};
+use avif::Avif;
+use external::External;
+use jpeg::Jpeg;
+use webp::WebP;
+
+/// What aecodec is put next to unless told otherwise, as far as it is there.
+const USUAL: [&str; 4] = ["jpeg", "webp", "avif", "jxl"];
+
+/// A codec at fixed settings; only its quality varies.
+pub trait Codec: Send + Sync {
+    /// Short name for the command line, files and the cache, such as `avif`.
+    fn id(&self) -> &str;
+
+    /// Name for people, such as `AVIF`.
+    fn name(&self) -> &str;
+
+    /// Settings in words, such as `speed 6, 4:4:4`; part of the cache's key.
+    fn settings(&self) -> &str;
+
+    /// The implementation with its version, such as `libaom 3.6.0 (avifenc 0.11.1)`; part of the cache's key.
+    fn version(&self) -> &str;
+
+    /// The quality scale.
+    fn scale(&self) -> Scale;
+
+    /// Whether it runs as a program of its own, so that times hold its start and its files.
+    fn external(&self) -> bool {
+        false
+    }
+
+    /// The command lines of an external one, empty for others; part of the cache's key.
+    fn commands(&self) -> &str {
+        ""
+    }
+
+    /// The media type, where browsers show the coded bytes as they are.
+    fn media_type(&self) -> Option<&str> {
+        None
+    }
+
+    /// Codes a picture.
+    ///
+    /// # Errors
+    /// [`Error::Codec`] with what the encoder said.
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded>;
+
+    /// Decodes what [`Codec::encode`] made; the picture has the size of the one that was coded.
+    ///
+    /// # Errors
+    /// [`Error::Codec`] with what the decoder said.
+    fn decode(&self, bytes: &[u8]) -> Result<Decoded>;
+}
+
+/// The codecs that can run here, and those that could.
+pub struct Available {
+    /// Those that can, built-in ones first.
+    pub codecs: Vec<Arc<dyn Codec>>,
+    /// Those that cannot.
+    pub missing: Vec<Missing>,
+}
+
+/// A codec that cannot run here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Its short name.
+    pub id: String,
+    /// What to do about it, such as ``install `cjxl` and `djxl` (macOS: brew install jpeg-xl)``.
+    pub remedy: String,
+}
+
+/// Looks for all codecs but aecodec: built-in ones, those of the built-in table, and those of the user's own
+/// [`table`], which replace others of the same name.
+///
+/// # Errors
+/// [`Error::File`] and [`Error::Table`] for a table that cannot be read or makes no sense.
+pub fn available(table: Option<&Path>) -> Result<Available> {
+    let own = table.map(table::read).transpose()?.unwrap_or_default();
+    let codecs: Vec<Arc<dyn Codec>> =
+        vec![Arc::new(Jpeg::mozjpeg()), Arc::new(Jpeg::libjpeg()), Arc::new(WebP)];
+    let mut found = Available { codecs, missing: Vec::new() };
+    for entry in table::built_in()? {
+        found.add(entry);
+    }
+    // Without programs there is still an AVIF.
+    if let Some(index) = found.missing.iter().position(|missing| missing.id == "avif") {
+        found.missing.remove(index);
+        found.codecs.push(Arc::new(Avif));
+    }
+    for entry in own {
+        found.codecs.retain(|codec| codec.id() != entry.id);
+        found.missing.retain(|missing| missing.id != entry.id);
+        found.add(entry);
+    }
+    Ok(found)
+}
+
+/// The codecs of these names in their order, each once; without names the usual ones that are there.
+///
+/// # Errors
+/// [`Error::Codec`] for a name that is unknown or cannot run here, with what there is and what to do.
+pub fn select(names: &[String], available: &Available) -> Result<Vec<Arc<dyn Codec>>> {
+    let find = |name: &str| available.codecs.iter().find(|codec| codec.id() == name).map(Arc::clone);
+    if names.is_empty() {
+        return Ok(USUAL.into_iter().filter_map(find).collect());
+    }
+    let mut selected: Vec<Arc<dyn Codec>> = Vec::new();
+    for name in names {
+        let codec = find(name).ok_or_else(|| available.lacks(name))?;
+        if selected.iter().all(|other| other.id() != name) {
+            selected.push(codec);
+        }
+    }
+    Ok(selected)
+}
+
+impl Available {
+    fn add(&mut self, entry: table::Entry) {
+        let id = entry.id.clone();
+        match External::find(entry) {
+            Ok(codec) => self.codecs.push(Arc::new(codec)),
+            Err(remedy) => self.missing.push(Missing { id, remedy }),
+        }
+    }
+
+    fn lacks(&self, name: &str) -> Error {
+        let ids: Vec<&str> = self.codecs.iter().map(|codec| codec.id()).collect();
+        let there = format!("there are {}", ids.join(", "));
+        let others: Vec<&str> = self.missing.iter().map(|missing| missing.id.as_str()).collect();
+        Error::codec(
+            name,
+            match self.missing.iter().find(|missing| missing.id == name) {
+                Some(missing) => format!("it cannot run here: {}; {there}", missing.remedy),
+                None if others.is_empty() => format!("no such codec; {there}"),
+                None => format!("no such codec; {there}; not installed: {}", others.join(", ")),
+            },
+        )
+    }
+}
+
+/// A coded picture and what it cost.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// The whole file.
+    pub bytes: Vec<u8>,
+    /// Time of the encoder on one thread; of an external one, its whole process.
+    pub seconds: f64,
+    /// Largest resident memory of an external encoder, in bytes.
+    pub peak_memory: Option<u64>,
+}
+
+/// A decoded picture and what it cost.
+#[derive(Debug, Clone)]
+pub struct Decoded {
+    /// The pixels.
+    pub picture: Rgb,
+    /// Time of the decoder on one thread; of an external one, its whole process.
+    pub seconds: f64,
+    /// Largest resident memory of an external decoder, in bytes.
+    pub peak_memory: Option<u64>,
+}

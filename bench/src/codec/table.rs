@@ -1,0 +1,308 @@
+//! Codecs that run as programs of their own, described in a table so that anyone can add theirs.
+//!
+//! The table is a TOML file with one `[[codec]]` for each:
+//!
+//! ```toml
+//! [[codec]]
+//! id = "mine"
+//! name = "My codec"
+//! settings = "model large, on one thread"
+//! encode = ["my-encoder", "--quality", "{quality}", "{in}", "{out}"]
+//! decode = "python3 decode.py {in} {out}"
+//! version = ["my-encoder", "--version"]
+//! quality = { worst = 1, best = 8, step = 1 }
+//! input = "png"
+//! output = "ppm"
+//! ```
+//!
+//! | Key | Meaning |
+//! |---|---|
+//! | `id` | Name for the command line and files: lower-case letters, digits, `-`, `_` and `.` |
+//! | `name` | Name for people |
+//! | `settings` | The settings in words, empty unless told |
+//! | `encode` | Command that codes `{in}` at `{quality}` into `{out}` |
+//! | `decode` | Command that decodes `{in}` into `{out}` |
+//! | `version` | Command whose first line of output tells the version; whoever changes the codec sees to it that this changes: results are kept for each version |
+//! | `quality` | Qualities of the usual range: `worst` gives the smallest files, `step` is the distance of two neighbours. `worst` may be the larger number |
+//! | `input` | `png` or `ppm`: what the encoder gets, 8-bit RGB |
+//! | `output` | `png` or `ppm`: what the decoder writes |
+//! | `extension` | Extension of coded files, `id` unless told |
+//! | `media_type` | Media type, where browsers show the coded files |
+//! | `install` | Where to get the programs, shown when they are missing |
+//!
+//! A command is a list of words, or a string that is split at spaces as a shell does it, with quotes, but not run by a
+//! shell: no `|`, no `$HOME`. A codec is there when the programs of its three commands are. To tell the truth about
+//! speed, have the encoder and the decoder run on one thread.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::Scale;
+use crate::{Error, Result};
+
+const BUILT_IN: &str = include_str!("external.toml");
+/// More steps than a search for a size would ever try one by one.
+const MAX_STEPS: f64 = 1e6;
+
+/// One codec of a table, its commands checked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Entry {
+    pub id: String,
+    pub name: String,
+    #[serde(default)]
+    pub settings: String,
+    pub encode: Words,
+    pub decode: Words,
+    pub version: Words,
+    pub quality: Scale,
+    pub input: Format,
+    pub output: Format,
+    pub extension: Option<String>,
+    pub media_type: Option<String>,
+    pub install: Option<String>,
+}
+
+/// A file format of uncoded pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Format {
+    Png,
+    Ppm,
+}
+
+/// A command: a program and its arguments.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Command")]
+pub(super) struct Words(Vec<String>);
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a command: a string or a list of strings")]
+enum Command {
+    Line(String),
+    Words(Vec<String>),
+}
+
+impl TryFrom<Command> for Words {
+    type Error = &'static str;
+
+    fn try_from(command: Command) -> std::result::Result<Self, Self::Error> {
+        let words = match command {
+            Command::Line(line) => shlex::split(&line).ok_or("a quote without its end")?,
+            Command::Words(words) => words,
+        };
+        if words.first().is_none_or(String::is_empty) {
+            return Err("a command without a program");
+        }
+        Ok(Self(words))
+    }
+}
+
+impl Words {
+    /// The program.
+    pub fn program(&self) -> &str {
+        &self.0[0]
+    }
+
+    /// The arguments, with values in the places of their names.
+    pub fn arguments(&self, places: &[(&str, &str)]) -> Vec<String> {
+        let fill = |word: &String| {
+            places
+                .iter()
+                .fold(word.clone(), |word, (name, value)| word.replace(&format!("{{{name}}}"), value))
+        };
+        self.0[1..].iter().map(fill).collect()
+    }
+
+    /// Whether each of these places stands in the arguments, and no other.
+    fn check(&self, places: &[&str]) -> std::result::Result<(), String> {
+        let found: Vec<&str> = self.0[1..].iter().flat_map(|word| named(word)).collect();
+        if let Some(missing) = places.iter().find(|place| !found.contains(place)) {
+            return Err(format!("`{{{missing}}}` is missing in the arguments"));
+        }
+        match found.iter().find(|place| !places.contains(place)) {
+            Some(unknown) => Err(format!("`{{{unknown}}}` has no meaning here")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Words {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(" "))
+    }
+}
+
+/// The names in braces within a word; other braces are the program's own.
+fn named(word: &str) -> impl Iterator<Item = &str> {
+    let inside = word.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
+    inside
+        .map(|(name, _)| name)
+        .filter(|name| !name.is_empty() && name.bytes().all(|c| c.is_ascii_lowercase()))
+}
+
+/// The codecs of the built-in table.
+///
+/// # Errors
+/// [`Error::Table`] never, as a test reads the same table.
+pub(super) fn built_in() -> Result<Vec<Entry>> {
+    parse("the built-in table", BUILT_IN)
+}
+
+/// The codecs of a user's table.
+///
+/// # Errors
+/// [`Error::File`] where it cannot be read, [`Error::Table`] where it makes no sense.
+pub(super) fn read(path: &Path) -> Result<Vec<Entry>> {
+    let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
+    parse(&path.display().to_string(), &text)
+}
+
+fn parse(file: &str, text: &str) -> Result<Vec<Entry>> {
+    let error = |detail: String| Error::Table { file: file.to_owned(), detail };
+    let table: toml::Table =
+        text.parse().map_err(|e: toml::de::Error| error(e.to_string().trim_end().to_owned()))?;
+    if let Some(key) = table.keys().find(|&key| key != "codec") {
+        return Err(error(format!("unknown key `{key}`, expected [[codec]]")));
+    }
+    let Some(toml::Value::Array(codecs)) = table.get("codec") else {
+        return Err(error("no [[codec]] in it".to_owned()));
+    };
+    let mut ids = HashSet::new();
+    let entry = |(index, value): (usize, &toml::Value)| {
+        let id = value.get("id").and_then(toml::Value::as_str);
+        let codec = id.map_or_else(|| format!("codec number {}", index + 1), |id| format!("codec `{id}`"));
+        let entry = Entry::deserialize(value.clone()).map_err(|e| one_line(&e));
+        let entry = entry.and_then(|entry| entry.check().map(|()| entry));
+        let entry = entry.map_err(|detail| error(format!("{codec}: {detail}")))?;
+        if !ids.insert(entry.id.clone()) {
+            return Err(error(format!("{codec}: `id` stands there twice")));
+        }
+        Ok(entry)
+    };
+    codecs.iter().enumerate().map(entry).collect()
+}
+
+/// The message with its key, which stands on a line of its own.
+fn one_line(error: &toml::de::Error) -> String {
+    error.to_string().lines().filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
+}
+
+impl Entry {
+    /// The programs that it needs, each once.
+    pub fn programs(&self) -> Vec<&str> {
+        let mut programs: Vec<&str> = Vec::new();
+        for words in [&self.encode, &self.decode, &self.version] {
+            if !programs.contains(&words.program()) {
+                programs.push(words.program());
+            }
+        }
+        programs
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_.".contains(&c);
+        if self.id.is_empty() || !self.id.bytes().all(is_plain) {
+            return Err("`id` holds other than lower-case letters, digits, `-`, `_` and `.`".to_owned());
+        }
+        let at = |key: &'static str| move |detail| format!("`{key}`: {detail}");
+        self.encode.check(&["in", "out", "quality"]).map_err(at("encode"))?;
+        self.decode.check(&["in", "out"]).map_err(at("decode"))?;
+        self.version.check(&[]).map_err(at("version"))?;
+        let Scale { worst, best, step } = self.quality;
+        let steps = (best - worst).abs() / step;
+        // Written so that it is false for what is no number.
+        if !(step > 0.0 && (1.0..=MAX_STEPS).contains(&steps)) {
+            let detail =
+                format!("worst {worst}, best {best}, step {step}; expected a step above 0 that fits between");
+            return Err(at("quality")(detail));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINE: &str = r#"
+        [[codec]]
+        id = "mine"
+        name = "My codec"
+        encode = ["enc", "--quality={quality}", "{in}", "{out}"]
+        decode = "dec '{in}' {out}"
+        version = "enc --version"
+        quality = { worst = 60, best = 10, step = 0.5 }
+        input = "png"
+        output = "ppm"
+    "#;
+
+    fn refusal(text: &str) -> String {
+        parse("codecs.toml", text).expect_err("a refusal").to_string()
+    }
+
+    #[test]
+    fn an_entry_is_read_and_its_places_are_filled() {
+        let entries = parse("codecs.toml", MINE).expect("a sound table");
+        let entry = &entries[0];
+        assert_eq!((entry.id.as_str(), entry.settings.as_str(), entry.input), ("mine", "", Format::Png));
+        assert_eq!(entry.programs(), ["enc", "dec"]);
+        let words = entry.encode.arguments(&[("in", "a b"), ("out", "c"), ("quality", "7.5")]);
+        assert_eq!(words, ["--quality=7.5", "a b", "c"]);
+        assert_eq!(entry.decode.arguments(&[("in", "a b"), ("out", "c")]), ["a b", "c"]);
+        assert_eq!(entry.quality.steps(), 100);
+    }
+
+    #[test]
+    fn the_example_of_the_documentation_is_sound() {
+        let lines = include_str!("table.rs").lines().skip_while(|line| !line.ends_with("```toml")).skip(1);
+        let lines = lines.take_while(|line| !line.ends_with("```")).map(|line| &line[3..]);
+        let entries = parse("codecs.toml", &lines.collect::<Vec<_>>().join("\n")).expect("a sound table");
+        assert_eq!(entries[0].decode.arguments(&[("in", "a"), ("out", "b")]), ["decode.py", "a", "b"]);
+    }
+
+    #[test]
+    fn the_built_in_table_is_sound() {
+        let ids: Vec<String> = built_in().expect("a sound table").into_iter().map(|entry| entry.id).collect();
+        assert_eq!(ids, ["avif", "jxl"]);
+    }
+
+    #[test]
+    fn an_error_names_file_codec_and_key() {
+        let replaced = |from: &str, to: &str| {
+            assert!(MINE.contains(from));
+            refusal(&MINE.replace(from, to))
+        };
+        for (error, key) in [
+            (replaced("name =", "nam ="), "nam"),
+            (replaced("name = \"My codec\"", ""), "name"),
+            (replaced("\"My codec\"", "3"), "name"),
+            (replaced("\"mine\"", "\"mine\"\nspeed = 6"), "speed"),
+            (replaced("[\"enc\", ", "[3, "), "encode"),
+            (replaced("--quality={quality}", "--quality"), "{quality}"),
+            (replaced("{in}\", \"", "{inn}\", \"{in}\", \""), "{inn}"),
+            (replaced("{out}\"]", "out\"]"), "{out}"),
+            (replaced("'{in}'", "{in}'"), "decode"),
+            (replaced("'{in}'", "{in} {quality}"), "{quality}"),
+            (replaced("\"enc --version\"", "\"\""), "version"),
+            (replaced("step = 0.5", "step = 0"), "quality"),
+            (replaced("step = 0.5", "step = nan"), "quality"),
+            (replaced("step = 0.5", "step = 80"), "quality"),
+            (replaced("best = 10", "best = 60"), "quality"),
+            (replaced("best = 10, ", ""), "best"),
+            (replaced("best = 10", "best = 10, middle = 30"), "middle"),
+            (replaced("\"png\"", "\"gif\""), "input"),
+        ] {
+            assert!(error.starts_with("codecs.toml: codec `mine`: "), "{error}");
+            assert!(error.contains(key) && !error.contains('\n'), "{key} in {error}");
+        }
+        assert!(replaced("\"mine\"", "\"My Codec\"").contains("`id`"));
+        assert!(replaced("id = \"mine\"", "").starts_with("codecs.toml: codec number 1: "));
+        assert!(refusal(&format!("{MINE}{MINE}")).contains("twice"));
+        assert!(refusal("").contains("[[codec]]") && refusal("codex = 1").contains("codex"));
+        assert!(refusal("[[codec]").contains("line 1"));
+    }
+}

@@ -1,0 +1,80 @@
+//! WebP, lossy, by libwebp.
+
+use std::time::Instant;
+
+use webp::{Decoder, Encoder, PixelLayout, WebPConfig};
+
+use super::{Codec, Decoded, Encoded, Scale};
+use crate::{Error, Result, Rgb};
+
+const ID: &str = "webp";
+
+/// WebP with its most thorough search.
+pub struct WebP;
+
+impl Codec for WebP {
+    fn id(&self) -> &str {
+        ID
+    }
+
+    fn name(&self) -> &str {
+        "WebP"
+    }
+
+    fn settings(&self) -> &str {
+        "lossy, method 6"
+    }
+
+    fn version(&self) -> &str {
+        "libwebp 1.3.1 (libwebp-sys 0.9.6)"
+    }
+
+    fn scale(&self) -> Scale {
+        Scale { worst: 5.0, best: 95.0, step: 1.0 }
+    }
+
+    fn media_type(&self) -> Option<&str> {
+        Some("image/webp")
+    }
+
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+        let mut config = config(quality as f32)?;
+        config.method = 6;
+        let start = Instant::now();
+        let bytes = encode(picture, &config)?;
+        Ok(Encoded { bytes, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
+    }
+
+    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+        let start = Instant::now();
+        let decoded = Decoder::new(bytes).decode().filter(|image| image.layout() == PixelLayout::Rgb);
+        let seconds = start.elapsed().as_secs_f64();
+        let picture = decoded
+            .and_then(|image| Rgb::new(image.width() as usize, image.height() as usize, image.to_vec()))
+            .ok_or_else(|| Error::codec(ID, "not a sound, opaque WebP file"))?;
+        Ok(Decoded { picture, seconds, peak_memory: None })
+    }
+}
+
+/// A WebP file of the picture for pages, where what matters is that colours stay sharp and the page small.
+///
+/// # Errors
+/// [`Error::Codec`] where a side is above 16383 pixels or the quality outside of 0 to 100.
+pub fn webp_for_page(picture: &Rgb, quality: f32) -> Result<Vec<u8>> {
+    let mut config = config(quality)?;
+    config.method = 4;
+    config.use_sharp_yuv = 1;
+    encode(picture, &config)
+}
+
+fn config(quality: f32) -> Result<WebPConfig> {
+    let mut config = WebPConfig::new().map_err(|()| Error::codec(ID, "libwebp of another version"))?;
+    config.quality = quality;
+    Ok(config)
+}
+
+fn encode(picture: &Rgb, config: &WebPConfig) -> Result<Vec<u8>> {
+    let encoder = Encoder::from_rgb(&picture.samples, picture.width as u32, picture.height as u32);
+    let bytes = encoder.encode_advanced(config);
+    Ok(bytes.map_err(|error| Error::codec(ID, format!("{error:?}")))?.to_vec())
+}

@@ -1,0 +1,135 @@
+//! One picture in one codec: its curve, and its best file of a given size.
+
+use crate::cache::{Cache, Entry, PictureId};
+use crate::codec::Codec;
+use crate::metrics::Scores;
+use crate::results::Point;
+use crate::{Error, Result, Rgb};
+
+/// A file this near to the size that it may have, as a share, is near enough.
+const NEAR: f64 = 0.98;
+
+/// A picture in a codec, with what is known of it from earlier.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The original.
+    pub picture: &'a Rgb,
+    /// Its id.
+    pub id: PictureId,
+    /// The codec.
+    pub codec: &'a dyn Codec,
+    /// What was measured before.
+    pub cache: &'a Cache,
+}
+
+impl Subject<'_> {
+    /// Codes and decodes the picture at a quality, and measures both.
+    ///
+    /// # Errors
+    /// Where the codec fails, or gives back a picture of another size.
+    pub fn point(&self, quality: f64) -> Result<Point> {
+        let key = self.cache.key(self.id, self.codec, quality);
+        if let Some(Entry { point: Some(point), .. }) = self.cache.entry(&key) {
+            return Ok(point);
+        }
+        let encoded = self.codec.encode(self.picture, quality)?;
+        let decoded = self.codec.decode(&encoded.bytes)?;
+        self.same_size(&decoded.picture)?;
+        let bytes = encoded.bytes.len() as u64;
+        let point = Point {
+            quality,
+            bytes,
+            bpp: bytes as f64 * 8.0 / self.picture.pixels() as f64,
+            scores: Scores::measure(self.picture, &decoded.picture),
+            encode_seconds: encoded.seconds,
+            decode_seconds: decoded.seconds,
+            encode_memory: encoded.peak_memory,
+            decode_memory: decoded.peak_memory,
+        };
+        self.cache.keep(&key, &Entry { bytes, point: Some(point) })?;
+        Ok(point)
+    }
+
+    /// A file of at most `limit` bytes, of the highest quality that fits or one that comes within 2 % of the limit; `None`
+    /// where even the lowest quality does not fit.
+    ///
+    /// `near` are points of the same picture, which save most of the search.
+    ///
+    /// # Errors
+    /// Where the codec fails.
+    pub fn at_most(&self, limit: u64, near: &[Point]) -> Result<Option<Point>> {
+        let scale = self.codec.scale();
+        let known = |step: u32| near.iter().find(|point| scale.nearest(point.quality) == step);
+        let size = |step: u32| match known(step) {
+            Some(point) => Ok(point.bytes),
+            None => self.bytes(scale.at(step)),
+        };
+        let (mut low, mut high) = ((0, size(0)?), (scale.steps(), size(scale.steps())?));
+        if low.1 > limit {
+            return Ok(None);
+        }
+        if high.1 <= limit {
+            return self.point(scale.at(high.0)).map(Some);
+        }
+        for point in near {
+            let step = scale.nearest(point.quality);
+            // Sizes may waver from step to step; only what lies between the ends narrows them.
+            if (low.0 + 1..high.0).contains(&step) {
+                *(if point.bytes <= limit { &mut low } else { &mut high }) = (step, point.bytes);
+            }
+        }
+        let mut halve = false;
+        while low.0 + 1 < high.0 && (low.1 as f64) < NEAR * limit as f64 {
+            // Between neighbours the logarithm of the size is nearly a straight line; where it is not, halving ends the search.
+            let log = |bytes: u64| (bytes.max(1) as f64).ln();
+            let share = (log(limit) + 0.5 * NEAR.ln() - log(low.1)) / (log(high.1) - log(low.1));
+            let width = f64::from(high.0 - low.0);
+            let step = low.0 + (width * if halve { 0.5 } else { share }) as u32;
+            let step = step.clamp(low.0 + 1, high.0 - 1);
+            let bytes = size(step)?;
+            *(if bytes <= limit { &mut low } else { &mut high }) = (step, bytes);
+            halve = f64::from(high.0 - low.0) > 0.5 * width;
+        }
+        self.point(scale.at(low.0)).map(Some)
+    }
+
+    /// The file at a quality and what decodes from it.
+    ///
+    /// # Errors
+    /// Where the codec fails.
+    pub fn file(&self, quality: f64) -> Result<(Vec<u8>, Rgb)> {
+        let key = self.cache.key(self.id, self.codec, quality);
+        let kept = self.cache.file(&key);
+        let bytes = match kept {
+            Some(bytes) => bytes,
+            None => {
+                let bytes = self.codec.encode(self.picture, quality)?.bytes;
+                self.cache.keep_file(&key, &bytes)?;
+                bytes
+            }
+        };
+        let picture = self.codec.decode(&bytes)?.picture;
+        self.same_size(&picture)?;
+        Ok((bytes, picture))
+    }
+
+    /// Size of the file at a quality.
+    fn bytes(&self, quality: f64) -> Result<u64> {
+        let key = self.cache.key(self.id, self.codec, quality);
+        if let Some(entry) = self.cache.entry(&key) {
+            return Ok(entry.bytes);
+        }
+        let bytes = self.codec.encode(self.picture, quality)?.bytes.len() as u64;
+        self.cache.keep(&key, &Entry { bytes, point: None })?;
+        Ok(bytes)
+    }
+
+    fn same_size(&self, decoded: &Rgb) -> Result<()> {
+        let (expected, got) = ((self.picture.width, self.picture.height), (decoded.width, decoded.height));
+        if expected == got {
+            return Ok(());
+        }
+        let detail = format!("gives back {}x{}, expected {}x{}", got.0, got.1, expected.0, expected.1);
+        Err(Error::codec(self.codec.id(), detail))
+    }
+}

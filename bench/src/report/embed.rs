@@ -1,0 +1,223 @@
+//! The pictures inside the page: coded for browsers, and together no larger than a page may be.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::Shown;
+use crate::codec::webp_for_page;
+use crate::{Error, Result, Rgb};
+
+/// Room for all pictures together, in bytes before base64 makes 4 out of 3: a page of 14 MB.
+const BUDGET: usize = 10_500_000;
+/// Larger pictures are shown in part.
+const WHOLE: u64 = 1 << 20;
+/// Longest side of a part that is shown.
+const PART: usize = 960;
+/// Qualities of WebP for what browsers cannot show as it is: the first that fits is taken. At the last, artefacts of
+/// the codecs are still told from those of WebP.
+const QUALITIES: [u8; 4] = [93, 90, 86, 82];
+/// How much lower the quality of the original may be: it has no artefacts that must be kept.
+pub(super) const ORIGINAL: u8 = 3;
+
+/// The pictures that found room.
+#[derive(Debug, Default)]
+pub(super) struct Gallery {
+    /// Worst first.
+    pub exhibits: Vec<Exhibit>,
+    /// The lowest quality of WebP that was needed; `None` where no picture is shown.
+    pub quality: Option<u8>,
+}
+
+/// One picture as several codecs make it.
+#[derive(Debug)]
+pub(super) struct Exhibit {
+    /// Index of the picture.
+    pub picture: usize,
+    /// Columns shown.
+    pub width: usize,
+    /// Rows shown.
+    pub height: usize,
+    /// Upper left corner, where only a part is shown.
+    pub part: Option<(usize, usize)>,
+    /// The original first.
+    pub images: Vec<Image>,
+}
+
+/// A picture that browsers show.
+#[derive(Debug)]
+pub(super) struct Image {
+    /// Index of the codec; `None` for the original.
+    pub codec: Option<usize>,
+    /// Whether these are the codec's own bytes.
+    pub own: bool,
+    /// Media type and base64, as `src` takes it.
+    pub uri: String,
+}
+
+impl Gallery {
+    /// Takes in pictures in this order until there is no more room.
+    pub fn hang(order: &[usize], shown: &dyn Fn(usize) -> Result<Vec<Shown>>) -> Result<Self> {
+        let mut gallery = Self::default();
+        let mut room = BUDGET;
+        for (i, &picture) in order.iter().enumerate() {
+            let versions = shown(picture)?;
+            let Some(original) = versions.iter().find(|version| version.codec.is_none()) else {
+                continue;
+            };
+            let view = View::of(original, &versions);
+            // Pictures come worst first, and those are larger: twice an even share lets the later ones give way.
+            let share = room / (order.len() - i) * 2;
+            let mut fitting = None;
+            for quality in QUALITIES {
+                let images = view.images(&versions, quality)?;
+                let size: usize = images.iter().map(|image| image.bytes.len()).sum();
+                if size <= room && (size <= share || quality == QUALITIES[QUALITIES.len() - 1]) {
+                    fitting = Some((quality, images, size));
+                    break;
+                }
+            }
+            let Some((quality, images, size)) = fitting else { break };
+            room -= size;
+            gallery.quality = Some(gallery.quality.map_or(quality, |lowest| lowest.min(quality)));
+            gallery.exhibits.push(Exhibit {
+                picture,
+                width: view.width,
+                height: view.height,
+                part: view.part,
+                images: images.into_iter().map(Coded::into_image).collect(),
+            });
+        }
+        Ok(gallery)
+    }
+}
+
+/// What of a picture is shown.
+struct View {
+    width: usize,
+    height: usize,
+    part: Option<(usize, usize)>,
+}
+
+struct Coded {
+    codec: Option<usize>,
+    own: bool,
+    kind: String,
+    bytes: Vec<u8>,
+}
+
+impl View {
+    fn of(original: &Shown, versions: &[Shown]) -> Self {
+        let whole = &original.picture;
+        if whole.pixels() <= WHOLE {
+            return Self { width: whole.width, height: whole.height, part: None };
+        }
+        let (width, height) = (whole.width.min(PART), whole.height.min(PART * 3 / 4));
+        let corner = match versions.iter().find(|version| version.codec == Some(0)) {
+            Some(ours) => worst_part(whole, &ours.picture, width, height),
+            None => ((whole.width - width) / 2, (whole.height - height) / 2),
+        };
+        Self { width, height, part: Some(corner) }
+    }
+
+    fn images(&self, versions: &[Shown], quality: u8) -> Result<Vec<Coded>> {
+        let code = |version: &Shown| -> Result<Coded> {
+            let codec = version.codec;
+            match (&version.native, self.part) {
+                (Some((kind, bytes)), None) => {
+                    Ok(Coded { codec, own: true, kind: kind.clone(), bytes: bytes.clone() })
+                }
+                (_, part) => {
+                    let quality = if codec.is_none() { quality - ORIGINAL } else { quality };
+                    let picture = &version.picture;
+                    if picture.width < self.width || picture.height < self.height {
+                        return Err(Error::Report(
+                            "a decoded picture is smaller than its original".to_owned(),
+                        ));
+                    }
+                    let bytes = match part {
+                        Some((x, y)) => {
+                            webp_for_page(&picture.crop(x, y, self.width, self.height), f32::from(quality))?
+                        }
+                        None => webp_for_page(picture, f32::from(quality))?,
+                    };
+                    Ok(Coded { codec, own: false, kind: "image/webp".to_owned(), bytes })
+                }
+            }
+        };
+        let mut images = versions.iter().map(code).collect::<Result<Vec<Coded>>>()?;
+        images.sort_by_key(|image| image.codec);
+        Ok(images)
+    }
+}
+
+impl Coded {
+    fn into_image(self) -> Image {
+        let mut uri = format!("data:{};base64,", self.kind);
+        STANDARD.encode_string(&self.bytes, &mut uri);
+        Image { codec: self.codec, own: self.own, uri }
+    }
+}
+
+/// Upper left corner of the part of this size that has the largest squared error, on a grid of 32 pixels.
+fn worst_part(original: &Rgb, decoded: &Rgb, width: usize, height: usize) -> (usize, usize) {
+    const CELL: usize = 32;
+    let (columns, rows) = (original.width.div_ceil(CELL), original.height.div_ceil(CELL));
+    if decoded.samples.len() != original.samples.len() {
+        return (0, 0);
+    }
+    // sums[row][column] holds the error of all cells above and to the left.
+    let stride = columns + 1;
+    let mut cells = vec![0u64; columns * rows];
+    let lines = original.samples.chunks_exact(original.width * 3);
+    for (y, (a, b)) in lines.zip(decoded.samples.chunks_exact(original.width * 3)).enumerate() {
+        let row = &mut cells[y / CELL * columns..][..columns];
+        for (x, (a, b)) in a.chunks(CELL * 3).zip(b.chunks(CELL * 3)).enumerate() {
+            row[x] += a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum::<u64>();
+        }
+    }
+    let mut sums = vec![0u64; stride * (rows + 1)];
+    for y in 0..rows {
+        for x in 0..columns {
+            sums[(y + 1) * stride + x + 1] =
+                cells[y * columns + x] + sums[y * stride + x + 1] + sums[(y + 1) * stride + x]
+                    - sums[y * stride + x];
+        }
+    }
+    let (wide, high) = (width / CELL, height / CELL);
+    let error = |x: usize, y: usize| {
+        let at = |x: usize, y: usize| sums[y * stride + x];
+        at(x + wide, y + high) + at(x, y) - at(x + wide, y) - at(x, y + high)
+    };
+    let fits_x = (original.width - width) / CELL;
+    let fits_y = (original.height - height) / CELL;
+    let corners = (0..=fits_y).flat_map(|y| (0..=fits_x).map(move |x| (x, y)));
+    // Of equal ones the first, so that the same pictures give the same page.
+    let best =
+        corners.fold(
+            (0, 0),
+            |best, corner| {
+                if error(corner.0, corner.1) > error(best.0, best.1) { corner } else { best }
+            },
+        );
+    (best.0 * CELL, best.1 * CELL)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_part_with_the_largest_error_is_shown() {
+        let (width, height) = (2048, 1024);
+        let original = Rgb::new(width, height, vec![100; width * height * 3]).unwrap();
+        let mut decoded = original.clone();
+        for y in 400..700 {
+            for x in 1500..1900 {
+                decoded.samples[(y * width + x) * 3] = 90;
+            }
+        }
+        let (x, y) = worst_part(&original, &decoded, 960, 720);
+        assert!(x <= 1500 && x + 960 >= 1900, "{x}");
+        assert!(y <= 400 && y + 720 >= 700, "{y}");
+    }
+}

@@ -1,0 +1,157 @@
+//! The plots of a benchmark: quality over bits, of all pictures and of each, and saving over speed.
+
+use super::axis::{Axis, Spread};
+use super::plot::{Frame, Look, Mark, Names, Plot, Series};
+use crate::Results;
+use crate::metrics::Metric;
+use crate::words;
+
+const BITS: &str = "bits per pixel (logarithmic)";
+
+/// Mean quality over mean bits of every codec; `None` where nothing was measured.
+pub(super) fn means(results: &Results, metric: Metric) -> Option<Plot> {
+    let curve = |codec: usize| {
+        let points = results.mean_points(codec).into_iter();
+        let marks = points.filter_map(|point| {
+            let value = point.values[index(metric)]?;
+            Some(mark(results, codec, metric, (point.bpp, value), point.quality))
+        });
+        series(results, codec, marks.collect())
+    };
+    let mut curves: Vec<Series> = (0..results.codecs.len()).map(curve).collect();
+    let (x, y) = axes(&curves, metric)?;
+    if metric == Metric::PsnrRgb {
+        curves.extend(results.overlays.iter().enumerate().map(|(i, overlay)| Series {
+            name: overlay.name.clone(),
+            look: Look::Overlay(i),
+            points: overlay.points.iter().map(|&at| Mark { at, text: String::new() }).collect(),
+        }));
+    }
+    let count = results.pictures.len();
+    Some(Plot {
+        id: format!("rd-{}", metric.key()),
+        title: format!("{} over bits per pixel", metric.title()),
+        description: format!(
+            "One curve for each of {}, means over {count} {}. The table that follows gives the distances of the \
+             curves, the file results.csv every point.",
+            names(results),
+            if count == 1 { "picture" } else { "pictures" },
+        ),
+        x,
+        y,
+        series: curves,
+        frame: Frame::WIDE,
+        names: Names::Column,
+    })
+}
+
+/// Quality over bits on one picture.
+pub(super) fn picture(results: &Results, picture: usize, metric: Metric) -> Option<Plot> {
+    let curve = |codec: usize| {
+        let marks = results.points(picture, codec).iter().filter_map(|point| {
+            let at = (point.bpp, point.scores.of(metric)?);
+            Some(mark(results, codec, metric, at, Some(point.quality)))
+        });
+        series(results, codec, marks.collect())
+    };
+    let curves: Vec<Series> = (0..results.codecs.len()).map(curve).collect();
+    let (x, y) = axes(&curves, metric)?;
+    Some(Plot {
+        id: format!("rd-{}-{picture}", metric.key()),
+        title: format!("{} over bits per pixel of {}", metric.title(), results.pictures[picture].name),
+        description: format!("One curve for each of {}.", names(results)),
+        x,
+        y,
+        series: curves,
+        frame: Frame::SMALL,
+        names: Names::Column,
+    })
+}
+
+/// Which of a codec's two programs is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    /// The encoder.
+    Encode,
+    /// The decoder.
+    Decode,
+}
+
+/// What codecs save against the reference, over the speed of their encoders or decoders.
+pub(super) fn speed(results: &Results, work: Work) -> Option<Plot> {
+    let reference = &results.codecs.get(results.reference)?.name;
+    let (word, key) = match work {
+        Work::Encode => ("Encoding", "encode"),
+        Work::Decode => ("Decoding", "decode"),
+    };
+    let point = |codec: usize| {
+        let saved = match codec == results.reference {
+            true => 0.0,
+            false => -results.saving(codec, results.reference, Metric::PsnrRgb).of_means?,
+        };
+        let speed = results.speed(codec);
+        let speed = if work == Work::Encode { speed.encode } else { speed.decode };
+        let text = format!(
+            "{}: {} Mpixel/s, {} bits than {reference}",
+            results.codecs[codec].name,
+            words::digits(speed),
+            words::fewer(-saved)
+        );
+        (speed.is_finite() && speed > 0.0)
+            .then(|| series(results, codec, vec![Mark { at: (speed, saved), text }]))
+    };
+    let points: Vec<Series> = (0..results.codecs.len()).filter_map(point).collect();
+    let values = || points.iter().flat_map(|series| &series.points).map(|mark| mark.at);
+    Some(Plot {
+        id: format!("speed-{key}"),
+        title: format!("{word} speed and saving"),
+        description: format!(
+            "A point for each of {}: megapixels a second to the right, bits saved against {reference} at equal PSNR \
+             upwards. The table beside it gives the same numbers.",
+            names(results),
+        ),
+        x: Axis::around(
+            &format!("{word}, Mpixel/s on one thread"),
+            Spread::Log,
+            values().map(|(speed, _)| speed),
+        )?,
+        y: Axis::around(
+            &format!("bits saved against {reference}, %"),
+            Spread::Linear,
+            values().map(|(_, saved)| saved),
+        )?,
+        series: points,
+        frame: Frame::HALF,
+        names: Names::Beside,
+    })
+}
+
+fn series(results: &Results, codec: usize, points: Vec<Mark>) -> Series {
+    Series { name: results.codecs[codec].name.clone(), look: Look::Codec(codec), points }
+}
+
+fn mark(results: &Results, codec: usize, metric: Metric, at: (f64, f64), quality: Option<f64>) -> Mark {
+    let name = &results.codecs[codec].name;
+    let quality = quality.map(|quality| format!(", quality {quality}")).unwrap_or_default();
+    let (measure, unit) = metric.title().split_once(',').unwrap_or((metric.title(), ""));
+    Mark {
+        at,
+        text: format!("{name}{quality}: {:.3} bpp, {measure} {}{unit}", at.0, words::score(Some(at.1))),
+    }
+}
+
+/// Where a metric stands among the values of a mean point.
+fn index(metric: Metric) -> usize {
+    Metric::ALL.iter().position(|&of| of == metric).unwrap_or_default()
+}
+
+fn axes(curves: &[Series], metric: Metric) -> Option<(Axis, Axis)> {
+    let values = || curves.iter().flat_map(|curve| &curve.points).map(|mark| mark.at);
+    let x = Axis::around(BITS, Spread::Log, values().map(|(bits, _)| bits))?;
+    let y = Axis::around(metric.title(), Spread::Linear, values().map(|(_, score)| score))?;
+    Some((x, y))
+}
+
+fn names(results: &Results) -> String {
+    words::list(&results.codecs.iter().map(|codec| codec.name.clone()).collect::<Vec<_>>())
+}

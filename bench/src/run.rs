@@ -1,0 +1,263 @@
+//! A whole benchmark: all pictures in all codecs, several at a time.
+
+use std::num::NonZero;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use aecodec::{Limits, files};
+
+use crate::cache::{Cache, PictureId};
+use crate::codec::Codec;
+use crate::conditions;
+use crate::measure::Subject;
+use crate::report::Shown;
+use crate::results::{CodecInfo, Overlay, PictureResult, Point, Results};
+use crate::{Error, Result, Rgb};
+
+/// What is measured, and how.
+#[derive(Clone)]
+pub struct Options {
+    /// The codecs; the first is aecodec, whose files set the common size.
+    pub codecs: Vec<Arc<dyn Codec>>,
+    /// Index of the codec that tables compare with.
+    pub reference: usize,
+    /// Points of each curve, at least 2.
+    pub qualities: usize,
+    /// Quality of the first codec whose size all codecs get for the pictures side by side.
+    pub side_by_side: f64,
+    /// Pictures at a time; 0 is one for each core. Times are those of one thread; more at a time disturb each other.
+    pub threads: usize,
+    /// Where measurements are kept; nowhere unless told.
+    pub cache: Option<PathBuf>,
+    /// Bounds on the pictures that are read.
+    pub limits: Limits,
+    /// Published curves to lay over.
+    pub overlays: Vec<Overlay>,
+}
+
+/// A picture to measure on.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its name in tables.
+    pub name: String,
+}
+
+/// Something that happened on the way.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// One codec is done with one picture.
+    Measured {
+        /// The picture.
+        picture: &'a str,
+        /// The codec's id.
+        codec: &'a str,
+        /// Its points, worst quality first.
+        points: &'a [Point],
+    },
+    /// A picture cannot be read, or a codec fails on it; the rest goes on without it.
+    Failed {
+        /// The picture.
+        picture: &'a str,
+        /// Why.
+        error: &'a Error,
+    },
+}
+
+/// A finished benchmark, with what its report needs.
+pub struct Finished {
+    /// What was found out.
+    pub results: Results,
+    options: Options,
+    cache: Cache,
+    /// Files of the pictures, in the order of the results.
+    paths: Vec<PathBuf>,
+}
+
+/// Measures every codec on every picture. Pictures that cannot be read, or on which a codec fails, are left out:
+/// means over different pictures would not be comparable.
+///
+/// # Errors
+/// Where no picture is left, or the cache cannot be written.
+pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Sync)) -> Result<Finished> {
+    let threads = match options.threads {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        n => n,
+    };
+    let conditions = conditions::here(threads);
+    let cache = Cache::new(options.cache.clone(), &conditions.processor);
+
+    let work = Work { sources, options: &options, cache: &cache, tell };
+    let slots: Vec<Slot> = sources.iter().map(|_| Slot::new(options.codecs.len())).collect();
+    // The first codec's files are what the others' sizes are compared with, so it goes ahead.
+    let jobs: Vec<(usize, usize)> = (0..options.codecs.len())
+        .flat_map(|codec| (0..sources.len()).map(move |source| (source, codec)))
+        .collect();
+    let next = AtomicUsize::new(0);
+    let fatal = Mutex::new(None);
+    std::thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, jobs.len().max(1)) {
+            scope.spawn(|| {
+                while let Some(&(source, codec)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    match work.measure(source, codec, &slots[source]) {
+                        Err(error @ Error::File { .. }) => {
+                            next.store(jobs.len(), Ordering::Relaxed);
+                            *fatal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                        }
+                        Err(error) => slots[source].fail(&sources[source].name, &error, tell),
+                        Ok(()) => {}
+                    }
+                }
+            });
+        }
+    });
+    if let Some(error) = fatal.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+
+    let (mut pictures, mut paths) = (Vec::new(), Vec::new());
+    for (source, slot) in sources.iter().zip(slots) {
+        if let Some(picture) = slot.into_result(&source.name) {
+            pictures.push(picture);
+            paths.push(source.path.clone());
+        }
+    }
+    if pictures.is_empty() {
+        return Err(Error::NoPictures);
+    }
+    let codecs = options.codecs.iter().map(|codec| info(codec.as_ref())).collect();
+    let (reference, overlays) = (options.reference, options.overlays.clone());
+    let results = Results { conditions, codecs, reference, pictures, overlays };
+    Ok(Finished { results, options, cache, paths })
+}
+
+impl Finished {
+    /// The pictures that the report shows side by side for the picture of this index: the original, and what each codec
+    /// makes of it at the common size.
+    ///
+    /// # Errors
+    /// Where a picture or a codec fails now that did not fail before.
+    pub fn shown(&self, picture: usize) -> Result<Vec<Shown>> {
+        let (original, id, _) = load(&self.paths[picture], &self.options.limits)?;
+        let mut shown = Vec::new();
+        for (codec, equal) in self.results.pictures[picture].equal.iter().enumerate() {
+            let Some(point) = equal else { continue };
+            let of = self.options.codecs[codec].as_ref();
+            let subject = Subject { picture: &original, id, codec: of, cache: &self.cache };
+            let (bytes, picture) = subject.file(point.quality)?;
+            let native = of.media_type().map(|kind| (kind.to_owned(), bytes));
+            shown.push(Shown { codec: Some(codec), picture, native });
+        }
+        shown.insert(0, Shown { codec: None, picture: original, native: None });
+        Ok(shown)
+    }
+}
+
+/// What all jobs share.
+struct Work<'a> {
+    sources: &'a [Source],
+    options: &'a Options,
+    cache: &'a Cache,
+    tell: &'a (dyn Fn(Event<'_>) + Sync),
+}
+
+impl Work<'_> {
+    fn measure(&self, source: usize, codec: usize, slot: &Slot) -> Result<()> {
+        if slot.failed() {
+            return Ok(());
+        }
+        let (picture, id, source_bytes) = load(&self.sources[source].path, &self.options.limits)?;
+        let subject = |codec: usize| {
+            let codec = self.options.codecs[codec].as_ref();
+            Subject { picture: &picture, id, codec, cache: self.cache }
+        };
+        let model = subject(0).point(self.options.side_by_side)?;
+        let _ = slot.facts.set(Facts {
+            width: picture.width,
+            height: picture.height,
+            source_bytes,
+            equal_bytes: model.bytes,
+        });
+        let own = subject(codec);
+        let qualities = own.codec.scale().ladder(self.options.qualities);
+        let points = qualities.into_iter().map(|q| own.point(q)).collect::<Result<Vec<_>>>()?;
+        let equal = if codec == 0 { Some(model) } else { own.at_most(model.bytes, &points)? };
+        let name = &self.sources[source].name;
+        (self.tell)(Event::Measured { picture: name, codec: own.codec.id(), points: &points });
+        slot.curves.lock().unwrap_or_else(PoisonError::into_inner)[codec] = Some((points, equal));
+        Ok(())
+    }
+}
+
+/// What is known of one picture so far.
+struct Slot {
+    facts: OnceLock<Facts>,
+    failed: OnceLock<()>,
+    curves: Mutex<Vec<Option<Curve>>>,
+}
+
+/// A codec's points and its file of the common size.
+type Curve = (Vec<Point>, Option<Point>);
+
+struct Facts {
+    width: usize,
+    height: usize,
+    source_bytes: u64,
+    equal_bytes: u64,
+}
+
+impl Slot {
+    fn new(codecs: usize) -> Self {
+        Self { facts: OnceLock::new(), failed: OnceLock::new(), curves: Mutex::new(vec![None; codecs]) }
+    }
+
+    fn failed(&self) -> bool {
+        self.failed.get().is_some()
+    }
+
+    /// Tells of the first failure on this picture.
+    fn fail(&self, picture: &str, error: &Error, tell: &(dyn Fn(Event<'_>) + Sync)) {
+        if self.failed.set(()).is_ok() {
+            tell(Event::Failed { picture, error });
+        }
+    }
+
+    fn into_result(self, name: &str) -> Option<PictureResult> {
+        let facts = self.facts.into_inner()?;
+        let curves = self.curves.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (curves, equal) = curves.into_iter().collect::<Option<Vec<_>>>()?.into_iter().unzip();
+        Some(PictureResult {
+            name: name.to_owned(),
+            width: facts.width,
+            height: facts.height,
+            source_bytes: facts.source_bytes,
+            curves,
+            equal,
+            equal_bytes: facts.equal_bytes,
+        })
+    }
+}
+
+fn info(codec: &dyn Codec) -> CodecInfo {
+    CodecInfo {
+        id: codec.id().to_owned(),
+        name: codec.name().to_owned(),
+        settings: codec.settings().to_owned(),
+        version: codec.version().to_owned(),
+        external: codec.external(),
+    }
+}
+
+/// A picture, its id, and the size of its file.
+fn load(path: &PathBuf, limits: &Limits) -> Result<(Rgb, PictureId, u64)> {
+    let failed = |source| Error::Picture { path: path.clone(), source };
+    let bytes = std::fs::read(path).map_err(|error| failed(error.into()))?;
+    let (picture, _) = files::read(&bytes, limits).map_err(failed)?;
+    let picture = Rgb::from(picture);
+    let id = PictureId::of(&picture);
+    Ok((picture, id, bytes.len() as u64))
+}

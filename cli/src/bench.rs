@@ -1,0 +1,264 @@
+//! `aecodec bench`: side by side with the codecs of today, as a page to look at and a table to trust.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use aecodec_bench::codec::{self, Aec, Codec};
+use aecodec_bench::metrics::Metric;
+use aecodec_bench::{Error, Event, Finished, Results, Source, curves, report as page};
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use crate::failure::{Exit, Refusal, describe, usage};
+use crate::flags::Common;
+use crate::inputs::{self, Source as From};
+use crate::models::{self, ProfileName};
+use crate::progress::Steps;
+use crate::report::{Reporter, warn};
+
+/// Name of aecodec in tables.
+const OWN: &str = "aecodec";
+/// The codec that others are compared with, where it is measured.
+const REFERENCE: &str = "avif";
+
+#[derive(clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Pictures, folders (with all pictures below them) and patterns
+    #[arg(required_unless_present = "list", value_name = "IN")]
+    inputs: Vec<PathBuf>,
+    /// Codecs to compare with, such as jpeg,webp,avif,jxl [default: those of these four that are there]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    against: Vec<String>,
+    /// Points of each curve
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=100))]
+    qualities: u16,
+    /// Folder of the report
+    #[arg(short, long, value_name = "DIR", default_value = "report")]
+    output: PathBuf,
+    /// The models to measure; the first sets the size of the pictures side by side
+    #[arg(long, value_enum, value_delimiter = ',', default_value = "fast", conflicts_with = "model")]
+    profile: Vec<ProfileName>,
+    /// Measure the model of this .aem file
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Codec that tables compare with [default: avif, or the first of --against]
+    #[arg(long, value_name = "NAME")]
+    reference: Option<String>,
+    /// Quality of aecodec whose file size all codecs get for the pictures side by side
+    #[arg(long, value_name = "Q", default_value_t = 30.0, value_parser = quality)]
+    side_by_side: f64,
+    /// Table of further codecs, by their command lines (TOML; docs/benchmarks.md shows one)
+    #[arg(long, value_name = "FILE")]
+    codecs: Option<PathBuf>,
+    /// Published curves to lay over: JSON, lists of [bits per pixel, PSNR] by name
+    #[arg(long, value_name = "FILE")]
+    curves: Vec<PathBuf>,
+    /// Where measurements are kept, so that a stopped run goes on [default: the user's cache folder]
+    #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
+    cache: Option<PathBuf>,
+    /// Measure everything anew and keep nothing
+    #[arg(long)]
+    no_cache: bool,
+    /// List the codecs that can be measured here, and what others need
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    common: Common,
+    /// Replace a report that exists
+    #[arg(short, long)]
+    force: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  aecodec bench photos/
+  aecodec bench photos/ --against jpeg,avif --qualities 12 -o report/
+  aecodec bench photos/ --codecs mine.toml --curves published.json
+  aecodec bench --list
+
+The folder gets report.html, which opens from disk, results.csv, results.json, report.md and plots for papers.
+Times are those of one thread. As many pictures are measured at a time as there are cores; --threads 1 disturbs
+them least.";
+
+pub fn run(args: &Args) -> Result<Exit> {
+    let available = codec::available(args.codecs.as_deref())?;
+    let reporter = args.common.reporter(false);
+    if args.list {
+        return list(&available, &reporter);
+    }
+    let mut codecs = own(args)?;
+    let rivals = codec::select(&args.against, &available).map_err(|error| usage(error.to_string()))?;
+    codecs.extend(rivals);
+    let reference = reference(args, &codecs)?;
+    if args.output.join("report.html").exists() && !args.force {
+        let text = format!("{} holds a report; give --force or another folder", args.output.display());
+        return Err(usage(text));
+    }
+    let mut overlays = Vec::new();
+    for path in &args.curves {
+        overlays.extend(curves::read(path)?);
+    }
+    let sources = sources(&args.inputs)?;
+    let many = sources.len() > 1;
+
+    let options = aecodec_bench::Options {
+        reference,
+        qualities: args.qualities.into(),
+        side_by_side: args.side_by_side,
+        threads: args.common.threads,
+        cache: cache(args),
+        limits: args.common.limits(),
+        overlays,
+        codecs,
+    };
+    let progress = Steps::new(sources.len() * options.codecs.len());
+    let failures = std::sync::atomic::AtomicUsize::new(0);
+    let finished = aecodec_bench::run(&sources, options, &|event| match event {
+        Event::Measured { picture, codec, points } => {
+            if args.common.json {
+                let line = json!({ "picture": picture, "codec": codec, "points": points });
+                let _ = progress.around(|| reporter.result("", &line));
+            }
+            progress.advance(|| format!("{codec}  {picture}"));
+        }
+        Event::Failed { picture, error } => {
+            failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let error = describe(&anyhow::Error::msg(error.to_string()));
+            progress.around(|| warn("left out", &format!("{picture}: {error}")));
+        }
+        _ => {}
+    });
+    let finished = match finished {
+        Err(Error::NoPictures) if !many => return Ok(Exit::Failed),
+        other => other?,
+    };
+    progress.say(|| "the report".into());
+    write(&finished, &args.output)?;
+    progress.finish();
+    conclude(&finished.results, &args.output, &reporter)?;
+    Ok(if failures.into_inner() > 0 { Exit::Partly } else { Exit::Done })
+}
+
+/// aecodec with each of the models that were asked for.
+fn own(args: &Args) -> Result<Vec<Arc<dyn Codec>>> {
+    let mut codecs: Vec<Arc<dyn Codec>> = Vec::new();
+    if args.model.is_some() || args.profile.len() == 1 {
+        let model = models::to_encode_with(args.model.as_deref(), args.profile[0])?;
+        codecs.push(Arc::new(Aec::new(OWN, OWN, model)));
+        return Ok(codecs);
+    }
+    for &profile in &args.profile {
+        let model = models::to_encode_with(None, profile)?;
+        let profile = format!("{profile:?}").to_lowercase();
+        codecs.push(Arc::new(Aec::new(&format!("{OWN}-{profile}"), &format!("{OWN} {profile}"), model)));
+    }
+    Ok(codecs)
+}
+
+/// Index of the codec that tables compare with.
+fn reference(args: &Args, codecs: &[Arc<dyn Codec>]) -> Result<usize> {
+    let find = |name: &str| codecs.iter().position(|codec| codec.id() == name);
+    match &args.reference {
+        Some(name) => find(name).ok_or_else(|| {
+            let names: Vec<_> = codecs.iter().map(|codec| codec.id()).collect();
+            usage(format!("--reference {name}: is not measured; measured are {}", names.join(", ")))
+        }),
+        None => Ok(find(REFERENCE).unwrap_or_else(|| (codecs.len() - 1).min(args.profile.len()))),
+    }
+}
+
+fn sources(args: &[PathBuf]) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    for input in inputs::expand(args, aecodec::files::readable)?.list {
+        let From::File(path) = input.source else {
+            return Err(usage("'-' (stdin) cannot be measured; give files or folders"));
+        };
+        sources.push(Source { path, name: input.below.display().to_string() });
+    }
+    if sources.is_empty() {
+        return Err(Refusal::Nothing("no picture to measure on".into()).into());
+    }
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(sources)
+}
+
+fn cache(args: &Args) -> Option<PathBuf> {
+    if args.no_cache {
+        return None;
+    }
+    // Without a home there is no place to keep anything, and nothing else is lost.
+    let usual = || Some(directories::ProjectDirs::from("", "", OWN)?.cache_dir().join("bench"));
+    args.cache.clone().or_else(usual)
+}
+
+fn write(finished: &Finished, folder: &Path) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    Ok(page::write(&finished.results, &|picture| finished.shown(picture), folder)?)
+}
+
+/// What can be measured here.
+fn list(available: &codec::Available, reporter: &Reporter) -> Result<Exit> {
+    for codec in &available.codecs {
+        let text = format!("{:<10} {}: {}", codec.id(), codec.version(), codec.settings());
+        let json = json!({ "codec": codec.id(), "version": codec.version(), "settings": codec.settings() });
+        reporter.result(&text, &json)?;
+    }
+    for missing in &available.missing {
+        let text = format!("{:<10} not here: {}", missing.id, missing.remedy);
+        reporter.result(&text, &json!({ "codec": missing.id, "missing": missing.remedy }))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The outcome in a few lines.
+fn conclude(results: &Results, folder: &Path, reporter: &Reporter) -> Result<()> {
+    let page = folder.join("report.html");
+    let codecs: Vec<_> = (0..results.codecs.len()).map(|i| outcome(results, i)).collect();
+    let reference = &results.codecs[results.reference].name;
+    let pixels: usize = results.pictures.iter().map(|picture| picture.width * picture.height).sum();
+    let mut text = format!("{} pictures, {:.1} Mpixel\n", results.pictures.len(), pixels as f64 / 1e6);
+    text += &format!("{:<14} {:>16} {:>12} {:>12}\n", "", format!("bits / {reference}"), "encode", "decode");
+    for (info, outcome) in results.codecs.iter().zip(&codecs) {
+        let bits = match outcome.saving {
+            Some(percent) => format!("{percent:+.1} %").replace('-', "\u{2212}"),
+            None => "not comparable".into(),
+        };
+        let speed = |speed: f64| format!("{speed:.2} MP/s");
+        let (encode, decode) = (speed(outcome.encode), speed(outcome.decode));
+        text += &format!("{:<14} {bits:>16} {encode:>12} {decode:>12}\n", info.name);
+    }
+    text += &page.display().to_string();
+    let codecs = results.codecs.iter().zip(&codecs).map(|(info, outcome)| {
+        json!({
+            "codec": info.id, "version": info.version, "settings": info.settings, "bd_rate": outcome.saving,
+            "encode_megapixels_per_second": outcome.encode, "decode_megapixels_per_second": outcome.decode,
+        })
+    });
+    let json = json!({
+        "pictures": results.pictures.len(), "pixels": pixels, "reference": results.codecs[results.reference].id,
+        "codecs": codecs.collect::<Vec<_>>(), "report": page.display().to_string(),
+    });
+    reporter.result(&text, &json)
+}
+
+/// What one codec comes to.
+struct Outcome {
+    /// Change of bits against the reference at equal PSNR, percent.
+    saving: Option<f64>,
+    /// Mpixel/s.
+    encode: f64,
+    /// Mpixel/s.
+    decode: f64,
+}
+
+fn outcome(results: &Results, codec: usize) -> Outcome {
+    let speed = results.speed(codec);
+    let saving = results.saving(codec, results.reference, Metric::PsnrRgb).of_means;
+    Outcome { saving, encode: speed.encode, decode: speed.decode }
+}
+
+fn quality(text: &str) -> Result<f64, String> {
+    let quality: f64 = text.parse().map_err(|_| "expected a number from 0 to 100".to_string())?;
+    (0.0..=100.0).contains(&quality).then_some(quality).ok_or_else(|| "expected 0 to 100".into())
+}
