@@ -18,15 +18,18 @@ const VERSION: u32 = 1;
 pub struct Cache {
     folder: Option<PathBuf>,
     processor: String,
+    at_once: usize,
 }
 
 /// What is known of one picture in one codec at one quality.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
+struct Entry {
+    /// How many pictures were worked on at the same time, which disturbs times.
+    at_once: usize,
     /// Size of the file.
-    pub bytes: u64,
+    bytes: u64,
     /// Everything else, where it was measured too.
-    pub point: Option<Point>,
+    point: Option<Point>,
 }
 
 /// Names a picture by its pixels.
@@ -51,9 +54,10 @@ pub struct Key(blake3::Hash);
 impl Cache {
     /// A cache in this folder, made when the first entry is kept; without a folder nothing is kept.
     ///
-    /// Times depend on the `processor`, so that each has entries of its own.
-    pub fn new(folder: Option<PathBuf>, processor: &str) -> Self {
-        Self { folder, processor: processor.to_owned() }
+    /// Times depend on the `processor`, so that each has entries of its own, and on how many pictures are worked on
+    /// `at_once`: points that were measured in a greater crowd do not count.
+    pub fn new(folder: Option<PathBuf>, processor: &str, at_once: usize) -> Self {
+        Self { folder, processor: processor.to_owned(), at_once }
     }
 
     /// The key of a picture in a codec at a quality.
@@ -69,8 +73,18 @@ impl Cache {
         Key(hasher.finalize())
     }
 
+    /// The point of this key, where it was measured in no greater crowd than now.
+    pub fn point(&self, key: &Key) -> Option<Point> {
+        self.entry(key).filter(|entry| entry.at_once <= self.at_once)?.point
+    }
+
+    /// The size of the file of this key.
+    pub fn bytes(&self, key: &Key) -> Option<u64> {
+        Some(self.entry(key)?.bytes)
+    }
+
     /// The entry of this key. One that cannot be read is as good as none.
-    pub fn entry(&self, key: &Key) -> Option<Entry> {
+    fn entry(&self, key: &Key) -> Option<Entry> {
         let bytes = fs::read(self.path(key, "json")?).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
@@ -80,12 +94,13 @@ impl Cache {
         fs::read(self.path(key, "coded")?).ok()
     }
 
-    /// Keeps an entry.
+    /// Keeps the size of a file, and what else was measured.
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn keep(&self, key: &Key, entry: &Entry) -> Result<()> {
-        let json = serde_json::to_vec(entry).map_err(|error| Error::Report(error.to_string()))?;
+    pub fn keep(&self, key: &Key, bytes: u64, point: Option<Point>) -> Result<()> {
+        let entry = Entry { at_once: self.at_once, bytes, point };
+        let json = serde_json::to_vec(&entry).map_err(|error| Error::Report(error.to_string()))?;
         self.write(key, "json", &json)
     }
 

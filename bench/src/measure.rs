@@ -1,6 +1,6 @@
 //! One picture in one codec: its curve, and its best file of a given size.
 
-use crate::cache::{Cache, Entry, PictureId};
+use crate::cache::{Cache, PictureId};
 use crate::codec::Codec;
 use crate::metrics::Scores;
 use crate::results::Point;
@@ -29,7 +29,7 @@ impl Subject<'_> {
     /// Where the codec fails, or gives back a picture of another size.
     pub fn point(&self, quality: f64) -> Result<Point> {
         let key = self.cache.key(self.id, self.codec, quality);
-        if let Some(Entry { point: Some(point), .. }) = self.cache.entry(&key) {
+        if let Some(point) = self.cache.point(&key) {
             return Ok(point);
         }
         let encoded = self.codec.encode(self.picture, quality)?;
@@ -46,7 +46,7 @@ impl Subject<'_> {
             encode_memory: encoded.peak_memory,
             decode_memory: decoded.peak_memory,
         };
-        self.cache.keep(&key, &Entry { bytes, point: Some(point) })?;
+        self.cache.keep(&key, bytes, Some(point))?;
         Ok(point)
     }
 
@@ -99,28 +99,31 @@ impl Subject<'_> {
     /// Where the codec fails.
     pub fn file(&self, quality: f64) -> Result<(Vec<u8>, Rgb)> {
         let key = self.cache.key(self.id, self.codec, quality);
-        let kept = self.cache.file(&key);
-        let bytes = match kept {
-            Some(bytes) => bytes,
-            None => {
-                let bytes = self.codec.encode(self.picture, quality)?.bytes;
-                self.cache.keep_file(&key, &bytes)?;
-                bytes
-            }
-        };
-        let picture = self.codec.decode(&bytes)?.picture;
-        self.same_size(&picture)?;
+        // A kept file that does not decode is as good as none.
+        let kept = self.cache.file(&key).and_then(|bytes| Some((self.decoded(&bytes).ok()?, bytes)));
+        if let Some((picture, bytes)) = kept {
+            return Ok((bytes, picture));
+        }
+        let bytes = self.codec.encode(self.picture, quality)?.bytes;
+        self.cache.keep_file(&key, &bytes)?;
+        let picture = self.decoded(&bytes)?;
         Ok((bytes, picture))
+    }
+
+    fn decoded(&self, bytes: &[u8]) -> Result<Rgb> {
+        let picture = self.codec.decode(bytes)?.picture;
+        self.same_size(&picture)?;
+        Ok(picture)
     }
 
     /// Size of the file at a quality.
     fn bytes(&self, quality: f64) -> Result<u64> {
         let key = self.cache.key(self.id, self.codec, quality);
-        if let Some(entry) = self.cache.entry(&key) {
-            return Ok(entry.bytes);
+        if let Some(bytes) = self.cache.bytes(&key) {
+            return Ok(bytes);
         }
         let bytes = self.codec.encode(self.picture, quality)?.bytes.len() as u64;
-        self.cache.keep(&key, &Entry { bytes, point: None })?;
+        self.cache.keep(&key, bytes, None)?;
         Ok(bytes)
     }
 

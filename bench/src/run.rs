@@ -1,6 +1,7 @@
 //! A whole benchmark: all pictures in all codecs, several at a time.
 
 use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -89,7 +90,7 @@ pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Syn
         n => n,
     };
     let conditions = conditions::here(threads);
-    let cache = Cache::new(options.cache.clone(), &conditions.processor);
+    let cache = Cache::new(options.cache.clone(), &conditions.processor, threads);
 
     let work = Work { sources, options: &options, cache: &cache, tell };
     let slots: Vec<Slot> = sources.iter().map(|_| Slot::new(options.codecs.len())).collect();
@@ -103,7 +104,10 @@ pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Syn
         for _ in 0..threads.clamp(1, jobs.len().max(1)) {
             scope.spawn(|| {
                 while let Some(&(source, codec)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    match work.measure(source, codec, &slots[source]) {
+                    let measured =
+                        catch_unwind(AssertUnwindSafe(|| work.measure(source, codec, &slots[source])));
+                    // Codecs of others run in this process; a panic of theirs costs one picture.
+                    match measured.unwrap_or_else(|_| Err(work.panicked(codec))) {
                         Err(error @ Error::File { .. }) => {
                             next.store(jobs.len(), Ordering::Relaxed);
                             *fatal.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
@@ -175,13 +179,12 @@ impl Work<'_> {
             let codec = self.options.codecs[codec].as_ref();
             Subject { picture: &picture, id, codec, cache: self.cache }
         };
-        let model = subject(0).point(self.options.side_by_side)?;
-        let _ = slot.facts.set(Facts {
-            width: picture.width,
-            height: picture.height,
-            source_bytes,
-            equal_bytes: model.bytes,
-        });
+        let model = match slot.facts.get() {
+            Some(facts) => facts.model,
+            None => subject(0).point(self.options.side_by_side)?,
+        };
+        let facts = Facts { width: picture.width, height: picture.height, source_bytes, model };
+        let model = slot.facts.get_or_init(|| facts).model;
         let own = subject(codec);
         let qualities = own.codec.scale().ladder(self.options.qualities);
         let points = qualities.into_iter().map(|q| own.point(q)).collect::<Result<Vec<_>>>()?;
@@ -190,6 +193,12 @@ impl Work<'_> {
         (self.tell)(Event::Measured { picture: name, codec: own.codec.id(), points: &points });
         slot.curves.lock().unwrap_or_else(PoisonError::into_inner)[codec] = Some((points, equal));
         Ok(())
+    }
+}
+
+impl Work<'_> {
+    fn panicked(&self, codec: usize) -> Error {
+        Error::codec(self.options.codecs[codec].id(), "internal error; leave it out with --against")
     }
 }
 
@@ -207,7 +216,8 @@ struct Facts {
     width: usize,
     height: usize,
     source_bytes: u64,
-    equal_bytes: u64,
+    /// The first codec's file that sets the common size.
+    model: Point,
 }
 
 impl Slot {
@@ -237,7 +247,7 @@ impl Slot {
             source_bytes: facts.source_bytes,
             curves,
             equal,
-            equal_bytes: facts.equal_bytes,
+            equal_bytes: facts.model.bytes,
         })
     }
 }

@@ -51,6 +51,7 @@ struct Probe {
     inner: Arc<dyn Codec>,
     encodes: AtomicUsize,
     fault: Fault,
+    version: &'static str,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -60,13 +61,19 @@ enum Fault {
     Refuses(usize),
     /// Gives back one row less.
     Shrinks,
+    /// Panics at pictures of this width.
+    Panics(usize),
 }
 
 impl Probe {
     fn new(fault: Fault) -> Arc<Self> {
+        Self::of_version(fault, "1")
+    }
+
+    fn of_version(fault: Fault, version: &'static str) -> Arc<Self> {
         let available = codec::available(None).expect("codecs");
         let webp = codec::select(&["webp".into()], &available).expect("WebP").remove(0);
-        Arc::new(Self { inner: webp, encodes: AtomicUsize::new(0), fault })
+        Arc::new(Self { inner: webp, encodes: AtomicUsize::new(0), fault, version })
     }
 
     fn encodes(&self) -> usize {
@@ -85,7 +92,7 @@ impl Codec for Probe {
         "for tests"
     }
     fn version(&self) -> &str {
-        "1"
+        self.version
     }
     fn scale(&self) -> Scale {
         self.inner.scale()
@@ -95,6 +102,7 @@ impl Codec for Probe {
         if self.fault == Fault::Refuses(picture.width) {
             return Err(Error::codec("probe", "too wide"));
         }
+        assert!(self.fault != Fault::Panics(picture.width), "a fault of the codec");
         self.inner.encode(picture, quality)
     }
     fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
@@ -173,6 +181,25 @@ fn a_second_run_measures_nothing_again() {
 }
 
 #[test]
+fn what_may_have_changed_is_measured_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sources = sources(folder.path(), &photos()[..1]);
+    let encodes = |version, threads| {
+        let probe = Probe::of_version(Fault::None, version);
+        let mut options = options(vec![aec(), probe.clone()], Some(folder.path().join("cache")));
+        options.threads = threads;
+        quiet(&sources, options).expect("a benchmark");
+        probe.encodes()
+    };
+    let all = encodes("1", 2);
+    assert_eq!([encodes("1", 2), encodes("1", 3)], [0, 0]);
+    assert_eq!(encodes("2", 2), all, "another version");
+    let alone = encodes("1", 1);
+    assert!(alone > 0, "times of a crowd are not those of one");
+    assert_eq!([encodes("1", 1), encodes("1", 2)], [0, 0]);
+}
+
+#[test]
 fn damaged_entries_are_measured_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let sources = sources(folder.path(), &photos()[..1]);
@@ -190,6 +217,21 @@ fn damaged_entries_are_measured_again() {
         finished.results.pictures[0].curves.iter().flatten().map(|point| point.bytes).collect()
     };
     assert_eq!(sizes(&again), sizes(&first));
+}
+
+#[test]
+fn a_damaged_file_of_the_cache_is_coded_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sources = sources(folder.path(), &photos()[..1]);
+    let cache = folder.path().join("cache");
+    let codecs = vec![aec(), Probe::new(Fault::None) as Arc<dyn Codec>];
+    let finished = quiet(&sources, options(codecs, Some(cache.clone()))).expect("a benchmark");
+    let first = finished.shown(0).expect("pictures");
+    for entry in walk(&cache) {
+        std::fs::write(entry, b"").expect("damage");
+    }
+    let again = finished.shown(0).expect("pictures");
+    assert!(first.iter().zip(&again).all(|(a, b)| a.picture == b.picture));
 }
 
 #[test]
@@ -212,6 +254,16 @@ fn a_picture_on_which_a_codec_fails_is_left_out_and_told() {
     told.sort();
     assert_eq!(told.len(), 2, "once each: {told:?}");
     assert!(told[0].contains("0.png: probe: too wide") && told[1].contains("junk.png"), "{told:?}");
+}
+
+#[test]
+fn a_codec_that_panics_costs_its_pictures_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let sources = sources(folder.path(), &photos());
+    let finished =
+        quiet(&sources, options(vec![aec(), Probe::new(Fault::Panics(200))], None)).expect("the rest");
+    let names: Vec<_> = finished.results.pictures.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["1.png"]);
 }
 
 #[test]

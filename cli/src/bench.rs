@@ -9,7 +9,7 @@ use aecodec_bench::{Error, Event, Finished, Results, Source, curves, report as p
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use crate::failure::{Exit, Refusal, describe, usage};
+use crate::failure::{Exit, Refusal, in_words, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Source as From};
 use crate::models::{self, ProfileName};
@@ -20,6 +20,8 @@ use crate::report::{Reporter, warn};
 const OWN: &str = "aecodec";
 /// The codec that others are compared with, where it is measured.
 const REFERENCE: &str = "avif";
+/// What a report is made of, beside its plots.
+const WRITTEN: [&str; 4] = ["report.html", "report.md", "results.csv", "results.json"];
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,7 +50,7 @@ pub struct Args {
     /// Quality of aecodec whose file size all codecs get for the pictures side by side
     #[arg(long, value_name = "Q", default_value_t = 30.0, value_parser = quality)]
     side_by_side: f64,
-    /// Table of further codecs, by their command lines (TOML; docs/benchmarks.md shows one)
+    /// Table of further codecs, by their command lines (TOML; docs/comparing.md shows one)
     #[arg(long, value_name = "FILE")]
     codecs: Option<PathBuf>,
     /// Published curves to lay over: JSON, lists of [bits per pixel, PSNR] by name
@@ -90,10 +92,18 @@ pub fn run(args: &Args) -> Result<Exit> {
     let mut codecs = own(args)?;
     let rivals = codec::select(&args.against, &available).map_err(|error| usage(error.to_string()))?;
     codecs.extend(rivals);
+    let is_twice = |i: &usize| codecs[..*i].iter().any(|other| other.id() == codecs[*i].id());
+    if let Some(i) = (0..codecs.len()).find(is_twice) {
+        return Err(usage(format!("{}: two codecs have this name; give each its own", codecs[i].id())));
+    }
     let reference = reference(args, &codecs)?;
-    if args.output.join("report.html").exists() && !args.force {
-        let text = format!("{} holds a report; give --force or another folder", args.output.display());
-        return Err(usage(text));
+    let folder = args.output.display();
+    if args.output.exists() && !args.output.is_dir() {
+        return Err(usage(format!("-o {folder}: is a file; give a folder")));
+    }
+    let held = WRITTEN.iter().find(|name| args.output.join(name).exists());
+    if let Some(name) = held.filter(|_| !args.force) {
+        return Err(usage(format!("{folder} holds {name} already; give --force or another folder")));
     }
     let mut overlays = Vec::new();
     for path in &args.curves {
@@ -124,8 +134,16 @@ pub fn run(args: &Args) -> Result<Exit> {
         }
         Event::Failed { picture, error } => {
             failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-            let error = describe(&anyhow::Error::msg(error.to_string()));
-            progress.around(|| warn("left out", &format!("{picture}: {error}")));
+            let said = in_words(anyhow::Chain::new(error));
+            // What cannot be read is named by its path already.
+            let text =
+                if matches!(error, Error::Picture { .. }) { said } else { format!("{picture}: {said}") };
+            progress.around(|| {
+                if args.common.json {
+                    let _ = reporter.result("", &json!({ "picture": picture, "error": text }));
+                }
+                warn("left out", &text);
+            });
         }
         _ => {}
     });
@@ -179,6 +197,14 @@ fn sources(args: &[PathBuf]) -> Result<Vec<Source>> {
     if sources.is_empty() {
         return Err(Refusal::Nothing("no picture to measure on".into()).into());
     }
+    // Files of several folders may have one name; then the whole path tells them apart.
+    let mut counts = std::collections::HashMap::new();
+    for source in &sources {
+        *counts.entry(source.name.clone()).or_insert(0) += 1;
+    }
+    for source in sources.iter_mut().filter(|source| counts[&source.name] > 1) {
+        source.name = source.path.display().to_string();
+    }
     sources.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(sources)
 }
@@ -217,11 +243,16 @@ fn conclude(results: &Results, folder: &Path, reporter: &Reporter) -> Result<()>
     let codecs: Vec<_> = (0..results.codecs.len()).map(|i| outcome(results, i)).collect();
     let reference = &results.codecs[results.reference].name;
     let pixels: usize = results.pictures.iter().map(|picture| picture.width * picture.height).sum();
-    let mut text = format!("{} pictures, {:.1} Mpixel\n", results.pictures.len(), pixels as f64 / 1e6);
+    let count = results.pictures.len();
+    let plural = if count == 1 { "" } else { "s" };
+    let mut text = format!("{count} picture{plural}, {:.1} Mpixel\n", pixels as f64 / 1e6);
     text += &format!("{:<14} {:>16} {:>12} {:>12}\n", "", format!("bits / {reference}"), "encode", "decode");
     for (info, outcome) in results.codecs.iter().zip(&codecs) {
         let bits = match outcome.saving {
-            Some(percent) => format!("{percent:+.1} %").replace('-', "\u{2212}"),
+            // Adding 0 takes the sign from what rounds to nothing.
+            Some(percent) => {
+                format!("{:+.1} %", (10.0 * percent).round() / 10.0 + 0.0).replace('-', "\u{2212}")
+            }
             None => "not comparable".into(),
         };
         let speed = |speed: f64| format!("{speed:.2} MP/s");

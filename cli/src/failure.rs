@@ -55,8 +55,13 @@ pub fn usage(text: impl Into<String>) -> anyhow::Error {
 
 /// One line: the error with its causes, and advice where there is any.
 pub fn describe(error: &anyhow::Error) -> String {
+    in_words(error.chain())
+}
+
+/// [`describe`] for errors of any kind.
+pub fn in_words(mut chain: anyhow::Chain<'_>) -> String {
     let mut line = String::new();
-    for cause in error.chain() {
+    for cause in chain.clone() {
         let text = match (cause.downcast_ref(), cause.downcast_ref()) {
             (Some(io), _) | (None, Some(aecodec::Error::Io(io))) => plain(io),
             _ => cause.to_string(),
@@ -69,7 +74,7 @@ pub fn describe(error: &anyhow::Error) -> String {
             line.push_str(text.trim_end());
         }
     }
-    if let Some(advice) = error.chain().find_map(advice) {
+    if let Some(advice) = chain.find_map(advice) {
         line.push_str("; ");
         line.push_str(advice);
     }

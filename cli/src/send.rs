@@ -99,6 +99,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     if let Some(format) = live {
         let mut options = aecodec_sender::live::Options::new(target, identity, label, model, format);
         options.limits = args.common.limits();
+        options.remember = Some(outbox);
         if let Some(seconds) = args.patience {
             options.patience = Duration::from_secs(seconds).min(FOREVER);
         }

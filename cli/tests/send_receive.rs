@@ -262,6 +262,27 @@ fn a_receiver_is_found_by_ticket_file_stdin_variable_and_name() {
 }
 
 #[test]
+fn live_frames_are_shown_and_their_receiver_is_known_by_name_afterwards() {
+    let place = Place::new();
+    let receiver = place.receive("--out inbox --label archive");
+    // One gray for each frame: digits are bytes that a pipe of text can carry.
+    let frame = |digit: char| format!("P6\n64 48\n255\n{}", digit.to_string().repeat(64 * 48 * 3));
+    for to in [receiver.ticket.as_str(), "archive"] {
+        let args = "send --json --state a --label gate --stdin ppm --fps 20 --deadline 10000 --to";
+        let mut sender = place.start(&format!("{args} {to}"));
+        sender.tell(&[frame('0'), frame('9')].concat());
+        let sent = sender.end().with(0);
+        let total = sent.total();
+        assert_eq!((&total["frames"], &total["shown"], &total["in_time"]), (&2.into(), &2.into(), &2.into()));
+        let shown = image::open(place.path("inbox/gate.live.jpg")).expect("a picture").to_rgb8();
+        assert_eq!(shown.dimensions(), (64, 48));
+        let last = shown.get_pixel(32, 24).0;
+        assert!(last.iter().all(|&v| v.abs_diff(b'9') < 6), "{last:?}");
+        std::fs::remove_file(place.path("inbox/gate.live.jpg")).expect("removed");
+    }
+}
+
+#[test]
 fn the_exit_code_tells_how_it_went() {
     let place = Place::new();
     place.picture("good.png", 1);

@@ -155,11 +155,6 @@ impl Connector {
         Self { identity, target, label, v4: None, v6: None }
     }
 
-    /// Whether the receiver knows this sender's own key, as far as is known here.
-    pub fn is_enrolled(&self) -> bool {
-        self.target.enrolled
-    }
-
     /// Connects, pairing with the invitation where that is needed.
     pub async fn connect(&mut self) -> Result<Link, Cut> {
         let own = (self.identity.clone(), false);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use aecodec_proto::figures::{Picture, Wire};
 use aecodec_proto::{Hash, Identity};
@@ -130,13 +130,7 @@ pub async fn run(
 ) -> Result<Summary> {
     let Options { target, pipeline: sources, identity, label, patience, models } = options;
     let receiver = target.receiver;
-    let mut known = Known {
-        key: receiver,
-        name: String::new(),
-        addresses: target.addresses.clone(),
-        enrolled: target.enrolled,
-        used: SystemTime::now(),
-    };
+    let mut known = Known::of(&target);
     let starting = outbox.clone();
     let started = tokio::task::spawn_blocking(move || Pipeline::start(sources, starting)).await;
     let Pipeline { mut pictures, events: mut local, cancel, .. } = started.map_err(Error::thread)??;
@@ -173,12 +167,8 @@ pub async fn run(
                 let _ = news.send(News::Begin);
                 let (welcomed, progress) = (Instant::now(), pending.progress());
                 let address = link.connection.remote_address().to_string();
-                known.name.clone_from(&link.label);
                 let _ = events.send(Event::Connected { label: link.label.clone(), address: address.clone() });
-                known.addresses.retain(|other| *other != address);
-                known.addresses.insert(0, address);
-                known.enrolled = connector.is_enrolled();
-                known.used = SystemTime::now();
+                known.reached(&address, &link.label);
                 let (remembering, entry) = (outbox.clone(), known.clone());
                 blocking(move || remembering.remember(&entry)).await?;
                 let done = wire::drive(link, &mut pictures, &mut pending, &models, &mut stop, &news).await;

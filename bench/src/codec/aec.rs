@@ -13,6 +13,8 @@ pub struct Aec {
     id: String,
     name: String,
     version: String,
+    /// The program that it is part of: another build may code in another way, or at another speed.
+    build: String,
     model: Arc<Model>,
 }
 
@@ -21,7 +23,9 @@ impl Aec {
     pub fn new(id: &str, name: &str, model: Arc<Model>) -> Self {
         let [a, b, c, d, ..] = model.id();
         let version = format!("aecodec {}, model {a:02x}{b:02x}{c:02x}{d:02x}", env!("CARGO_PKG_VERSION"));
-        Self { id: id.to_owned(), name: name.to_owned(), version, model }
+        let program = std::env::current_exe().and_then(std::fs::read);
+        let build = program.map_or_else(|_| String::new(), |bytes| blake3::hash(&bytes).to_string());
+        Self { id: id.to_owned(), name: name.to_owned(), version, build, model }
     }
 
     fn error(&self, error: aecodec::Error) -> Error {
@@ -44,6 +48,10 @@ impl Codec for Aec {
 
     fn version(&self) -> &str {
         &self.version
+    }
+
+    fn commands(&self) -> &str {
+        &self.build
     }
 
     fn scale(&self) -> Scale {

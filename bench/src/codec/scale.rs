@@ -13,9 +13,10 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// Number of steps from worst to best.
+    /// Number of whole steps from worst towards best.
     pub fn steps(&self) -> u32 {
-        ((self.best - self.worst).abs() / self.step).round() as u32
+        // A little more, as steps such as 0.1 may come out just below a whole number.
+        ((self.best - self.worst).abs() / self.step + 1e-6).floor() as u32
     }
 
     /// The quality `step` steps from the worst; `step` is at most [`Scale::steps`].
@@ -55,6 +56,11 @@ mod tests {
         assert_eq!((ladder[0], ladder[7]), (6.0, 0.5));
         assert!(ladder.is_sorted_by(|a, b| a > b));
         assert_eq!(Scale { worst: 0.0, best: 2.0, step: 1.0 }.ladder(9), [0.0, 1.0, 2.0]);
+        assert_eq!(
+            Scale { worst: 1.0, best: 9.0, step: 3.0 }.ladder(9),
+            [1.0, 4.0, 7.0],
+            "never beyond the best"
+        );
         assert_eq!(rising.ladder(1), [50.0]);
         for scale in [rising, falling] {
             assert!((0..=scale.steps()).all(|step| scale.nearest(scale.at(step)) == step));

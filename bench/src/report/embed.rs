@@ -11,6 +11,8 @@ use crate::{Error, Result, Rgb};
 const BUDGET: usize = 10_500_000;
 /// Larger pictures are shown in part.
 const WHOLE: u64 = 1 << 20;
+/// Longest side that WebP has room for.
+const LONGEST: usize = 16_383;
 /// Longest side of a part that is shown.
 const PART: usize = 960;
 /// Qualities of WebP for what browsers cannot show as it is: the first that fits is taken. At the last, artefacts of
@@ -108,7 +110,7 @@ struct Coded {
 impl View {
     fn of(original: &Shown, versions: &[Shown]) -> Self {
         let whole = &original.picture;
-        if whole.pixels() <= WHOLE {
+        if whole.pixels() <= WHOLE && whole.width.max(whole.height) <= LONGEST {
             return Self { width: whole.width, height: whole.height, part: None };
         }
         let (width, height) = (whole.width.min(PART), whole.height.min(PART * 3 / 4));
@@ -205,6 +207,17 @@ fn worst_part(original: &Rgb, decoded: &Rgb, width: usize, height: usize) -> (us
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_too_long_for_webp_is_shown_in_part() {
+        let shown = |_| {
+            let picture = Rgb::new(20_000, 4, vec![9; 3 * 20_000 * 4]).unwrap();
+            Ok(vec![Shown { codec: None, picture, native: None }])
+        };
+        let gallery = Gallery::hang(&[0], &shown).unwrap();
+        let exhibit = &gallery.exhibits[0];
+        assert_eq!((exhibit.width, exhibit.height, exhibit.part), (960, 4, Some((9520, 0))));
+    }
 
     #[test]
     fn the_part_with_the_largest_error_is_shown() {

@@ -45,8 +45,12 @@ pub fn write(results: &Results, shown: &dyn Fn(usize) -> Result<Vec<Shown>>, fol
     replace(&folder.join("results.csv"), &tables::csv(results)?)?;
     let mut drawn = Vec::new();
     for metric in Metric::ALL {
-        let Some(plot) = figures::means(results, metric) else { continue };
         let name = format!("plots/{}.svg", metric.key());
+        let Some(plot) = figures::means(results, metric) else {
+            // One of an earlier report would pass for this one's.
+            let _ = fs::remove_file(folder.join(name));
+            continue;
+        };
         replace(&folder.join(&name), &plot.svg(Ground::White)?)?;
         drawn.push((plot.title.clone(), name));
         if metric == Metric::PsnrRgb {

@@ -1,5 +1,6 @@
 //! `aecodec bench`: what it writes, refuses and prints. What it measures is tested in its library.
 
+use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
 
@@ -51,6 +52,10 @@ fn a_report_is_replaced_only_when_asked() {
     assert_eq!(place.read("report/report.html"), b"mine");
     place.run(&format!("bench a.png {QUICK} --force")).assert().success();
     assert_ne!(place.read("report/report.html"), b"mine");
+    place.write("own/results.csv", b"mine");
+    one_line(&mut place.run(&format!("bench a.png {QUICK} -o own")), 2);
+    one_line(&mut place.run(&format!("bench a.png {QUICK} -o own/results.csv")), 2);
+    assert_eq!(place.read("own/results.csv"), b"mine");
 }
 
 #[test]
@@ -58,8 +63,10 @@ fn what_cannot_be_measured_is_left_out_with_its_reason() {
     let place = Workplace::new();
     place.picture("a.png");
     place.write("b.png", b"no picture");
-    place.run(&format!("bench a.png b.png {QUICK}")).assert().code(4).stderr(contains("left out: b.png: "));
+    let told = contains("left out: b.png: ").and(contains("not a picture"));
+    place.run(&format!("bench a.png b.png {QUICK}")).assert().code(4).stderr(told);
     assert!(place.path("report/report.html").exists());
+    place.run(&format!("bench none.png {QUICK} -o none")).assert().code(1).stderr(contains("check the path"));
     place.run(&format!("bench b.png {QUICK} -o none")).assert().code(1).stderr(contains("b.png"));
     assert!(!place.path("none").exists());
 }
@@ -83,6 +90,17 @@ fn mistakes_are_named_with_what_there_is() {
         place.run(args).assert().code(code).stderr(contains(words));
     }
     assert!(!place.path("report").exists());
+}
+
+#[test]
+fn pictures_of_one_name_are_told_apart_by_their_folders() {
+    let place = Workplace::new();
+    place.picture("x/p.png");
+    place.picture("y/p.png");
+    stdout(&mut place.run(&format!("bench x/p.png y/p.png {QUICK}")));
+    let results: Value = serde_json::from_slice(&place.read("report/results.json")).unwrap();
+    let names: Vec<_> = results["pictures"].as_array().unwrap().iter().map(|p| p["name"].as_str()).collect();
+    assert_eq!(names, [Some("x/p.png"), Some("y/p.png")]);
 }
 
 #[test]

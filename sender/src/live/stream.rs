@@ -20,6 +20,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use super::{Format, Frames, Scaler};
 use crate::connect::{Connector, Cut, Link, Target, write};
+use crate::outbox::{Known, Outbox};
 use crate::{Error, Result};
 
 /// How often late parts are looked for.
@@ -52,6 +53,8 @@ pub struct Options {
     pub limits: Limits,
     /// Time without a connection after which the session fails.
     pub patience: Duration,
+    /// Where the receiver is remembered once it was reached, so that its name is enough next time.
+    pub remember: Option<Arc<Outbox>>,
 }
 
 impl Options {
@@ -67,6 +70,7 @@ impl Options {
             control: Config::default(),
             limits: Limits::default(),
             patience: Duration::from_secs(600),
+            remember: None,
         }
     }
 }
@@ -152,13 +156,15 @@ pub async fn stream(
     events: mpsc::UnboundedSender<Event>,
     mut stop: watch::Receiver<bool>,
 ) -> Result<Summary> {
-    let Options { target, identity, label, model, format, pace, control, limits, patience } = options;
+    let Options { target, identity, label, model, format, pace, control, limits, patience, remember } =
+        options;
     let start = Instant::now();
     let slot = Arc::new(Slot::default());
     let frames = Frames::new(format, pipe, limits);
     let reader = Reader { slot: slot.clone(), start, pace, on_full: control.on_full, events: events.clone() };
     std::thread::spawn(move || reader.run(frames));
 
+    let mut known = Known::of(&target);
     let mut connector = Connector::new(identity, target, label);
     let mut live = Live {
         start,
@@ -181,7 +187,14 @@ pub async fn stream(
         let cut = match connected {
             Ok(Ok(link)) => {
                 let address = link.connection.remote_address().to_string();
+                known.reached(&address, &link.label);
                 live.tell(Event::Connected { label: link.label.clone(), address });
+                if let Some(outbox) = remember.clone() {
+                    let entry = known.clone();
+                    tokio::task::spawn_blocking(move || outbox.remember(&entry))
+                        .await
+                        .map_err(Error::thread)??;
+                }
                 let done = live.drive(link, &mut stop).await;
                 alone_since = Instant::now();
                 match done {

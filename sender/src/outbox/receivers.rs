@@ -6,7 +6,7 @@ use aecodec_proto::{Hash, PublicKey};
 use rusqlite::params;
 
 use super::{Outbox, journal_error, seconds};
-use crate::Result;
+use crate::{Result, Target};
 
 /// A receiver that this sender has been paired with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +21,28 @@ pub struct Known {
     pub enrolled: bool,
     /// When it was last remembered.
     pub used: SystemTime,
+}
+
+impl Known {
+    /// What there is to remember before it was reached.
+    pub(crate) fn of(target: &Target) -> Self {
+        Self {
+            key: target.receiver,
+            name: String::new(),
+            addresses: target.addresses.clone(),
+            enrolled: target.enrolled,
+            used: SystemTime::now(),
+        }
+    }
+
+    /// It was reached at this address, said welcome, and calls itself by this name.
+    pub(crate) fn reached(&mut self, address: &str, name: &str) {
+        name.clone_into(&mut self.name);
+        self.addresses.retain(|other| other != address);
+        self.addresses.insert(0, address.to_owned());
+        self.enrolled = true;
+        self.used = SystemTime::now();
+    }
 }
 
 impl Outbox {
