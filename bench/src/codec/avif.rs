@@ -32,7 +32,7 @@ impl Codec for Avif {
     }
 
     fn scale(&self) -> Scale {
-        Scale { worst: 10.0, best: 95.0, step: 1.0 }
+        Scale { worst: 10.0, best: 90.0, step: 1.0 }
     }
 
     fn media_type(&self) -> Option<&str> {
