@@ -94,10 +94,11 @@ pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Syn
 
     let work = Work { sources, options: &options, cache: &cache, tell };
     let slots: Vec<Slot> = sources.iter().map(|_| Slot::new(options.codecs.len())).collect();
-    // The first codec's files are what the others' sizes are compared with, so it goes ahead.
-    let jobs: Vec<(usize, usize)> = (0..options.codecs.len())
-        .flat_map(|codec| (0..sources.len()).map(move |source| (source, codec)))
-        .collect();
+    // The first codec's files are what the others' sizes are compared with, so it goes ahead. The slowest codecs tend to be named
+    // last; they follow, so that no thread is left with a long job at the end.
+    let order = std::iter::once(0).chain((1..options.codecs.len()).rev());
+    let jobs: Vec<(usize, usize)> =
+        order.flat_map(|codec| (0..sources.len()).map(move |source| (source, codec))).collect();
     let next = AtomicUsize::new(0);
     let fatal = Mutex::new(None);
     std::thread::scope(|scope| {

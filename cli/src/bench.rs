@@ -117,7 +117,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         qualities: args.qualities.into(),
         side_by_side: args.side_by_side,
         threads: args.common.threads,
-        cache: cache(args),
+        cache: cache(args)?,
         limits: args.common.limits(),
         overlays,
         codecs,
@@ -209,13 +209,25 @@ fn sources(args: &[PathBuf]) -> Result<Vec<Source>> {
     Ok(sources)
 }
 
-fn cache(args: &Args) -> Option<PathBuf> {
+/// The folder of the cache, made where it is missing.
+fn cache(args: &Args) -> Result<Option<PathBuf>> {
     if args.no_cache {
-        return None;
+        return Ok(None);
+    }
+    if let Some(folder) = &args.cache {
+        let unfit =
+            || format!("--cache {}: give a folder that can be written, or --no-cache", folder.display());
+        std::fs::create_dir_all(folder).with_context(unfit)?;
+        return Ok(Some(folder.clone()));
     }
     // Without a home there is no place to keep anything, and nothing else is lost.
-    let usual = || Some(directories::ProjectDirs::from("", "", OWN)?.cache_dir().join("bench"));
-    args.cache.clone().or_else(usual)
+    let Some(usual) = directories::ProjectDirs::from("", "", OWN) else { return Ok(None) };
+    let folder = usual.cache_dir().join("bench");
+    if let Err(error) = std::fs::create_dir_all(&folder) {
+        warn("notice", &format!("{}: {error}; measurements are not kept", folder.display()));
+        return Ok(None);
+    }
+    Ok(Some(folder))
 }
 
 fn write(finished: &Finished, folder: &Path) -> Result<()> {

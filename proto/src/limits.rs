@@ -12,7 +12,7 @@ pub struct Limits {
     /// Offers that may be unsettled at a time. More hide the round trip of small pictures; each costs about a
     /// kilobyte, and what its parts and its thumbnail take.
     pub window: u32,
-    /// Parts of all offers that are unsettled, together; senders know [`OPEN_PARTS`] and wait. Each costs some ten
+    /// Parts of all offers that are unsettled, together; senders know `OPEN_PARTS` and wait. Each costs some ten
     /// bytes.
     pub open_parts: usize,
     /// Bytes of one `.aec`.

@@ -85,6 +85,7 @@ fn mistakes_are_named_with_what_there_is() {
         ("bench none.png --against jpeg", 1, "none.png"),
         ("bench a.png --codecs table.toml", 1, "table.toml"),
         ("bench a.png --against jpeg --curves curves.json", 1, "curves.json"),
+        ("bench a.png --against jpeg --cache a.png", 1, "--no-cache"),
         ("bench", 2, "IN"),
     ] {
         place.run(args).assert().code(code).stderr(contains(words));
