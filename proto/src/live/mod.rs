@@ -336,9 +336,15 @@ impl Controller {
         }
         let Some(at) = self.flights.iter().position(|flight| flight.seq == shown.seq) else { return };
         let flight = &self.flights[at];
+        let whole = u64::from(shown.bytes) >= flight.bytes;
+        let lateness = Duration::from_millis(shown.lateness.max(0) as u64);
         if shown.passes.is_some() {
             self.cpu.decoded(flight.pixels, Duration::from_millis(shown.decode.into()));
-        } else if u64::from(shown.bytes) >= flight.bytes {
+            // All of it came and it is a little late: the next one has to wait for this one. A path that falls makes it later.
+            if whole && !lateness.is_zero() && lateness < self.config.period {
+                self.cpu.too_slow();
+            }
+        } else if whole {
             self.cpu.too_slow();
         }
         // Reports come in the order of deadlines: what is older is settled.
