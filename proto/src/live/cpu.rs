@@ -9,9 +9,9 @@ use std::time::Duration;
 /// Seconds a pixel before anything is measured.
 const FIRST: f64 = 1.0 / 10e6;
 /// Above this load the size falls, to one with at most the next load; it rises where the load would be below the last.
-const OVERLOAD: f64 = 0.88;
-const FITS: f64 = 0.75;
-const ROOM: f64 = 0.65;
+const OVERLOAD: f64 = 0.78;
+const FITS: f64 = 0.66;
+const ROOM: f64 = 0.58;
 /// Share of the time before the deadline that coding may take; the rest is for the bytes.
 const CODING: f64 = 0.65;
 /// Time without a change before the size may rise.
