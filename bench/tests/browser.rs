@@ -6,6 +6,7 @@ mod sample;
 
 use std::fs;
 use std::path::Path;
+use std::time::Instant;
 
 use aecodec::{Limits, files};
 use chromium::{Button, Chromium};
@@ -50,6 +51,17 @@ fn color(browser: &mut Chromium, share: f64) -> usize {
     (0..3).max_by_key(|&i| sums[i]).expect("three")
 }
 
+/// Holds when the stage shows these colours at these shares of its width; a browser may draw a picture a little late.
+fn shows<const N: usize>(browser: &mut Chromium, shares: [f64; N], expected: [usize; N]) {
+    let deadline = Instant::now() + chromium::PATIENCE;
+    let mut seen = shares.map(|share| color(browser, share));
+    while seen != expected && Instant::now() < deadline {
+        browser.settle();
+        seen = shares.map(|share| color(browser, share));
+    }
+    assert_eq!(seen, expected, "at {shares:?}");
+}
+
 #[test]
 fn points_say_their_values_to_mouse_and_keyboard() {
     let Some((mut browser, _folder)) = opened() else { return };
@@ -83,12 +95,12 @@ fn points_say_their_values_to_mouse_and_keyboard() {
 fn the_line_between_two_codecs_moves_by_mouse_and_keyboard() {
     let Some((mut browser, _folder)) = opened() else { return };
     // aecodec's pictures are red in the sample, JPEG's green, WebP's blue.
-    assert_eq!([0.3, 0.7].map(|share| color(&mut browser, share)), [0, 2]);
+    shows(&mut browser, [0.3, 0.7], [0, 2]);
 
     let [left, top, width, height] = place(&mut browser, STAGE);
     let y = top + height / 2.0;
     browser.mouse(&[(left + width * 0.5, y), (left + width * 0.3, y), (left + width * 0.2, y)], Button::Down);
-    assert_eq!([0.1, 0.3, 0.7].map(|share| color(&mut browser, share)), [0, 2, 2]);
+    shows(&mut browser, [0.1, 0.3, 0.7], [0, 2, 2]);
 
     // The slider has the focus; each press is a step to the right.
     for _ in 0..20 {
@@ -96,7 +108,7 @@ fn the_line_between_two_codecs_moves_by_mouse_and_keyboard() {
     }
     let slider = format!("{STAGE}.querySelector('input')");
     assert_eq!(browser.text(&format!("{slider}.value")), "40");
-    assert_eq!([0.3, 0.5].map(|share| color(&mut browser, share)), [0, 2]);
+    shows(&mut browser, [0.3, 0.5], [0, 2]);
     browser.key("ArrowLeft", LEFT);
     assert_eq!(
         browser.text(&format!("{slider}.getAttribute('aria-valuetext')")),
@@ -111,11 +123,11 @@ fn the_line_between_two_codecs_moves_by_mouse_and_keyboard() {
         )
     };
     browser.value(&choose("right", "JPEG"));
-    assert_eq!([0.3, 0.7].map(|share| color(&mut browser, share)), [0, 1]);
+    shows(&mut browser, [0.3, 0.7], [0, 1]);
     let caption = browser.text("document.querySelectorAll('details[open] .captions p')[1].textContent");
     assert!(caption.starts_with("JPEG") && caption.contains("bpp"), "{caption}");
     browser.value(&choose("left", "JPEG"));
-    assert_eq!([0.3, 0.7].map(|share| color(&mut browser, share)), [1, 1]);
+    shows(&mut browser, [0.3, 0.7], [1, 1]);
     assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
