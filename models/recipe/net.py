@@ -41,7 +41,7 @@ class Shapes:
 
 PROFILES = {
     "fast": Shapes(),
-    "best": Shapes(c=256, m=384, z=96, p=384, ne=6, nd=9),
+    "best": Shapes(c=192, p=256, ne=4, nd=8),
 }
 
 

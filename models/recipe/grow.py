@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Starts a larger profile from the weights of a smaller one: the same function, with more room.
+
+    python grow.py fast.safetensors --profile best -o start.safetensors
+
+Old channels keep their weights and see nothing of the new ones, whose factors into old channels are zero; new channels
+have random features of their own, and new blocks write nothing at first ("Net2Net", Chen et al. 2016, by zeros in place
+of copies, so that no two channels are alike). Latents and hyper-latents must be as many as before.
+"""
+
+import argparse
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from net import PROFILES, Codec, Shapes
+
+# Layers that see the space-to-depth of C, and what of a block's stack belongs to which width.
+STACKS = {"e": "ne", "d": "nd"}
+
+
+def places(width: int, wider: int, copies: int = 1) -> torch.Tensor:
+    """Where each of `copies` runs of `width` channels lies when the runs are `wider`."""
+    return (torch.arange(copies)[:, None] * wider + torch.arange(width)).flatten()
+
+
+def block_positions(old: int, new: int) -> list[int]:
+    """Places of the old blocks in the new stack: spread, the last one last."""
+    return [(i + 1) * new // old - 1 for i in range(old)]
+
+
+def grow(small: dict[str, torch.Tensor], old: Shapes, new: Shapes, seed: int) -> dict[str, torch.Tensor]:
+    """Float weights of `old` shapes to weights of `new` shapes that compute the same."""
+    if (old.m, old.z, old.hidden, old.knots) != (new.m, new.z, new.hidden, new.knots):
+        raise SystemExit("latents, hyper-latents, expansion and knots must be as many as before")
+    torch.manual_seed(seed)
+    large = Codec(new).state_dict()
+
+    stream_c, stream_p = places(old.c, new.c), places(old.p, new.p)
+    four_c = places(old.c, new.c, 4)
+    keep = lambda n: torch.arange(n)  # noqa: E731
+    z, m = keep(old.z), keep(old.m)
+    both = torch.cat([m, old.m + stream_p])
+    # Layer: where the old outputs and the old inputs lie.
+    layers = {
+        "e_in": (stream_c, keep(192)), "e_out": (m, four_c),
+        "hd_out": (stream_p, z), "head0": (keep(2 * old.m), stream_p), "head": (keep(2 * old.m), stream_p),
+        **{f"ctx_in.{k}": (stream_p, both) for k in range(3)},
+        "d_in": (four_c, m), "d_out": (keep(192), stream_c),
+    }
+    renamed = {}
+    for stack, depth in STACKS.items():
+        spread = block_positions(getattr(old, depth), getattr(new, depth))
+        renamed |= {f"{stack}.{i}": f"{stack}.{at}" for i, at in enumerate(spread)}
+        for i in range(getattr(new, depth)):  # blocks that were not there write nothing
+            if i not in spread:
+                for name in ("p2", "f2"):
+                    large[f"{stack}.{i}.{name}.weight"].zero_()
+        for name in (f"{stack}.{i}" for i in range(getattr(old, depth))):
+            layers |= block(name, stream_c, old.c, new.c, old.hidden)
+    for name in ("hd3", "ctx"):
+        layers |= block(name, stream_p, old.p, new.p, old.hidden)
+
+    for key, value in small.items():
+        layer, _, kind = key.rpartition(".")
+        head = ".".join(layer.split(".")[:2]) if layer[:2] in ("e.", "d.") else layer
+        target = large[key.replace(head, renamed[head], 1) if head in renamed else key]
+        if key in ("enc_gain", "dec_gain"):
+            target.zero_()
+            target[:, stream_c] = value
+        elif layer not in layers:
+            target.copy_(value)
+        else:
+            rows, columns = layers[layer]
+            if kind == "bias":
+                target.zero_()
+                target[rows] = value
+            elif layer.endswith(".dw"):  # a channel alone
+                target[rows] = value
+            else:
+                target[rows] = 0
+                target[rows[:, None], columns] = value
+    return large
+
+
+def block(name: str, stream: torch.Tensor, old: int, new: int, expansion: float) -> dict:
+    """Rows and columns of the layers of a block of `old` channels in one of `new`."""
+    hidden, wider = int(old * expansion), int(new * expansion)
+    gated, inner = places(hidden, wider, 2), places(hidden, wider)
+    return {f"{name}.p1": (stream, stream), f"{name}.dw": (stream, stream), f"{name}.p2": (stream, stream),
+            f"{name}.f1": (gated, stream), f"{name}.f2": (stream, inner)}
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("weights", help="float weights of the smaller profile (.safetensors)")
+    ap.add_argument("--from", dest="small", default="fast", choices=PROFILES)
+    ap.add_argument("--profile", default="best", choices=PROFILES)
+    ap.add_argument("--seed", type=int, default=0)
+    ap.add_argument("-o", "--out", required=True)
+    a = ap.parse_args()
+    save_file(grow(load_file(a.weights), PROFILES[a.small], PROFILES[a.profile], a.seed), a.out)
+
+
+if __name__ == "__main__":
+    main()
