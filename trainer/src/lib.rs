@@ -17,9 +17,13 @@
 //! # Ok::<(), aecodec_trainer::Error>(())
 //! ```
 
+pub mod data;
 mod device;
+mod drawn;
 mod error;
+pub mod loss;
 pub mod net;
+pub mod optim;
 
 pub use device::DeviceKind;
 pub use error::{Error, Result};
