@@ -17,6 +17,7 @@
 //! # Ok::<(), aecodec_trainer::Error>(())
 //! ```
 
+mod checkpoint;
 pub mod data;
 mod device;
 mod drawn;
@@ -24,6 +25,8 @@ mod error;
 pub mod loss;
 pub mod net;
 pub mod optim;
+mod run;
 
 pub use device::DeviceKind;
 pub use error::{Error, Result};
+pub use run::{Options, Run, Stepped};
