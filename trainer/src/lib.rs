@@ -22,6 +22,7 @@ pub mod data;
 mod device;
 mod drawn;
 mod error;
+pub mod export;
 pub mod loss;
 pub mod net;
 pub mod optim;

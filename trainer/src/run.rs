@@ -93,7 +93,7 @@ impl Run {
     pub fn new(weights: Weights, options: Options) -> Result<Self> {
         let detail = match &options {
             Options { batch: 0, .. } => Some("0 crops a step".to_owned()),
-            Options { side, .. } if *side == 0 || side % 64 != 0 => {
+            Options { side, .. } if *side == 0 || !side.is_multiple_of(64) => {
                 Some(format!("crops of {side} pixels, which is no multiple of 64"))
             }
             Options { schedule, .. } if !(0.0..1.0).contains(&schedule.hold) => {

@@ -4,13 +4,31 @@ use super::ops::{self, BlockParameters};
 use crate::{Error, Result};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// Sees tensors on their way through the network, by name.
+#[derive(Clone)]
+pub(crate) struct Observer(pub Arc<See>);
+
+/// Called with a tensor's name and numbers.
+pub(crate) type See = dyn Fn(&str, &[f32]) + Send + Sync;
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
 
 /// Takes parameters by name.
-pub(super) struct Named<'a>(pub &'a BTreeMap<String, Tensor>);
+pub(super) struct Named<'a> {
+    pub tensors: &'a BTreeMap<String, Tensor>,
+    pub observer: Option<&'a Observer>,
+}
 
 impl Named<'_> {
     pub(super) fn tensor(&self, name: &str) -> Result<Tensor> {
-        self.0.get(name).cloned().ok_or_else(|| Error::weights(name, "is missing"))
+        self.tensors.get(name).cloned().ok_or_else(|| Error::weights(name, "is missing"))
     }
 
     fn pair(&self, name: &str) -> Result<[Tensor; 2]> {
@@ -34,7 +52,8 @@ impl Named<'_> {
         // Constants can be packed once.
         let constant = !parameters.p1[0].track_op();
         let packed = if constant { Some(parameters.packed()?) } else { None };
-        Ok(Block { parameters, packed })
+        let observer = self.observer.map(|observer| (name.to_owned(), observer.clone()));
+        Ok(Block { parameters, packed, observer })
     }
 
     pub(super) fn stack(&self, name: &str, depth: usize) -> Result<Vec<Block>> {
@@ -71,11 +90,15 @@ impl Linear {
 pub(super) struct Block {
     parameters: BlockParameters,
     packed: Option<Tensor>,
+    observer: Option<(String, Observer)>,
 }
 
 impl Block {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(ops::block(x, &self.parameters, self.packed.as_ref())?)
+        let Some((name, Observer(see))) = &self.observer else {
+            return Ok(ops::block(x, &self.parameters, self.packed.as_ref())?);
+        };
+        Ok(ops::block_observed(x, &self.parameters, &|part, values| see(&format!("{name}.{part}"), values))?)
     }
 }
 

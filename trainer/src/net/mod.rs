@@ -14,6 +14,7 @@ pub use weights::Weights;
 
 use crate::Result;
 use candle_core::{Device, Tensor};
+pub(crate) use layers::Observer;
 use layers::{Block, Linear, Named, from_phases, run, shuffle, to_phases, unshuffle};
 use prior::Factorized;
 use rand::Rng;
@@ -61,6 +62,7 @@ pub struct Codec {
     enc_gain: Tensor,
     dec_gain: Tensor,
     y_gain: Tensor,
+    observer: Option<Observer>,
 }
 
 /// How latents become numbers that are decoded and numbers whose bits are counted.
@@ -134,7 +136,7 @@ impl Codec {
     /// # Errors
     /// [`Error::Weights`](crate::Error::Weights) where a parameter is missing.
     pub fn new(weights: &Weights) -> Result<Self> {
-        Self::from_tensors(weights.shapes(), &weights.trained())
+        Self::from_tensors(weights.shapes(), &weights.trained(), None)
     }
 
     /// The network with constant weights: gradients reach its inputs only, and cost half as much.
@@ -142,11 +144,22 @@ impl Codec {
     /// # Errors
     /// [`Error::Weights`](crate::Error::Weights) where a parameter is missing.
     pub fn frozen(weights: &Weights) -> Result<Self> {
-        Self::from_tensors(weights.shapes(), &weights.frozen())
+        Self::from_tensors(weights.shapes(), &weights.frozen(), None)
     }
 
-    fn from_tensors(shapes: Shapes, tensors: &BTreeMap<String, Tensor>) -> Result<Self> {
-        let named = Named(tensors);
+    /// The network on the processor, with constant weights, that shows what passes through it: the tensors of each
+    /// block as `NAME.PART`, `e_in.out`, `he_out.out`, `d_out.in`, and as `latents`, with all M channels, the latents
+    /// as they are encoded, predicted (zero where a pass predicts others) and decoded.
+    pub(crate) fn observed(weights: &Weights, observer: Observer) -> Result<Self> {
+        Self::from_tensors(weights.shapes(), &weights.frozen(), Some(observer))
+    }
+
+    fn from_tensors(
+        shapes: Shapes,
+        tensors: &BTreeMap<String, Tensor>,
+        observer: Option<Observer>,
+    ) -> Result<Self> {
+        let named = Named { tensors, observer: observer.as_ref() };
         Ok(Self {
             shapes,
             e_in: named.linear("e_in")?,
@@ -175,6 +188,7 @@ impl Codec {
             dec_gain: named.tensor("dec_gain")?,
             device: named.tensor("y_gain")?.device().clone(),
             y_gain: named.tensor("y_gain")?,
+            observer: observer.clone(),
         })
     }
 
@@ -224,8 +238,11 @@ impl Codec {
     /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
     pub fn analyse(&self, x: &Tensor, q: &[f32]) -> Result<Tensor> {
         let t = self.e_in.forward(&unshuffle(x, 8)?)?;
+        self.show("e_in.out", &t)?;
         let t = ops::scale(&t, &self.log_gain(&self.enc_gain, q)?.exp()?)?;
-        self.e_out.forward(&unshuffle(&run(&self.e, t)?, 2)?)
+        let y = self.e_out.forward(&unshuffle(&run(&self.e, t)?, 2)?)?;
+        self.show("latents", &y)?;
+        Ok(y)
     }
 
     /// Latents to hyper-latents before rounding, `[N, H/64, W/64, Z]`.
@@ -235,7 +252,9 @@ impl Codec {
     pub fn hyper_analyse(&self, y: &Tensor) -> Result<Tensor> {
         let t = unshuffle(&self.he1.forward(&self.he_in.forward(y)?)?, 2)?;
         let t = unshuffle(&self.he2.forward(&self.he_mid.forward(&t)?)?, 2)?;
-        self.he_out.forward(&t)
+        let z = self.he_out.forward(&t)?;
+        self.show("he_out.out", &z)?;
+        Ok(z)
     }
 
     /// Bits of hyper-latents under their learned density, `[N]`.
@@ -301,6 +320,9 @@ impl Codec {
                 .map(|i| log_gain.narrow(1, i * quarter, quarter))
                 .collect::<Result<_, _>>()?;
             let log_gains = Tensor::cat(&gains, 0)?;
+            if self.observer.is_some() {
+                self.show("latents", &ops::put_quarters(&mean, quarters)?)?;
+            }
             let target = ops::take_quarters(&cells, quarters)?;
             let residual = together(&ops::scale(&apart(&(target - &mean)?)?, &log_gains.exp()?)?)?;
             let log_sigma = together(&ops::shift(&apart(&log_sigma)?, &log_gains)?)?;
@@ -320,9 +342,18 @@ impl Codec {
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
     pub fn synthesise(&self, y_hat: &Tensor, q: &[f32]) -> Result<Tensor> {
+        self.show("latents", y_hat)?;
         let t = run(&self.d, shuffle(&self.d_in.forward(y_hat)?, 2)?)?;
         let t = ops::scale(&t, &self.log_gain(&self.dec_gain, q)?.exp()?)?;
+        self.show("d_out.in", &t)?;
         shuffle(&ops::conv3x3(&t, &self.d_out.weight, &self.d_out.bias)?, 8)
+    }
+
+    fn show(&self, name: &str, x: &Tensor) -> Result<()> {
+        match &self.observer {
+            Some(Observer(see)) => Ok(ops::show(x, &|values| see(name, values))?),
+            None => Ok(()),
+        }
     }
 
     /// Log-sigma and mean of what a pass codes, `[4, R, M/4]` each.

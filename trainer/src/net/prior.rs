@@ -24,14 +24,15 @@ impl Factorized {
         })
     }
 
-    /// Cumulative density at x [.., Z].
+    /// Cumulative density at x [.., Z], in x's precision.
     pub(super) fn cdf(&self, x: &Tensor) -> Result<Tensor> {
         let mut x = x.clone();
         for i in 0..4 {
-            let slope = (self.h.get(i)?.exp()? + 1.0)?.log()?;
-            x = x.broadcast_mul(&slope)?.broadcast_add(&self.b.get(i)?)?;
+            let slope = (self.h.get(i)?.exp()? + 1.0)?.log()?.to_dtype(x.dtype())?;
+            x = x.broadcast_mul(&slope)?.broadcast_add(&self.b.get(i)?.to_dtype(x.dtype())?)?;
             if i < 3 {
-                x = (&x + x.tanh()?.broadcast_mul(&self.a.get(i)?.tanh()?)?)?;
+                let bend = self.a.get(i)?.tanh()?.to_dtype(x.dtype())?;
+                x = (&x + x.tanh()?.broadcast_mul(&bend)?)?;
             }
         }
         Ok((x.neg()?.exp()? + 1.0)?.recip()?)

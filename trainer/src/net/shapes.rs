@@ -54,7 +54,7 @@ impl Shapes {
             expansion: size("hd3.f2.weight", 1)? as f64 / size("hd3.f2.weight", 0)?.max(1) as f64,
             knots: size("y_gain", 0)?,
         };
-        if shapes.m % 4 != 0 || shapes.knots < 2 {
+        if !shapes.m.is_multiple_of(4) || shapes.knots < 2 {
             let detail = format!("asks for {} latents and {} knots", shapes.m, shapes.knots);
             return Err(Error::weights("y_gain", detail));
         }

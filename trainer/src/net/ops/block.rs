@@ -23,30 +23,9 @@ struct Linear {
 
 /// A block on x [N, H, W, C] with its parameters in one row (see [`pack`]).
 pub(super) fn block(x: &Tensor, packed: &Tensor, hidden: usize) -> Result<Tensor> {
-    let (count, height, width, channels) = x.dims4()?;
-    let planes = Planes { count, height, width, channels };
-    let positions = planes.positions();
-    let parts = Parts::of(&packed.detach().contiguous()?, channels, hidden)?;
-    let input = x.detach().contiguous()?.reshape((positions, channels))?;
-
-    let mut a = product(&input, &parts.p1.weight.t()?)?;
-    rows::each(&mut a, channels, |_, rows| {
-        for row in rows.chunks_exact_mut(channels) {
-            row.iter_mut().zip(&parts.p1.bias).for_each(|(v, b)| {
-                let sum = *v + b;
-                *v = sum.max(sum * LEAKY_SLOPE);
-            });
-        }
-    });
-    let d = tensor(depthwise::forward(planes, &a, &parts.taps, &parts.dw_bias), (positions, channels))?;
-    let mut middle = product(&d, &parts.p2.weight.t()?)?;
-    rows::add_bias_and(&mut middle, &parts.p2.bias, &floats(&input)?);
-    let middle = tensor(middle, (positions, channels))?;
-    let mut uv = product(&middle, &parts.f1.weight.t()?)?;
-    rows::add_bias(&mut uv, &parts.f1.bias);
-    let gated = tensor(gate(&uv, hidden), (positions, hidden))?;
-    let mut out = product(&gated, &parts.f2.weight.t()?)?;
-    rows::add_bias_and(&mut out, &parts.f2.bias, &floats(&middle)?);
+    let (planes, input, parts) = opened(x, packed, hidden)?;
+    let (positions, channels) = (planes.positions(), planes.channels);
+    let Steps { a, d, middle, uv, gated, out } = forward(planes, &input, &parts, hidden)?;
 
     let with_parameters = packed.track_op();
     let shape = x.shape().clone();
@@ -81,6 +60,70 @@ pub(super) fn block(x: &Tensor, packed: &Tensor, hidden: usize) -> Result<Tensor
         };
         Ok([Some(tensor(dx, shape.clone())?), packed])
     })
+}
+
+/// The tensors on the way through a block, by what they are to its layers: for the choice of fractions.
+pub(super) fn observed(
+    x: &Tensor,
+    packed: &Tensor,
+    hidden: usize,
+    see: &dyn Fn(&str, &[f32]),
+) -> Result<Tensor> {
+    let (planes, input, parts) = opened(x, packed, hidden)?;
+    let Steps { a, d, middle, uv, gated, out } = forward(planes, &input, &parts, hidden)?;
+    see("in", &floats(&input)?);
+    see("dw.in", &a);
+    see("p2.in", &floats(&d)?);
+    see("f1.in", &floats(&middle)?);
+    see("f1.out", &uv);
+    see("f2.in", &floats(&gated)?);
+    see("out", &out);
+    tensor(out, x.shape())
+}
+
+/// What the way back needs, and the block's output.
+struct Steps {
+    /// After the leaky unit, [R, C].
+    a: Vec<f32>,
+    /// After the depthwise convolution.
+    d: Tensor,
+    /// The stream between the two halves.
+    middle: Tensor,
+    /// [R, 2 H].
+    uv: Vec<f32>,
+    /// [R, H].
+    gated: Tensor,
+    out: Vec<f32>,
+}
+
+fn opened(x: &Tensor, packed: &Tensor, hidden: usize) -> Result<(Planes, Tensor, Parts)> {
+    let (count, height, width, channels) = x.dims4()?;
+    let planes = Planes { count, height, width, channels };
+    let input = x.detach().contiguous()?.reshape((planes.positions(), channels))?;
+    Ok((planes, input, Parts::of(&packed.detach().contiguous()?, channels, hidden)?))
+}
+
+fn forward(planes: Planes, input: &Tensor, parts: &Parts, hidden: usize) -> Result<Steps> {
+    let (positions, channels) = (planes.positions(), planes.channels);
+    let mut a = product(input, &parts.p1.weight.t()?)?;
+    rows::each(&mut a, channels, |_, rows| {
+        for row in rows.chunks_exact_mut(channels) {
+            row.iter_mut().zip(&parts.p1.bias).for_each(|(v, b)| {
+                let sum = *v + b;
+                *v = sum.max(sum * LEAKY_SLOPE);
+            });
+        }
+    });
+    let d = tensor(depthwise::forward(planes, &a, &parts.taps, &parts.dw_bias), (positions, channels))?;
+    let mut middle = product(&d, &parts.p2.weight.t()?)?;
+    rows::add_bias_and(&mut middle, &parts.p2.bias, &floats(input)?);
+    let middle = tensor(middle, (positions, channels))?;
+    let mut uv = product(&middle, &parts.f1.weight.t()?)?;
+    rows::add_bias(&mut uv, &parts.f1.bias);
+    let gated = tensor(gate(&uv, hidden), (positions, hidden))?;
+    let mut out = product(&gated, &parts.f2.weight.t()?)?;
+    rows::add_bias_and(&mut out, &parts.f2.bias, &floats(&middle)?);
+    Ok(Steps { a, d, middle, uv, gated, out })
 }
 
 /// Puts a block's parameters in one row: those of p1, the depthwise taps [9, C] and bias, p2, f1, f2.

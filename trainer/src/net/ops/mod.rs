@@ -56,6 +56,21 @@ pub(super) fn block(x: &Tensor, parameters: &BlockParameters, packed: Option<&Te
     }
 }
 
+/// The same, on the processor, showing the tensors on the way.
+pub(super) fn block_observed(
+    x: &Tensor,
+    parameters: &BlockParameters,
+    see: &dyn Fn(&str, &[f32]),
+) -> Result<Tensor> {
+    block::observed(x, &parameters.packed()?, parameters.f2[0].dim(1)?, see)
+}
+
+/// Calls `see` with a tensor's numbers.
+pub(super) fn show(x: &Tensor, see: &dyn Fn(&[f32])) -> Result<()> {
+    see(&node::floats(&x.detach().contiguous()?)?);
+    Ok(())
+}
+
 /// 3x3 convolution of [N, H, W, C] with w [O, C, 3, 3], zero outside.
 pub(super) fn conv3x3(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
     if x.device().is_cpu() { dense::conv3x3(x, w, b) } else { composed::conv3x3(x, w, b) }
