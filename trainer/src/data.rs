@@ -7,6 +7,9 @@ use rand::Rng;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
+/// Pixels that [`Pictures::read`] keeps unless told: 3 GiB of samples.
+pub const PIXELS: usize = 1 << 30;
+
 /// Share of crops that lose their colour.
 const GRAY: f64 = 0.03;
 
@@ -31,6 +34,19 @@ impl Image {
         };
         Self { height, width, samples }
     }
+
+    /// The middle of the picture, of about `pixels` and the same proportions, but no side below `side`.
+    fn middle(self, side: usize, pixels: usize) -> Self {
+        let shrink = (pixels as f64 / (self.height * self.width) as f64).sqrt();
+        if shrink >= 1.0 {
+            return self;
+        }
+        let cut = |length: usize| ((length as f64 * shrink) as usize).max(side).min(length);
+        let (height, width) = (cut(self.height), cut(self.width));
+        let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
+        let row = |y: usize| &self.samples[((top + y) * self.width + left) * 3..][..width * 3];
+        Self { height, width, samples: (0..height).flat_map(row).copied().collect() }
+    }
 }
 
 /// Pictures of a folder, and how many of its files were left out.
@@ -45,16 +61,21 @@ pub struct Pictures {
 impl Pictures {
     /// Reads every picture below a folder; those with a side below `side` and those that cannot be read are skipped.
     ///
+    /// All are kept in memory. Where the folder holds more than `pixels`, each picture gets an equal share of them, and
+    /// of larger ones only the middle is kept.
+    ///
     /// # Errors
     /// [`Error::NoPictures`] where none is left, [`Error::File`] where the folder cannot be listed.
-    pub fn read(folder: &Path, side: usize) -> Result<Self> {
+    pub fn read(folder: &Path, side: usize, pixels: usize) -> Result<Self> {
         let paths = list(folder)?;
+        let share = pixels / paths.len().max(1);
         let read: Vec<Option<Image>> = paths
             .par_iter()
             .map(|path| {
                 let bytes = std::fs::read(path).ok()?;
                 let (picture, _) = files::read(&bytes, &Limits::default()).ok()?;
-                (picture.width.min(picture.height) as usize >= side).then(|| Image::of(&picture))
+                let large = picture.width.min(picture.height) as usize >= side;
+                large.then(|| Image::of(&picture).middle(side, share))
             })
             .collect();
         let skipped = read.iter().filter(|image| image.is_none()).count();
@@ -221,9 +242,9 @@ mod tests {
         picture(folder.path(), "b.png", 100, 63, 0);
         std::fs::write(folder.path().join("c.png"), b"no picture").expect("written");
         std::fs::write(folder.path().join("d.txt"), b"no picture").expect("written");
-        let found = Pictures::read(folder.path(), 64).expect("pictures");
+        let found = Pictures::read(folder.path(), 64, PIXELS).expect("pictures");
         assert_eq!((found.images().len(), found.skipped(), found.pixels()), (1, 2, 8000));
-        match Pictures::read(folder.path(), 128) {
+        match Pictures::read(folder.path(), 128, PIXELS) {
             Err(Error::NoPictures { side: 128, skipped: 3, .. }) => {}
             other => panic!("{other:?}"),
         }
@@ -234,7 +255,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         picture(folder.path(), "a.png", 100, 80, 10);
         picture(folder.path(), "b.png", 200, 200, 20);
-        let found = Pictures::read(folder.path(), 64).expect("pictures");
+        let found = Pictures::read(folder.path(), 64, PIXELS).expect("pictures");
         let rng = &mut ChaCha8Rng::seed_from_u64(3);
         let mut seen = std::collections::BTreeSet::new();
         let mut marks = [0, 0];
@@ -267,6 +288,17 @@ mod tests {
         }
         assert_eq!(seen.len(), 8);
         assert!(marks[1] > marks[0], "large pictures come more often: {marks:?}");
+    }
+
+    #[test]
+    fn what_is_more_than_the_memory_allowed_is_cut_to_the_middle() {
+        let folder = tempfile::tempdir().expect("a folder");
+        picture(folder.path(), "a.png", 200, 100, 10);
+        picture(folder.path(), "b.png", 70, 70, 20);
+        let found = Pictures::read(folder.path(), 64, 10_000).expect("pictures");
+        let sides: Vec<_> = found.images().iter().map(|image| (image.height, image.width)).collect();
+        assert_eq!(sides, [(100, 64), (70, 70)]);
+        assert_eq!(found.images()[0].samples[..3], [50, 18, 10]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, DecodeOptions, EncodeOptions, Error as CodecError, Model, Picture, Quality, Target};
-use aecodec_trainer::data::{Image, Pictures};
+use aecodec_trainer::data::{Image, PIXELS, Pictures};
 use aecodec_trainer::export::{self, Options};
 use aecodec_trainer::net::{Codec, Shapes, Weights};
 use aecodec_trainer::{Error, loss};
@@ -24,7 +24,7 @@ fn pictures(folder: &Path) -> Pictures {
         let (bytes, _) = files::write(&picture(seed), Format::Png, &WriteOptions::default()).expect("a file");
         std::fs::write(folder.join(format!("{seed}.png")), bytes).expect("written");
     }
-    Pictures::read(folder, 128).expect("pictures")
+    Pictures::read(folder, 128, PIXELS).expect("pictures")
 }
 
 fn options() -> Options {

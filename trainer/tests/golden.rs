@@ -1,9 +1,9 @@
 //! The network, its gradients and the optimisers against vectors that the recipe made in PyTorch.
 
 use aecodec_trainer::loss;
-use aecodec_trainer::net::{Codec, Noise, Rate, Weights};
+use aecodec_trainer::net::{Codec, Noise, Rate, Weights, round_through};
 use aecodec_trainer::optim::{self, Kind, Optimizer};
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
 use std::collections::BTreeMap;
 
 const GOLDEN: &[u8] = include_bytes!("../../models/golden/float.safetensors");
@@ -102,5 +102,36 @@ fn every_gradient_is_the_recipes_and_so_are_the_steps() {
         let var = golden.weights.var(name).expect("a parameter");
         // Adam divides small gradients by their own size, and their rounding with them.
         golden.check(&format!("stepped.{name}"), var.as_tensor(), 1e-3);
+    }
+}
+
+/// Refinement descends by the latents, with constant weights.
+#[test]
+fn constant_weights_let_the_same_gradient_through_to_the_latents() {
+    let golden = Golden::load();
+    let descend = |net: &Codec, y: &Var, z: &Var| {
+        let z_hat = round_through(z).expect("rounded");
+        let prior = net.prior(&z_hat).expect("a prior");
+        let code = net.code(y, &prior, &golden.q, |pass| {
+            let decoded = round_through(pass.residual)?;
+            Ok((decoded, (pass.residual + &golden.noise.y[pass.index])?))
+        });
+        let (y_hat, bits) = code.expect("coded");
+        let x_hat = net.synthesise(&y_hat, &golden.q).expect("a picture");
+        let error = (x_hat - &golden.x).and_then(|e| e.sqr()?.sum_all()).expect("an error");
+        let bits = (bits + net.hyper_bits(z).expect("bits")).and_then(|b| b.sum_all()).expect("bits");
+        let loss = ((error * 30.0).expect("scaled") + bits).expect("a loss");
+        let store = loss.backward().expect("gradients");
+        [y, z].map(|var| store.get(var).expect("a gradient").clone())
+    };
+    let trained = Codec::new(&golden.weights).expect("a network");
+    let y = Var::from_tensor(&golden.tensors["y"]).expect("latents");
+    let z = Var::from_tensor(&golden.tensors["z"]).expect("hyper-latents");
+    let expected = descend(&trained, &y, &z);
+    let found = descend(&Codec::frozen(&golden.weights).expect("a network"), &y, &z);
+    for (found, expected) in found.iter().zip(&expected) {
+        let largest = |t: Tensor| t.abs().and_then(|t| t.max_all()?.to_scalar::<f32>()).expect("a number");
+        let size = largest(expected.clone());
+        assert!(size > 0.0 && largest((found - expected).expect("same shapes")) < 1e-5 * size);
     }
 }

@@ -2,7 +2,7 @@
 
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, Picture};
-use aecodec_trainer::data::Pictures;
+use aecodec_trainer::data::{PIXELS, Pictures};
 use aecodec_trainer::loss::{self, Figures};
 use aecodec_trainer::net::{Codec, Shapes, Weights};
 use aecodec_trainer::optim::{Kind, Schedule};
@@ -25,7 +25,7 @@ fn pictures(folder: &Path) -> Pictures {
         let (bytes, _) = files::write(&picture, Format::Png, &WriteOptions::default()).expect("a file");
         std::fs::write(folder.join(format!("{i}.png")), bytes).expect("written");
     }
-    Pictures::read(folder, 64).expect("pictures")
+    Pictures::read(folder, 64, PIXELS).expect("pictures")
 }
 
 fn options(optimizer: Kind) -> Options {

@@ -6,9 +6,11 @@
 mod layers;
 mod ops;
 mod prior;
+mod rate;
 mod shapes;
 mod weights;
 
+pub use rate::{Noise, Pass, Quantised, Rate, round_through};
 pub use shapes::Shapes;
 pub use weights::Weights;
 
@@ -17,7 +19,6 @@ use candle_core::{Device, Tensor};
 pub(crate) use layers::Observer;
 use layers::{Block, Linear, Named, from_phases, run, shuffle, to_phases, unshuffle};
 use prior::Factorized;
-use rand::Rng;
 use std::collections::BTreeMap;
 
 /// Quarter of the channels that each pass codes at each phase of a 2x2 cell: `[pass][phase]`.
@@ -65,46 +66,6 @@ pub struct Codec {
     observer: Option<Observer>,
 }
 
-/// How latents become numbers that are decoded and numbers whose bits are counted.
-#[derive(Debug, Clone, Copy)]
-pub enum Rate<'a> {
-    /// Decoded are rounded latents, whose gradient passes as if they were not; counted are latents with noise, a
-    /// smooth proxy: for training.
-    Noisy(&'a Noise),
-    /// Decoded and counted are rounded latents: what the codec does.
-    Rounded,
-}
-
-/// Uniform noise within half a step, for every latent and hyper-latent.
-#[derive(Debug, Clone)]
-pub struct Noise {
-    /// `[N, H/64, W/64, Z]`.
-    pub z: Tensor,
-    /// For each pass, of each phase: `[4, N * H/32 * W/32, M/4]`.
-    pub y: [Tensor; 4],
-}
-
-impl Noise {
-    /// Draws noise for a batch of pictures of these sides.
-    ///
-    /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
-    pub fn draw(
-        rng: &mut impl Rng,
-        shapes: Shapes,
-        (count, height, width): (usize, usize, usize),
-        device: &Device,
-    ) -> Result<Self> {
-        let mut uniform = |dims: &[usize]| {
-            let values = (0..dims.iter().product()).map(|_| rng.random::<f32>() - 0.5).collect::<Vec<_>>();
-            Tensor::from_vec(values, dims, device)
-        };
-        let z = uniform(&[count, height / 64, width / 64, shapes.z])?;
-        let mut pass = || uniform(&[4, count * (height / 32) * (width / 32), shapes.m / 4]);
-        Ok(Self { z, y: [pass()?, pass()?, pass()?, pass()?] })
-    }
-}
-
 /// What coding a batch gives.
 #[derive(Debug, Clone)]
 pub struct Coded {
@@ -116,20 +77,6 @@ pub struct Coded {
     pub z_bpp: Tensor,
 }
 
-/// What one pass codes, before it is rounded; tensors are `[4, R, M/4]`, by phase and position.
-#[derive(Debug)]
-pub struct Pass<'a> {
-    /// Which of the four.
-    pub index: usize,
-    /// Latents less their predicted means, in quantisation steps.
-    pub residual: &'a Tensor,
-    /// Natural logarithm of the predicted standard deviation, in steps; not yet kept within bounds.
-    pub log_sigma: &'a Tensor,
-}
-
-/// What a pass's latents become: first what is decoded, then what is counted, in steps, `[4, R, M/4]`.
-pub type Quantised = (Tensor, Tensor);
-
 impl Codec {
     /// The network to train: gradients reach the variables of `weights`, and it follows them as they are set.
     ///
@@ -139,19 +86,20 @@ impl Codec {
         Self::from_tensors(weights.shapes(), &weights.trained(), None)
     }
 
-    /// The network with constant weights: gradients reach its inputs only, and cost half as much.
+    /// The network with the weights as they are now, as constants: gradients reach its inputs only, and cost half as
+    /// much.
     ///
     /// # Errors
     /// [`Error::Weights`](crate::Error::Weights) where a parameter is missing.
     pub fn frozen(weights: &Weights) -> Result<Self> {
-        Self::from_tensors(weights.shapes(), &weights.frozen(), None)
+        Self::from_tensors(weights.shapes(), &weights.frozen()?, None)
     }
 
     /// The network on the processor, with constant weights, that shows what passes through it: the tensors of each
     /// block as `NAME.PART`, `e_in.out`, `he_out.out`, `d_out.in`, and as `latents`, with all M channels, the latents
     /// as they are encoded, predicted (zero where a pass predicts others) and decoded.
     pub(crate) fn observed(weights: &Weights, observer: Observer) -> Result<Self> {
-        Self::from_tensors(weights.shapes(), &weights.frozen(), Some(observer))
+        Self::from_tensors(weights.shapes(), &weights.frozen()?, Some(observer))
     }
 
     fn from_tensors(
@@ -220,14 +168,7 @@ impl Codec {
             Rate::Noisy(noise) => self.hyper_bits(&(&z + &noise.z)?)?,
             Rate::Rounded => self.hyper_bits(&z_hat)?,
         };
-        let (y_hat, y_bits) = self.code(&y, &self.prior(&z_hat)?, q, |pass| {
-            let decoded = round_through(pass.residual)?;
-            let counted = match rate {
-                Rate::Noisy(noise) => (pass.residual + &noise.y[pass.index])?,
-                Rate::Rounded => decoded.clone(),
-            };
-            Ok((decoded, counted))
-        })?;
+        let (y_hat, y_bits) = self.code(&y, &self.prior(&z_hat)?, q, |pass| rate.quantise(&pass))?;
         let pixels = (height * width) as f64;
         Ok(Coded { x_hat: self.synthesise(&y_hat, q)?, y_bpp: (y_bits / pixels)?, z_bpp: (z_bits / pixels)? })
     }
@@ -376,15 +317,6 @@ impl Codec {
             q.iter().flat_map(|q| (0..knots).map(move |k| (1.0 - (q - k as f32).abs()).max(0.0))).collect();
         Ok(Tensor::from_vec(near, (q.len(), knots), &self.device)?.matmul(table)?)
     }
-}
-
-/// Rounds; the gradient passes as if it had not.
-///
-/// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
-pub fn round_through(x: &Tensor) -> Result<Tensor> {
-    let change = (x.detach().round()? - x.detach())?;
-    Ok((x + change)?)
 }
 
 fn sum_of(sum: Option<Tensor>, term: Tensor) -> Result<Tensor> {

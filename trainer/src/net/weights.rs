@@ -110,8 +110,8 @@ impl Weights {
         self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect()
     }
 
-    /// The same values as constants: no gradient is computed for them.
-    pub(super) fn frozen(&self) -> BTreeMap<String, Tensor> {
-        self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().detach())).collect()
+    /// The values as they are now, as constants: no gradient is computed for them.
+    pub(super) fn frozen(&self) -> Result<BTreeMap<String, Tensor>> {
+        self.vars.iter().map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
     }
 }

@@ -44,9 +44,7 @@ pub(super) fn block(x: &Tensor, packed: &Tensor, hidden: usize) -> Result<Tensor
             back.packed[1].extend(rows::column_sums(&dd, channels));
         }
         rows::each(&mut da, channels, |first, rows| {
-            rows.iter_mut()
-                .zip(&a[first..])
-                .for_each(|(d, a)| *d *= if *a > 0.0 { 1.0 } else { LEAKY_SLOPE });
+            rows.iter_mut().zip(&a[first..]).for_each(|(d, a)| *d *= leaky_slope(*a));
         });
         let da = tensor(da, (positions, channels))?;
         let mut dx = back.linear(0, &da, &input, &parts.p1)?;
@@ -177,6 +175,17 @@ impl Back {
             self.packed[place] = own;
         }
         product(gradient, &layer.weight)
+    }
+}
+
+/// Slope of the leaky unit by what it gave; at zero, where it bends, the mean of both.
+fn leaky_slope(a: f32) -> f32 {
+    if a > 0.0 {
+        1.0
+    } else if a < 0.0 {
+        LEAKY_SLOPE
+    } else {
+        (1.0 + LEAKY_SLOPE) / 2.0
     }
 }
 

@@ -4,7 +4,13 @@ use super::BlockParameters;
 use crate::net::{GATE_MAX, LEAKY_SLOPE, LOG_SIGMA_MAX, LOG_SIGMA_MIN};
 use candle_core::{Result, Tensor};
 
-pub(in crate::net) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
+#[cfg(test)]
+thread_local! {
+    /// Whether this thread's tests want these operators on the processor as well.
+    pub(super) static FORCED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
     let count = if w.rank() == 3 { w.dim(0)? } else { 1 };
     let (outputs, inputs) = (w.dim(w.rank() - 2)?, w.dim(w.rank() - 1)?);
     let mut shape = x.dims().to_vec();
@@ -90,7 +96,11 @@ pub(super) fn gaussian_bits(r: &Tensor, log_sigma: &Tensor) -> Result<Tensor> {
     let sigma = log_sigma.clamp(LOG_SIGMA_MIN, LOG_SIGMA_MAX)?;
     let k = (sigma.neg()?.exp()? * std::f64::consts::FRAC_1_SQRT_2)?;
     let v = r.abs()?;
-    let p = ((erfc(&((&v - 0.5)? * &k)?)? - erfc(&((v + 0.5)? * k)?)?)? * 0.5)?;
+    let (near, far) = (((&v - 0.5)? * &k)?, ((v + 0.5)? * k)?);
+    // Near the middle erf has the digits of a narrow bin, in the tails only erfc has.
+    let middle = (far.erf()? - near.erf()?)?;
+    let tail = (erfc(&near)? - erfc(&far)?)?;
+    let p = (near.lt(1.0)?.where_cond(&middle, &tail)? * 0.5)?;
     let bits = (p.maximum(super::bits::LEAST)?.log()? * -std::f64::consts::LOG2_E)?;
     bits.flatten_from(1)?.sum(1)
 }

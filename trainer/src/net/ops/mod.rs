@@ -15,6 +15,15 @@ mod tests;
 
 use candle_core::{Result, Tensor};
 
+/// Whether the fused operators are for tensors like this.
+fn fused(x: &Tensor) -> bool {
+    #[cfg(test)]
+    if composed::FORCED.get() {
+        return false;
+    }
+    x.device().is_cpu()
+}
+
 /// A block's parameters: weight and bias of each of its layers.
 #[derive(Debug, Clone)]
 pub(super) struct BlockParameters {
@@ -41,12 +50,12 @@ impl BlockParameters {
 
 /// `x w^T + b` over the last dimension; of B weights [B, N, K], each has an equal share of x's first dimension.
 pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { linear::linear(x, w, b) } else { composed::linear(x, w, b) }
+    if fused(x) { linear::linear(x, w, b) } else { composed::linear(x, w, b) }
 }
 
 /// A residual block on [N, H, W, C]; `packed` are its parameters in one row, where they were made ready.
 pub(super) fn block(x: &Tensor, parameters: &BlockParameters, packed: Option<&Tensor>) -> Result<Tensor> {
-    if !x.device().is_cpu() {
+    if !fused(x) {
         return composed::block(x, parameters);
     }
     let hidden = parameters.f2[0].dim(1)?;
@@ -73,43 +82,35 @@ pub(super) fn show(x: &Tensor, see: &dyn Fn(&[f32])) -> Result<()> {
 
 /// 3x3 convolution of [N, H, W, C] with w [O, C, 3, 3], zero outside.
 pub(super) fn conv3x3(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { dense::conv3x3(x, w, b) } else { composed::conv3x3(x, w, b) }
+    if fused(x) { dense::conv3x3(x, w, b) } else { composed::conv3x3(x, w, b) }
 }
 
 /// x seen as `dims`, those then in the order `order`; the last one stays last.
 pub(super) fn permute(x: &Tensor, dims: &[usize], order: &[usize]) -> Result<Tensor> {
-    if x.device().is_cpu() { permute::permute(x, dims, order) } else { composed::permute(x, dims, order) }
+    if fused(x) { permute::permute(x, dims, order) } else { composed::permute(x, dims, order) }
 }
 
 /// x [4, R, 4 Q] to [4, R, Q]: of each phase the quarter that `quarters` names.
 pub(super) fn take_quarters(x: &Tensor, quarters: [usize; 4]) -> Result<Tensor> {
-    if x.device().is_cpu() {
-        permute::take_quarters(x, quarters)
-    } else {
-        composed::take_quarters(x, quarters)
-    }
+    if fused(x) { permute::take_quarters(x, quarters) } else { composed::take_quarters(x, quarters) }
 }
 
 /// x [4, R, Q] to [4, R, 4 Q] with zeros around.
 pub(super) fn put_quarters(x: &Tensor, quarters: [usize; 4]) -> Result<Tensor> {
-    if x.device().is_cpu() { permute::put_quarters(x, quarters) } else { composed::put_quarters(x, quarters) }
+    if fused(x) { permute::put_quarters(x, quarters) } else { composed::put_quarters(x, quarters) }
 }
 
 /// x [B, .., C] times v [B, C].
 pub(super) fn scale(x: &Tensor, v: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { channels::scale(x, v) } else { x.broadcast_mul(&composed::spread(v, x.rank())?) }
+    if fused(x) { channels::scale(x, v) } else { x.broadcast_mul(&composed::spread(v, x.rank())?) }
 }
 
 /// x [B, .., C] plus v [B, C].
 pub(super) fn shift(x: &Tensor, v: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() { channels::shift(x, v) } else { x.broadcast_add(&composed::spread(v, x.rank())?) }
+    if fused(x) { channels::shift(x, v) } else { x.broadcast_add(&composed::spread(v, x.rank())?) }
 }
 
 /// Bits of the integer bins around r [B, ..] under normals of these log-sigmas, summed: [B].
 pub(super) fn gaussian_bits(r: &Tensor, log_sigma: &Tensor) -> Result<Tensor> {
-    if r.device().is_cpu() {
-        bits::gaussian_bits(r, log_sigma)
-    } else {
-        composed::gaussian_bits(r, log_sigma)
-    }
+    if fused(r) { bits::gaussian_bits(r, log_sigma) } else { composed::gaussian_bits(r, log_sigma) }
 }

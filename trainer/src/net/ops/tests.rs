@@ -1,6 +1,7 @@
 //! Fused operators against the same composed of candle's, values and gradients.
 
 use super::*;
+use crate::net::{Codec, Noise, Shapes, Weights};
 use candle_core::{Device, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -113,5 +114,29 @@ fn bits() {
             || bits::gaussian_bits(&args[0], &args[1]),
             || composed::gaussian_bits(&args[0], &args[1]),
         );
+    }
+}
+
+/// What accelerators run: the whole network of composed operators, with gradients for every parameter.
+#[test]
+fn whole_networks() {
+    let shapes = Shapes { c: 16, m: 32, z: 8, p: 16, ne: 1, nd: 1, expansion: 1.5, knots: 3 };
+    let weights = Weights::random(shapes, 5, &Device::Cpu).expect("weights");
+    let net = Codec::new(&weights).expect("a network");
+    let rng = &mut ChaCha8Rng::seed_from_u64(7);
+    let x = random(rng, &[2, 64, 128, 3], 0.5).detach();
+    let noise = Noise::draw(rng, shapes, (2, 64, 128), &Device::Cpu).expect("noise");
+    let run = |forced: bool| {
+        composed::FORCED.set(forced);
+        let loss = crate::loss::training(&net, &x, &[0.3, 1.8], &noise).expect("a loss").total;
+        let store = loss.backward().expect("gradients");
+        composed::FORCED.set(false);
+        crate::optim::gradients(&weights, &store).expect("gradients")
+    };
+    for ((name, fused), composed) in run(false).iter().zip(run(true).values()) {
+        let largest = |t: Tensor| t.abs().and_then(|t| t.max_all()?.to_scalar::<f32>()).expect("a number");
+        let error = largest((fused - composed).expect("same shapes"));
+        let size = largest(composed.clone());
+        assert!(error <= 1e-3 * size, "{name}: {error:e} of {size:e}");
     }
 }
