@@ -74,9 +74,9 @@ def pictures(folder: str) -> list[torch.Tensor]:
     return [load(p) for p in paths]
 
 
-def z_tables(net: Codec, crops: Crops, bands: int, batches: int) -> list[list[np.ndarray]]:
+def z_tables(net: Codec, crops: Crops, bands: int, batches: int, **drawn) -> list[list[np.ndarray]]:
     """One frequency table for each (band, channel), from counts of z in training crops."""
-    return [z_codes(net, counts) for counts in z_counts(net, crops, bands, batches)]
+    return [z_codes(net, counts) for counts in z_counts(net, crops, bands, batches, **drawn)]
 
 
 @torch.no_grad()
@@ -109,9 +109,9 @@ def z_codes(net: Codec, counts: np.ndarray, faith: float = 16) -> list[np.ndarra
     return [tables.best_table(c / c.sum()) for c in mixed]
 
 
-def y_tables(model: Model, crops: Crops, count: int) -> list[np.ndarray]:
+def y_tables(model: Model, crops: Crops, count: int, **drawn) -> list[np.ndarray]:
     """The tables of the levels, from counts of the integer model's symbols in training crops."""
-    return y_codes(y_counts(model, crops, count))
+    return y_codes(y_counts(model, crops, count, **drawn))
 
 
 def y_counts(model: Model, crops: Crops, count: int, side: int = 256, seed: int = 0) -> np.ndarray:
