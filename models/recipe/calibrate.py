@@ -74,39 +74,50 @@ def pictures(folder: str) -> list[torch.Tensor]:
     return [load(p) for p in paths]
 
 
+def z_tables(net: Codec, crops: Crops, bands: int, batches: int, **drawn) -> list[list[np.ndarray]]:
+    """One frequency table for each (band, channel), from counts of z in training crops."""
+    return [z_codes(net, counts) for counts in z_counts(net, crops, bands, batches, **drawn)]
+
+
 @torch.no_grad()
-def z_tables(net: Codec, crops: Crops, bands: int, batches: int, batch: int = 4, side: int = 384,
-             seed: int = 0, faith: float = 16) -> list[list[np.ndarray]]:
-    """One frequency table for each (band, channel), from counts of z in training crops.
+def z_counts(net: Codec, crops: Crops, bands: int, batches: int, batch: int = 4, side: int = 384,
+             seed: int = 0) -> np.ndarray:
+    """How often each value of z occurs: [bands, Z, 2 K_MAX + 1].
 
     The float network counts: its z differs from the integer network's in one place of a thousand.
-    The learned density stands for `faith` further values, so that rare ones keep a likely share.
     """
     width, last = net.shapes.z, net.shapes.knots - 1
-    grid = torch.arange(-tables.K_MAX - 0.5, tables.K_MAX + 1)[:, None].expand(-1, width)
-    learned = net.z_prior.cdf(grid.double()).diff(dim=0).clamp_min(1e-9).T.numpy()
     rng = np.random.default_rng(seed)
-    out = []
+    counts = np.zeros((bands, width, 2 * tables.K_MAX + 1), np.int64)
     for band in range(bands):
-        counts = faith * learned / learned.sum(1, keepdims=True)
         for _ in range(batches):
             q = torch.from_numpy((band + rng.random(batch)) / bands * last).float()
             y = net.analyse(crops.batch(rng, batch, side), q)
             z = net.hyper_analyse(y).round().clamp(-tables.K_MAX, tables.K_MAX).long().reshape(-1, width)
             for c in range(width):
-                counts[c] += np.bincount(z[:, c] + tables.K_MAX, minlength=2 * tables.K_MAX + 1)
-        out.append([tables.best_table(c / c.sum()) for c in counts])
-    return out
+                counts[band, c] += np.bincount(z[:, c] + tables.K_MAX, minlength=2 * tables.K_MAX + 1)
+    return counts
 
 
-def y_tables(model: Model, crops: Crops, count: int, side: int = 256, seed: int = 0, faith: float = 500) -> list[np.ndarray]:
-    """The tables of the levels, from counts of the integer model's symbols in training crops.
+@torch.no_grad()
+def z_codes(net: Codec, counts: np.ndarray, faith: float = 16) -> list[np.ndarray]:
+    """The tables of a band. The learned density stands for `faith` further values, so that rare ones keep a
+    likely share."""
+    grid = torch.arange(-tables.K_MAX - 0.5, tables.K_MAX + 1)[:, None].expand(-1, net.shapes.z)
+    learned = net.z_prior.cdf(grid.double()).diff(dim=0).clamp_min(1e-9).T.numpy()
+    mixed = counts + faith * learned / learned.sum(1, keepdims=True)
+    return [tables.best_table(c / c.sum()) for c in mixed]
 
-    Symbols of a level are a little narrower or wider than the normal that the network was trained
-    with, and have longer tails. The normal stands for `faith` further values.
-    """
+
+def y_tables(model: Model, crops: Crops, count: int, **drawn) -> list[np.ndarray]:
+    """The tables of the levels, from counts of the integer model's symbols in training crops."""
+    return y_codes(y_counts(model, crops, count, **drawn))
+
+
+def y_counts(model: Model, crops: Crops, count: int, side: int = 256, seed: int = 0) -> np.ndarray:
+    """How often each table codes each value: [GAUSSIANS, 2 K_MAX + 1]."""
     rng, reach = np.random.default_rng(seed), tables.K_MAX
-    counts = np.zeros((tables.GAUSSIANS, 2 * reach + 1))
+    counts = np.zeros((tables.GAUSSIANS, 2 * reach + 1), np.int64)
     for _ in range(count):
         image = (crops.batch(rng, 1, side)[0] * 255 + 127.5).round().byte()
         q = int(rng.integers(Q_MAX + 1))
@@ -114,6 +125,12 @@ def y_tables(model: Model, crops: Crops, count: int, side: int = 256, seed: int 
             level, symbol = one.level.long().numpy(), one.symbol.long().numpy()
             table, value, _ = tables.split(level, symbol, model.skip_below)
             np.add.at(counts, (table, value.clip(-reach, reach) + reach), 1)
+    return counts
+
+
+def y_codes(counts: np.ndarray, faith: float = 500) -> list[np.ndarray]:
+    """Symbols of a level are a little narrower or wider than the normal that the network was trained
+    with, and have longer tails. The normal stands for `faith` further values."""
     counts = (counts + counts[:, ::-1]) / 2
     normals = [tables.normal(tables.sigma(level)) for level in range(tables.GAUSSIANS)]
     mixed = [c + faith * normal for c, normal in zip(counts, normals)]

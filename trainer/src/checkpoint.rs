@@ -1,0 +1,49 @@
+//! A run as a file: every tensor it goes on from, and the rest as JSON in the file's header.
+
+use crate::{Error, Result};
+use candle_core::{Device, Tensor};
+use safetensors::SafeTensors;
+use serde::{Serialize, de::DeserializeOwned};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// Key of the JSON in the header.
+const STATE: &str = "state";
+
+/// Tensors by name.
+pub(crate) type Tensors = BTreeMap<String, Tensor>;
+
+/// Writes groups of tensors and a state. The file is replaced as a whole, or not at all.
+pub(crate) fn write<S: Serialize>(path: &Path, groups: &[(&str, &Tensors)], state: &S) -> Result<()> {
+    let refused = |detail: String| Error::Checkpoint { path: path.to_owned(), detail };
+    let tensors: HashMap<String, Tensor> = groups
+        .iter()
+        .flat_map(|(group, tensors)| {
+            tensors.iter().map(move |(name, t)| (format!("{group}/{name}"), t.clone()))
+        })
+        .collect();
+    let state = serde_json::to_string(state).map_err(|e| refused(e.to_string()))?;
+    let header = HashMap::from([(STATE.to_owned(), state)]);
+    let unfinished = path.with_extension("tmp");
+    safetensors::serialize_to_file(tensors, Some(header), &unfinished).map_err(|e| refused(e.to_string()))?;
+    std::fs::rename(&unfinished, path).map_err(Error::file(path))
+}
+
+/// Reads what [`write`] wrote.
+pub(crate) fn read<S: DeserializeOwned>(
+    path: &Path,
+    device: &Device,
+) -> Result<(HashMap<String, Tensors>, S)> {
+    let refused = |detail: String| Error::Checkpoint { path: path.to_owned(), detail };
+    let bytes = std::fs::read(path).map_err(Error::file(path))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| refused(e.to_string()))?;
+    let state = header.metadata().as_ref().and_then(|all| all.get(STATE));
+    let state = state.ok_or_else(|| refused("it holds weights only, no run to go on with".into()))?;
+    let state = serde_json::from_str(state).map_err(|e| refused(e.to_string()))?;
+    let mut groups: HashMap<String, Tensors> = HashMap::new();
+    for (name, tensor) in candle_core::safetensors::load_buffer(&bytes, device)? {
+        let Some((group, name)) = name.split_once('/') else { continue };
+        groups.entry(group.to_owned()).or_default().insert(name.to_owned(), tensor);
+    }
+    Ok((groups, state))
+}

@@ -1,0 +1,321 @@
+//! Pictures to train on: kept as bytes, cut at random, flipped, turned.
+
+use crate::{Error, Result, drawn};
+use aecodec::{Color, Limits, Picture, files};
+use candle_core::{Device, Tensor};
+use rand::Rng;
+use rayon::prelude::*;
+use std::path::{Path, PathBuf};
+
+/// Pixels that [`Pictures::read`] keeps unless told: 3 GiB of samples.
+pub const PIXELS: usize = 1 << 30;
+
+/// Share of crops that lose their colour.
+const GRAY: f64 = 0.03;
+
+/// A picture in memory: RGB samples, `[height, width, 3]`.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+    /// Samples.
+    pub samples: Vec<u8>,
+}
+
+impl Image {
+    /// A picture's colours; gray becomes three equal ones, alpha is left out.
+    pub fn of(picture: &Picture) -> Self {
+        let (height, width) = (picture.height as usize, picture.width as usize);
+        let samples = match picture.color {
+            Color::Rgb => picture.samples.clone(),
+            Color::Gray => picture.samples.iter().flat_map(|&v| [v; 3]).collect(),
+        };
+        Self { height, width, samples }
+    }
+
+    /// The middle of the picture, of about `pixels` and the same proportions, but no side below `side`.
+    fn middle(self, side: usize, pixels: usize) -> Self {
+        let shrink = (pixels as f64 / (self.height * self.width) as f64).sqrt();
+        if shrink >= 1.0 {
+            return self;
+        }
+        let cut = |length: usize| ((length as f64 * shrink) as usize).max(side).min(length);
+        let (height, width) = (cut(self.height), cut(self.width));
+        let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
+        let row = |y: usize| &self.samples[((top + y) * self.width + left) * 3..][..width * 3];
+        Self { height, width, samples: (0..height).flat_map(row).copied().collect() }
+    }
+}
+
+/// Pictures of a folder, and how many of its files were left out.
+#[derive(Debug)]
+pub struct Pictures {
+    images: Vec<Image>,
+    skipped: usize,
+    /// Running sums of the chances.
+    chances: Vec<f64>,
+}
+
+impl Pictures {
+    /// Reads every picture below a folder; those with a side below `side` and those that cannot be read are skipped.
+    ///
+    /// All are kept in memory. Where the folder holds more than `pixels`, each picture gets an equal share of them, and
+    /// of larger ones only the middle is kept.
+    ///
+    /// # Errors
+    /// [`Error::NoPictures`] where none is left, [`Error::File`] where the folder cannot be listed.
+    pub fn read(folder: &Path, side: usize, pixels: usize) -> Result<Self> {
+        let paths = list(folder)?;
+        let share = pixels / paths.len().max(1);
+        let read: Vec<Option<Image>> = paths
+            .par_iter()
+            .map(|path| {
+                let bytes = std::fs::read(path).ok()?;
+                let (picture, _) = files::read(&bytes, &Limits::default()).ok()?;
+                let large = picture.width.min(picture.height) as usize >= side;
+                large.then(|| Image::of(&picture).middle(side, share))
+            })
+            .collect();
+        let skipped = read.iter().filter(|image| image.is_none()).count();
+        let images: Vec<Image> = read.into_iter().flatten().collect();
+        if images.is_empty() {
+            return Err(Error::NoPictures { path: folder.to_owned(), side, skipped });
+        }
+        Ok(Self::new(images, skipped))
+    }
+
+    /// A picture's chance grows with the root of its area: large ones hold more, but not as much more as they are.
+    fn new(images: Vec<Image>, skipped: usize) -> Self {
+        let mut sum = 0.0;
+        let chances = images.iter().map(|image| {
+            sum += ((image.height * image.width) as f64).sqrt();
+            sum
+        });
+        Self { chances: chances.collect(), images, skipped }
+    }
+
+    /// Sets every `nth` picture aside, for validation; none where `nth` is 0 or too few would be left.
+    pub fn split(self, nth: usize) -> (Self, Vec<Image>) {
+        if nth < 2 {
+            return (self, Vec::new());
+        }
+        let (aside, kept): (Vec<_>, Vec<_>) =
+            self.images.into_iter().enumerate().partition(|(i, _)| i % nth == nth - 1);
+        let images = |list: Vec<(usize, Image)>| list.into_iter().map(|(_, image)| image).collect();
+        (Self::new(images(kept), self.skipped), images(aside))
+    }
+
+    /// The pictures.
+    pub fn images(&self) -> &[Image] {
+        &self.images
+    }
+
+    /// Files that were left out: unreadable or too small.
+    pub fn skipped(&self) -> usize {
+        self.skipped
+    }
+
+    /// Pixels of all pictures.
+    pub fn pixels(&self) -> usize {
+        self.images.iter().map(|image| image.height * image.width).sum()
+    }
+
+    /// Draws `count` square crops of `side` pixels, `[count, side, side, 3]` in -0.5..=0.5: flipped and turned at
+    /// random, a few of them without colour, and a share `drawn` of them generated instead of cut.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the device fails.
+    pub fn batch(
+        &self,
+        rng: &mut impl Rng,
+        (count, side): (usize, usize),
+        drawn: f64,
+        device: &Device,
+    ) -> Result<Tensor> {
+        let mut values = Vec::with_capacity(count * side * side * 3);
+        for _ in 0..count {
+            if rng.random_bool(drawn.clamp(0.0, 1.0)) {
+                values.extend(drawn::draw(rng, side).into_iter().map(centred));
+            } else {
+                self.crop(rng, side, &mut values);
+            }
+        }
+        Ok(Tensor::from_vec(values, (count, side, side, 3), device)?)
+    }
+
+    fn crop(&self, rng: &mut impl Rng, side: usize, values: &mut Vec<f32>) {
+        let total = self.chances.last().copied().unwrap_or_default();
+        let drawn = rng.random::<f64>() * total;
+        let image =
+            &self.images[self.chances.partition_point(|&sum| sum <= drawn).min(self.images.len() - 1)];
+        let (top, left) = (
+            rng.random_range(0..=image.height.saturating_sub(side)),
+            rng.random_range(0..=image.width.saturating_sub(side)),
+        );
+        let (flip_rows, flip_columns, turn) =
+            (rng.random::<bool>(), rng.random::<bool>(), rng.random::<bool>());
+        let gray = rng.random_bool(GRAY);
+        for i in 0..side {
+            for j in 0..side {
+                let (row, column) = if turn { (j, i) } else { (i, j) };
+                let row = top + if flip_rows { side - 1 - row } else { row };
+                let column = left + if flip_columns { side - 1 - column } else { column };
+                let at = (row * image.width + column) * 3;
+                let [r, g, b] = [0, 1, 2].map(|c| image.samples[at + c]);
+                let mean = (u16::from(r) + u16::from(g) + u16::from(b) + 1) / 3;
+                values.extend(if gray { [mean as u8; 3] } else { [r, g, b] }.map(centred));
+            }
+        }
+    }
+}
+
+/// Picture files below a folder, by name.
+///
+/// # Errors
+/// [`Error::File`] where the folder cannot be listed.
+pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.map_err(|e| Error::file(folder)(e.into()))?;
+        if entry.file_type().is_file() && files::readable(entry.path()) {
+            paths.push(entry.into_path());
+        }
+    }
+    Ok(paths)
+}
+
+/// Samples `[height, width, 3]` as the network takes them, `[1, H, W, 3]`: in -0.5..=0.5, sides filled up to a
+/// `multiple` by repeating the last row and column.
+///
+/// # Errors
+/// [`Error::Tensor`] where the samples are not as many as the sides say.
+pub fn padded(
+    samples: &[u8],
+    (height, width): (usize, usize),
+    multiple: usize,
+    device: &Device,
+) -> Result<Tensor> {
+    if samples.len() != height * width * 3 || samples.is_empty() {
+        let detail = format!("{} samples for {height} rows of {width} pixels", samples.len());
+        return Err(Error::Invalid { what: "picture", detail });
+    }
+    let (rows, columns) = (height.next_multiple_of(multiple), width.next_multiple_of(multiple));
+    let mut values = Vec::with_capacity(rows * columns * 3);
+    for row in 0..rows {
+        let row = &samples[row.min(height - 1) * width * 3..][..width * 3];
+        for column in 0..columns {
+            let pixel = &row[column.min(width - 1) * 3..][..3];
+            values.extend(pixel.iter().copied().map(centred));
+        }
+    }
+    Ok(Tensor::from_vec(values, (1, rows, columns, 3), device)?)
+}
+
+/// A sample as the network takes it.
+fn centred(sample: u8) -> f32 {
+    f32::from(sample) / 255.0 - 0.5
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aecodec::files::{Format, WriteOptions};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    /// Writes a picture whose samples tell where they are: row, column, and a mark.
+    fn picture(folder: &Path, name: &str, height: usize, width: usize, mark: u8) {
+        let at = |i: usize| [(i / width) as u8, (i % width) as u8, mark];
+        let samples = (0..height * width).flat_map(at).collect();
+        let picture = Picture::new(width as u32, height as u32, Color::Rgb, samples).expect("a picture");
+        let (bytes, _) = files::write(&picture, Format::Png, &WriteOptions::default()).expect("a file");
+        std::fs::write(folder.join(name), bytes).expect("written");
+    }
+
+    #[test]
+    fn damaged_and_small_pictures_are_skipped_and_counted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("deep")).expect("a folder");
+        picture(folder.path(), "deep/a.png", 100, 80, 0);
+        picture(folder.path(), "b.png", 100, 63, 0);
+        std::fs::write(folder.path().join("c.png"), b"no picture").expect("written");
+        std::fs::write(folder.path().join("d.txt"), b"no picture").expect("written");
+        let found = Pictures::read(folder.path(), 64, PIXELS).expect("pictures");
+        assert_eq!((found.images().len(), found.skipped(), found.pixels()), (1, 2, 8000));
+        match Pictures::read(folder.path(), 128, PIXELS) {
+            Err(Error::NoPictures { side: 128, skipped: 3, .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn crops_are_whole_pieces_of_the_pictures_in_every_orientation() {
+        let folder = tempfile::tempdir().expect("a folder");
+        picture(folder.path(), "a.png", 100, 80, 10);
+        picture(folder.path(), "b.png", 200, 200, 20);
+        let found = Pictures::read(folder.path(), 64, PIXELS).expect("pictures");
+        let rng = &mut ChaCha8Rng::seed_from_u64(3);
+        let mut seen = std::collections::BTreeSet::new();
+        let mut marks = [0, 0];
+        for _ in 0..25 {
+            let batch = found.batch(rng, (8, 64), 0.0, &Device::Cpu).expect("a batch");
+            assert_eq!(batch.dims(), [8, 64, 64, 3]);
+            for crop in batch
+                .to_dtype(candle_core::DType::F32)
+                .and_then(|b| b.flatten_from(1)?.to_vec2())
+                .expect("rows")
+            {
+                let crop: Vec<i32> = crop.iter().map(|v: &f32| ((v + 0.5) * 255.0).round() as i32).collect();
+                let pixel = |y: usize, x: usize| &crop[(y * 64 + x) * 3..][..3];
+                if pixel(0, 0)[2] != 10 && pixel(0, 0)[2] != 20 {
+                    continue; // without colour
+                }
+                marks[usize::from(pixel(0, 0)[2] == 20)] += 1;
+                let step = |a: &[i32], b: &[i32]| (b[0] - a[0], b[1] - a[1]);
+                let (down, right) = (step(pixel(0, 0), pixel(1, 0)), step(pixel(0, 0), pixel(0, 1)));
+                for i in 0..64 {
+                    for j in 0..64 {
+                        let (y, x) = (i as i32, j as i32);
+                        let at = |d: fn((i32, i32)) -> i32| y * d(down) + x * d(right);
+                        let expected = [pixel(0, 0)[0] + at(|d| d.0), pixel(0, 0)[1] + at(|d| d.1)];
+                        assert_eq!(pixel(i, j)[..2], expected);
+                    }
+                }
+                seen.insert((down, right));
+            }
+        }
+        assert_eq!(seen.len(), 8);
+        assert!(marks[1] > marks[0], "large pictures come more often: {marks:?}");
+    }
+
+    #[test]
+    fn what_is_more_than_the_memory_allowed_is_cut_to_the_middle() {
+        let folder = tempfile::tempdir().expect("a folder");
+        picture(folder.path(), "a.png", 200, 100, 10);
+        picture(folder.path(), "b.png", 70, 70, 20);
+        let found = Pictures::read(folder.path(), 64, 10_000).expect("pictures");
+        let sides: Vec<_> = found.images().iter().map(|image| (image.height, image.width)).collect();
+        assert_eq!(sides, [(100, 64), (70, 70)]);
+        assert_eq!(found.images()[0].samples[..3], [50, 18, 10]);
+    }
+
+    #[test]
+    fn a_split_keeps_every_picture_once() {
+        let images = (0..10).map(|i| Image { height: 1, width: 1, samples: vec![i; 3] }).collect();
+        let (kept, aside) = Pictures::new(images, 0).split(4);
+        let mark = |image: &Image| image.samples[0];
+        assert_eq!(aside.iter().map(mark).collect::<Vec<_>>(), [3, 7]);
+        assert_eq!(kept.images().iter().map(mark).collect::<Vec<_>>(), [0, 1, 2, 4, 5, 6, 8, 9]);
+    }
+
+    #[test]
+    fn padding_repeats_the_edge() {
+        let x = padded(&[0, 0, 0, 255, 255, 255], (1, 2), 4, &Device::Cpu).expect("a tensor");
+        assert_eq!(x.dims(), [1, 4, 4, 3]);
+        let row = x.get(0).and_then(|x| x.get(3)?.flatten_all()?.to_vec1::<f32>()).expect("a row");
+        assert_eq!(row, [[-0.5; 3], [0.5; 3], [0.5; 3], [0.5; 3]].concat());
+        assert!(padded(&[0; 5], (1, 2), 4, &Device::Cpu).is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! The loss that training descends, and the figures of real rounding that models are judged by.
+
+use crate::Result;
+use crate::net::{Codec, Noise, Rate};
+use candle_core::Tensor;
+
+/// Trade-off at the ends of the quality axis: the loss is `lambda * MSE + bits per pixel`, MSE in 8-bit units.
+pub const LAMBDA_RANGE: (f64, f64) = (3.28e-4, 0.384);
+
+/// A picture's loss counts at most this much (photographs: 0.5 to 4). Noise can excite an untrained network without
+/// bound, and one such crop would then decide the whole batch's gradient.
+const CAP: f32 = 6.0;
+
+/// The loss of a batch, and figures for the log.
+#[derive(Debug)]
+pub struct Loss {
+    /// The number to descend.
+    pub total: Tensor,
+    /// Means over the batch.
+    pub figures: Figures,
+}
+
+/// Means over pictures, each with noise in place of rounding where it comes from training.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+pub struct Figures {
+    /// Loss before its cap.
+    pub loss: f64,
+    /// Loss after its cap.
+    pub capped: f64,
+    /// PSNR of RGB in dB.
+    pub psnr: f64,
+    /// Bits per pixel.
+    pub bpp: f64,
+}
+
+impl Figures {
+    /// Mean of several figures; all zero where there are none.
+    pub fn mean(all: &[Self]) -> Self {
+        let count = all.len().max(1) as f64;
+        let mean = |part: fn(&Self) -> f64| all.iter().map(part).sum::<f64>() / count;
+        Self {
+            loss: mean(|f| f.loss),
+            capped: mean(|f| f.capped),
+            psnr: mean(|f| f.psnr),
+            bpp: mean(|f| f.bpp),
+        }
+    }
+}
+
+/// Lambda at the knot q of `knots`: straight in the logarithm.
+pub fn lambda(q: f32, knots: usize) -> f64 {
+    let (low, high) = (LAMBDA_RANGE.0.ln(), LAMBDA_RANGE.1.ln());
+    (low + (high - low) * f64::from(q) / (knots - 1) as f64).exp()
+}
+
+/// Loss of pictures `[N, H, W, 3]` in -0.5..=0.5 at the knots q, one a picture.
+///
+/// Each picture's loss is divided by the root of its lambda, so that no rate dominates the gradient.
+///
+/// # Errors
+/// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+pub fn training(net: &Codec, x: &Tensor, q: &[f32], noise: &Noise) -> Result<Loss> {
+    let coded = net.forward(x, q, Rate::Noisy(noise))?;
+    let mse = squared_error(&coded.x_hat, x)?;
+    let bpp = (coded.y_bpp + coded.z_bpp)?;
+
+    let lambdas: Vec<f64> = q.iter().map(|&q| lambda(q, net.shapes().knots)).collect();
+    let factor = |f: fn(f64) -> f64| {
+        let values: Vec<f32> = lambdas.iter().map(|&l| f(l) as f32).collect();
+        Tensor::from_vec(values, lambdas.len(), net.device())
+    };
+    let each = ((&mse * factor(|l| 0.1 * l.sqrt())?)? + (&bpp * factor(|l| 0.1 / l.sqrt())?)?)?;
+    let losses: Vec<f32> = each.to_vec1()?;
+    let shares: Vec<f32> = losses.iter().map(|l| if *l > CAP { CAP / l } else { 1.0 }).collect();
+    let total = (&each * Tensor::from_vec(shares, losses.len(), net.device())?)?.mean_all()?;
+
+    let mean =
+        |values: &[f32]| values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len().max(1) as f64;
+    let psnr: Vec<f32> = mse.to_vec1::<f32>()?.into_iter().map(|mse| psnr(f64::from(mse)) as f32).collect();
+    let figures = Figures {
+        loss: mean(&losses),
+        capped: f64::from(total.to_scalar::<f32>()?),
+        psnr: mean(&psnr),
+        bpp: mean(&bpp.to_vec1()?),
+    };
+    Ok(Loss { total, figures })
+}
+
+/// Bits per pixel and PSNR of one picture, as the codec would code it: rounded latents, 8-bit samples.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Measured {
+    /// Bits for each pixel of the picture as it was given.
+    pub bpp: f64,
+    /// PSNR of RGB in dB.
+    pub psnr: f64,
+}
+
+/// Codes a picture, `[height, width, 3]` samples, with real rounding at the knot q.
+///
+/// Its sides are filled up to multiples of 64 by repeating its edge; what that costs counts, what it shows does not.
+///
+/// # Errors
+/// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+pub fn measure(net: &Codec, samples: &[u8], (height, width): (usize, usize), q: f32) -> Result<Measured> {
+    let x = crate::data::padded(samples, (height, width), 64, net.device())?;
+    let coded = net.forward(&x, &[q], Rate::Rounded)?;
+    let bpp = (coded.y_bpp + coded.z_bpp)?.to_vec1::<f32>()?;
+    let bits = f64::from(bpp.first().copied().unwrap_or_default()) * (x.elem_count() / 3) as f64;
+    let shown = coded.x_hat.narrow(1, 0, height)?.narrow(2, 0, width)?.flatten_all()?.to_vec1::<f32>()?;
+    let squares = shown.iter().zip(samples).map(|(v, &s)| {
+        let decoded = (v * 255.0 + 127.5).round().clamp(0.0, 255.0);
+        f64::from(decoded - f32::from(s)).powi(2)
+    });
+    let mse = squares.sum::<f64>() / samples.len().max(1) as f64;
+    Ok(Measured { bpp: bits / (height * width) as f64, psnr: psnr(mse.max(1e-9)) })
+}
+
+/// Mean squared error of each picture in 8-bit units, `[N]`.
+fn squared_error(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    Ok(((a - b)?.sqr()?.flatten_from(1)?.mean(1)? * (255.0 * 255.0))?)
+}
+
+fn psnr(mse: f64) -> f64 {
+    10.0 * (255.0 * 255.0 / mse).log10()
+}

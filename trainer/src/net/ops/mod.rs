@@ -1,0 +1,116 @@
+//! The operators of the network: fused on the processor, composed of candle's own elsewhere.
+
+mod bits;
+mod block;
+mod channels;
+pub(super) mod composed;
+mod dense;
+mod depthwise;
+mod linear;
+mod node;
+mod permute;
+mod rows;
+#[cfg(test)]
+mod tests;
+
+use candle_core::{Result, Tensor};
+
+/// Whether the fused operators are for tensors like this.
+fn fused(x: &Tensor) -> bool {
+    #[cfg(test)]
+    if composed::FORCED.get() {
+        return false;
+    }
+    x.device().is_cpu()
+}
+
+/// A block's parameters: weight and bias of each of its layers.
+#[derive(Debug, Clone)]
+pub(super) struct BlockParameters {
+    /// [C, C] and [C].
+    pub p1: [Tensor; 2],
+    /// [C, 1, 3, 3] and [C].
+    pub dw: [Tensor; 2],
+    /// [C, C] and [C].
+    pub p2: [Tensor; 2],
+    /// [2 H, C] and [2 H].
+    pub f1: [Tensor; 2],
+    /// [C, H] and [C].
+    pub f2: [Tensor; 2],
+}
+
+impl BlockParameters {
+    /// In one row, as the fused block takes them.
+    pub(super) fn packed(&self) -> Result<Tensor> {
+        let pair = |[w, b]: &'_ [Tensor; 2]| [w.clone(), b.clone()];
+        let linears = [&self.p1, &self.p2, &self.f1, &self.f2].map(pair);
+        block::pack(linears.each_ref().map(|[w, b]| [w, b]), &self.dw[0], &self.dw[1])
+    }
+}
+
+/// `x w^T + b` over the last dimension; of B weights [B, N, K], each has an equal share of x's first dimension.
+pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if fused(x) { linear::linear(x, w, b) } else { composed::linear(x, w, b) }
+}
+
+/// A residual block on [N, H, W, C]; `packed` are its parameters in one row, where they were made ready.
+pub(super) fn block(x: &Tensor, parameters: &BlockParameters, packed: Option<&Tensor>) -> Result<Tensor> {
+    if !fused(x) {
+        return composed::block(x, parameters);
+    }
+    let hidden = parameters.f2[0].dim(1)?;
+    match packed {
+        Some(packed) => block::block(x, packed, hidden),
+        None => block::block(x, &parameters.packed()?, hidden),
+    }
+}
+
+/// The same, on the processor, showing the tensors on the way.
+pub(super) fn block_observed(
+    x: &Tensor,
+    parameters: &BlockParameters,
+    see: &dyn Fn(&str, &[f32]),
+) -> Result<Tensor> {
+    block::observed(x, &parameters.packed()?, parameters.f2[0].dim(1)?, see)
+}
+
+/// Calls `see` with a tensor's numbers.
+pub(super) fn show(x: &Tensor, see: &dyn Fn(&[f32])) -> Result<()> {
+    see(&node::floats(&x.detach().contiguous()?)?);
+    Ok(())
+}
+
+/// 3x3 convolution of [N, H, W, C] with w [O, C, 3, 3], zero outside.
+pub(super) fn conv3x3(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if fused(x) { dense::conv3x3(x, w, b) } else { composed::conv3x3(x, w, b) }
+}
+
+/// x seen as `dims`, those then in the order `order`; the last one stays last.
+pub(super) fn permute(x: &Tensor, dims: &[usize], order: &[usize]) -> Result<Tensor> {
+    if fused(x) { permute::permute(x, dims, order) } else { composed::permute(x, dims, order) }
+}
+
+/// x [4, R, 4 Q] to [4, R, Q]: of each phase the quarter that `quarters` names.
+pub(super) fn take_quarters(x: &Tensor, quarters: [usize; 4]) -> Result<Tensor> {
+    if fused(x) { permute::take_quarters(x, quarters) } else { composed::take_quarters(x, quarters) }
+}
+
+/// x [4, R, Q] to [4, R, 4 Q] with zeros around.
+pub(super) fn put_quarters(x: &Tensor, quarters: [usize; 4]) -> Result<Tensor> {
+    if fused(x) { permute::put_quarters(x, quarters) } else { composed::put_quarters(x, quarters) }
+}
+
+/// x [B, .., C] times v [B, C].
+pub(super) fn scale(x: &Tensor, v: &Tensor) -> Result<Tensor> {
+    if fused(x) { channels::scale(x, v) } else { x.broadcast_mul(&composed::spread(v, x.rank())?) }
+}
+
+/// x [B, .., C] plus v [B, C].
+pub(super) fn shift(x: &Tensor, v: &Tensor) -> Result<Tensor> {
+    if fused(x) { channels::shift(x, v) } else { x.broadcast_add(&composed::spread(v, x.rank())?) }
+}
+
+/// Bits of the integer bins around r [B, ..] under normals of these log-sigmas, summed: [B].
+pub(super) fn gaussian_bits(r: &Tensor, log_sigma: &Tensor) -> Result<Tensor> {
+    if fused(r) { bits::gaussian_bits(r, log_sigma) } else { composed::gaussian_bits(r, log_sigma) }
+}

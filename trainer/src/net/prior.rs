@@ -1,0 +1,50 @@
+//! Learned density of each hyper-latent channel (Ballé et al. 2018, "Variational image compression with a scale
+//! hyperprior", section 6.1).
+
+use super::layers::Named;
+use crate::Result;
+use candle_core::Tensor;
+
+/// Smallest probability of a bin.
+const LEAST: f64 = 1e-6;
+
+#[derive(Debug, Clone)]
+pub(super) struct Factorized {
+    h: Tensor,
+    b: Tensor,
+    a: Tensor,
+}
+
+impl Factorized {
+    pub(super) fn new(named: &Named) -> Result<Self> {
+        Ok(Self {
+            h: named.tensor("z_prior.h")?,
+            b: named.tensor("z_prior.b")?,
+            a: named.tensor("z_prior.a")?,
+        })
+    }
+
+    /// Cumulative density at x [.., Z], in x's precision.
+    pub(super) fn cdf(&self, x: &Tensor) -> Result<Tensor> {
+        let mut x = x.clone();
+        for i in 0..4 {
+            let slope = (self.h.get(i)?.exp()? + 1.0)?.log()?.to_dtype(x.dtype())?;
+            x = x.broadcast_mul(&slope)?.broadcast_add(&self.b.get(i)?.to_dtype(x.dtype())?)?;
+            if i < 3 {
+                let bend = self.a.get(i)?.tanh()?.to_dtype(x.dtype())?;
+                x = (&x + x.tanh()?.broadcast_mul(&bend)?)?;
+            }
+        }
+        Ok((x.neg()?.exp()? + 1.0)?.recip()?)
+    }
+
+    /// Bits of the integer bins around z [N, H, W, Z], summed: [N].
+    ///
+    /// Probabilities below the least count as it, but can still rise: their gradient passes.
+    pub(super) fn bits(&self, z: &Tensor) -> Result<Tensor> {
+        let p = (self.cdf(&(z + 0.5)?)? - self.cdf(&(z - 0.5)?)?)?;
+        let lifted = (p.maximum(LEAST)? - &p)?.detach();
+        let bits = ((p + lifted)?.log()? * -std::f64::consts::LOG2_E)?;
+        Ok(bits.flatten_from(1)?.sum(1)?)
+    }
+}

@@ -1,0 +1,117 @@
+//! The parameters by name: read from and written to `.safetensors`, drawn at random, or frozen.
+
+use super::shapes::Shapes;
+use crate::{Error, Result};
+use candle_core::{DType, Device, Tensor, Var};
+use rand::Rng;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// Every parameter of a network as a variable, in the order of the names.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    shapes: Shapes,
+    vars: BTreeMap<String, Var>,
+}
+
+impl Weights {
+    /// Reads the float weights of a model, `models/fast.safetensors` for one.
+    ///
+    /// # Errors
+    /// [`Error::File`] where the file cannot be read, [`Error::Weights`] where it holds another network.
+    pub fn load(path: &Path, device: &Device) -> Result<Self> {
+        let bytes = std::fs::read(path).map_err(Error::file(path))?;
+        Self::parse(&bytes, device)
+    }
+
+    /// Reads weights from the bytes of a `.safetensors` file.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where it is no such file, [`Error::Weights`] where it holds another network.
+    pub fn parse(bytes: &[u8], device: &Device) -> Result<Self> {
+        let tensors = candle_core::safetensors::load_buffer(bytes, device)?;
+        Self::from_tensors(tensors.into_iter().collect())
+    }
+
+    /// Variables that begin as these tensors.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where they are not those of a network.
+    pub fn from_tensors(tensors: BTreeMap<String, Tensor>) -> Result<Self> {
+        let shapes = Shapes::infer(&tensors)?;
+        let var = |(name, tensor): (String, Tensor)| {
+            let copy = tensor.to_dtype(DType::F32)?.copy()?.contiguous()?;
+            Ok((name, Var::from_tensor(&copy)?))
+        };
+        Ok(Self { shapes, vars: tensors.into_iter().map(var).collect::<Result<_>>()? })
+    }
+
+    /// Weights to train from nothing: uniform within one over the root of a layer's inputs, the matrices that
+    /// end a block halved, no bias, and steps of the latents spread over the quality axis.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the device fails.
+    pub fn random(shapes: Shapes, seed: u64, device: &Device) -> Result<Self> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut tensors = BTreeMap::new();
+        for (name, dims) in shapes.parameters() {
+            let count = dims.iter().product();
+            let values: Vec<f32> = if name.ends_with(".weight") {
+                let halved = name.ends_with("p2.weight") || name.ends_with("f2.weight");
+                let inputs = dims[1..].iter().product::<usize>() as f32;
+                let reach = if halved { 0.5 } else { 1.0 } / inputs.sqrt();
+                (0..count).map(|_| rng.random_range(-reach..=reach)).collect()
+            } else if name == "y_gain" {
+                let (low, high) = (3.2f32.ln(), 70f32.ln());
+                let at = |i: usize| (i / shapes.m) as f32 / (shapes.knots - 1) as f32;
+                (0..count).map(|i| low + (high - low) * at(i)).collect()
+            } else {
+                vec![if name == "z_prior.h" { 0.54 } else { 0.0 }; count]
+            };
+            tensors.insert(name, Tensor::from_vec(values, dims, device)?);
+        }
+        Self::from_tensors(tensors)
+    }
+
+    /// Writes a `.safetensors` file.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let tensors: HashMap<_, _> =
+            self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+        Ok(candle_core::safetensors::save(&tensors, path)?)
+    }
+
+    /// Widths and depths.
+    pub fn shapes(&self) -> Shapes {
+        self.shapes
+    }
+
+    /// Names and variables, by name.
+    pub fn vars(&self) -> impl Iterator<Item = (&str, &Var)> {
+        self.vars.iter().map(|(name, var)| (name.as_str(), var))
+    }
+
+    /// The variable of this name.
+    pub fn var(&self, name: &str) -> Option<&Var> {
+        self.vars.get(name)
+    }
+
+    /// Numbers in all parameters.
+    pub fn count(&self) -> usize {
+        self.vars.values().map(|var| var.elem_count()).sum()
+    }
+
+    /// The tensors behind the variables: gradients flow to them.
+    pub(super) fn trained(&self) -> BTreeMap<String, Tensor> {
+        self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect()
+    }
+
+    /// The values as they are now, as constants: no gradient is computed for them.
+    pub(super) fn frozen(&self) -> Result<BTreeMap<String, Tensor>> {
+        self.vars.iter().map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
+    }
+}

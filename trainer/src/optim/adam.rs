@@ -1,0 +1,30 @@
+//! Adam (Kingma and Ba 2015) for one parameter.
+
+use crate::Result;
+use candle_core::{Tensor, Var};
+
+const BETA_FIRST: f64 = 0.9;
+const BETA_SECOND: f64 = 0.98;
+const EPSILON: f64 = 1e-8;
+
+#[derive(Debug)]
+pub(super) struct Moments {
+    pub first: Tensor,
+    pub second: Tensor,
+}
+
+impl Moments {
+    pub(super) fn new(var: &Var) -> Result<Self> {
+        Ok(Self { first: var.zeros_like()?, second: var.zeros_like()? })
+    }
+
+    /// The `step`th step, from 1.
+    pub(super) fn step(&mut self, var: &Var, gradient: &Tensor, rate: f64, step: usize) -> Result<()> {
+        self.first = ((&self.first * BETA_FIRST)? + (gradient * (1.0 - BETA_FIRST))?)?;
+        self.second = ((&self.second * BETA_SECOND)? + (gradient.sqr()? * (1.0 - BETA_SECOND))?)?;
+        let unbiased = |beta: f64| 1.0 - beta.powi(i32::try_from(step).unwrap_or(i32::MAX));
+        let root = ((self.second.sqrt()? / unbiased(BETA_SECOND).sqrt())? + EPSILON)?;
+        let change = ((&self.first / root)? * (rate / unbiased(BETA_FIRST)))?;
+        Ok(var.set(&(var.as_detached_tensor() - change)?)?)
+    }
+}

@@ -1,0 +1,67 @@
+//! The average of the weights over the last steps, which is the model that is kept.
+
+use crate::net::Weights;
+use crate::{Error, Result};
+use candle_core::Tensor;
+use std::collections::BTreeMap;
+
+/// Exponential moving average of all weights.
+#[derive(Debug)]
+pub struct Ema {
+    decay: f64,
+    values: BTreeMap<String, Tensor>,
+}
+
+impl Ema {
+    /// Begins at the weights; `decay` near 1 averages over more steps (0.999: about a thousand).
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the device fails.
+    pub fn new(weights: &Weights, decay: f64) -> Result<Self> {
+        let copy = weights.vars().map(|(name, var)| Ok((name.to_owned(), var.as_detached_tensor().copy()?)));
+        Ok(Self { decay, values: copy.collect::<Result<_>>()? })
+    }
+
+    /// Moves towards the weights after the `step`th step; faster at first, when they change most.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the device fails.
+    pub fn update(&mut self, weights: &Weights, step: usize) -> Result<()> {
+        let decay = self.decay.min((1 + step) as f64 / (10 + step) as f64);
+        for (name, var) in weights.vars() {
+            if let Some(value) = self.values.get_mut(name) {
+                *value = ((&*value * decay)? + (var.as_detached_tensor() * (1.0 - decay))?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The averages as weights of their own.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the device fails.
+    pub fn weights(&self) -> Result<Weights> {
+        Weights::from_tensors(self.values.clone())
+    }
+
+    /// The averages by name.
+    pub fn values(&self) -> &BTreeMap<String, Tensor> {
+        &self.values
+    }
+
+    /// Goes on from averages that [`Self::values`] gave.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where one is missing or of another shape.
+    pub fn restore(&mut self, values: &BTreeMap<String, Tensor>) -> Result<()> {
+        for (name, value) in &mut self.values {
+            let found =
+                values.get(name).ok_or_else(|| Error::weights(name, "is missing from the averages"))?;
+            if found.dims() != value.dims() {
+                return Err(Error::weights(name, format!("has an average of shape {:?}", found.dims())));
+            }
+            *value = found.to_device(value.device())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,187 @@
+//! Optimisers: Muon for the inner matrices with Adam for the rest, or Adam alone; clipping, averaging, schedule.
+
+mod adam;
+mod ema;
+mod muon;
+mod schedule;
+
+pub use ema::Ema;
+pub use muon::orthogonalise;
+pub use schedule::Schedule;
+
+use crate::net::Weights;
+use crate::{Error, Result};
+use candle_core::backprop::GradStore;
+use candle_core::{Tensor, Var};
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// Which optimiser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Muon for the inner matrices, Adam for the rest: a lower loss for a little more time a step.
+    #[default]
+    Muon,
+    /// Adam for all.
+    Adam,
+}
+
+impl FromStr for Kind {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "muon" => Ok(Self::Muon),
+            "adam" => Ok(Self::Adam),
+            _ => Err(Error::Invalid {
+                what: "optimiser",
+                detail: format!("`{name}` is neither muon nor adam"),
+            }),
+        }
+    }
+}
+
+/// Gradients by the name of their parameter.
+pub type Gradients = BTreeMap<String, Tensor>;
+
+/// Takes the gradients of all parameters out of what `backward` found; those without one are zero.
+///
+/// # Errors
+/// [`Error::Tensor`] where the device fails.
+pub fn gradients(weights: &Weights, store: &GradStore) -> Result<Gradients> {
+    let found = weights.vars().map(|(name, var)| {
+        let gradient = match store.get(var) {
+            Some(gradient) => gradient.contiguous()?,
+            None => var.zeros_like()?,
+        };
+        Ok((name.to_owned(), gradient))
+    });
+    found.collect()
+}
+
+/// Scales gradients down so that all together are no longer than `limit`; returns their length before.
+///
+/// Where it is not finite nothing is changed, and the step should not be taken.
+///
+/// # Errors
+/// [`Error::Tensor`] where the device fails.
+pub fn clip(gradients: &mut Gradients, limit: f64) -> Result<f64> {
+    let mut sum = 0.0;
+    for gradient in gradients.values() {
+        sum += f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?);
+    }
+    let norm = sum.sqrt();
+    if norm.is_finite() && norm > limit {
+        for gradient in gradients.values_mut() {
+            *gradient = (&*gradient * (limit / (norm + 1e-6)))?;
+        }
+    }
+    Ok(norm)
+}
+
+/// Moves the parameters against their gradients.
+#[derive(Debug)]
+pub struct Optimizer {
+    parameters: Vec<Parameter>,
+    steps: usize,
+}
+
+#[derive(Debug)]
+struct Parameter {
+    name: String,
+    var: Var,
+    moments: Moments,
+}
+
+#[derive(Debug)]
+enum Moments {
+    Muon(muon::Momentum),
+    Adam(adam::Moments),
+}
+
+impl Optimizer {
+    /// An optimiser for all parameters of these weights.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the device fails.
+    pub fn new(weights: &Weights, kind: Kind) -> Result<Self> {
+        let parameter = |(name, var): (&str, &Var)| {
+            let moments = if kind == Kind::Muon && inner_matrix(name, var) {
+                Moments::Muon(muon::Momentum::new(var)?)
+            } else {
+                Moments::Adam(adam::Moments::new(var)?)
+            };
+            Ok(Parameter { name: name.to_owned(), var: var.clone(), moments })
+        };
+        Ok(Self { parameters: weights.vars().map(parameter).collect::<Result<_>>()?, steps: 0 })
+    }
+
+    /// One step at this learning rate.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where a parameter has no gradient.
+    pub fn step(&mut self, gradients: &Gradients, rate: f64) -> Result<()> {
+        self.steps += 1;
+        for Parameter { name, var, moments } in &mut self.parameters {
+            let gradient = gradients.get(name).ok_or_else(|| Error::weights(name, "has no gradient"))?;
+            match moments {
+                Moments::Muon(momentum) => momentum.step(var, gradient, rate)?,
+                Moments::Adam(moments) => moments.step(var, gradient, rate, self.steps)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> usize {
+        self.steps
+    }
+
+    /// Everything but the weights that a step depends on: moments by parameter and kind.
+    pub fn state(&self) -> BTreeMap<String, Tensor> {
+        let mut state = BTreeMap::new();
+        for Parameter { name, moments, .. } in &self.parameters {
+            match moments {
+                Moments::Muon(m) => drop(state.insert(format!("{name}.momentum"), m.value.clone())),
+                Moments::Adam(m) => {
+                    state.insert(format!("{name}.first"), m.first.clone());
+                    state.insert(format!("{name}.second"), m.second.clone());
+                }
+            }
+        }
+        state
+    }
+
+    /// Goes on from a state that [`Self::state`] gave after so many steps.
+    ///
+    /// # Errors
+    /// [`Error::Weights`] where a moment is missing or of another shape, as of an optimiser of the other kind.
+    pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, steps: usize) -> Result<()> {
+        let take = |name: &str, part: &str, like: &Var| {
+            let name = format!("{name}.{part}");
+            let found = state
+                .get(&name)
+                .ok_or_else(|| Error::weights(&name, "is missing from the optimiser's state"))?;
+            if found.dims() != like.dims() {
+                return Err(Error::weights(&name, format!("is of shape {:?}", found.dims())));
+            }
+            Ok(found.to_device(like.device())?)
+        };
+        for Parameter { name, var, moments } in &mut self.parameters {
+            match moments {
+                Moments::Muon(m) => m.value = take(name, "momentum", var)?,
+                Moments::Adam(m) => {
+                    (m.first, m.second) = (take(name, "first", var)?, take(name, "second", var)?)
+                }
+            }
+        }
+        self.steps = steps;
+        Ok(())
+    }
+}
+
+/// Whether a parameter is a matrix between hidden layers, which Muon is for.
+fn inner_matrix(name: &str, var: &Var) -> bool {
+    let layer = name.split('.').next().unwrap_or(name);
+    var.rank() == 2 && !["enc_gain", "dec_gain", "y_gain", "z_prior", "e_in"].contains(&layer)
+}

@@ -1,0 +1,205 @@
+//! A training run: one call a step, and a file from which it goes on as if it had not stopped.
+
+use crate::checkpoint::{self, Tensors};
+use crate::data::Pictures;
+use crate::loss::{self, Figures};
+use crate::net::{Codec, Noise, Weights};
+use crate::optim::{self, Ema, Kind, Optimizer, Schedule};
+use crate::{Error, Result};
+use candle_core::Device;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Gradients are scaled down to this length.
+const LONGEST: f64 = 1.0;
+
+/// How a run learns.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// Optimiser. Default Muon.
+    pub optimizer: Kind,
+    /// Learning rate over the run.
+    pub schedule: Schedule,
+    /// Crops a step. Default 8; more need more memory and time, and fewer steps.
+    pub batch: usize,
+    /// Side of a crop in pixels, a multiple of 64. Default 256; 512 at the end of a long run gains a little.
+    pub side: usize,
+    /// Share of generated crops (stripes, shapes, noise), which photographs lack. Default 0.04; without any, such
+    /// pictures can excite a network far out of its range.
+    pub drawn: f64,
+    /// Decay of the averaged weights. Default 0.999; less for runs of fewer than some thousand steps.
+    pub ema: f64,
+    /// What crops and noise follow from. Default 0.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            optimizer: Kind::Muon,
+            schedule: Schedule::default(),
+            batch: 8,
+            side: 256,
+            drawn: 0.04,
+            ema: 0.999,
+            seed: 0,
+        }
+    }
+}
+
+/// A run between two steps.
+#[derive(Debug)]
+pub struct Run {
+    options: Options,
+    weights: Weights,
+    net: Codec,
+    optimizer: Optimizer,
+    ema: Ema,
+    rng: ChaCha8Rng,
+    step: usize,
+    seconds: f64,
+}
+
+/// What a checkpoint keeps beside tensors.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    step: usize,
+    optimizer_steps: usize,
+    seconds: f64,
+    seed: [u8; 32],
+    /// Place in the generator's stream, in words.
+    word: u64,
+}
+
+/// What a step did.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Stepped {
+    /// Figures of the batch, before the step.
+    pub figures: Figures,
+    /// Length of the gradient before it was clipped. Where it is not finite the step was left out.
+    pub norm: f64,
+    /// Learning rate.
+    pub rate: f64,
+}
+
+impl Run {
+    /// A new run from these weights.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where an option is out of its range, [`Error::Tensor`] where the device fails.
+    pub fn new(weights: Weights, options: Options) -> Result<Self> {
+        let detail = match &options {
+            Options { batch: 0, .. } => Some("0 crops a step".to_owned()),
+            Options { side, .. } if *side == 0 || !side.is_multiple_of(64) => {
+                Some(format!("crops of {side} pixels, which is no multiple of 64"))
+            }
+            Options { schedule, .. } if !(0.0..1.0).contains(&schedule.hold) => {
+                Some(format!("a plateau over {} of the run", schedule.hold))
+            }
+            Options { drawn, .. } if !(0.0..=1.0).contains(drawn) => {
+                Some(format!("a share {drawn} of drawn crops"))
+            }
+            _ => None,
+        };
+        if let Some(detail) = detail {
+            return Err(Error::Invalid { what: "training", detail });
+        }
+        Ok(Self {
+            net: Codec::new(&weights)?,
+            optimizer: Optimizer::new(&weights, options.optimizer)?,
+            ema: Ema::new(&weights, options.ema)?,
+            rng: ChaCha8Rng::seed_from_u64(options.seed),
+            step: 0,
+            seconds: 0.0,
+            weights,
+            options,
+        })
+    }
+
+    /// Goes on from a checkpoint, with the options that it was begun with; another rate or batch is possible, another
+    /// optimiser is not.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it cannot be read, [`Error::Checkpoint`] and [`Error::Weights`] where it holds no run
+    /// with these options.
+    pub fn resume(path: &Path, options: Options, device: &Device) -> Result<Self> {
+        let (mut groups, state): (_, State) = checkpoint::read(path, device)?;
+        let mut take = |group: &str| groups.remove(group).unwrap_or_default();
+        let mut run = Self::new(Weights::from_tensors(take("weights"))?, options)?;
+        run.ema.restore(&take("ema"))?;
+        run.optimizer.restore(&take("moments"), state.optimizer_steps)?;
+        run.rng = ChaCha8Rng::from_seed(state.seed);
+        run.rng.set_word_pos(state.word.into());
+        (run.step, run.seconds) = (state.step, state.seconds);
+        Ok(run)
+    }
+
+    /// Writes a checkpoint; the file is replaced as a whole, or not at all.
+    ///
+    /// # Errors
+    /// [`Error::File`] and [`Error::Checkpoint`] where it cannot be written.
+    pub fn save(&self, path: &Path) -> Result<()> {
+        let state = State {
+            step: self.step,
+            optimizer_steps: self.optimizer.steps(),
+            seconds: self.seconds,
+            seed: self.rng.get_seed(),
+            word: u64::try_from(self.rng.get_word_pos()).unwrap_or_default(),
+        };
+        let weights: Tensors =
+            self.weights.vars().map(|(name, var)| (name.to_owned(), var.as_detached_tensor())).collect();
+        let moments = self.optimizer.state();
+        checkpoint::write(
+            path,
+            &[("weights", &weights), ("ema", self.ema.values()), ("moments", &moments)],
+            &state,
+        )
+    }
+
+    /// One step on crops of these pictures; `progress` is the share of the run that is done, 0 to 1.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the device fails.
+    pub fn step(&mut self, pictures: &Pictures, progress: f64) -> Result<Stepped> {
+        let start = std::time::Instant::now();
+        let Options { batch, side, drawn, schedule, .. } = self.options;
+        let device = self.net.device().clone();
+        let x = pictures.batch(&mut self.rng, (batch, side), drawn, &device)?;
+        let last = (self.net.shapes().knots - 1) as f32;
+        let q: Vec<f32> = (0..batch).map(|_| self.rng.random::<f32>() * last).collect();
+        let noise = Noise::draw(&mut self.rng, self.net.shapes(), (batch, side, side), &device)?;
+
+        let loss = loss::training(&self.net, &x, &q, &noise)?;
+        let mut gradients = optim::gradients(&self.weights, &loss.total.backward()?)?;
+        let norm = optim::clip(&mut gradients, LONGEST)?;
+        let rate = schedule.at(self.step, progress);
+        if norm.is_finite() {
+            self.optimizer.step(&gradients, rate)?;
+        }
+        self.step += 1;
+        self.ema.update(&self.weights, self.step)?;
+        self.seconds += start.elapsed().as_secs_f64();
+        Ok(Stepped { figures: loss.figures, norm, rate })
+    }
+
+    /// Steps taken, those before a resumed checkpoint included.
+    pub fn steps(&self) -> usize {
+        self.step
+    }
+
+    /// Seconds spent in steps, those before a resumed checkpoint included.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// The averaged weights: the model that is kept.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the device fails.
+    pub fn averaged(&self) -> Result<Weights> {
+        self.ema.weights()
+    }
+}
