@@ -66,6 +66,41 @@ pub(crate) fn plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
     out
 }
 
+/// `product`, then shuffle 2, without a copy: two neighbours of the larger plane are half of the outputs.
+pub(crate) fn plain_shuffle2(path: Path, layer: &Packed, x: &Plane) -> Plane {
+    let half = layer.outputs() / 2;
+    let mut out = Plane::new(2 * x.height, 2 * x.width, half / 2);
+    let panels = half / PANEL;
+    for y in 0..out.height {
+        let segment =
+            Segment { data: &x.data, start: x.at(y / 2, 0), stride: x.channels, k: 0, len: x.channels };
+        let start = out.at(y, 0);
+        let target = Target { data: &mut out.data, start, stride: half };
+        let panels = y % 2 * panels..(y % 2 + 1) * panels;
+        kernel::product(path, layer, panels, &[segment], x.width, Epilogue::Plain, target);
+    }
+    out
+}
+
+/// Unshuffle 2, then `product`, without a copy. Sides are even.
+pub(crate) fn unshuffle2_plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
+    let mut out = Plane::new(x.height / 2, x.width / 2, layer.outputs());
+    let pair = 2 * x.channels;
+    for y in 0..out.height {
+        let segments = [0, 1].map(|dy| Segment {
+            data: &x.data,
+            start: x.at(2 * y + dy, 0),
+            stride: pair,
+            k: dy * pair,
+            len: pair,
+        });
+        let (start, stride) = (out.at(y, 0), out.channels);
+        let target = Target { data: &mut out.data, start, stride };
+        kernel::product(path, layer, layer.panels(), &segments, out.width, Epilogue::Plain, target);
+    }
+    out
+}
+
 /// A 3x3 convolution of one plane, row by row: `each(y, outputs of the row)`.
 pub(crate) fn conv3x3(
     path: Path,
