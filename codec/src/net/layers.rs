@@ -4,7 +4,7 @@ use super::Plane;
 use crate::kernel::{self, Depthwise, Epilogue, PANEL, Packed, PackedTaps, Path, Segment, Target};
 
 /// Positions that go through a block's second half together: their activations stay in the cache.
-const CHUNK: usize = 48;
+pub(super) const CHUNK: usize = 48;
 
 /// The residual unit of the network.
 #[derive(Debug)]
@@ -17,10 +17,16 @@ pub(crate) struct Block {
     pub f2: Packed,
 }
 
-/// Buffers that layers use again and again: a few rows each, so that they stay in the second cache.
+/// Buffers that layers use again and again: a few rows, so that they stay in the second cache.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     ring: Ring,
+    chain: Chain,
+}
+
+/// What passes between the layers of a block's second half, for at most [`CHUNK`] positions.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
     depthwise: Vec<i16>,
     hidden: Vec<i16>,
 }
@@ -139,13 +145,12 @@ pub(crate) fn conv3x3(
 impl Block {
     /// Runs the block in place, row by row: what a row's chain writes is read again from the cache.
     pub fn run(&self, path: Path, x: &mut Plane, scratch: &mut Scratch) {
-        let (width, c, hidden) = (x.width, x.channels, self.f2.inputs());
-        scratch.ring.reset(width, c);
-        scratch.depthwise.resize(CHUNK * c, 0);
-        scratch.hidden.resize(CHUNK * hidden, 0);
+        let (width, c) = (x.width, x.channels);
+        let Scratch { ring, chain } = scratch;
+        ring.reset(width, c);
         // Row y enters the ring before row y - 1 is computed, which changes it.
         for y in 0..=x.height {
-            let row = scratch.ring.row(y);
+            let row = ring.row(y);
             if y < x.height {
                 let segment = Segment { data: &x.data, start: x.at(y, 0), stride: c, k: 0, len: c };
                 let target = Target { data: row, start: 0, stride: c };
@@ -155,32 +160,43 @@ impl Block {
             }
             let Some(y) = y.checked_sub(1) else { continue };
             for from in (0..width).step_by(CHUNK) {
-                self.rest(path, x, y, from, CHUNK.min(width - from), scratch);
+                let start = x.at(y, from);
+                let target = Target { data: &mut x.data, start, stride: c };
+                let rows = ring.around(y, from);
+                self.rest(path, &ring.data, rows, target, CHUNK.min(width - from), chain);
             }
         }
     }
 
-    /// Everything after `p1`, for `count` positions of row `y`.
-    fn rest(&self, path: Path, x: &mut Plane, y: usize, from: usize, count: usize, scratch: &mut Scratch) {
-        let (c, hidden) = (x.channels, self.f2.inputs());
-        let Scratch { ring, depthwise, hidden: gated } = scratch;
-        let (depthwise, gated) = (&mut depthwise[..count * c], &mut gated[..count * hidden]);
-        let rows = ring.around(y, from);
-        kernel::depthwise(path, &self.dw, Depthwise { input: &ring.data, rows, count, out: &mut *depthwise });
+    /// Everything after `p1`, in place, for the first `count` positions of `x`, at most [`CHUNK`]. `rows` are the offsets
+    /// in `lines`, outputs of `p1`, of the top left tap of the first position and of those below it.
+    pub(super) fn rest(
+        &self,
+        path: Path,
+        lines: &[i16],
+        rows: [usize; 3],
+        x: Target,
+        count: usize,
+        chain: &mut Chain,
+    ) {
+        let Target { data: x, start, stride } = x;
+        let (c, hidden) = (self.dw.channels(), self.f2.inputs());
+        chain.depthwise.resize(CHUNK * c, 0);
+        chain.hidden.resize(CHUNK * hidden, 0);
+        let out = &mut chain.depthwise[..count * c];
+        kernel::depthwise(path, &self.dw, Depthwise { input: lines, rows, count, out });
 
-        let whole = |data, len| Segment { data, start: 0, stride: len, k: 0, len };
-        let start = x.at(y, from);
-        let target = Target { data: &mut x.data, start, stride: c };
-        let segment = whole(&*depthwise, c);
+        let segment = Segment { data: &chain.depthwise, start: 0, stride: c, k: 0, len: c };
+        let target = Target { data: &mut *x, start, stride };
         kernel::product(path, &self.p2, self.p2.panels(), &[segment], count, Epilogue::Residual, target);
 
-        let segment = Segment { data: &x.data, start, stride: c, k: 0, len: c };
-        let target = Target { data: &mut *gated, start: 0, stride: hidden };
+        let segment = Segment { data: &*x, start, stride, k: 0, len: c };
+        let target = Target { data: &mut chain.hidden, start: 0, stride: hidden };
         let gate = Epilogue::Gate(self.gate_shift);
         kernel::product(path, &self.f1, 0..hidden / PANEL, &[segment], count, gate, target);
 
-        let target = Target { data: &mut x.data, start, stride: c };
-        let segment = whole(&*gated, hidden);
+        let segment = Segment { data: &chain.hidden, start: 0, stride: hidden, k: 0, len: hidden };
+        let target = Target { data: x, start, stride };
         kernel::product(path, &self.f2, self.f2.panels(), &[segment], count, Epilogue::Residual, target);
     }
 }
