@@ -1,16 +1,16 @@
-//! The algorithms around the innermost tiles, compiled once for each instruction set.
+//! The algorithms, written once over the vector steps of a [`Leaf`] and compiled for each instruction set.
 
-use super::packed::{PANEL, Packed, PackedTaps};
+use super::leaf::Leaf;
+use super::packed::{COUPLES, PANEL, Packed, PackedTaps};
 use super::{rnd, sat};
 use std::ops::Range;
 
-/// Positions of a product tile: with 32 outputs, 24 accumulators of 512 bits.
+/// Most positions of a product tile: with 32 outputs, 24 accumulators of 512 bits.
 pub const ROWS: usize = 12;
-/// Positions that share the input cache before the next panel of weights is taken.
+/// Positions that go through all panels together: their inputs and a panel of weights fit the first cache.
 const CHUNK: usize = 4 * ROWS;
-
-/// Accumulators of one tile.
-pub type Tile = [[i32; PANEL]; ROWS];
+/// Positions that go through all channels of a depthwise layer together, for the same reason.
+const RUN: usize = 16;
 
 /// A part of the input vector: `len` channels at `data[start + position * stride..]`, meeting
 /// the weights from input `k` on.
@@ -49,6 +49,9 @@ pub enum Epilogue {
     Leaky,
     /// Round, add to what the target holds, saturate.
     Residual,
+    /// ReGLU of the given shift: the first half of all outputs are u, the other v, both as plain; the
+    /// target gets `sat(rnd(max(u, 0) * v, shift))`, half as many channels. `panels` counts the u alone.
+    Gate(u32),
 }
 
 /// One call of the depthwise kernel: `count` neighbouring positions of a row.
@@ -64,40 +67,29 @@ pub struct Depthwise<'a> {
     pub out: &'a mut [i16],
 }
 
-/// The innermost loops of an instruction set.
-pub trait Leaf {
-    /// Adds to `acc` the products of `R` positions (`x`, `stride` apart) with `pairs` pairs of a panel.
-    ///
-    /// # Safety
-    /// The processor has the leaf's features; `x` is readable for `(R-1)*stride + 2*pairs`
-    /// values and `w` for `pairs * PANEL * 2`.
-    #[allow(unsafe_code)]
-    unsafe fn tile<const R: usize>(acc: &mut Tile, x: *const i16, stride: usize, w: *const i16, pairs: usize);
-
-    /// Depthwise 3x3 of one position; returns how many channels it did (the rest is done plainly).
-    ///
-    /// # Safety
-    /// The processor has the leaf's features; the three rows are readable for `3 * C` values from `rows`.
-    #[allow(unsafe_code)]
-    unsafe fn depthwise(taps: &PackedTaps, rows: [*const i16; 3], out: &mut [i16]) -> usize;
-}
-
 /// Checks once what the kernels then rely on.
 pub fn check_product(
     layer: &Packed,
     panels: &Range<usize>,
     segments: &[Segment],
     positions: usize,
+    epilogue: Epilogue,
     target: &Target,
 ) {
-    assert!(panels.end <= layer.panels().end);
+    let outputs = match epilogue {
+        Epilogue::Gate(shift) => {
+            assert!(shift < 31 && layer.outputs().is_multiple_of(2 * PANEL));
+            layer.outputs() / 2
+        }
+        _ => layer.outputs(),
+    };
+    assert!(panels.start <= panels.end && panels.end <= outputs.div_ceil(PANEL));
     let last = positions.saturating_sub(1);
     for s in segments {
         assert!(s.len.is_multiple_of(2) && s.k.is_multiple_of(2) && fits(s.k, 0, 0, s.len, layer.inputs()));
         assert!(positions == 0 || fits(s.start, last, s.stride, s.len, s.data.len()));
     }
-    let width = panels.len() * PANEL
-        - (layer.panels().end * PANEL - layer.outputs()) * usize::from(panels.end == layer.panels().end);
+    let width = outputs.min(panels.end * PANEL).saturating_sub(panels.start * PANEL);
     assert!(positions == 0 || fits(target.start, last, target.stride, width, target.data.len()));
 }
 
@@ -117,9 +109,20 @@ pub fn check_depthwise(taps: &PackedTaps, call: &Depthwise) {
     }
 }
 
+/// Two vectors of outputs that are computed together: neighbours, or the u and the v of a gate.
+#[derive(Clone, Copy)]
+struct Strip {
+    weights: [*const i16; 2],
+    bias: [*const i32; 2],
+}
+
 /// See [`super::product`].
+///
+/// # Safety
+/// The processor has the leaf's features; the arguments passed [`check_product`].
 #[inline(always)]
-pub fn product<L: Leaf>(
+#[allow(unsafe_code)]
+pub unsafe fn product<L: Leaf>(
     layer: &Packed,
     panels: Range<usize>,
     segments: &[Segment],
@@ -127,129 +130,203 @@ pub fn product<L: Leaf>(
     epilogue: Epilogue,
     target: Target,
 ) {
-    let mut acc: Tile = [[0; PANEL]; ROWS];
-    let mut from = 0;
-    while from < positions {
+    let gated = matches!(epilogue, Epilogue::Gate(_));
+    let outputs = if gated { layer.outputs() / 2 } else { layer.outputs() };
+    // From a strip's first vector to its second, in outputs, and to the next strip.
+    let (second, step) = if gated { (outputs, L::LANES) } else { (L::LANES, 2 * L::LANES) };
+    let first = panels.start * PANEL;
+    let end = outputs.min(panels.end * PANEL);
+    for from in (0..positions).step_by(CHUNK) {
         let to = (from + CHUNK).min(positions);
-        for panel in panels.clone() {
-            let bias: &[i32; PANEL] = layer.bias[panel * PANEL..][..PANEL].try_into().expect("a panel");
-            let weights = &layer.weights[panel * PANEL * layer.inputs()..][..PANEL * layer.inputs()];
-            let width = PANEL.min(layer.outputs() - panel * PANEL);
+        for n in (first..end).step_by(step) {
+            let weights = [n, n + second].map(|n| layer.vector(n));
+            let bias = [n, n + second].map(|n| layer.bias[n..].as_ptr());
+            let strip = Strip { weights, bias };
             let mut at = from;
             while at < to {
-                let rows = ROWS.min(to - at);
-                for row in &mut acc[..rows] {
-                    *row = *bias;
-                }
-                for s in segments {
-                    let x = s.data[s.start + at * s.stride..].as_ptr();
-                    let w = weights[s.k * PANEL..].as_ptr();
-                    // SAFETY: `check_product` has compared every extent with its slice, and the
-                    // caller of this function has the leaf's features.
-                    #[allow(unsafe_code)]
-                    unsafe {
-                        tile_of::<L>(rows, &mut acc, x, s.stride, w, s.len / 2);
+                let left = to - at;
+                // Tiles of about the same height: a low one does not keep the multipliers busy.
+                let rows = left.div_ceil(left.div_ceil(L::ROWS));
+                let out = &mut target.data[target.start + at * target.stride + n - first..];
+                // SAFETY: `check_product` has compared every extent with its slice: the tile reads
+                // `rows` positions from `at` on, and writes a strip of each; a strip that reaches
+                // beyond the last output goes through `spare`.
+                unsafe {
+                    if n + step <= end {
+                        let to = out.as_mut_ptr();
+                        tile_of::<L>(rows, layer, strip, segments, at, epilogue, to, target.stride);
+                    } else {
+                        let (mut spare, width) = ([0; ROWS * PANEL], end - n);
+                        for (r, spare) in spare.chunks_exact_mut(PANEL).take(rows).enumerate() {
+                            spare[..width].copy_from_slice(&out[r * target.stride..][..width]);
+                        }
+                        let to = spare.as_mut_ptr();
+                        tile_of::<L>(rows, layer, strip, segments, at, epilogue, to, PANEL);
+                        for (r, spare) in spare.chunks_exact(PANEL).take(rows).enumerate() {
+                            out[r * target.stride..][..width].copy_from_slice(&spare[..width]);
+                        }
                     }
-                }
-                let first = target.start + (panel - panels.start) * PANEL;
-                for (r, acc) in acc[..rows].iter().enumerate() {
-                    let out = &mut target.data[first + (at + r) * target.stride..][..width];
-                    finish(acc, layer.shift, epilogue, out);
                 }
                 at += rows;
             }
         }
-        from = to;
     }
 }
 
 /// # Safety
-/// As for [`Leaf::tile`].
+/// As for [`tile`].
 #[inline(always)]
-#[allow(unsafe_code)]
+#[allow(unsafe_code, clippy::too_many_arguments)]
 unsafe fn tile_of<L: Leaf>(
     rows: usize,
-    acc: &mut Tile,
-    x: *const i16,
+    layer: &Packed,
+    strip: Strip,
+    segments: &[Segment],
+    at: usize,
+    epilogue: Epilogue,
+    out: *mut i16,
     stride: usize,
-    w: *const i16,
-    pairs: usize,
+) {
+    macro_rules! heights {
+        ($($r:literal)*) => {
+            match rows {
+                $($r if $r <= L::ROWS => tile::<L, $r>(layer, strip, segments, at, epilogue, out, stride),)*
+                _ => unreachable!("at most ROWS"),
+            }
+        };
+    }
+    // SAFETY: passed on from the caller.
+    unsafe { heights!(12 11 10 9 8 7 6 5 4 3 2 1) }
+}
+
+/// `R` positions of a strip. The accumulators stay in registers from the bias to the stored activation.
+///
+/// # Safety
+/// The processor has the leaf's features; segments are readable for the positions from `at` on, `strip` for
+/// all inputs, `out` writable for `R` strips that are `stride` apart.
+#[inline(always)]
+#[allow(unsafe_code)]
+unsafe fn tile<L: Leaf, const R: usize>(
+    layer: &Packed,
+    strip: Strip,
+    segments: &[Segment],
+    at: usize,
+    epilogue: Epilogue,
+    out: *mut i16,
+    stride: usize,
 ) {
     // SAFETY: passed on from the caller.
     unsafe {
-        match rows {
-            12 => L::tile::<12>(acc, x, stride, w, pairs),
-            11 => L::tile::<11>(acc, x, stride, w, pairs),
-            10 => L::tile::<10>(acc, x, stride, w, pairs),
-            9 => L::tile::<9>(acc, x, stride, w, pairs),
-            8 => L::tile::<8>(acc, x, stride, w, pairs),
-            7 => L::tile::<7>(acc, x, stride, w, pairs),
-            6 => L::tile::<6>(acc, x, stride, w, pairs),
-            5 => L::tile::<5>(acc, x, stride, w, pairs),
-            4 => L::tile::<4>(acc, x, stride, w, pairs),
-            3 => L::tile::<3>(acc, x, stride, w, pairs),
-            2 => L::tile::<2>(acc, x, stride, w, pairs),
-            _ => L::tile::<1>(acc, x, stride, w, pairs),
-        }
-    }
-}
-
-#[inline(always)]
-fn finish(acc: &[i32; PANEL], shift: u32, epilogue: Epilogue, out: &mut [i16]) {
-    match <&mut [i16; PANEL]>::try_from(&mut *out) {
-        Ok(out) => finish_slice(acc, shift, epilogue, out),
-        Err(_) => finish_slice(acc, shift, epilogue, out),
-    }
-}
-
-#[inline(always)]
-fn finish_slice(acc: &[i32; PANEL], shift: u32, epilogue: Epilogue, out: &mut [i16]) {
-    match epilogue {
-        Epilogue::Plain => {
-            for (o, &a) in out.iter_mut().zip(acc) {
-                *o = sat(rnd(a, shift));
+        let mut sums = [[L::load(strip.bias[0]), L::load(strip.bias[1])]; R];
+        for s in segments {
+            let x = s.data.as_ptr().add(s.start + at * s.stride);
+            let w = strip.weights.map(|w| w.add(s.k * PANEL));
+            for p in 0..s.len / 2 {
+                let w0 = L::weights(w[0].add(2 * PANEL * p));
+                let w1 = L::weights(w[1].add(2 * PANEL * p));
+                for (r, sum) in sums.iter_mut().enumerate() {
+                    let x = L::pair(x.add(r * s.stride + 2 * p));
+                    *sum = [L::dot(sum[0], x, w0), L::dot(sum[1], x, w1)];
+                }
             }
         }
-        Epilogue::Leaky => {
-            for (o, &a) in out.iter_mut().zip(acc) {
-                *o = sat(rnd(a.max(a >> 3), shift));
+        let shift = layer.shift;
+        match epilogue {
+            Epilogue::Plain => {
+                for (r, [a, b]) in sums.into_iter().enumerate() {
+                    L::store(L::round(a, shift), L::round(b, shift), out.add(r * stride));
+                }
             }
-        }
-        Epilogue::Residual => {
-            for (o, &a) in out.iter_mut().zip(acc) {
-                *o = sat(i32::from(*o).wrapping_add(rnd(a, shift)));
+            Epilogue::Leaky => {
+                for (r, [a, b]) in sums.into_iter().enumerate() {
+                    let (a, b) = (L::leaky(a), L::leaky(b));
+                    L::store(L::round(a, shift), L::round(b, shift), out.add(r * stride));
+                }
+            }
+            Epilogue::Residual => {
+                for (r, [a, b]) in sums.into_iter().enumerate() {
+                    let out = out.add(r * stride);
+                    let a = L::add(L::round(a, shift), out);
+                    let b = L::add(L::round(b, shift), out.add(L::LANES));
+                    L::store(a, b, out);
+                }
+            }
+            Epilogue::Gate(gate) => {
+                for (r, [u, v]) in sums.into_iter().enumerate() {
+                    L::store_gated(L::round(u, shift), L::round(v, shift), gate, out.add(r * stride));
+                }
             }
         }
     }
 }
 
-/// See [`super::depthwise`].
+/// See [`super::depthwise`]. A strip of channels goes along some positions with its weights in registers; so few
+/// of them that their inputs are still in the first cache when the next strip comes.
+///
+/// # Safety
+/// The processor has the leaf's features; the arguments passed [`check_depthwise`].
 #[inline(always)]
-pub fn depthwise<L: Leaf>(taps: &PackedTaps, call: Depthwise) {
+#[allow(unsafe_code)]
+pub unsafe fn depthwise<L: Leaf>(taps: &PackedTaps, call: Depthwise) {
     let c = taps.channels();
-    for (i, out) in call.out.chunks_exact_mut(c).enumerate() {
-        let rows = call.rows.map(|r| &call.input[r + i * c..][..3 * c]);
-        // SAFETY: each row holds 3 * C values, and the caller has the leaf's features.
-        #[allow(unsafe_code)]
-        let done = unsafe { L::depthwise(taps, rows.map(<[i16]>::as_ptr), out) };
-        for (n, o) in out.iter_mut().enumerate().skip(done) {
+    let whole = c - c % (2 * L::LANES);
+    for from in (0..call.count).step_by(RUN) {
+        let to = (from + RUN).min(call.count);
+        for n in (0..whole).step_by(2 * L::LANES) {
+            // SAFETY: `check_depthwise` has compared every extent with its slice, and `n` is a whole strip below C.
+            unsafe { depthwise_run::<L>(taps, call.input, call.rows, n, from..to, call.out.as_mut_ptr()) }
+        }
+    }
+    for (i, out) in call.out.chunks_exact_mut(c).enumerate().filter(|_| whole < c) {
+        for (n, out) in out.iter_mut().enumerate().skip(whole) {
             let mut acc = taps.bias[n];
-            for tap in 0..9 {
-                let w = taps.pairs[(tap / 2 * c + n) * 2 + tap % 2];
-                acc = acc.wrapping_add(i32::from(w) * i32::from(rows[tap / 3][tap % 3 * c + n]));
+            for (pair, tap) in COUPLES.as_flattened().iter().enumerate() {
+                let Some((y, x)) = *tap else { continue };
+                let w = taps.pairs[(pair / 2 * c + n) * 2 + pair % 2];
+                acc = acc.wrapping_add(i32::from(w) * i32::from(call.input[call.rows[y] + (i + x) * c + n]));
             }
-            *o = sat(rnd(acc, taps.shift));
+            *out = sat(rnd(acc, taps.shift));
         }
     }
 }
 
-/// See [`super::gate`].
+/// `2 * LANES` channels from `n` on, at the positions of `run`.
+///
+/// # Safety
+/// As for [`depthwise`]; the strip and the run lie inside, and the run is not empty.
 #[inline(always)]
-pub fn gate(uv: &[i16], hidden: usize, shift: u32, out: &mut [i16]) {
-    for (uv, out) in uv.chunks_exact(2 * hidden).zip(out.chunks_exact_mut(hidden)) {
-        let (u, v) = uv.split_at(hidden);
-        for ((o, &u), &v) in out.iter_mut().zip(u).zip(v) {
-            *o = sat(rnd(i32::from(u.max(0)) * i32::from(v), shift));
+#[allow(unsafe_code)]
+unsafe fn depthwise_run<L: Leaf>(
+    taps: &PackedTaps,
+    input: &[i16],
+    rows: [usize; 3],
+    n: usize,
+    run: Range<usize>,
+    out: *mut i16,
+) {
+    let c = taps.channels();
+    // SAFETY: passed on from the caller.
+    unsafe {
+        let bias = L::channels(taps.bias.as_ptr().add(n));
+        let mut w = [L::taps(taps.pairs.as_ptr().add(2 * n)); 5];
+        for (p, w) in w.iter_mut().enumerate() {
+            *w = L::taps(taps.pairs.as_ptr().add((p * c + n) * 2));
+        }
+        let at = run.start * c + n;
+        let (mut top, mut middle) = (input.as_ptr().add(rows[0] + at), input.as_ptr().add(rows[1] + at));
+        let (mut bottom, mut out) = (input.as_ptr().add(rows[2] + at), out.add(at));
+        // What a position shares with the next stays in registers: two columns of the upper rows, a pair of the lower.
+        let mut columns = [L::couple(top, middle), L::couple(top.add(c), middle.add(c))];
+        let mut lower = L::couple(bottom, bottom.add(c));
+        for _ in run {
+            let column = L::couple(top.add(2 * c), middle.add(2 * c));
+            let next = L::couple(bottom.add(c), bottom.add(2 * c));
+            let sum = L::tap(L::tap(bias, columns[0], w[0]), columns[1], w[1]);
+            let sum = L::tap(L::tap(L::tap(sum, column, w[2]), lower, w[3]), next, w[4]);
+            L::store_channels(sum, taps.shift, out);
+            (columns, lower) = ([columns[1], column], next);
+            (top, middle, bottom) = (top.add(c), middle.add(c), bottom.add(c));
+            out = out.wrapping_add(c);
         }
     }
 }

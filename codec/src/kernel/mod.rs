@@ -1,13 +1,19 @@
 //! Integer kernels: matrix product, depthwise 3x3 and the steps between them.
 //!
 //! `scalar` is the specification; every other path equals it bit for bit, because products wrap
-//! in `i32` and so may be summed in any order. The algorithm is written once (`generic`) and
-//! compiled for each instruction set; only the innermost tiles differ.
-//! `AECODEC_CPU=scalar|avx2|avx512` forces a path that the machine has.
+//! in `i32` and so may be summed in any order. The algorithms are written once (`generic`) over the
+//! vector steps of an instruction set (`leaf`) and compiled for each.
+//! `AECODEC_CPU=scalar|sse41|avx2|avxvnni|avx512bw|avx512|neon|simd128` forces a path that the machine
+//! has; with any other name the fastest one is taken.
 
 mod generic;
+mod leaf;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod packed;
 mod scalar;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
@@ -29,10 +35,27 @@ pub struct Path(Set);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Set {
     Scalar,
+    /// 128-bit `pmaddwd`.
+    #[cfg(target_arch = "x86_64")]
+    Sse41,
+    /// 256-bit `vpmaddwd`.
     #[cfg(target_arch = "x86_64")]
     Avx2,
+    /// 256-bit `vpdpwssd`.
+    #[cfg(target_arch = "x86_64")]
+    AvxVnni,
+    /// 512-bit `vpmaddwd`.
+    #[cfg(target_arch = "x86_64")]
+    Avx512Bw,
+    /// 512-bit `vpdpwssd`.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// `smlal`.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    /// `i32x4.dot_i16x8_s`.
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
 }
 
 impl Path {
@@ -41,21 +64,31 @@ impl Path {
 
     /// Every path that this machine can run, slowest first.
     pub fn available() -> Vec<Self> {
-        let mut paths = vec![Self::SCALAR];
+        #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused_mut))]
+        let mut sets = vec![Set::Scalar];
         #[cfg(target_arch = "x86_64")]
         {
-            if is_x86_feature_detected!("avx2") {
-                paths.push(Self(Set::Avx2));
-            }
-            if is_x86_feature_detected!("avx512f")
+            let avx2 = is_x86_feature_detected!("avx2");
+            let avx512 = is_x86_feature_detected!("avx512f")
                 && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512vl")
-                && is_x86_feature_detected!("avx512vnni")
-            {
-                paths.push(Self(Set::Avx512));
+                && is_x86_feature_detected!("avx512vl");
+            for (set, has) in [
+                (Set::Sse41, is_x86_feature_detected!("sse4.1")),
+                (Set::Avx2, avx2),
+                (Set::AvxVnni, avx2 && is_x86_feature_detected!("avxvnni")),
+                (Set::Avx512Bw, avx512),
+                (Set::Avx512, avx512 && is_x86_feature_detected!("avx512vnni")),
+            ] {
+                sets.extend(has.then_some(set));
             }
         }
-        paths
+        #[cfg(target_arch = "aarch64")]
+        if std::arch::is_aarch64_feature_detected!("neon") {
+            sets.push(Set::Neon);
+        }
+        #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+        sets.push(Set::Simd128);
+        sets.into_iter().map(Self).collect()
     }
 
     /// The path in use: the fastest, or the one that `AECODEC_CPU` names if the machine has it.
@@ -72,12 +105,20 @@ impl Path {
     pub const fn name(self) -> &'static str {
         match self.0 {
             Set::Scalar => "scalar",
-            // 256-bit `vpmaddwd`.
+            #[cfg(target_arch = "x86_64")]
+            Set::Sse41 => "sse41",
             #[cfg(target_arch = "x86_64")]
             Set::Avx2 => "avx2",
-            // 512-bit `vpdpwssd` (AVX-512 VNNI).
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => "avxvnni",
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Bw => "avx512bw",
             #[cfg(target_arch = "x86_64")]
             Set::Avx512 => "avx512",
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => "neon",
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Set::Simd128 => "simd128",
         }
     }
 }
@@ -94,18 +135,27 @@ pub fn sat(v: i32) -> i16 {
     v.clamp(-ACTIVATION_MAX, ACTIVATION_MAX) as i16
 }
 
+/// # Safety
+/// What the kernel asks of its arguments; a [`Path`] other than scalar is only made by
+/// [`Path::available`], which has asked the processor for the features that its kernels are compiled with.
 macro_rules! dispatch {
     ($path:expr, $name:ident($($arg:expr),*)) => {
         match $path.0 {
-            // SAFETY: a `Path` other than scalar is only made by `available`, which has asked the
-            // processor for the features that these functions are compiled with.
+            Set::Scalar => scalar::kernels::$name($($arg),*),
             #[cfg(target_arch = "x86_64")]
-            #[allow(unsafe_code)]
-            Set::Avx2 => unsafe { x86::avx2::$name($($arg),*) },
+            Set::Sse41 => x86::sse41_kernels::$name($($arg),*),
             #[cfg(target_arch = "x86_64")]
-            #[allow(unsafe_code)]
-            Set::Avx512 => unsafe { x86::avx512::$name($($arg),*) },
-            Set::Scalar => scalar::$name($($arg),*),
+            Set::Avx2 => x86::avx2_kernels::$name($($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            Set::AvxVnni => x86::avxvnni_kernels::$name($($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512Bw => x86::avx512bw_kernels::$name($($arg),*),
+            #[cfg(target_arch = "x86_64")]
+            Set::Avx512 => x86::avx512_kernels::$name($($arg),*),
+            #[cfg(target_arch = "aarch64")]
+            Set::Neon => neon::kernels::$name($($arg),*),
+            #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+            Set::Simd128 => simd128::kernels::$name($($arg),*),
         }
     };
 }
@@ -115,6 +165,7 @@ macro_rules! dispatch {
 ///
 /// # Panics
 /// Where a segment or the target is too short: a bug of the caller, never of the input.
+#[allow(unsafe_code)]
 pub fn product(
     path: Path,
     layer: &Packed,
@@ -124,24 +175,29 @@ pub fn product(
     epilogue: Epilogue,
     target: Target,
 ) {
-    generic::check_product(layer, &panels, segments, positions, &target);
-    dispatch!(path, product(layer, panels, segments, positions, epilogue, target))
+    generic::check_product(layer, &panels, segments, positions, epilogue, &target);
+    // SAFETY: just checked; the features are the path's promise.
+    unsafe { dispatch!(path, product(layer, panels, segments, positions, epilogue, target)) }
 }
 
 /// Depthwise 3x3 over `count` neighbouring positions.
+///
+/// # Panics
+/// Where the input or the output is too short: a bug of the caller, never of the input.
+#[allow(unsafe_code)]
 pub fn depthwise(path: Path, taps: &PackedTaps, call: Depthwise) {
     generic::check_depthwise(taps, &call);
-    dispatch!(path, depthwise(taps, call))
-}
-
-/// ReGLU: `out = sat(rnd(max(u, 0) * v, shift))`, `uv` holds per position h values u, then h of v.
-pub fn gate(path: Path, uv: &[i16], hidden: usize, shift: u32, out: &mut [i16]) {
-    assert!(hidden > 0 && uv.len() == 2 * out.len() && out.len().is_multiple_of(hidden));
-    dispatch!(path, gate(uv, hidden, shift, out))
+    // SAFETY: just checked; the features are the path's promise.
+    unsafe { dispatch!(path, depthwise(taps, call)) }
 }
 
 /// `x = sat(rnd(x * gain, shift))` for each channel.
+///
+/// # Panics
+/// Where `x` is no whole number of positions: a bug of the caller, never of the input.
+#[allow(unsafe_code)]
 pub fn scale(path: Path, x: &mut [i16], gains: &[u16], shift: u32) {
     assert!(!gains.is_empty() && x.len().is_multiple_of(gains.len()));
-    dispatch!(path, scale(x, gains, shift))
+    // SAFETY: the features are the path's promise.
+    unsafe { dispatch!(path, scale(x, gains, shift)) }
 }

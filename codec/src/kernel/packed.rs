@@ -50,13 +50,29 @@ impl Packed {
         self.outputs
     }
 
+    /// Weights of output `n` and those after it in its panel, from the first pair of inputs on; the next
+    /// pair is `2 * PANEL` further.
+    pub(super) fn vector(&self, n: usize) -> *const i16 {
+        self.weights[n / PANEL * PANEL * self.inputs + 2 * (n % PANEL)..].as_ptr()
+    }
+
     /// All panels.
     pub fn panels(&self) -> std::ops::Range<usize> {
         0..self.outputs.div_ceil(PANEL)
     }
 }
 
-/// Weights of a depthwise 3x3: `[5, C, 2]`, taps in pairs, the tenth zero.
+/// The pairs of taps of a depthwise 3x3, as (row, column): three across the upper rows, which the next two positions
+/// meet again, and two along the lower one.
+pub(super) const COUPLES: [[Option<(usize, usize)>; 2]; 5] = [
+    [Some((0, 0)), Some((1, 0))],
+    [Some((0, 1)), Some((1, 1))],
+    [Some((0, 2)), Some((1, 2))],
+    [Some((2, 0)), Some((2, 1))],
+    [None, Some((2, 2))],
+];
+
+/// Weights of a depthwise 3x3: `[5, C, 2]`, taps in pairs ([`COUPLES`]), zero where there is none.
 #[derive(Debug, Clone)]
 pub struct PackedTaps {
     pub(super) pairs: Vec<i16>,
@@ -73,9 +89,11 @@ impl PackedTaps {
         let channels = bias.len();
         assert!(weights.len() == 9 * channels && shift < 31);
         let mut pairs = vec![0; 10 * channels];
-        for (tap, row) in weights.chunks_exact(channels).enumerate() {
-            for (c, &w) in row.iter().enumerate() {
-                pairs[(tap / 2 * channels + c) * 2 + tap % 2] = w;
+        for (pair, (y, x)) in
+            COUPLES.as_flattened().iter().enumerate().filter_map(|(i, tap)| Some((i, (*tap)?)))
+        {
+            for (c, &w) in weights[(3 * y + x) * channels..][..channels].iter().enumerate() {
+                pairs[(pair / 2 * channels + c) * 2 + pair % 2] = w;
             }
         }
         Self { pairs, bias: bias.to_vec(), shift }

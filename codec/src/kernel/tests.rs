@@ -121,22 +121,50 @@ fn depthwise_equals_scalar_and_its_definition() {
 }
 
 #[test]
-fn gates_and_gains_equal_scalar() {
+fn gated_products_equal_scalar_and_their_definition() {
     let mut random = Random(4);
-    for hidden in [1, 31, 96, 192] {
-        let uv = random.activations(2 * hidden * 5, 8191);
-        let gains: Vec<u16> = (0..hidden).map(|_| random.next() as u16).collect();
+    for (inputs, hidden, positions) in [(2, 32, 1), (64, 96, 7), (128, 192, 49), (192, 288, 25)] {
+        for (shift, gate) in [(0, 0), (9, 13), (17, 3), (30, 26)] {
+            let weights = random.activations(inputs * 2 * hidden, i16::MAX);
+            let layer = Packed::new(inputs, shift, &random.biases(2 * hidden), &weights);
+            let x = random.activations(positions * inputs, 8191);
+            let run = |path, epilogue, width: usize| {
+                let mut out = vec![0; positions * width];
+                let segment = Segment { data: &x, start: 0, stride: inputs, k: 0, len: inputs };
+                let target = Target { data: &mut out, start: 0, stride: width };
+                product(path, &layer, 0..width / PANEL, &[segment], positions, epilogue, target);
+                out
+            };
+            let plain = run(Path::SCALAR, Epilogue::Plain, 2 * hidden);
+            let gated = |uv: &[i16]| {
+                let (u, v) = uv.split_at(hidden);
+                let one = |(&u, &v): (&i16, &i16)| sat(rnd(i32::from(u.max(0)) * i32::from(v), gate));
+                u.iter().zip(v).map(one).collect::<Vec<_>>()
+            };
+            let expected: Vec<i16> = plain.chunks_exact(2 * hidden).flat_map(gated).collect();
+            for path in Path::available() {
+                let gated = run(path, Epilogue::Gate(gate), hidden);
+                assert!(gated == expected, "{path:?} {inputs}x{hidden} {positions} {shift} {gate}");
+            }
+        }
+    }
+}
+
+#[test]
+fn gains_equal_scalar() {
+    let mut random = Random(5);
+    for channels in [1, 31, 96, 192] {
+        let x = random.activations(channels * 5, 8191);
+        let gains: Vec<u16> = (0..channels).map(|_| random.next() as u16).collect();
         for shift in [0, 3, 13, 26] {
             let run = |path| {
-                let mut out = vec![0; hidden * 5];
-                gate(path, &uv, hidden, shift, &mut out);
-                let mut scaled = out.clone();
+                let mut scaled = x.clone();
                 scale(path, &mut scaled, &gains, shift);
-                (out, scaled)
+                scaled
             };
             let expected = run(Path::SCALAR);
             for path in paths() {
-                assert!(run(path) == expected, "{path:?} {hidden} {shift}");
+                assert!(run(path) == expected, "{path:?} {channels} {shift}");
             }
         }
     }

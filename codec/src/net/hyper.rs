@@ -1,6 +1,6 @@
 //! The hyper network of a group: latents to hyper-latents (encoder), hyper-latents to the prior.
 
-use super::layers::plain;
+use super::layers::{plain, plain_shuffle2, unshuffle2_plain};
 use super::{Net, Plane, Scratch};
 use crate::kernel::{Path, rnd};
 
@@ -18,9 +18,9 @@ pub(crate) fn analyse(net: &Net, path: Path, y: &Plane, scratch: &mut Scratch) -
     let y = y.window(0, 0, 4 * hz, 4 * wz);
     let mut t = plain(path, &net.he_in, &y);
     net.he1.run(path, &mut t, scratch);
-    let mut t = plain(path, &net.he_mid, &t.unshuffle2());
+    let mut t = unshuffle2_plain(path, &net.he_mid, &t);
     net.he2.run(path, &mut t, scratch);
-    let mut z = plain(path, &net.he_out, &t.unshuffle2());
+    let mut z = unshuffle2_plain(path, &net.he_out, &t);
     for v in &mut z.data {
         *v = rnd(i32::from(*v), net.z_shift).clamp(-Z_MAX, Z_MAX) as i16;
     }
@@ -36,9 +36,9 @@ pub(crate) fn prior(
     width: usize,
     scratch: &mut Scratch,
 ) -> Plane {
-    let mut t = plain(path, &net.hd_in, z).shuffle2();
+    let mut t = plain_shuffle2(path, &net.hd_in, z);
     net.hd1.run(path, &mut t, scratch);
-    let mut t = plain(path, &net.hd_mid, &t).shuffle2();
+    let mut t = plain_shuffle2(path, &net.hd_mid, &t);
     net.hd2.run(path, &mut t, scratch);
     let mut t = plain(path, &net.hd_out, &t).window(0, 0, height, width);
     net.hd3.run(path, &mut t, scratch);

@@ -1,10 +1,10 @@
 //! Layers on whole planes: a product at every position, and the residual block.
 
 use super::Plane;
-use crate::kernel::{self, Depthwise, Epilogue, Packed, PackedTaps, Path, Segment, Target};
+use crate::kernel::{self, Depthwise, Epilogue, PANEL, Packed, PackedTaps, Path, Segment, Target};
 
 /// Positions that go through a block's second half together: their activations stay in the cache.
-const CHUNK: usize = 48;
+pub(super) const CHUNK: usize = 48;
 
 /// The residual unit of the network.
 #[derive(Debug)]
@@ -17,32 +17,47 @@ pub(crate) struct Block {
     pub f2: Packed,
 }
 
-/// Buffers that blocks use again and again.
+/// Buffers that layers use again and again: a few rows, so that they stay in the second cache.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    /// Input of a 3x3 layer with a border of zeros, `[height + 2, width + 2, channels]`.
-    bordered: Vec<i16>,
-    shape: (usize, usize, usize),
+    ring: Ring,
+    chain: Chain,
+}
+
+/// What passes between the layers of a block's second half, for at most [`CHUNK`] positions.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
     depthwise: Vec<i16>,
-    gated: Vec<i16>,
     hidden: Vec<i16>,
 }
 
-impl Scratch {
-    /// Makes the bordered plane fit; its border is zero afterwards. Nobody writes to the border, so
-    /// it stays so while the shape stays.
-    fn border(&mut self, height: usize, width: usize, channels: usize) {
-        if self.shape != (height, width, channels) {
-            self.bordered.clear();
-            self.bordered.resize((height + 2) * (width + 2) * channels, 0);
-            self.shape = (height, width, channels);
-        }
+/// The three rows that a 3x3 layer reads, each with a position of zeros at either end:
+/// `[3, width + 2, channels]`.
+#[derive(Debug, Default)]
+struct Ring {
+    data: Vec<i16>,
+    /// Activations of a row with its border.
+    row: usize,
+    channels: usize,
+}
+
+impl Ring {
+    /// Makes the rows fit and zero; then row -1 is a border too.
+    fn reset(&mut self, width: usize, channels: usize) {
+        (self.row, self.channels) = ((width + 2) * channels, channels);
+        self.data.clear();
+        self.data.resize(3 * self.row, 0);
     }
 
-    /// Offset of position (y, x) in the bordered plane; (-1, -1) of the plane is (0, 0) here.
-    fn bordered_at(&self, y: usize, x: usize) -> usize {
-        let (_, width, channels) = self.shape;
-        (y * (width + 2) + x) * channels
+    /// Row `y` of the plane without its border, to write; it takes the place of row `y - 3`.
+    fn row(&mut self, y: usize) -> &mut [i16] {
+        let at = (y + 1) % 3 * self.row + self.channels;
+        &mut self.data[at..][..self.row - 2 * self.channels]
+    }
+
+    /// Offsets of the three rows around row `y`, from position `x - 1` on.
+    fn around(&self, y: usize, x: usize) -> [usize; 3] {
+        [0, 1, 2].map(|dy| (y + dy) % 3 * self.row + x * self.channels)
     }
 }
 
@@ -57,6 +72,41 @@ pub(crate) fn plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
     out
 }
 
+/// `product`, then shuffle 2, without a copy: two neighbours of the larger plane are half of the outputs.
+pub(crate) fn plain_shuffle2(path: Path, layer: &Packed, x: &Plane) -> Plane {
+    let half = layer.outputs() / 2;
+    let mut out = Plane::new(2 * x.height, 2 * x.width, half / 2);
+    let panels = half / PANEL;
+    for y in 0..out.height {
+        let segment =
+            Segment { data: &x.data, start: x.at(y / 2, 0), stride: x.channels, k: 0, len: x.channels };
+        let start = out.at(y, 0);
+        let target = Target { data: &mut out.data, start, stride: half };
+        let panels = y % 2 * panels..(y % 2 + 1) * panels;
+        kernel::product(path, layer, panels, &[segment], x.width, Epilogue::Plain, target);
+    }
+    out
+}
+
+/// Unshuffle 2, then `product`, without a copy. Sides are even.
+pub(crate) fn unshuffle2_plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
+    let mut out = Plane::new(x.height / 2, x.width / 2, layer.outputs());
+    let pair = 2 * x.channels;
+    for y in 0..out.height {
+        let segments = [0, 1].map(|dy| Segment {
+            data: &x.data,
+            start: x.at(2 * y + dy, 0),
+            stride: pair,
+            k: dy * pair,
+            len: pair,
+        });
+        let (start, stride) = (out.at(y, 0), out.channels);
+        let target = Target { data: &mut out.data, start, stride };
+        kernel::product(path, layer, layer.panels(), &segments, out.width, Epilogue::Plain, target);
+    }
+    out
+}
+
 /// A 3x3 convolution of one plane, row by row: `each(y, outputs of the row)`.
 pub(crate) fn conv3x3(
     path: Path,
@@ -66,16 +116,22 @@ pub(crate) fn conv3x3(
     mut each: impl FnMut(usize, &[i16]),
 ) {
     let c = x.channels;
-    scratch.border(x.height, x.width, c);
-    for y in 0..x.height {
-        let at = scratch.bordered_at(y + 1, 1);
-        scratch.bordered[at..][..x.width * c].copy_from_slice(x.run(y, 0, x.width));
-    }
+    let ring = &mut scratch.ring;
+    ring.reset(x.width, c);
     let mut out = vec![0; x.width * layer.outputs()];
-    for y in 0..x.height {
+    // Row y is copied into the ring before row y - 1 is computed.
+    for y in 0..=x.height {
+        let row = ring.row(y);
+        if y < x.height {
+            row.copy_from_slice(x.run(y, 0, x.width));
+        } else {
+            row.fill(0);
+        }
+        let Some(y) = y.checked_sub(1) else { continue };
+        let rows = ring.around(y, 0);
         let segments = [0, 1, 2].map(|dy| Segment {
-            data: &scratch.bordered,
-            start: scratch.bordered_at(y + dy, 0),
+            data: &ring.data,
+            start: rows[dy],
             stride: c,
             k: dy * 3 * c,
             len: 3 * c,
@@ -87,54 +143,60 @@ pub(crate) fn conv3x3(
 }
 
 impl Block {
-    /// Runs the block in place.
+    /// Runs the block in place, row by row: what a row's chain writes is read again from the cache.
     pub fn run(&self, path: Path, x: &mut Plane, scratch: &mut Scratch) {
-        let (height, width, c) = (x.height, x.width, x.channels);
-        scratch.border(height, width, c);
-        for y in 0..height {
-            let segment = Segment { data: &x.data, start: x.at(y, 0), stride: c, k: 0, len: c };
-            let start = scratch.bordered_at(y + 1, 1);
-            let target = Target { data: &mut scratch.bordered, start, stride: c };
-            kernel::product(path, &self.p1, self.p1.panels(), &[segment], width, Epilogue::Leaky, target);
-        }
-        let hidden = self.f2.inputs();
-        scratch.depthwise.resize(CHUNK * c, 0);
-        scratch.gated.resize(CHUNK * 2 * hidden, 0);
-        scratch.hidden.resize(CHUNK * hidden, 0);
-        for y in 0..height {
+        let (width, c) = (x.width, x.channels);
+        let Scratch { ring, chain } = scratch;
+        ring.reset(width, c);
+        // Row y enters the ring before row y - 1 is computed, which changes it.
+        for y in 0..=x.height {
+            let row = ring.row(y);
+            if y < x.height {
+                let segment = Segment { data: &x.data, start: x.at(y, 0), stride: c, k: 0, len: c };
+                let target = Target { data: row, start: 0, stride: c };
+                kernel::product(path, &self.p1, self.p1.panels(), &[segment], width, Epilogue::Leaky, target);
+            } else {
+                row.fill(0);
+            }
+            let Some(y) = y.checked_sub(1) else { continue };
             for from in (0..width).step_by(CHUNK) {
-                self.rest(path, x, y, from, CHUNK.min(width - from), scratch);
+                let start = x.at(y, from);
+                let target = Target { data: &mut x.data, start, stride: c };
+                let rows = ring.around(y, from);
+                self.rest(path, &ring.data, rows, target, CHUNK.min(width - from), chain);
             }
         }
     }
 
-    /// Everything after `p1`, for `count` positions of row `y`.
-    fn rest(&self, path: Path, x: &mut Plane, y: usize, from: usize, count: usize, scratch: &mut Scratch) {
-        let (c, hidden) = (x.channels, self.f2.inputs());
-        let rows = [0, 1, 2].map(|dy| scratch.bordered_at(y + dy, from));
-        let depthwise = &mut scratch.depthwise[..count * c];
-        kernel::depthwise(
-            path,
-            &self.dw,
-            Depthwise { input: &scratch.bordered, rows, count, out: depthwise },
-        );
+    /// Everything after `p1`, in place, for the first `count` positions of `x`, at most [`CHUNK`]. `rows` are the offsets
+    /// in `lines`, outputs of `p1`, of the top left tap of the first position and of those below it.
+    pub(super) fn rest(
+        &self,
+        path: Path,
+        lines: &[i16],
+        rows: [usize; 3],
+        x: Target,
+        count: usize,
+        chain: &mut Chain,
+    ) {
+        let Target { data: x, start, stride } = x;
+        let (c, hidden) = (self.dw.channels(), self.f2.inputs());
+        chain.depthwise.resize(CHUNK * c, 0);
+        chain.hidden.resize(CHUNK * hidden, 0);
+        let out = &mut chain.depthwise[..count * c];
+        kernel::depthwise(path, &self.dw, Depthwise { input: lines, rows, count, out });
 
-        let whole = |data, len| Segment { data, start: 0, stride: len, k: 0, len };
-        let start = x.at(y, from);
-        let target = Target { data: &mut x.data, start, stride: c };
-        let segment = whole(&*depthwise, c);
+        let segment = Segment { data: &chain.depthwise, start: 0, stride: c, k: 0, len: c };
+        let target = Target { data: &mut *x, start, stride };
         kernel::product(path, &self.p2, self.p2.panels(), &[segment], count, Epilogue::Residual, target);
 
-        let segment = Segment { data: &x.data, start, stride: c, k: 0, len: c };
-        let target = Target { data: &mut scratch.gated, start: 0, stride: 2 * hidden };
-        kernel::product(path, &self.f1, self.f1.panels(), &[segment], count, Epilogue::Plain, target);
+        let segment = Segment { data: &*x, start, stride, k: 0, len: c };
+        let target = Target { data: &mut chain.hidden, start: 0, stride: hidden };
+        let gate = Epilogue::Gate(self.gate_shift);
+        kernel::product(path, &self.f1, 0..hidden / PANEL, &[segment], count, gate, target);
 
-        let gated = &scratch.gated[..count * 2 * hidden];
-        let out = &mut scratch.hidden[..count * hidden];
-        kernel::gate(path, gated, hidden, self.gate_shift, out);
-
-        let target = Target { data: &mut x.data, start, stride: c };
-        let segment = whole(&*out, hidden);
+        let segment = Segment { data: &chain.hidden, start: 0, stride: hidden, k: 0, len: hidden };
+        let target = Target { data: x, start, stride };
         kernel::product(path, &self.f2, self.f2.panels(), &[segment], count, Epilogue::Residual, target);
     }
 }

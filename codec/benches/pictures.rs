@@ -1,0 +1,45 @@
+//! Speed of whole encodes and decodes, from samples to bytes and back, on one and on two threads.
+
+#![expect(missing_docs, reason = "criterion's macro makes a public function")]
+
+use aecodec::{Check, Color, DecodeOptions, EncodeOptions, Model, Picture, Profile};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+/// Waves with a little noise: about one bit a pixel at the middle of the scale.
+fn picture(width: usize, height: usize) -> Picture {
+    let mut seed = 7u64;
+    let mut noise = || {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 40 & 15) as f32
+    };
+    let wave =
+        |x: usize, y: usize, k: usize| ((x * (k + 2) + y * 3) as f32 / 17.0).sin() * (y as f32 / 40.0).cos();
+    let samples = (0..width * height * 3)
+        .map(|i| (120.0 + 90.0 * wave(i / 3 % width, i / 3 / width, i % 3) + noise()) as u8)
+        .collect();
+    Picture::new(width as u32, height as u32, Color::Rgb, samples).expect("a picture")
+}
+
+/// Pixels a second (as elements a second).
+fn pictures(c: &mut Criterion) {
+    let (width, height) = (2048, 1536);
+    let picture = picture(width, height);
+    let model = Model::embedded(Profile::Fast).expect("the built-in model");
+    let encoded = aecodec::encode(&picture, &model, &EncodeOptions::default()).expect("an encode");
+    for threads in [1, 2] {
+        let mut group = c.benchmark_group(format!("fast, {width}x{height}, threads: {threads}"));
+        group.sample_size(10).throughput(Throughput::Elements((width * height) as u64));
+        for (name, check) in [("encode and check", Check::Exact), ("encode", Check::None)] {
+            let mut options = EncodeOptions::default();
+            (options.threads, options.check) = (threads, check);
+            group.bench_function(name, |b| b.iter(|| aecodec::encode(&picture, &model, &options)));
+        }
+        let mut options = DecodeOptions::default();
+        options.threads = threads;
+        group.bench_function("decode", |b| b.iter(|| aecodec::decode(&encoded.bytes, &model, &options)));
+        group.finish();
+    }
+}
+
+criterion_group!(benches, pictures);
+criterion_main!(benches);
