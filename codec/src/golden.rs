@@ -2,10 +2,9 @@
 
 use crate::kernel::Path;
 use crate::net::context::{QUARTER, phase};
-use crate::net::synthesis::{self, Cut};
-use crate::net::{Plane, Scratch, analysis, hyper};
+use crate::net::{Plane, Scratch, analysis, hyper, synthesis};
 use crate::walk::{self, Coded, Symbols};
-use crate::window::Window;
+use crate::window::{Cut, Window};
 use crate::{Color, Model, Picture, Profile, Quality, psnr};
 use safetensors::SafeTensors;
 
