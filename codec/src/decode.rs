@@ -67,14 +67,22 @@ pub struct Decoded {
     pub hash_matches: Option<bool>,
 }
 
+impl Decoded {
+    /// The picture, and what else came of the decode.
+    pub fn into_parts(self) -> (Picture, Outcome) {
+        let Self { picture, missing, pixel_hash, hash_matches } = self;
+        (picture, Outcome { missing, pixel_hash, hash_matches })
+    }
+}
+
 /// Decodes a stream. A damaged one gives the picture that it still holds and an account of what is missing.
 ///
 /// # Errors
 /// Where the header is damaged, the model is another one, a limit is passed, or the region lies outside.
 pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<Decoded> {
     let decoder = Decoder::new(bytes, model, options)?;
-    let held = memory::of_picture(&decoder.head, decoder.header_pixels(), decoder.has_alpha());
-    options.limits.check_bytes(decoder.needed.saturating_add(held))?;
+    let samples = decoder.head.pixels().saturating_mul(decoder.head.color.channels() as u64);
+    options.limits.check_bytes(decoder.needed.saturating_add(samples))?;
     let Head { width, height, color, orientation, metadata, source_bits } = decoder.head.clone();
     let mut samples = Vec::with_capacity(height as usize * decoder.head.stride());
     let (outcome, alpha) = decoder.finish(|rows| {
@@ -134,7 +142,8 @@ impl<'a> Decoder<'a> {
         let cut = Cut { threads, largest: (patches(options.window.0), patches(options.window.1)) };
         let grid = Grid::new((header.height, header.width), header.group_log2, threads);
         let color = if header.gray { Color::Gray } else { Color::Rgb };
-        let needed = memory::of_decode(&model.net.shapes, grid, &area, color, cut);
+        let alpha = if header.alpha { memory::of_alpha(header.width, header.height) } else { 0 };
+        let needed = memory::of_decode(&model.net.shapes, grid, &area, color, cut).saturating_add(alpha);
         options.limits.check_bytes(needed)?;
 
         let (metadata, lost) = read_metadata(&stream, &options.limits);
@@ -166,10 +175,6 @@ impl<'a> Decoder<'a> {
     /// Those of the sink.
     pub fn run(self, sink: impl FnMut(&[u8]) -> Result<()>) -> Result<Outcome> {
         self.finish(sink).map(|(outcome, _)| outcome)
-    }
-
-    fn header_pixels(&self) -> u64 {
-        u64::from(self.stream.header.width) * u64::from(self.stream.header.height)
     }
 
     /// Rows to `sink`; then alpha.

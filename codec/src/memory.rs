@@ -7,21 +7,20 @@ use crate::window::{Cut, Window};
 
 /// What the reckoning leaves out: tables, rows, lists of windows, the heads of vectors.
 const SMALL: u64 = 1 << 20;
-/// Bytes of samples that are taken from a source at once, or a row of patches where that is more.
-const SLICE: usize = 4 << 20;
+/// Bytes of samples that are taken from a source at once, or some rows of patches where that is more.
+const SLICE: usize = 2 << 20;
+const SOME_ROWS: usize = 32;
 
-/// Bytes that a decode of `area` holds at most, besides the stream and the picture.
+/// Bytes that a decode of `area` holds at most, besides the stream, the picture's samples and alpha.
 pub(crate) fn of_decode(shapes: &Shapes, grid: Grid, area: &Window, color: Color, cut: Cut) -> u64 {
     let latents = product(grid.band_rows(), grid.width) * 2 * shapes.m as u64;
     let synthesis = synthesis::bytes(shapes, area, color, cut);
     SMALL.saturating_add(latents).saturating_add(walk(shapes, grid, cut)).saturating_add(synthesis)
 }
 
-/// Bytes of a picture in memory with these many pixels in its stream.
-pub(crate) fn of_picture(head: &Head, pixels: u64, alpha: bool) -> u64 {
-    // Alpha is unpacked whole, with a filter byte a row, and then cut.
-    let alpha = if alpha { pixels.saturating_mul(3) } else { 0 };
-    head.pixels().saturating_mul(head.color.channels() as u64).saturating_add(alpha)
+/// Bytes that alpha takes on its way out of its chunk: it is unpacked whole, with a filter byte a row, and then cut.
+pub(crate) fn of_alpha(width: u32, height: u32) -> u64 {
+    (u64::from(width) + 1).saturating_mul(height.into()).saturating_mul(3)
 }
 
 /// Bytes that an encode holds at most besides the picture. It decodes to measure, so it holds no less than a decode;
@@ -44,7 +43,7 @@ pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &Head, cut: Cut) -> u
 
 /// Rows of pixels that an encode takes from its source at once.
 pub(crate) fn rows_at_once(head: &Head) -> usize {
-    (SLICE / head.stride()).next_multiple_of(8).max(8)
+    (SLICE / head.stride()).next_multiple_of(8).max(SOME_ROWS)
 }
 
 /// Rows of pixels that an encode holds at most: those of a band, and those that the layers look ahead and lag behind.

@@ -98,9 +98,7 @@ impl Strip {
         let layers = Columns::of_layers((2 * height, 2 * width), &core, net.shapes.ne);
         let patches = layers.first().map_or(core, |first| first.input.clone());
         let batch = window::batch(patches.len());
-        let stages = layers.into_iter().enumerate();
-        // A stage hands on what waited in those before it, at the lower edge.
-        let stages = stages.map(|(i, columns)| Stage::new(columns, net.shapes.c, batch + i)).collect();
+        let stages = layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, batch)).collect();
         Self { latents, patches, batch, stages, upper: Vec::new() }
     }
 
@@ -199,7 +197,7 @@ pub(crate) fn bytes(net: &super::Shapes, width: usize, cut: Cut) -> u64 {
     let strips = strips(width, cut);
     let widest = strips.iter().map(Range::len).max().unwrap_or(0);
     let (patches, batch) = (2 * (widest + net.ne), window::MOST_ROWS + net.ne);
-    let kept = rolling::kept_bytes(patches, net.c, net.ne, batch) + (2 * patches * net.c) as u64;
+    let kept = rolling::kept_bytes(patches, net.c, net.ne, window::MOST_ROWS) + (2 * patches * net.c) as u64;
     let work = rolling::work_bytes(patches, net.c, batch)
         + 2 * (patches * (PATCH + 2 * net.c) + widest * net.m) as u64;
     strips.len() as u64 * kept + cut.threads.min(strips.len()) as u64 * work

@@ -106,18 +106,30 @@ impl Lines {
         [above, inside(row), inside(row + 1)].map(|slot| self.slot(slot) + left)
     }
 
-    /// Takes note that `rows` are in; returns the rows that have all their neighbours now.
-    fn advance(&mut self, rows: Range<usize>) -> Range<usize> {
+    /// Rows that may come at a time.
+    fn batch(&self) -> usize {
+        self.slots - 2
+    }
+
+    /// The rows that will have all their neighbours once `rows` are in.
+    fn after(&self, rows: Range<usize>) -> Range<usize> {
         if rows.is_empty() {
             return rows;
         }
-        let known = self.known.get_or_insert(rows.start..rows.start);
+        let known = self.known.clone().unwrap_or(rows.start..rows.start);
         let waiting = known.end.saturating_sub(1);
-        let first = if known.start == 0 { 0 } else { known.start + 1 };
-        known.end = rows.end;
-        let start = waiting.max(first);
-        let end = if known.end == self.columns.plane.0 { known.end } else { known.end - 1 };
+        let start = waiting.max(if known.start == 0 { 0 } else { known.start + 1 });
+        let end = if rows.end == self.columns.plane.0 { rows.end } else { rows.end - 1 };
         start..end.max(start)
+    }
+
+    /// Takes note that `rows` are in; returns the rows that have all their neighbours now and had not before.
+    fn advance(&mut self, rows: Range<usize>) -> Range<usize> {
+        let ready = self.after(rows.clone());
+        if !rows.is_empty() {
+            self.known.get_or_insert(rows.clone()).end = rows.end;
+        }
+        ready
     }
 }
 
@@ -137,31 +149,49 @@ impl Stage {
 
     /// Runs the block: `work.rows` come in and those that are ready go out.
     pub fn push(&mut self, path: Path, block: &Block, work: &mut Work) {
-        let (x, c) = (&work.rows, work.rows.channels);
-        let rows = x.first..x.first + x.count;
-        for row in rows.clone() {
-            let segment = Segment { data: &x.data, start: x.at(row), stride: c, k: 0, len: c };
-            let start = self.lines.at(row);
-            let target = Target { data: &mut self.lines.data, start, stride: c };
-            let panels = block.p1.panels();
-            kernel::product(path, &block.p1, panels, &[segment], x.width, Epilogue::Leaky, target);
-        }
-        let ready = self.lines.advance(rows.clone());
-        let Columns { input, output, .. } = &self.lines.columns;
-        let (width, left) = (output.len(), (output.start - input.start) * c);
-        work.next.shape(ready.clone(), width, c);
-        for row in ready {
-            let from = if row < rows.start { &self.waiting } else { work.rows.row(row) };
-            let at = work.next.at(row);
-            work.next.data[at..][..width * c].copy_from_slice(&from[left..][..width * c]);
-            for x in (0..width).step_by(CHUNK) {
-                self.rest(path, block, row, x, CHUNK.min(width - x), work);
+        let (first, end, c) = (work.rows.first, work.rows.first + work.rows.count, work.rows.channels);
+        let all = self.lines.after(first..end);
+        work.next.shape(all, self.lines.columns.output.len(), c);
+        // At the lower edge there are more rows than usual: those that waited in the layers before.
+        for start in (first..end).step_by(self.lines.batch()) {
+            let rows = start..(start + self.lines.batch()).min(end);
+            for row in rows.clone() {
+                let segment =
+                    Segment { data: &work.rows.data, start: work.rows.at(row), stride: c, k: 0, len: c };
+                let start = self.lines.at(row);
+                let target = Target { data: &mut self.lines.data, start, stride: c };
+                let panels = block.p1.panels();
+                kernel::product(
+                    path,
+                    &block.p1,
+                    panels,
+                    &[segment],
+                    work.rows.width,
+                    Epilogue::Leaky,
+                    target,
+                );
+            }
+            for row in self.lines.advance(rows) {
+                self.finish(path, block, row, work);
             }
         }
-        if let Some(last) = rows.last() {
+        if let Some(last) = (first..end).last() {
             self.waiting.copy_from_slice(work.rows.row(last));
         }
         std::mem::swap(&mut work.rows, &mut work.next);
+    }
+
+    /// A row that has all its neighbours, to `work.next`.
+    fn finish(&self, path: Path, block: &Block, row: usize, work: &mut Work) {
+        let Columns { input, output, .. } = &self.lines.columns;
+        let (width, c) = (output.len(), work.rows.channels);
+        let left = (output.start - input.start) * c;
+        let from = if row < work.rows.first { &self.waiting } else { work.rows.row(row) };
+        let at = work.next.at(row);
+        work.next.data[at..][..width * c].copy_from_slice(&from[left..][..width * c]);
+        for x in (0..width).step_by(CHUNK) {
+            self.rest(path, block, row, x, CHUNK.min(width - x), work);
+        }
     }
 
     /// Everything after `p1`, for `count` positions of a row of `work.next`.
@@ -203,27 +233,28 @@ impl Conv {
 
     /// Takes `work.rows` in; `each(row, its outputs)` for those that are ready.
     pub fn push(&mut self, path: Path, layer: &Packed, work: &mut Work, mut each: impl FnMut(usize, &[i16])) {
-        let Self(lines) = self;
-        let (x, c) = (&work.rows, work.rows.channels);
-        let rows = x.first..x.first + x.count;
-        for row in rows.clone() {
-            let at = lines.at(row);
-            lines.data[at..][..x.width * c].copy_from_slice(x.row(row));
-        }
-        let width = lines.columns.output.len();
+        let (lines, x) = (&mut self.0, &work.rows);
+        let (end, c, width) = (x.first + x.count, x.channels, lines.columns.output.len());
         work.output.resize(width * layer.outputs(), 0);
-        for row in lines.advance(rows) {
-            let starts = lines.around(row, 0);
-            let segments = [0, 1, 2].map(|dy| Segment {
-                data: &lines.data,
-                start: starts[dy],
-                stride: c,
-                k: dy * 3 * c,
-                len: 3 * c,
-            });
-            let target = Target { data: &mut work.output, start: 0, stride: layer.outputs() };
-            kernel::product(path, layer, layer.panels(), &segments, width, Epilogue::Plain, target);
-            each(row, &work.output);
+        for start in (x.first..end).step_by(lines.batch()) {
+            let rows = start..(start + lines.batch()).min(end);
+            for row in rows.clone() {
+                let at = lines.at(row);
+                lines.data[at..][..x.width * c].copy_from_slice(x.row(row));
+            }
+            for row in lines.advance(rows) {
+                let starts = lines.around(row, 0);
+                let segments = [0, 1, 2].map(|dy| Segment {
+                    data: &lines.data,
+                    start: starts[dy],
+                    stride: c,
+                    k: dy * 3 * c,
+                    len: 3 * c,
+                });
+                let target = Target { data: &mut work.output, start: 0, stride: layer.outputs() };
+                kernel::product(path, layer, layer.panels(), &segments, width, Epilogue::Plain, target);
+                each(row, &work.output);
+            }
         }
     }
 }

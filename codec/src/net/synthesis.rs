@@ -14,8 +14,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// Samples of an 8x8 patch.
 const PATCH: usize = 192;
-/// Bytes of samples that are painted before they go on, or a row of latents where that is more.
-const CANVAS: usize = 8 << 20;
+/// Bytes of samples that are painted before they go on, or some rows of latents where that is more.
+const CANVAS: usize = 2 << 20;
+const SOME_ROWS: usize = 4;
 
 /// The 8x8 patches that cover an area of pixels.
 fn patches_of(area: &Window) -> Window {
@@ -101,7 +102,7 @@ fn strips(area: &Window, cut: Cut) -> Vec<Range<usize>> {
 /// Rows of latents that are painted before their samples go on.
 fn slice(area: &Window, color: Color, cut: Cut) -> usize {
     let row = 16 * area.width() * color.channels();
-    (CANVAS / row).min(cut.largest.0 / 2).max(1)
+    (CANVAS / row).max(SOME_ROWS).min(cut.largest.0 / 2).max(1)
 }
 
 /// Some columns of the picture, with what their layers keep of the rows above.
@@ -123,10 +124,8 @@ impl Strip {
         let entry = layers[0].input.clone();
         let latents = entry.start / 2..entry.end.div_ceil(2);
         let batch = window::batch(entry.len());
-        let last = layers.pop().map(|columns| Conv::new(columns, net.shapes.c, batch + net.shapes.nd));
-        let stages = layers.into_iter().enumerate();
-        // A stage hands on what waited in those before it, at the lower edge.
-        let stages = stages.map(|(i, columns)| Stage::new(columns, net.shapes.c, batch + i)).collect();
+        let last = layers.pop().map(|columns| Conv::new(columns, net.shapes.c, batch));
+        let stages = layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, batch)).collect();
         Self { patches, entry, latents, batch, stages, last: last.expect("a layer") }
     }
 
@@ -249,7 +248,7 @@ pub(crate) fn bytes(net: &super::Shapes, area: &Window, color: Color, cut: Cut) 
     let strips = strips(area, cut);
     let widest = strips.iter().map(Range::len).max().unwrap_or(0) + 2 * (net.nd + 2);
     let batch = window::MOST_ROWS + net.nd;
-    let kept = rolling::kept_bytes(widest, net.c, net.nd + 1, batch);
+    let kept = rolling::kept_bytes(widest, net.c, net.nd + 1, window::MOST_ROWS);
     let ends = widest * (net.m / 2 + 2 * net.c + PATCH + 8 * color.channels());
     let work = rolling::work_bytes(widest, net.c, batch) + 2 * ends as u64;
     let rows = 16 * slice(area, color, cut) + 8 * (net.nd + 1);
