@@ -94,9 +94,10 @@ impl Band {
         Self { grid, rows, groups: windows.into_iter().enumerate().map(group).collect() }
     }
 
-    /// Gives every group a plane of zeros to fill.
-    pub fn fill(&self, channels: usize) {
-        for group in &self.groups {
+    /// Gives every group that has latents in `area` a plane of zeros. One thread makes them all: the memory of one band is
+    /// then used again for the next.
+    pub fn fill(&self, area: &Window, channels: usize) {
+        for group in self.groups.iter().filter(|group| group.window.meets(area)) {
             *group.plane() = Plane::new(group.window.height(), group.window.width(), channels);
         }
     }
@@ -165,7 +166,7 @@ mod tests {
     fn a_row_is_read_as_it_was_written() {
         let grid = Grid { height: 5, width: 7, side: 2, deep: 2 };
         for band in grid.bands(0..5) {
-            band.fill(2);
+            band.fill(&Window::new(0, 0, 5, 7), 2);
             for row in band.rows.clone() {
                 let latents: Vec<i16> = (0..14).map(|i| 100 * row as i16 + i).collect();
                 band.write(row, 0..3, &latents[..6]);

@@ -190,6 +190,7 @@ impl<'a> Decoder<'a> {
         let mut missing: Vec<String> = stream.chunks.iter().filter_map(account).collect();
         let mut hasher = blake3::Hasher::new();
         for band in grid.bands(support.rows.clone()) {
+            band.fill(&support, model.net.shapes.m);
             missing.extend(walker.band(&band, &support, cut.threads));
             synthesis.push(&band, |rows| {
                 hasher.update(rows);
@@ -279,8 +280,9 @@ impl Walker<'_> {
         threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
             let mut reader =
                 Reader { walker: self, parts: self.parts(group.index), intact: true, damaged: Vec::new() };
-            let shape = (group.window.height(), group.window.width());
-            *group.plane() = walk::group(self.model, self.path, self.gains, shape, &mut reader, scratch);
+            let latents = std::mem::take(&mut *group.plane());
+            let latents = walk::group(self.model, self.path, self.gains, latents, &mut reader, scratch);
+            *group.plane() = latents;
             let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
             damaged.extend(reader.damaged.into_iter().map(|line| (group.index, line)));
         });

@@ -9,7 +9,7 @@ use crate::limits::Limits;
 use crate::memory;
 use crate::model::Model;
 use crate::net::analysis::{Analysis, Pixels};
-use crate::net::context::PASSES;
+use crate::net::context::{PASSES, QUARTER, phase};
 use crate::net::synthesis::Synthesis;
 use crate::net::{Plane, Scratch, hyper};
 use crate::picture::{Color, Head, Picture};
@@ -267,8 +267,9 @@ impl Encoder<'_> {
         let mut substreams = vec![Vec::new(); grid.groups() * (PASSES + 1)];
         let mut bits = vec![0.0; grid.groups()];
         let mut feed = Feed::new(self.rewound()?, most);
+        let whole = Window::new(0, 0, grid.height, grid.width);
         for band in grid.bands(0..grid.height) {
-            band.fill(net.shapes.m);
+            band.fill(&whole, net.shapes.m);
             let end = analysis.needs(band.rows.end);
             while analysis.fed() < end {
                 let next = (analysis.fed() + slice).min(end);
@@ -343,8 +344,8 @@ fn code(
     threads::for_each(threads, &band.groups, Scratch::default, |scratch, group| {
         let y = std::mem::take(&mut *group.plane());
         let z = hyper::analyse(&model.net, path, &y, scratch);
-        let mut writer = Writer { model, quality, gains, y: &y, z, out: Vec::new(), bits: 0.0 };
-        let y_hat = walk::group(model, path, gains, (y.height, y.width), &mut writer, scratch);
+        let mut writer = Writer { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
+        let y_hat = walk::group(model, path, gains, y, &mut writer, scratch);
         let Writer { out: parts, bits, .. } = writer;
         *group.plane() = y_hat;
         let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
@@ -406,7 +407,8 @@ struct Writer<'a> {
     model: &'a Model,
     quality: Quality,
     gains: &'a Gains,
-    y: &'a Plane,
+    /// The latents that the pass codes, `[h, w, M/4]`.
+    y: Vec<i16>,
     z: Plane,
     /// z, then the passes.
     out: Vec<Vec<u8>>,
@@ -427,11 +429,25 @@ impl Symbols for Writer<'_> {
         z
     }
 
+    fn before(&mut self, pass: usize, latents: &Plane) {
+        let quarter = latents.channels / 4;
+        self.y.clear();
+        for y in 0..latents.height {
+            for x in 0..latents.width {
+                let first = QUARTER[pass][phase(y, x)] * quarter;
+                self.y.extend_from_slice(&latents.run(y, x, 1)[first..first + quarter]);
+            }
+        }
+    }
+
     fn pass(&mut self, _: usize, coded: &Coded, y_hat: &Plane) -> Vec<i16> {
+        let (m, quarter) = (y_hat.channels, y_hat.channels / 4);
         let symbol = |&site: &u32| {
             let site = site as usize;
-            let residual = i64::from(self.y.data[site]) - i64::from(y_hat.data[site]);
-            let scaled = residual.saturating_mul(self.gains.inverse[site % self.y.channels]);
+            let (position, channel) = (site / m, site % m);
+            let y = self.y[position * quarter + channel % quarter];
+            let residual = i64::from(y) - i64::from(y_hat.data[site]);
+            let scaled = residual.saturating_mul(self.gains.inverse[channel]);
             let r = scaled.saturating_add(1 << 23) >> 24;
             r.clamp(-SYMBOL_MAX, SYMBOL_MAX) as i16
         };

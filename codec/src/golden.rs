@@ -103,7 +103,8 @@ fn hyper_network_and_context_are_the_reference() {
             let prior = hyper::prior(&model.net, path, &z, height, width, scratch);
             assert!(prior.data == golden.i16("prior"), "{path:?}");
             let mut player = Player { golden: &golden, model, width };
-            let y_hat = walk::group(model, path, &gains, (height, width), &mut player, scratch);
+            let latents = Plane::new(height, width, model.net.shapes.m);
+            let y_hat = walk::group(model, path, &gains, latents, &mut player, scratch);
             assert!(y_hat.data == golden.i16("y_hat"), "{path:?}");
         }
     });

@@ -27,10 +27,10 @@ pub(crate) fn of_alpha(width: u32, height: u32) -> u64 {
 /// the search for a target keeps the best attempt while it makes the next.
 pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &Head, cut: Cut) -> u64 {
     let area = Window::new(0, 0, head.height as usize, head.width as usize);
-    // The latents of the groups that are walked, once more before rounding and once padded.
+    // The latents of the groups that are walked, padded.
     let threads = cut.threads.min(grid.groups()) as u64;
     let group = product(grid.side.min(grid.height) + 3, grid.side.min(grid.width) + 3);
-    let walked = threads.saturating_mul(group).saturating_mul(4 * shapes.m as u64);
+    let walked = threads.saturating_mul(group).saturating_mul(2 * shapes.m as u64);
     let rows = product(rows_held(shapes, grid, head), head.stride());
     // Substreams of two attempts, or of one and the stream: as many bits a pixel as the best quality takes of a photograph.
     let streams = head.pixels().saturating_mul(2);
