@@ -1,29 +1,23 @@
 //! Picture to stream, band by band: analysis, the walk over every group, and a decode that measures; then the container.
 
-use crate::band::{Band, Grid};
+use crate::band::Grid;
+use crate::coder::{Coder, Substreams};
 use crate::container::{self, Header, NO_PIXEL_HASH, alpha, metadata, recorded_hash};
 use crate::decode::{DecodeOptions, Decoder};
-use crate::entropy;
 use crate::kernel::Path;
 use crate::limits::Limits;
+use crate::measure::{Measured, Meter};
 use crate::memory;
 use crate::model::Model;
-use crate::net::analysis::{Analysis, Pixels};
-use crate::net::context::{PASSES, QUARTER, phase};
+use crate::net::analysis::Analysis;
 use crate::net::synthesis::Synthesis;
-use crate::net::{Plane, Scratch, hyper};
 use crate::picture::{Color, Head, Picture};
-use crate::quality::{Gains, Quality};
+use crate::quality::Quality;
 use crate::rate;
 use crate::source::{Feed, InMemory, Source};
 use crate::threads;
-use crate::walk::{self, Coded, Symbols};
 use crate::window::{Cut, Window};
 use crate::{Error, Result};
-use std::sync::{Mutex, PoisonError};
-
-/// Largest magnitude of a symbol.
-const SYMBOL_MAX: i64 = 16383;
 
 /// What the encoder aims at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -264,8 +258,8 @@ impl Encoder<'_> {
             .then(|| (Synthesis::new(net, path, &gains, shape, area, self.head.color, cut), Meter::new()));
         let slice = memory::rows_at_once(&self.head).div_ceil(8);
         let most = memory::rows_held(&net.shapes, grid, &self.head);
-        let mut substreams = vec![Vec::new(); grid.groups() * (PASSES + 1)];
-        let mut bits = vec![0.0; grid.groups()];
+        let coder = Coder { model, path, quality, gains: &gains, threads: cut.threads };
+        let mut substreams = Substreams::new(grid.groups());
         let mut feed = Feed::new(self.rewound()?, most);
         let whole = Window::new(0, 0, grid.height, grid.width);
         for band in grid.bands(0..grid.height) {
@@ -279,7 +273,7 @@ impl Encoder<'_> {
                     feed.forget(8 * next);
                 }
             }
-            code(model, path, quality, &gains, cut.threads, &band, &mut substreams, &mut bits);
+            coder.band(&band, &mut substreams);
             if let Some((synthesis, meter)) = &mut check {
                 synthesis.push(&band, |samples| {
                     meter.take(&feed.pixels, samples);
@@ -289,9 +283,10 @@ impl Encoder<'_> {
             }
         }
         drop(feed);
-        let bytes = container::length(self.metadata.as_deref(), self.alpha.as_deref(), &substreams);
+        let Substreams { parts, bits } = substreams;
+        let bytes = container::length(self.metadata.as_deref(), self.alpha.as_deref(), &parts);
         let measured = check.map(|(_, meter)| meter.finish());
-        Ok(Attempt { quality, bytes, substreams, model_bits: bits.iter().sum(), measured })
+        Ok(Attempt { quality, bytes, substreams: parts, model_bits: bits.iter().sum(), measured })
     }
 
     fn finish(&mut self, attempt: Attempt, reached: bool, options: &EncodeOptions) -> Result<Encoded> {
@@ -324,136 +319,6 @@ impl Encoder<'_> {
             Ok(())
         })?;
         Ok(meter.finish())
-    }
-}
-
-/// Codes the groups of a band, whose latents become the decoded ones.
-#[expect(clippy::too_many_arguments, reason = "what all groups share, and where they go")]
-fn code(
-    model: &Model,
-    path: Path,
-    quality: Quality,
-    gains: &Gains,
-    threads: usize,
-    band: &Band,
-    substreams: &mut [Vec<u8>],
-    bits: &mut [f64],
-) {
-    let groups = bits.len();
-    let out = Mutex::new((substreams, bits));
-    threads::for_each(threads, &band.groups, Scratch::default, |scratch, group| {
-        let y = std::mem::take(&mut *group.plane());
-        let z = hyper::analyse(&model.net, path, &y, scratch);
-        let mut writer = Writer { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
-        let y_hat = walk::group(model, path, gains, y, &mut writer, scratch);
-        let Writer { out: parts, bits, .. } = writer;
-        *group.plane() = y_hat;
-        let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
-        out.1[group.index] = bits;
-        for (part, bytes) in parts.into_iter().enumerate() {
-            out.0[part * groups + group.index] = bytes;
-        }
-    });
-}
-
-/// What a decode was measured to be.
-struct Measured {
-    psnr: f64,
-    hash: blake3::Hash,
-}
-
-/// Compares decoded rows with those of the picture, top down.
-struct Meter {
-    rows: usize,
-    squares: u64,
-    samples: u64,
-    hasher: blake3::Hasher,
-}
-
-impl Meter {
-    fn new() -> Self {
-        Self { rows: 0, squares: 0, samples: 0, hasher: blake3::Hasher::new() }
-    }
-
-    fn take(&mut self, pixels: &Pixels, samples: &[u8]) {
-        let stride = pixels.width * pixels.color.channels();
-        let original = &pixels.samples[(self.rows - pixels.rows.start) * stride..][..samples.len()];
-        self.squares += squares(original, samples);
-        self.hasher.update(samples);
-        self.rows += samples.len() / stride;
-        self.samples += samples.len() as u64;
-    }
-
-    fn finish(self) -> Measured {
-        Measured { psnr: decibels(self.squares, self.samples), hash: self.hasher.finalize() }
-    }
-}
-
-/// Peak signal-to-noise ratio in dB of 8-bit samples, over all of them; infinite where they are equal.
-pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
-    decibels(squares(a, b), a.len() as u64)
-}
-
-fn squares(a: &[u8], b: &[u8]) -> u64 {
-    a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
-}
-
-fn decibels(squares: u64, samples: u64) -> f64 {
-    10.0 * (255.0 * 255.0 * samples as f64 / squares as f64).log10()
-}
-
-/// The encoder's side of the walk.
-struct Writer<'a> {
-    model: &'a Model,
-    quality: Quality,
-    gains: &'a Gains,
-    /// The latents that the pass codes, `[h, w, M/4]`.
-    y: Vec<i16>,
-    z: Plane,
-    /// z, then the passes.
-    out: Vec<Vec<u8>>,
-    bits: f64,
-}
-
-impl Writer<'_> {
-    fn put(&mut self, book: &entropy::Book, contexts: &[u8], values: &[i16]) {
-        self.bits += contexts.iter().zip(values).map(|(&c, &v)| f64::from(book.bits(c, v))).sum::<f64>();
-        self.out.push(entropy::encode(book, contexts, values));
-    }
-}
-
-impl Symbols for Writer<'_> {
-    fn hyper(&mut self, _: usize, _: usize) -> Plane {
-        let z = self.z.clone();
-        self.put(self.model.hyper_book(self.quality), &hyper::contexts(&z), &z.data);
-        z
-    }
-
-    fn before(&mut self, pass: usize, latents: &Plane) {
-        let quarter = latents.channels / 4;
-        self.y.clear();
-        for y in 0..latents.height {
-            for x in 0..latents.width {
-                let first = QUARTER[pass][phase(y, x)] * quarter;
-                self.y.extend_from_slice(&latents.run(y, x, 1)[first..first + quarter]);
-            }
-        }
-    }
-
-    fn pass(&mut self, _: usize, coded: &Coded, y_hat: &Plane) -> Vec<i16> {
-        let (m, quarter) = (y_hat.channels, y_hat.channels / 4);
-        let symbol = |&site: &u32| {
-            let site = site as usize;
-            let (position, channel) = (site / m, site % m);
-            let y = self.y[position * quarter + channel % quarter];
-            let residual = i64::from(y) - i64::from(y_hat.data[site]);
-            let scaled = residual.saturating_mul(self.gains.inverse[channel]);
-            let r = scaled.saturating_add(1 << 23) >> 24;
-            r.clamp(-SYMBOL_MAX, SYMBOL_MAX) as i16
-        };
-        let values: Vec<i16> = coded.sites.iter().map(symbol).collect();
-        self.put(&self.model.latents, &coded.levels, &values);
-        values
     }
 }
 

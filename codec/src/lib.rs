@@ -24,6 +24,7 @@
 //! The library starts no thread unless an option asks for it, prints nothing, and never panics on input.
 
 mod band;
+mod coder;
 pub mod container;
 mod decode;
 mod encode;
@@ -37,6 +38,7 @@ mod golden;
 #[doc(hidden)]
 pub mod kernel;
 mod limits;
+mod measure;
 mod memory;
 mod model;
 mod net;
@@ -49,9 +51,10 @@ mod walk;
 mod window;
 
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
-pub use encode::{Check, EncodeOptions, Encoded, Target, encode, encode_rows, psnr};
+pub use encode::{Check, EncodeOptions, Encoded, Target, encode, encode_rows};
 pub use error::{Error, Result};
 pub use limits::Limits;
+pub use measure::psnr;
 pub use model::{Model, Profile};
 pub use picture::{Color, Head, Metadata, Picture};
 pub use quality::Quality;

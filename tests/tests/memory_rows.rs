@@ -23,7 +23,9 @@ impl Source for Repeated<'_> {
     fn read(&mut self, rows: &mut [u8]) -> Result<()> {
         let stride = self.head.stride();
         for row in rows.chunks_exact_mut(stride) {
-            row.copy_from_slice(&self.tile.samples[self.row % self.tile.height as usize * stride..][..stride]);
+            row.copy_from_slice(
+                &self.tile.samples[self.row % self.tile.height as usize * stride..][..stride],
+            );
             self.row += 1;
         }
         Ok(())
@@ -57,4 +59,3 @@ fn memory_does_not_grow_with_height() {
     assert!(high_decode < low_decode + low_decode / 8, "{low_decode} to {high_decode} bytes to decode");
     assert!(high_decode < 300 * 6000 * 3, "{high_decode} bytes: less than the picture");
 }
-

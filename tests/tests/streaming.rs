@@ -100,7 +100,11 @@ fn streamed_and_whole_are_the_same() {
             let (head, samples, outcome) = collected(&whole.bytes, &options);
             assert_eq!(head, decoded.picture.head(), "case {i}");
             assert!(samples == decoded.picture.samples, "case {i}: {threads} threads, windows of {window:?}");
-            assert_eq!((outcome.pixel_hash, outcome.hash_matches), (decoded.pixel_hash, Some(true)), "case {i}");
+            assert_eq!(
+                (outcome.pixel_hash, outcome.hash_matches),
+                (decoded.pixel_hash, Some(true)),
+                "case {i}"
+            );
         }
     }
 }
