@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use aecodec::{EncodeOptions, Encoded, Head, Model, Quality, Source as _, Target, files};
+use aecodec::{EncodeOptions, Encoded, Head, Model, Quality, Source, Target, files};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::batch::{self, Item, Sums};
+use crate::batch::{self, Item, Share, Sums};
 use crate::failure::Exit;
 use crate::flags::Common;
 use crate::inputs::{self, Input};
@@ -98,12 +98,12 @@ pub fn run(args: &Args) -> Result<Exit> {
         &inputs.list,
         args.common.threads,
         &reporter,
-        |input, i, threads| one(args, input, &targets[i], &model, threads),
+        |input, i, share| one(args, input, &targets[i], &model, share),
         |sums| Some(total(sums)),
     )
 }
 
-fn one(args: &Args, input: &Input, target: &output::Target, model: &Model, threads: usize) -> Result<Item> {
+fn one(args: &Args, input: &Input, target: &output::Target, model: &Model, share: &Share) -> Result<Item> {
     let existing = Existing::forced(args.force);
     target.check(existing)?;
     let limits = args.common.limits();
@@ -111,12 +111,14 @@ fn one(args: &Args, input: &Input, target: &output::Target, model: &Model, threa
     let input_bytes = content.length();
     let mut options = EncodeOptions::default();
     options.target = args.target.target();
-    options.threads = threads;
+    options.threads = share.threads;
     options.limits = limits;
 
-    let rows = files::open(|| content.open(), &limits)?.map(|mut rows| {
+    let rows = files::open(|| content.open(), &limits)?.map(|rows| {
+        let notices = rows.notices().to_vec();
+        let mut rows = Watched { rows, share, done: 0 };
         let encoded = aecodec::encode_rows(&mut rows, model, &options)?;
-        Ok::<_, aecodec::Error>((encoded, rows.head().clone(), false, rows.notices().to_vec()))
+        Ok::<_, aecodec::Error>((encoded, rows.head().clone(), false, notices))
     });
     let (encoded, head, alpha, notices) = match rows.transpose()? {
         Some(made) => made,
@@ -147,6 +149,30 @@ fn one(args: &Args, input: &Input, target: &output::Target, model: &Model, threa
         damaged: false,
         sums,
     })
+}
+
+/// Rows whose reading is told.
+struct Watched<'a, S> {
+    rows: S,
+    share: &'a Share<'a>,
+    done: u64,
+}
+
+impl<S: Source> Source for Watched<'_, S> {
+    fn head(&self) -> &Head {
+        self.rows.head()
+    }
+
+    fn read(&mut self, rows: &mut [u8]) -> aecodec::Result<()> {
+        self.done += rows.len() as u64;
+        self.share.done(self.done, raw(self.head(), false));
+        self.rows.read(rows)
+    }
+
+    fn rewind(&mut self) -> aecodec::Result<()> {
+        self.done = 0;
+        self.rows.rewind()
+    }
 }
 
 /// Bytes of a picture's 8-bit samples.

@@ -8,7 +8,7 @@ use aecodec::{DecodeOptions, Decoder, Head, Model, Outcome, Region};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
-use crate::batch::{self, Item, Sums};
+use crate::batch::{self, Item, Share, Sums};
 use crate::compress::raw;
 use crate::failure::{Exit, usage};
 use crate::flags::Common;
@@ -72,7 +72,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         &inputs.list,
         args.common.threads,
         &reporter,
-        |input, i, threads| one(args, input, &targets[i], format, &models, threads),
+        |input, i, share| one(args, input, &targets[i], format, &models, share),
         |_| None,
     )
 }
@@ -83,7 +83,7 @@ fn one(
     target: &Target,
     format: Format,
     models: &Models,
-    threads: usize,
+    share: &Share,
 ) -> Result<Item> {
     target.check(Existing::forced(args.force))?;
     let limits = args.common.limits();
@@ -95,9 +95,9 @@ fn one(
     let mut options = DecodeOptions::default();
     options.passes = args.passes.unwrap_or(4);
     options.region = args.region;
-    options.threads = threads;
+    options.threads = share.threads;
     options.limits = limits;
-    let made = make(args, &bytes, &model, &options, target, format)?;
+    let made = make(args, &bytes, &model, &options, (target, format), share)?;
     let Made { head, alpha, outcome, length, notices } = made;
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
@@ -159,15 +159,22 @@ fn make(
     bytes: &[u8],
     model: &Model,
     options: &DecodeOptions,
-    target: &Target,
-    format: Format,
+    (target, format): (&Target, Format),
+    share: &Share,
 ) -> Result<Made> {
     let existing = Existing::forced(args.force);
     let decoder = Decoder::new(bytes, model, options)?;
     let head = decoder.head().clone();
     if !decoder.has_alpha() && files::writes_rows(&head, format) {
         let mut draft = target.begin(existing)?;
-        let written = files::write_rows(&mut draft, &head, format, |sink| decoder.run(sink));
+        let (mut done, all) = (0, raw(&head, false));
+        let written = files::write_rows(&mut draft, &head, format, |sink| {
+            decoder.run(|rows| {
+                done += rows.len() as u64;
+                share.done(done, all);
+                sink(rows)
+            })
+        });
         let (outcome, notices) = written.with_context(|| target.refusal())?;
         let length = draft.length();
         draft.finish()?;
