@@ -256,7 +256,7 @@ impl Encoder<'_> {
         let mut analysis = Analysis::new(net, path, &gains, shape, cut);
         let mut check = (check == Check::Exact)
             .then(|| (Synthesis::new(net, path, &gains, shape, area, self.head.color, cut), Meter::new()));
-        let slice = memory::rows_at_once(&self.head).div_ceil(8);
+        let slice = memory::rows_at_once(&self.head, cut).div_ceil(8);
         let most = memory::rows_held(&net.shapes, grid, &self.head);
         let coder = Coder { model, path, quality, gains: &gains, threads: cut.threads };
         let mut substreams = Substreams::new(grid.groups());

@@ -7,8 +7,8 @@ use crate::window::{Cut, Window};
 
 /// What the reckoning leaves out: tables, rows, lists of windows, the heads of vectors.
 const SMALL: u64 = 1 << 20;
-/// Bytes of samples that are taken from a source at once, or some rows of patches where that is more.
-const SLICE: usize = 2 << 20;
+/// Bytes of samples that are taken from a source at once for each thread, or some rows of patches where that is more.
+const SLICE: usize = 1 << 20;
 const SOME_ROWS: usize = 32;
 
 /// Bytes that a decode of `area` holds at most, besides the stream, the picture's samples and alpha.
@@ -42,8 +42,8 @@ pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &Head, cut: Cut) -> u
 }
 
 /// Rows of pixels that an encode takes from its source at once.
-pub(crate) fn rows_at_once(head: &Head) -> usize {
-    (SLICE / head.stride()).next_multiple_of(8).max(SOME_ROWS)
+pub(crate) fn rows_at_once(head: &Head, cut: Cut) -> usize {
+    (SLICE.saturating_mul(cut.threads) / head.stride()).next_multiple_of(8).max(SOME_ROWS)
 }
 
 /// Rows of pixels that an encode holds at most: those of a band, and those that the layers look ahead and lag behind.

@@ -14,8 +14,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Samples of an 8x8 patch.
 const PATCH: usize = 192;
-/// Bytes of samples that are painted before they go on, or some rows of latents where that is more.
-const CANVAS: usize = 2 << 20;
+/// Bytes of samples that each thread paints before they go on, or some rows of latents where that is more.
+const CANVAS: usize = 1 << 20;
 const SOME_ROWS: usize = 4;
 
 /// The 8x8 patches that cover an area of pixels.
@@ -102,7 +102,7 @@ fn strips(area: &Window, cut: Cut) -> Vec<Range<usize>> {
 /// Rows of latents that are painted before their samples go on.
 fn slice(area: &Window, color: Color, cut: Cut) -> usize {
     let row = 16 * area.width() * color.channels();
-    (CANVAS / row).max(SOME_ROWS).min(cut.largest.0 / 2).max(1)
+    (CANVAS.saturating_mul(cut.threads) / row).max(SOME_ROWS).min(cut.largest.0 / 2).max(1)
 }
 
 /// Some columns of the picture, with what their layers keep of the rows above.
