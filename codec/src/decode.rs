@@ -41,7 +41,8 @@ pub struct DecodeOptions {
     pub region: Option<Region>,
     /// Threads; 0 is one for each core. 1 unless told.
     pub threads: usize,
-    /// Largest window of the synthesis in pixels (rows, columns); memory against speed, never pixels.
+    /// Largest window of the synthesis in pixels: rows that are painted before they go on, and columns of a strip that one
+    /// thread paints. Memory against speed, never pixels.
     pub window: (u32, u32),
     /// Bounds on what is accepted.
     pub limits: Limits,
