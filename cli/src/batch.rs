@@ -48,25 +48,42 @@ impl Sums {
     }
 }
 
+/// What one input may use, and where it tells how far it is.
+pub struct Share<'a> {
+    pub threads: usize,
+    /// Only a single input tells of its rows; several are counted themselves.
+    progress: Option<&'a Files>,
+}
+
+impl Share<'_> {
+    /// So many of all samples are done.
+    pub fn done(&self, samples: u64, all: u64) {
+        if let Some(progress) = self.progress {
+            progress.part(samples, all);
+        }
+    }
+}
+
 /// Threads to use: as asked for, or one for each core.
 pub fn threads(asked: usize) -> usize {
     if asked > 0 { asked } else { std::thread::available_parallelism().map_or(1, usize::from) }
 }
 
-/// Does all inputs; a job gets the input, its index and the threads that it may use.
+/// Does all inputs; a job gets the input, its index and its share of the machine.
 ///
 /// `total` words the sums, for several inputs. Failures are reported and counted, they stop nothing else.
 pub fn run(
     inputs: &[Input],
     asked_threads: usize,
     reporter: &Reporter,
-    job: impl Fn(&Input, usize, usize) -> Result<Item> + Sync,
+    job: impl Fn(&Input, usize, &Share) -> Result<Item> + Sync,
     total: impl Fn(&Sums) -> Option<(String, Value)>,
 ) -> Result<Exit> {
     let threads = threads(asked_threads);
     let workers = threads.min(inputs.len()).max(1);
     let inside = if workers > 1 { 1 } else { threads };
     let progress = Files::new(inputs.len());
+    let share = Share { threads: inside, progress: (inputs.len() == 1).then_some(&progress) };
     let (mut sums, mut damaged) = (Sums::default(), false);
 
     let mut finish = |i: usize, result: Result<Item>| {
@@ -81,7 +98,7 @@ pub fn run(
         progress.advance(sums.raw, sums.pictures, sums.coded);
         printed
     };
-    in_order(inputs.len(), workers, |i| caught(|| job(&inputs[i], i, inside)), &mut finish)?;
+    in_order(inputs.len(), workers, |i| caught(|| job(&inputs[i], i, &share)), &mut finish)?;
     progress.finish();
 
     if inputs.len() > 1

@@ -23,7 +23,7 @@ impl Common {
     pub fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         if let Some(pixels) = self.max_pixels {
-            // An encode takes up to 21 bytes a pixel and some for its windows.
+            // A picture that is not read row by row takes up to 16 bytes a pixel on its way in, and some for its bands.
             limits.bytes = limits.bytes.max(pixels.saturating_mul(24));
             limits.pixels = pixels;
         }

@@ -6,7 +6,7 @@ use aecodec::container::{self, ChunkKind, ChunkState, Header, Stream};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use crate::batch::{self, Item, Sums};
+use crate::batch::{self, Item, Share, Sums};
 use crate::decompress::is_coded;
 use crate::failure::Exit;
 use crate::flags::Common;
@@ -31,7 +31,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let inputs = inputs::expand(&args.inputs, is_coded)?;
     let models = Models::load(&args.model)?;
     let reporter = args.common.reporter(false);
-    let job = |input: &Input, _, _| one(args, input, &models);
+    let job = |input: &Input, _, _: &Share| one(args, input, &models);
     batch::run(&inputs.list, args.common.threads, &reporter, job, |_| None)
 }
 

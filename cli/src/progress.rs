@@ -79,6 +79,14 @@ impl Files {
         });
     }
 
+    /// So many of all samples of the only file are done.
+    pub fn part(&self, samples: u64, all: u64) {
+        self.steps.say(|| {
+            let rate = samples as f64 / 1e6 / self.begin.elapsed().as_secs_f64().max(1e-3);
+            format!("{} %  {rate:.1} MB/s", 100 * samples / all.max(1))
+        });
+    }
+
     /// Prints without tearing the bar.
     pub fn around<T>(&self, print: impl FnOnce() -> T) -> T {
         self.steps.around(print)

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use aecodec::DecodeOptions;
 use aecodec::container;
+use aecodec::{DecodeOptions, Decoder};
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use crate::batch::{self, Item, Sums};
+use crate::batch::{self, Item, Share, Sums};
+use crate::compress::raw;
 use crate::decompress::is_coded;
 use crate::failure::Exit;
 use crate::flags::Common;
@@ -44,12 +45,12 @@ pub fn run(args: &Args) -> Result<Exit> {
         &inputs.list,
         args.common.threads,
         &reporter,
-        |input, _, threads| one(args, input, &models, threads),
+        |input, _, share| one(args, input, &models, share),
         |_| None,
     )
 }
 
-fn one(args: &Args, input: &Input, models: &Models, threads: usize) -> Result<Item> {
+fn one(args: &Args, input: &Input, models: &Models, share: &Share) -> Result<Item> {
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
     let stream = container::read(&bytes, &limits)?;
@@ -60,9 +61,16 @@ fn one(args: &Args, input: &Input, models: &Models, threads: usize) -> Result<It
     let model = models.of(&stream.header)?;
 
     let mut options = DecodeOptions::default();
-    options.threads = threads;
+    options.threads = share.threads;
     options.limits = limits;
-    let decoded = aecodec::decode(&bytes, &model, &options)?;
+    let decoder = Decoder::new(&bytes, &model, &options)?;
+    let head = decoder.head().clone();
+    let (mut done, all) = (0, raw(&head, false));
+    let decoded = decoder.run(|rows| {
+        done += rows.len() as u64;
+        share.done(done, all);
+        Ok(())
+    })?;
     if !decoded.missing.is_empty() {
         let (lost, missing) = (decoded.missing.len(), decoded.missing.join(", "));
         bail!("damaged: {lost} of {chunks} parts are missing ({missing}); get the file again");
@@ -70,28 +78,27 @@ fn one(args: &Args, input: &Input, models: &Models, threads: usize) -> Result<It
     if decoded.hash_matches != Some(true) {
         bail!("damaged: the decoded pixels are not those that were coded; get the file again");
     }
-    let picture = &decoded.picture;
     let pixel_hash = hex(&decoded.pixel_hash);
     Ok(Item {
         text: format!(
             "{}: ok  {} bytes  {} x {}  {chunks} checksums  pixels {}",
             input.name(),
             grouped(bytes.len() as u64),
-            picture.width,
-            picture.height,
+            head.width,
+            head.height,
             &pixel_hash[..16],
         ),
         json: json!({
             "input": input.name(),
             "ok": true,
             "bytes": bytes.len(),
-            "width": picture.width,
-            "height": picture.height,
+            "width": head.width,
+            "height": head.height,
             "checksums": chunks,
             "pixel_hash": pixel_hash,
         }),
         notices: Vec::new(),
         damaged: false,
-        sums: Sums { files: 1, coded: bytes.len() as u64, pixels: picture.pixels(), ..Sums::default() },
+        sums: Sums { files: 1, coded: bytes.len() as u64, pixels: head.pixels(), ..Sums::default() },
     })
 }

@@ -8,6 +8,7 @@ mod damage;
 mod output;
 mod pictures;
 mod pipes;
+mod rows;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -107,41 +107,6 @@ pub(crate) fn unshuffle2_plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
     out
 }
 
-/// A 3x3 convolution of one plane, row by row: `each(y, outputs of the row)`.
-pub(crate) fn conv3x3(
-    path: Path,
-    layer: &Packed,
-    x: &Plane,
-    scratch: &mut Scratch,
-    mut each: impl FnMut(usize, &[i16]),
-) {
-    let c = x.channels;
-    let ring = &mut scratch.ring;
-    ring.reset(x.width, c);
-    let mut out = vec![0; x.width * layer.outputs()];
-    // Row y is copied into the ring before row y - 1 is computed.
-    for y in 0..=x.height {
-        let row = ring.row(y);
-        if y < x.height {
-            row.copy_from_slice(x.run(y, 0, x.width));
-        } else {
-            row.fill(0);
-        }
-        let Some(y) = y.checked_sub(1) else { continue };
-        let rows = ring.around(y, 0);
-        let segments = [0, 1, 2].map(|dy| Segment {
-            data: &ring.data,
-            start: rows[dy],
-            stride: c,
-            k: dy * 3 * c,
-            len: 3 * c,
-        });
-        let target = Target { data: &mut out, start: 0, stride: layer.outputs() };
-        kernel::product(path, layer, layer.panels(), &segments, x.width, Epilogue::Plain, target);
-        each(y, &out);
-    }
-}
-
 impl Block {
     /// Runs the block in place, row by row: what a row's chain writes is read again from the cache.
     pub fn run(&self, path: Path, x: &mut Plane, scratch: &mut Scratch) {

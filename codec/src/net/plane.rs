@@ -1,7 +1,7 @@
 //! A tensor of activations: `[height, width, channels]`, channels fastest.
 
 /// Activations of a plane.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plane {
     pub height: usize,
     pub width: usize,
@@ -30,33 +30,6 @@ impl Plane {
         &mut self.data[at..][..count * self.channels]
     }
 
-    /// `[H, W, C]` to `[H/2, W/2, 4C]`, channel order (row, column, channel). Sides are even.
-    pub fn unshuffle2(&self) -> Self {
-        let mut out = Self::new(self.height / 2, self.width / 2, 4 * self.channels);
-        let pair = 2 * self.channels;
-        for y in 0..out.height {
-            for x in 0..out.width {
-                let to = out.run_mut(y, x, 1);
-                to[..pair].copy_from_slice(self.run(2 * y, 2 * x, 2));
-                to[pair..].copy_from_slice(self.run(2 * y + 1, 2 * x, 2));
-            }
-        }
-        out
-    }
-
-    /// Inverse of [`Self::unshuffle2`].
-    pub fn shuffle2(&self) -> Self {
-        let mut out = Self::new(2 * self.height, 2 * self.width, self.channels / 4);
-        for y in 0..self.height {
-            for x in 0..self.width {
-                let (top, bottom) = self.run(y, x, 1).split_at(self.channels / 2);
-                out.run_mut(2 * y, 2 * x, 2).copy_from_slice(top);
-                out.run_mut(2 * y + 1, 2 * x, 2).copy_from_slice(bottom);
-            }
-        }
-        out
-    }
-
     /// The rectangle `width` x `height` at (x, y); parts beyond the edge repeat it.
     pub fn window(&self, y: usize, x: usize, height: usize, width: usize) -> Self {
         let mut out = Self::new(height, width, self.channels);
@@ -69,12 +42,5 @@ impl Plane {
             }
         }
         out
-    }
-
-    /// Copies `source` into the rectangle at (x, y).
-    pub fn paste(&mut self, y: usize, x: usize, source: &Self) {
-        for row in 0..source.height {
-            self.run_mut(y + row, x, source.width).copy_from_slice(source.run(row, 0, source.width));
-        }
     }
 }
