@@ -1,4 +1,4 @@
-//! Speed of whole encodes and decodes, from samples to bytes and back, on one and on two threads.
+//! Speed of whole encodes and decodes, from samples to bytes and back, on one and on two threads; and of loading a model.
 
 #![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
@@ -41,5 +41,13 @@ fn pictures(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, pictures);
+/// Start-up: a model file to a model that is ready to run, its hash included.
+fn models(c: &mut Criterion) {
+    let file = Model::embedded_bytes(Profile::Fast).expect("the built-in model");
+    let mut group = c.benchmark_group("load");
+    group.throughput(Throughput::Bytes(file.len() as u64));
+    group.bench_function("fast", |b| b.iter(|| Model::parse(file)));
+}
+
+criterion_group!(benches, models, pictures);
 criterion_main!(benches);
