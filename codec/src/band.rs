@@ -27,6 +27,7 @@ impl Grid {
         let [height, width] = [height, width].map(|side| side.div_ceil(16) as usize);
         let side = (1_usize << group_log2) / 16;
         let (rows, columns) = (height.div_ceil(side), width.div_ceil(side));
+        let threads = threads.clamp(1, rows * columns);
         // A band's groups are walked by all threads together: few threads should have none at its end.
         let idle = |deep: usize| {
             let groups = deep * columns;
@@ -153,6 +154,7 @@ mod tests {
             ((32768, 32768), 10, 2, 1),
             ((200, 200), 6, 3, 4),
             ((1, 1), 14, 1, 1),
+            ((9000, 9000), 10, usize::MAX, 9),
         ] {
             let grid = Grid::new(size, group_log2, threads);
             assert_eq!(grid.deep, deep, "{size:?}");
