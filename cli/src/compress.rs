@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aecodec::{EncodeOptions, Encoded, Model, Picture, Quality, Target, files};
+use aecodec::{EncodeOptions, Encoded, Head, Model, Quality, Source as _, Target, files};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -107,46 +107,60 @@ fn one(args: &Args, input: &Input, target: &output::Target, model: &Model, threa
     let existing = Existing::forced(args.force);
     target.check(existing)?;
     let limits = args.common.limits();
-    let bytes = input.read(&limits)?;
-    let input_bytes = bytes.len() as u64;
-    let (picture, notices) = files::read(&bytes, &limits)?;
-    drop(bytes);
-
+    let content = input.content(&limits)?;
+    let input_bytes = content.length();
     let mut options = EncodeOptions::default();
     options.target = args.target.target();
     options.threads = threads;
     options.limits = limits;
-    let encoded = aecodec::encode(&picture, model, &options)?;
+
+    let rows = files::open(|| content.open(), &limits)?.map(|mut rows| {
+        let encoded = aecodec::encode_rows(&mut rows, model, &options)?;
+        Ok::<_, aecodec::Error>((encoded, rows.head().clone(), false, rows.notices().to_vec()))
+    });
+    let (encoded, head, alpha, notices) = match rows.transpose()? {
+        Some(made) => made,
+        None => {
+            let (picture, notices) = files::read(&content.read(&limits)?, &limits)?;
+            let encoded = aecodec::encode(&picture, model, &options)?;
+            (encoded, picture.head(), picture.alpha.is_some(), notices)
+        }
+    };
     target.write(&encoded.bytes, existing)?;
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
     if !encoded.reached {
-        notices.push(out_of_reach(&args.target, &encoded, &picture));
+        notices.push(out_of_reach(&args.target, &encoded, &head));
     }
     let sums = Sums {
         files: 1,
         failed: 0,
         pictures: input_bytes,
         coded: encoded.bytes.len() as u64,
-        raw: picture.samples.len() as u64 + picture.alpha.as_ref().map_or(0, |alpha| alpha.len() as u64),
-        pixels: picture.pixels(),
+        raw: raw(&head, alpha),
+        pixels: head.pixels(),
     };
     Ok(Item {
         text: words(input, target, &encoded, &sums),
-        json: fields(input, target, &encoded, &sums, &picture, &notices),
+        json: fields(input, target, &encoded, &sums, &head, &notices),
         notices,
         damaged: false,
         sums,
     })
 }
 
-fn out_of_reach(target: &TargetArgs, encoded: &Encoded, picture: &Picture) -> String {
+/// Bytes of a picture's 8-bit samples.
+pub fn raw(head: &Head, alpha: bool) -> u64 {
+    head.pixels() * (head.color.channels() + usize::from(alpha)) as u64
+}
+
+fn out_of_reach(target: &TargetArgs, encoded: &Encoded, head: &Head) -> String {
     let bytes = encoded.bytes.len() as u64;
     format!(
         "{} cannot be reached; the nearest is {} bytes, {:.3} bits per pixel, PSNR {}",
         target.words(),
         grouped(bytes),
-        bits_per_pixel(bytes, picture.pixels()),
+        bits_per_pixel(bytes, head.pixels()),
         decibels(encoded.psnr),
     )
 }
@@ -170,14 +184,14 @@ fn fields(
     target: &output::Target,
     encoded: &Encoded,
     sums: &Sums,
-    picture: &Picture,
+    head: &Head,
     notices: &[String],
 ) -> Value {
     json!({
         "input": input.name(),
         "output": target.name(),
-        "width": picture.width,
-        "height": picture.height,
+        "width": head.width,
+        "height": head.height,
         "bytes": sums.coded,
         "input_bytes": sums.pictures,
         "raw_bytes": sums.raw,

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 
 use aecodec::container::{self, Header};
 use aecodec::files::{self, Format, WriteOptions};
-use aecodec::{DecodeOptions, Region};
-use anyhow::{Result, bail};
+use aecodec::{DecodeOptions, Decoder, Head, Model, Outcome, Region};
+use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use crate::batch::{self, Item, Sums};
+use crate::compress::raw;
 use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Input};
@@ -84,8 +85,7 @@ fn one(
     models: &Models,
     threads: usize,
 ) -> Result<Item> {
-    let existing = Existing::forced(args.force);
-    target.check(existing)?;
+    target.check(Existing::forced(args.force))?;
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
     let header = container::read(&bytes, &limits)?.header;
@@ -97,55 +97,90 @@ fn one(
     options.region = args.region;
     options.threads = threads;
     options.limits = limits;
-    let decoded = aecodec::decode(&bytes, &model, &options)?;
-    let picture = &decoded.picture;
-
-    let mut write_options = WriteOptions::default();
-    write_options.jpeg_quality = args.jpeg_quality;
-    let (written, notices) = files::write(picture, format, &write_options)?;
-    target.write(&written, existing)?;
+    let made = make(args, &bytes, &model, &options, target, format)?;
+    let Made { head, alpha, outcome, length, notices } = made;
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
-    notices.extend(decoded.missing.iter().map(|part| format!("damaged: {part}")));
-    if decoded.hash_matches == Some(false) && decoded.missing.is_empty() {
+    notices.extend(outcome.missing.iter().map(|part| format!("damaged: {part}")));
+    if outcome.hash_matches == Some(false) && outcome.missing.is_empty() {
         notices.push("damaged: the pixels are not those that were coded; get the file again".into());
     }
     let sums = Sums {
         files: 1,
         failed: 0,
-        pictures: written.len() as u64,
+        pictures: length,
         coded: bytes.len() as u64,
-        raw: picture.samples.len() as u64 + picture.alpha.as_ref().map_or(0, |alpha| alpha.len() as u64),
-        pixels: picture.pixels(),
+        raw: raw(&head, alpha),
+        pixels: head.pixels(),
     };
-    let damaged = decoded.hash_matches == Some(false) || !decoded.missing.is_empty();
+    let damaged = outcome.hash_matches == Some(false) || !outcome.missing.is_empty();
     let state = if damaged { "  damaged" } else { "" };
     Ok(Item {
         text: format!(
             "{} -> {}  {} x {}  {} bytes as {format}{state}",
             input.name(),
             target.name(),
-            picture.width,
-            picture.height,
+            head.width,
+            head.height,
             grouped(sums.pictures),
         ),
         json: json!({
             "input": input.name(),
             "output": target.name(),
             "format": format.extension(),
-            "width": picture.width,
-            "height": picture.height,
+            "width": head.width,
+            "height": head.height,
             "input_bytes": sums.coded,
             "bytes": sums.pictures,
-            "pixel_hash": hex(&decoded.pixel_hash),
-            "hash_matches": decoded.hash_matches,
-            "missing": decoded.missing,
+            "pixel_hash": hex(&outcome.pixel_hash),
+            "hash_matches": outcome.hash_matches,
+            "missing": outcome.missing,
             "notices": notices,
         }),
         notices,
         damaged,
         sums,
     })
+}
+
+/// A picture that was written.
+struct Made {
+    head: Head,
+    alpha: bool,
+    outcome: Outcome,
+    /// Bytes of the file.
+    length: u64,
+    notices: Vec<files::Notice>,
+}
+
+/// Decodes to the target: row by row where the format and the picture allow it, else as a whole.
+fn make(
+    args: &Args,
+    bytes: &[u8],
+    model: &Model,
+    options: &DecodeOptions,
+    target: &Target,
+    format: Format,
+) -> Result<Made> {
+    let existing = Existing::forced(args.force);
+    let decoder = Decoder::new(bytes, model, options)?;
+    let head = decoder.head().clone();
+    if !decoder.has_alpha() && files::writes_rows(&head, format) {
+        let mut draft = target.begin(existing)?;
+        let written = files::write_rows(&mut draft, &head, format, |sink| decoder.run(sink));
+        let (outcome, notices) = written.with_context(|| target.refusal())?;
+        let length = draft.length();
+        draft.finish()?;
+        return Ok(Made { head, alpha: false, outcome, length, notices });
+    }
+    drop(decoder);
+    let (picture, outcome) = aecodec::decode(bytes, model, options)?.into_parts();
+    let mut write_options = WriteOptions::default();
+    write_options.jpeg_quality = args.jpeg_quality;
+    let (written, notices) = files::write(&picture, format, &write_options)?;
+    target.write(&written, existing)?;
+    let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
+    Ok(Made { head, alpha, outcome, length, notices })
 }
 
 /// Whether a file of a folder is to be decoded.

@@ -2,14 +2,16 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Cursor, Read, Seek, Write as _};
 use std::path::{Component, Path, PathBuf};
 
 use aecodec::{Error, Limits};
 use anyhow::{Context as _, Result};
+use tempfile::NamedTempFile;
 use walkdir::WalkDir;
 
 use crate::failure::{Refusal, usage};
+use crate::interrupt::{self, Guard};
 use crate::report;
 
 /// Where the bytes come from.
@@ -98,6 +100,22 @@ impl Input {
         }
     }
 
+    /// Its bytes, to be read more than once: where they are, if it is a file, else in memory or, if they are many, in a
+    /// temporary file.
+    pub fn content(&self, limits: &Limits) -> Result<Content> {
+        match &self.source {
+            Source::Stdin => Content::spool(std::io::stdin().lock(), limits),
+            Source::File(path) => {
+                let file = File::open(path)?;
+                let about = file.metadata()?;
+                if about.is_file() {
+                    return Ok(Content::File { path: path.clone(), length: about.len() });
+                }
+                Content::spool(file, limits)
+            }
+        }
+    }
+
     /// All its bytes, no more than the limit.
     pub fn read(&self, limits: &Limits) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
@@ -109,10 +127,74 @@ impl Input {
     }
 }
 
+/// The bytes of an input.
+pub enum Content {
+    File { path: PathBuf, length: u64 },
+    Memory(Vec<u8>),
+    Spooled { file: NamedTempFile, _guard: Guard, length: u64 },
+}
+
+/// Bytes that can be read from anywhere.
+pub trait Seekable: BufRead + Seek {}
+impl<T: BufRead + Seek> Seekable for T {}
+
+impl Content {
+    fn spool(mut from: impl Read, limits: &Limits) -> Result<Self> {
+        let mut bytes = Vec::new();
+        from.by_ref().take(SPOOL).read_to_end(&mut bytes).context("cannot be read")?;
+        if (bytes.len() as u64) < SPOOL {
+            check(bytes.len() as u64, limits)?;
+            return Ok(Self::Memory(bytes));
+        }
+        let (mut file, guard) = interrupt::guarded(NamedTempFile::new, |file| file.path())?;
+        let place = || format!("cannot keep it in {}", std::env::temp_dir().display());
+        file.write_all(&bytes).with_context(place)?;
+        drop(bytes);
+        std::io::copy(&mut from, &mut file).with_context(place)?;
+        let length = file.as_file().metadata()?.len();
+        Ok(Self::Spooled { file, _guard: guard, length })
+    }
+
+    /// Number of bytes.
+    pub fn length(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File { length, .. } | Self::Spooled { length, .. } => *length,
+        }
+    }
+
+    /// The bytes from the first one on.
+    pub fn open(&self) -> std::io::Result<Box<dyn Seekable + '_>> {
+        Ok(match self {
+            Self::Memory(bytes) => Box::new(Cursor::new(bytes)),
+            Self::File { path, .. } => Box::new(BufReader::new(File::open(path)?)),
+            Self::Spooled { file, .. } => Box::new(BufReader::new(file.reopen()?)),
+        })
+    }
+
+    /// All bytes, no more than the limit.
+    pub fn read(self, limits: &Limits) -> Result<Vec<u8>> {
+        check(self.length(), limits)?;
+        if let Self::Memory(bytes) = self {
+            return Ok(bytes);
+        }
+        let mut bytes = Vec::new();
+        fill(self.open()?, &mut bytes, limits)?;
+        Ok(bytes)
+    }
+}
+
+/// Bytes that stdin may have before they go to a temporary file.
+const SPOOL: u64 = 64 << 20;
+
 fn fill(from: impl Read, bytes: &mut Vec<u8>, limits: &Limits) -> Result<()> {
     from.take(limits.bytes.saturating_add(1)).read_to_end(bytes).context("cannot be read")?;
-    if bytes.len() as u64 > limits.bytes {
-        return Err(Error::Limit { what: "bytes", needed: bytes.len() as u64, limit: limits.bytes }.into());
+    check(bytes.len() as u64, limits)
+}
+
+fn check(length: u64, limits: &Limits) -> Result<()> {
+    if length > limits.bytes {
+        return Err(Error::Limit { what: "bytes", needed: length, limit: limits.bytes }.into());
     }
     Ok(())
 }

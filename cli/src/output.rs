@@ -1,9 +1,11 @@
 //! Writes outputs: to a temporary file beside the target, then renamed; nothing is overwritten unasked.
 
-use std::io::Write as _;
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use tempfile::NamedTempFile;
 
 use crate::interrupt;
 
@@ -51,41 +53,114 @@ impl Target {
 
     /// Writes it as a whole or not at all.
     pub fn write(&self, bytes: &[u8], existing: Existing) -> Result<()> {
+        let mut draft = self.begin(existing)?;
+        draft.write_all(bytes).with_context(|| self.refusal())?;
+        draft.finish()
+    }
+
+    /// Begins to write; a file is there once it is finished.
+    pub fn begin(&self, existing: Existing) -> Result<Draft> {
         self.check(existing)?;
+        let place = match self {
+            Self::Stdout => Place::Stdout(std::io::stdout()),
+            Self::File(path) => Place::begin(path, existing).with_context(|| self.refusal())?,
+        };
+        Ok(Draft { place, target: self.clone(), length: 0 })
+    }
+
+    /// How messages about a failed write begin.
+    pub fn refusal(&self) -> String {
         match self {
-            Self::Stdout => {
-                let mut stdout = std::io::stdout().lock();
-                stdout.write_all(bytes).and_then(|()| stdout.flush()).context("stdout")
-            }
-            Self::File(path) => {
-                replace(path, bytes, existing).with_context(|| format!("cannot write {}", path.display()))
+            Self::Stdout => "stdout".into(),
+            Self::File(path) => format!("cannot write {}", path.display()),
+        }
+    }
+}
+
+/// An output that is being written. Nothing is left of one that is dropped unfinished.
+pub struct Draft {
+    place: Place,
+    target: Target,
+    length: u64,
+}
+
+enum Place {
+    Stdout(std::io::Stdout),
+    /// A device or a pipe.
+    Device(File),
+    Temporary {
+        file: NamedTempFile,
+        _guard: interrupt::Guard,
+        path: PathBuf,
+        existing: Existing,
+    },
+}
+
+impl Place {
+    fn begin(path: &Path, existing: Existing) -> std::io::Result<Self> {
+        // A link stays a link, a device or a pipe stays what it is.
+        let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        if path.exists() && !path.is_file() {
+            return Ok(Self::Device(File::create(path)?));
+        }
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        std::fs::create_dir_all(folder)?;
+        let (file, guard) = interrupt::guarded(|| temporary(folder), |file| file.path())?;
+        Ok(Self::Temporary { file, _guard: guard, path, existing })
+    }
+
+    fn finish(self) -> std::io::Result<()> {
+        match self {
+            Self::Stdout(mut stdout) => stdout.flush(),
+            Self::Device(mut file) => file.flush(),
+            Self::Temporary { file, path, existing, .. } => {
+                let moved = match existing {
+                    Existing::Replace => file.persist(path),
+                    Existing::Keep => file.persist_noclobber(path),
+                };
+                moved.map(drop).map_err(|error| error.error)
             }
         }
     }
 }
 
-fn replace(path: &Path, bytes: &[u8], existing: Existing) -> Result<()> {
-    // A link stays a link, a device or a pipe stays what it is.
-    let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if path.exists() && !path.is_file() {
-        return Ok(std::fs::write(path, bytes)?);
+impl Draft {
+    /// Bytes that were written so far.
+    pub fn length(&self) -> u64 {
+        self.length
     }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder)?;
-    let (mut file, _guard) = interrupt::guarded(|| temporary(folder), |file| file.path())?;
-    file.write_all(bytes)?;
-    match existing {
-        Existing::Replace => file.persist(path),
-        Existing::Keep => file.persist_noclobber(path),
+
+    /// Puts it in its place.
+    pub fn finish(self) -> Result<()> {
+        let Self { place, target, .. } = self;
+        place.finish().with_context(|| target.refusal())
     }
-    .map_err(|error| error.error)?;
-    Ok(())
 }
 
-fn temporary(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+impl Write for Draft {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = match &mut self.place {
+            Place::Stdout(stdout) => stdout.write(bytes),
+            Place::Device(file) => file.write(bytes),
+            Place::Temporary { file, .. } => file.write(bytes),
+        }?;
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match &mut self.place {
+            Place::Stdout(stdout) => stdout.flush(),
+            Place::Device(file) => file.flush(),
+            Place::Temporary { file, .. } => file.flush(),
+        }
+    }
+}
+
+fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".aecodec-").suffix(".part");
     // As for any new file: what the umask leaves.

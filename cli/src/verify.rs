@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use aecodec::DecodeOptions;
 use aecodec::container;
+use aecodec::{DecodeOptions, Decoder};
 use anyhow::{Result, bail};
 use serde_json::json;
 
@@ -62,7 +62,9 @@ fn one(args: &Args, input: &Input, models: &Models, threads: usize) -> Result<It
     let mut options = DecodeOptions::default();
     options.threads = threads;
     options.limits = limits;
-    let decoded = aecodec::decode(&bytes, &model, &options)?;
+    let decoder = Decoder::new(&bytes, &model, &options)?;
+    let head = decoder.head().clone();
+    let decoded = decoder.run(|_| Ok(()))?;
     if !decoded.missing.is_empty() {
         let (lost, missing) = (decoded.missing.len(), decoded.missing.join(", "));
         bail!("damaged: {lost} of {chunks} parts are missing ({missing}); get the file again");
@@ -70,28 +72,27 @@ fn one(args: &Args, input: &Input, models: &Models, threads: usize) -> Result<It
     if decoded.hash_matches != Some(true) {
         bail!("damaged: the decoded pixels are not those that were coded; get the file again");
     }
-    let picture = &decoded.picture;
     let pixel_hash = hex(&decoded.pixel_hash);
     Ok(Item {
         text: format!(
             "{}: ok  {} bytes  {} x {}  {chunks} checksums  pixels {}",
             input.name(),
             grouped(bytes.len() as u64),
-            picture.width,
-            picture.height,
+            head.width,
+            head.height,
             &pixel_hash[..16],
         ),
         json: json!({
             "input": input.name(),
             "ok": true,
             "bytes": bytes.len(),
-            "width": picture.width,
-            "height": picture.height,
+            "width": head.width,
+            "height": head.height,
             "checksums": chunks,
             "pixel_hash": pixel_hash,
         }),
         notices: Vec::new(),
         damaged: false,
-        sums: Sums { files: 1, coded: bytes.len() as u64, pixels: picture.pixels(), ..Sums::default() },
+        sums: Sums { files: 1, coded: bytes.len() as u64, pixels: head.pixels(), ..Sums::default() },
     })
 }

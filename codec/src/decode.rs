@@ -1,5 +1,6 @@
-//! Stream to picture: the container, the walk over every group, synthesis; and what to do about damage.
+//! Stream to picture, band by band: the walk over every group, synthesis; and what to do about damage.
 
+use crate::band::{Band, Grid, Group};
 use crate::container::{self, Chunk, ChunkKind, ChunkState, NO_PIXEL_HASH, Stream, alpha, metadata};
 use crate::entropy;
 use crate::kernel::Path;
@@ -7,15 +8,15 @@ use crate::limits::Limits;
 use crate::memory;
 use crate::model::Model;
 use crate::net::context::PASSES;
-use crate::net::synthesis::{self, Cut};
+use crate::net::synthesis::Synthesis;
 use crate::net::{Plane, Scratch, hyper};
-use crate::picture::{Color, Metadata, Picture};
+use crate::picture::{Color, Head, Metadata, Picture};
 use crate::quality::{Gains, Quality};
 use crate::threads;
 use crate::walk::{self, Coded, Symbols};
-use crate::window::Window;
+use crate::window::{Cut, Window};
 use crate::{Error, Result};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// A rectangle of pixels, in stored orientation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,49 +67,143 @@ pub struct Decoded {
     pub hash_matches: Option<bool>,
 }
 
+impl Decoded {
+    /// The picture, and what else came of the decode.
+    pub fn into_parts(self) -> (Picture, Outcome) {
+        let Self { picture, missing, pixel_hash, hash_matches } = self;
+        (picture, Outcome { missing, pixel_hash, hash_matches })
+    }
+}
+
 /// Decodes a stream. A damaged one gives the picture that it still holds and an account of what is missing.
 ///
 /// # Errors
 /// Where the header is damaged, the model is another one, a limit is passed, or the region lies outside.
 pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<Decoded> {
-    let stream = container::read(bytes, &options.limits)?;
-    let header = &stream.header;
-    if header.model != model.short_id() {
-        return Err(Error::UnknownModel { needed: hex(&header.model), loaded: hex(&model.short_id()) });
+    let decoder = Decoder::new(bytes, model, options)?;
+    let samples = decoder.head.pixels().saturating_mul(decoder.head.color.channels() as u64);
+    options.limits.check_bytes(decoder.needed.saturating_add(samples))?;
+    let Head { width, height, color, orientation, metadata, source_bits } = decoder.head.clone();
+    let mut samples = Vec::with_capacity(height as usize * decoder.head.stride());
+    let (outcome, alpha) = decoder.finish(|rows| {
+        samples.extend_from_slice(rows);
+        Ok(())
+    })?;
+    let picture =
+        Picture { orientation, alpha, metadata, source_bits, ..Picture::new(width, height, color, samples)? };
+    let Outcome { missing, pixel_hash, hash_matches } = outcome;
+    Ok(Decoded { picture, missing, pixel_hash, hash_matches })
+}
+
+/// What came of a decode.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// One line for each part that is lost; empty for an intact stream.
+    pub missing: Vec<String>,
+    /// BLAKE3 of the colour samples.
+    pub pixel_hash: [u8; 32],
+    /// As [`Decoded::hash_matches`].
+    pub hash_matches: Option<bool>,
+}
+
+/// A decode that hands out rows as they are ready, in memory for a thousand of them or so: about four bytes for each of
+/// their pixels. [`crate::encode_rows`] has an example.
+#[derive(Debug)]
+pub struct Decoder<'a> {
+    stream: Stream<'a>,
+    model: &'a Model,
+    head: Head,
+    area: Window,
+    grid: Grid,
+    cut: Cut,
+    passes: usize,
+    whole: bool,
+    /// Bytes of memory besides the picture.
+    needed: u64,
+    /// What is wrong with the metadata.
+    lost: Option<String>,
+}
+
+impl<'a> Decoder<'a> {
+    /// Opens a stream.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub fn new(bytes: &'a [u8], model: &'a Model, options: &DecodeOptions) -> Result<Self> {
+        let stream = container::read(bytes, &options.limits)?;
+        let header = &stream.header;
+        if header.model != model.short_id() {
+            return Err(Error::UnknownModel { needed: hex(&header.model), loaded: hex(&model.short_id()) });
+        }
+        let area = area(&stream, options.region)?;
+        let threads = threads::count(options.threads);
+        let patches = |pixels: u32| pixels.div_ceil(8).max(1) as usize;
+        let cut = Cut { threads, largest: (patches(options.window.0), patches(options.window.1)) };
+        let grid = Grid::new((header.height, header.width), header.group_log2, threads);
+        let color = if header.gray { Color::Gray } else { Color::Rgb };
+        let alpha = if header.alpha { memory::of_alpha(header.width, header.height) } else { 0 };
+        let needed = memory::of_decode(&model.net.shapes, grid, &area, color, cut).saturating_add(alpha);
+        options.limits.check_bytes(needed)?;
+
+        let (metadata, lost) = read_metadata(&stream, &options.limits);
+        let head = Head {
+            orientation: header.orientation,
+            metadata,
+            source_bits: if header.source_16bit { 16 } else { 8 },
+            ..Head::new(area.width() as u32, area.height() as u32, color)
+        };
+        let passes = usize::from(options.passes).min(PASSES);
+        let whole = options.region.is_none() && passes == PASSES;
+        Ok(Self { stream, model, head, area, grid, cut, passes, whole, needed, lost })
     }
-    let area = area(&stream, options.region)?;
-    let color = if header.gray { Color::Gray } else { Color::Rgb };
-    let path = Path::chosen();
-    let threads = threads::count(options.threads);
-    let cut = Cut {
-        threads,
-        largest: (options.window.0.div_ceil(8).max(1) as usize, options.window.1.div_ceil(8).max(1) as usize),
-    };
-    let latents = (header.height.div_ceil(16) as usize, header.width.div_ceil(16) as usize);
-    let side = (1 << header.group_log2) / 16;
-    let needed = memory::of_decode(&model.net.shapes, latents, side, &area, color, header.alpha, cut);
-    options.limits.check_bytes(needed)?;
-    let quality = Quality::from_raw(header.quality).unwrap_or_default();
-    let gains = model.gains(quality);
 
-    let mut missing: Vec<String> = stream.chunks.iter().filter_map(account).collect();
-    let decoder =
-        Decoder { model, path, gains: &gains, quality, passes: usize::from(options.passes).min(PASSES) };
-    let (y_hat, damaged) = decoder.latents(&stream, &area, threads);
-    missing.extend(damaged);
+    /// The picture that comes, all but its samples: for a region, that of the region.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
 
-    let samples = synthesis::synthesise(&model.net, path, &y_hat, &gains, area.clone(), color, cut);
-    let hash = blake3::hash(&samples);
+    /// Whether the picture has alpha, which rows do not carry: [`decode`] gives it.
+    pub fn has_alpha(&self) -> bool {
+        self.stream.header.alpha
+    }
 
-    let mut picture = Picture::new(area.width() as u32, area.height() as u32, color, samples)?;
-    picture.orientation = header.orientation;
-    picture.source_bits = if header.source_16bit { 16 } else { 8 };
-    picture.alpha = read_alpha(&stream, &area, &mut missing);
-    picture.metadata = read_metadata(&stream, &options.limits, &mut missing);
-    let whole = options.region.is_none() && decoder.passes == PASSES && missing.is_empty();
-    let recorded = header.pixel_hash != NO_PIXEL_HASH;
-    let hash_matches = (whole && recorded).then(|| container::recorded_hash(&hash) == header.pixel_hash);
-    Ok(Decoded { picture, missing, pixel_hash: *hash.as_bytes(), hash_matches })
+    /// Decodes. `sink` gets rows of samples `[.., width, channels]`, some at a time, from top to bottom; they may be
+    /// the wrong ones where the outcome says so.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn run(self, sink: impl FnMut(&[u8]) -> Result<()>) -> Result<Outcome> {
+        self.finish(sink).map(|(outcome, _)| outcome)
+    }
+
+    /// Rows to `sink`; then alpha.
+    fn finish(self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<(Outcome, Option<Vec<u8>>)> {
+        let Self { stream, model, head, area, grid, cut, .. } = &self;
+        let header = &stream.header;
+        let quality = Quality::from_raw(header.quality).unwrap_or_default();
+        let (path, gains) = (Path::chosen(), model.gains(quality));
+        let walker = Walker { stream, model, path, gains: &gains, quality, passes: self.passes };
+        let shape = (grid.height, grid.width);
+        let mut synthesis = Synthesis::new(&model.net, path, &gains, shape, area.clone(), head.color, *cut);
+        let support = synthesis.support();
+        let mut missing: Vec<String> = stream.chunks.iter().filter_map(account).collect();
+        let mut hasher = blake3::Hasher::new();
+        for band in grid.bands(support.rows.clone()) {
+            band.fill(&support, model.net.shapes.m);
+            missing.extend(walker.band(&band, &support, cut.threads));
+            synthesis.push(&band, |rows| {
+                hasher.update(rows);
+                sink(rows)
+            })?;
+        }
+        let hash = hasher.finalize();
+        let alpha = read_alpha(stream, area, &mut missing);
+        missing.extend(self.lost.clone());
+        let whole = self.whole && missing.is_empty() && header.pixel_hash != NO_PIXEL_HASH;
+        let hash_matches = whole.then(|| container::recorded_hash(&hash) == header.pixel_hash);
+        Ok((Outcome { missing, pixel_hash: *hash.as_bytes(), hash_matches }, alpha))
+    }
 }
 
 fn area(stream: &Stream, region: Option<Region>) -> Result<Window> {
@@ -153,13 +248,13 @@ fn read_alpha(stream: &Stream, area: &Window, missing: &mut Vec<String>) -> Opti
     Some(rows.collect::<Vec<_>>().concat())
 }
 
-fn read_metadata(stream: &Stream, limits: &Limits, missing: &mut Vec<String>) -> Metadata {
+/// The metadata, or what is wrong with it.
+fn read_metadata(stream: &Stream, limits: &Limits) -> (Metadata, Option<String>) {
     let bytes = stream.bytes(ChunkKind::Metadata);
-    let unpacked = bytes.map_or(Ok(Metadata::default()), |b| metadata::unpack(b, limits));
-    unpacked.unwrap_or_else(|e| {
-        missing.push(e.to_string());
-        Metadata::default()
-    })
+    match bytes.map_or(Ok(Metadata::default()), |b| metadata::unpack(b, limits)) {
+        Ok(metadata) => (metadata, None),
+        Err(error) => (Metadata::default(), Some(error.to_string())),
+    }
 }
 
 /// Lower-case hexadecimal.
@@ -168,7 +263,8 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 /// What the groups of one stream share.
-struct Decoder<'a> {
+struct Walker<'a> {
+    stream: &'a Stream<'a>,
     model: &'a Model,
     path: Path,
     gains: &'a Gains,
@@ -176,38 +272,38 @@ struct Decoder<'a> {
     passes: usize,
 }
 
-impl Decoder<'_> {
-    /// Decoded latents of every group that the area depends on; the others stay zero.
-    fn latents(&self, stream: &Stream, area: &Window, threads: usize) -> (Plane, Vec<String>) {
-        let header = &stream.header;
-        let (height, width) = (header.height.div_ceil(16) as usize, header.width.div_ceil(16) as usize);
-        let side = (1_usize << header.group_log2) / 16;
-        let windows = Window::new(0, 0, height, width).cut((side, side));
-        let support = synthesis::support(&self.model.net, area, height, width);
-        let needed: Vec<usize> = (0..windows.len()).filter(|&g| windows[g].meets(&support)).collect();
-        let substreams = &stream.chunks[stream.chunks.len() - windows.len() * (PASSES + 1)..];
-        let shared = Mutex::new((Plane::new(height, width, self.model.net.shapes.m), Vec::new()));
-        threads::for_each(threads, &needed, Scratch::default, |scratch, &g| {
-            let window = &windows[g];
-            let parts = (0..=PASSES).map(|part| &substreams[part * windows.len() + g]).collect();
-            let mut reader = Reader { decoder: self, parts, intact: true, damaged: Vec::new() };
-            let shape = (window.height(), window.width());
-            let y_hat = walk::group(self.model, self.path, self.gains, shape, &mut reader, scratch);
-            let mut shared = shared.lock().expect("no holder panics");
-            shared.0.paste(window.rows.start, window.columns.start, &y_hat);
-            shared.1.extend(reader.damaged.into_iter().map(|line| (g, line)));
+impl Walker<'_> {
+    /// Decodes the latents of a band's groups, of those that lie in `support`; returns what is damaged.
+    fn band(&self, band: &Band, support: &Window, threads: usize) -> Vec<String> {
+        let needed: Vec<&Group> = band.groups.iter().filter(|group| group.window.meets(support)).collect();
+        let damaged = Mutex::new(Vec::new());
+        threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
+            let mut reader =
+                Reader { walker: self, parts: self.parts(group.index), intact: true, damaged: Vec::new() };
+            let latents = std::mem::take(&mut *group.plane());
+            let latents = walk::group(self.model, self.path, self.gains, latents, &mut reader, scratch);
+            *group.plane() = latents;
+            let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
+            damaged.extend(reader.damaged.into_iter().map(|line| (group.index, line)));
         });
-        let (y_hat, mut damaged): (Plane, Vec<(usize, String)>) =
-            shared.into_inner().expect("no holder panics");
+        let mut damaged = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
         damaged.sort_by_key(|&(group, _)| group);
-        (y_hat, damaged.into_iter().map(|(_, line)| line).collect())
+        damaged.into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// The substreams of a group: z, then the passes.
+    fn parts(&self, group: usize) -> Vec<&Chunk<'_>> {
+        let chunks = &self.stream.chunks;
+        let groups = self.stream.header.groups().count() as usize;
+        let substreams = &chunks[chunks.len() - groups * (PASSES + 1)..];
+        (0..=PASSES).map(|part| &substreams[part * groups + group]).collect()
     }
 }
 
 /// The decoder's side of the walk. After the first lost substream of a group the later ones are of no
 /// use: what they mean depends on the lost one.
 struct Reader<'a> {
-    decoder: &'a Decoder<'a>,
+    walker: &'a Walker<'a>,
     parts: Vec<&'a Chunk<'a>>,
     intact: bool,
     damaged: Vec<String>,
@@ -222,7 +318,7 @@ impl Reader<'_> {
             return values;
         };
         if self.intact
-            && part <= self.decoder.passes
+            && part <= self.walker.passes
             && let Err(error) = entropy::decode(book, bytes, contexts, &mut values)
         {
             self.damaged.push(format!("{}: {error}", chunk.kind));
@@ -235,8 +331,8 @@ impl Reader<'_> {
 
 impl Symbols for Reader<'_> {
     fn hyper(&mut self, height: usize, width: usize) -> Plane {
-        let mut z = Plane::new(height, width, self.decoder.model.net.shapes.z);
-        let book = self.decoder.model.hyper_book(self.decoder.quality);
+        let mut z = Plane::new(height, width, self.walker.model.net.shapes.z);
+        let book = self.walker.model.hyper_book(self.walker.quality);
         z.data = self.take(0, book, &hyper::contexts(&z));
         if let Some(v) = z.data.iter().find(|v| i32::from(v.abs()) > hyper::Z_MAX) {
             self.damaged.push(format!(
@@ -251,6 +347,6 @@ impl Symbols for Reader<'_> {
     }
 
     fn pass(&mut self, pass: usize, coded: &Coded, _: &Plane) -> Vec<i16> {
-        self.take(pass + 1, &self.decoder.model.latents, &coded.levels)
+        self.take(pass + 1, &self.walker.model.latents, &coded.levels)
     }
 }

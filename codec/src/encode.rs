@@ -1,22 +1,26 @@
-//! Picture to stream: analysis, the walk over every group, the container, and the search for a target.
+//! Picture to stream, band by band: analysis, the walk over every group, and a decode that measures; then the container.
 
+use crate::band::{Band, Grid};
 use crate::container::{self, Header, NO_PIXEL_HASH, alpha, metadata, recorded_hash};
+use crate::decode::{DecodeOptions, Decoder};
 use crate::entropy;
 use crate::kernel::Path;
 use crate::limits::Limits;
 use crate::memory;
 use crate::model::Model;
-use crate::net::context::PASSES;
-use crate::net::synthesis::{self, Cut};
-use crate::net::{Plane, Scratch, analysis, hyper};
-use crate::picture::{Color, Picture};
+use crate::net::analysis::{Analysis, Pixels};
+use crate::net::context::{PASSES, QUARTER, phase};
+use crate::net::synthesis::Synthesis;
+use crate::net::{Plane, Scratch, hyper};
+use crate::picture::{Color, Head, Picture};
 use crate::quality::{Gains, Quality};
 use crate::rate;
+use crate::source::{Feed, InMemory, Source};
 use crate::threads;
 use crate::walk::{self, Coded, Symbols};
-use crate::window::Window;
+use crate::window::{Cut, Window};
 use crate::{Error, Result};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 /// Largest magnitude of a symbol.
 const SYMBOL_MAX: i64 = 16383;
@@ -99,67 +103,142 @@ pub struct Encoded {
 /// buffers do not fit its size.
 pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
     picture.check()?;
-    options.limits.check_pixels(picture.width, picture.height)?;
-    options.limits.check_metadata(&picture.metadata)?;
+    let alpha = || picture.alpha.as_ref().map(|a| alpha::pack(a, picture.width, picture.height));
+    run(&mut InMemory::new(picture), alpha, model, options)
+}
+
+/// Encodes a picture that is read row by row, in memory for a thousand of its rows or so: about six bytes for each of
+/// their pixels, and the stream.
+///
+/// ```
+/// use aecodec::{Color, EncodeOptions, Head, Model, Profile, Result, Source};
+///
+/// /// A gradient as wide as one likes.
+/// struct Gradient(Head, u8);
+///
+/// impl Source for Gradient {
+///     fn head(&self) -> &Head {
+///         &self.0
+///     }
+///     fn read(&mut self, rows: &mut [u8]) -> Result<()> {
+///         for row in rows.chunks_exact_mut(self.0.stride()) {
+///             row.fill(self.1);
+///             self.1 = self.1.wrapping_add(2);
+///         }
+///         Ok(())
+///     }
+///     fn rewind(&mut self) -> Result<()> {
+///         self.1 = 0;
+///         Ok(())
+///     }
+/// }
+///
+/// let model = Model::embedded(Profile::Fast)?;
+/// let mut gradient = Gradient(Head::new(300, 100, Color::Gray), 0);
+/// let encoded = aecodec::encode_rows(&mut gradient, &model, &EncodeOptions::default())?;
+///
+/// let decoder = aecodec::Decoder::new(&encoded.bytes, &model, &Default::default())?;
+/// let mut rows = 0;
+/// let outcome = decoder.run(|samples| {
+///     rows += samples.len() / 300;
+///     Ok(())
+/// })?;
+/// assert_eq!((rows, outcome.hash_matches), (100, Some(true)));
+/// # Ok::<(), aecodec::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`encode`], and those of the source.
+pub fn encode_rows(source: &mut dyn Source, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
+    run(source, || None, model, options)
+}
+
+fn run(
+    source: &mut dyn Source,
+    alpha: impl FnOnce() -> Option<Vec<u8>>,
+    model: &Model,
+    options: &EncodeOptions,
+) -> Result<Encoded> {
+    let head = source.head().clone();
+    head.check()?;
+    options.limits.check_pixels(head.width, head.height)?;
+    options.limits.check_metadata(&head.metadata)?;
     if !(6..=14).contains(&options.group_log2) {
         return Err(Error::Invalid {
             what: "group size",
             detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2),
         });
     }
-    let latents = (picture.height.div_ceil(16) as usize, picture.width.div_ceil(16) as usize);
-    let side = (1 << options.group_log2) / 16;
     let cut = Cut::new(threads::count(options.threads));
-    options.limits.check_bytes(memory::of_encode(&model.net.shapes, latents, side, picture.color, cut))?;
-    let encoder = Encoder {
-        picture,
+    let grid = Grid::new((head.height, head.width), options.group_log2, cut.threads);
+    options.limits.check_bytes(memory::of_encode(&model.net.shapes, grid, &head, cut))?;
+    // A target in bytes needs no pixels to be found.
+    let measure = match options.target {
+        Target::Psnr(_) => Check::Exact,
+        Target::Quality(_) => options.check,
+        Target::BitsPerPixel(_) | Target::Bytes(_) => Check::None,
+    };
+    let mut encoder = Encoder {
+        source,
+        fresh: true,
         model,
         path: Path::chosen(),
-        threads: threads::count(options.threads),
+        cut,
+        grid,
         group_log2: options.group_log2,
-        check: options.check,
-        metadata: (!picture.metadata.is_empty()).then(|| metadata::pack(&picture.metadata)),
-        alpha: picture.alpha.as_ref().map(|a| alpha::pack(a, picture.width, picture.height)),
+        metadata: (!head.metadata.is_empty()).then(|| metadata::pack(&head.metadata)),
+        alpha: alpha(),
+        head,
     };
+    let pixels = encoder.head.pixels();
     let (attempt, reached) =
-        rate::search(options.target, picture.pixels(), |quality| encoder.attempt(quality))?;
-    Ok(encoder.finish(attempt, reached))
+        rate::search(options.target, pixels, |quality| encoder.attempt(quality, measure))?;
+    encoder.finish(attempt, reached, options)
 }
 
 /// What stays the same from one attempt to the next.
 struct Encoder<'a> {
-    picture: &'a Picture,
+    source: &'a mut dyn Source,
+    /// Whether the source stands at its first row.
+    fresh: bool,
+    head: Head,
     model: &'a Model,
     path: Path,
-    threads: usize,
+    cut: Cut,
+    grid: Grid,
     group_log2: u8,
-    check: Check,
     metadata: Option<Vec<u8>>,
     alpha: Option<Vec<u8>>,
 }
 
 /// One encode at one quality.
-pub(crate) struct Attempt<'a> {
+pub(crate) struct Attempt {
     pub quality: Quality,
-    encoder: &'a Encoder<'a>,
-    gains: Gains,
-    y_hat: Plane,
+    /// Bytes of the file.
+    pub bytes: u64,
     substreams: Vec<Vec<u8>>,
     model_bits: f64,
-    decoded: Option<(Vec<u8>, f64)>,
+    measured: Option<Measured>,
+}
+
+impl Attempt {
+    /// PSNR in dB, where it was measured.
+    pub fn psnr(&self) -> f64 {
+        self.measured.as_ref().map_or(f64::NAN, |measured| measured.psnr)
+    }
 }
 
 impl Encoder<'_> {
     fn header(&self, quality: Quality, pixel_hash: [u8; 4]) -> Header {
         Header {
-            gray: self.picture.color == Color::Gray,
+            gray: self.head.color == Color::Gray,
             alpha: self.alpha.is_some(),
             metadata: self.metadata.is_some(),
-            source_16bit: self.picture.source_bits == 16,
-            orientation: self.picture.orientation,
+            source_16bit: self.head.source_bits == 16,
+            orientation: self.head.orientation,
             profile: self.model.profile().raw(),
-            width: self.picture.width,
-            height: self.picture.height,
+            width: self.head.width,
+            height: self.head.height,
             quality: quality.raw(),
             group_log2: self.group_log2,
             model: self.model.short_id(),
@@ -167,86 +246,160 @@ impl Encoder<'_> {
         }
     }
 
-    fn attempt(&self, quality: Quality) -> Attempt<'_> {
-        let gains = self.model.gains(quality);
-        let y = analysis::analyse(&self.model.net, self.path, self.picture, &gains, self.threads);
-        let side = (1 << self.group_log2) / 16;
-        let windows = Window::new(0, 0, y.height, y.width).cut((side, side));
-        let groups: Vec<usize> = (0..windows.len()).collect();
-        let shared = Mutex::new((
-            Plane::new(y.height, y.width, y.channels),
-            vec![Vec::new(); groups.len() * (PASSES + 1)],
-            vec![0.0; groups.len()],
-        ));
-        threads::for_each(self.threads, &groups, Scratch::default, |scratch, &g| {
-            let window = &windows[g];
-            let part = y.window(window.rows.start, window.columns.start, window.height(), window.width());
-            let z = hyper::analyse(&self.model.net, self.path, &part, scratch);
-            let mut writer =
-                Writer { model: self.model, quality, gains: &gains, y: &part, z, out: Vec::new(), bits: 0.0 };
-            let shape = (part.height, part.width);
-            let y_hat = walk::group(self.model, self.path, &gains, shape, &mut writer, scratch);
-            let mut shared = shared.lock().expect("no holder panics");
-            shared.0.paste(window.rows.start, window.columns.start, &y_hat);
-            shared.2[g] = writer.bits;
-            for (part, bytes) in writer.out.into_iter().enumerate() {
-                shared.1[part * groups.len() + g] = bytes;
-            }
-        });
-        let (y_hat, substreams, model_bits) = shared.into_inner().expect("no holder panics");
-        let model_bits: f64 = model_bits.iter().sum();
-        Attempt { quality, encoder: self, gains, y_hat, substreams, model_bits, decoded: None }
+    /// The source, at its first row.
+    fn rewound(&mut self) -> Result<&mut dyn Source> {
+        if !std::mem::replace(&mut self.fresh, false) {
+            self.source.rewind()?;
+        }
+        Ok(&mut *self.source)
     }
 
-    fn finish(&self, mut attempt: Attempt, reached: bool) -> Encoded {
-        if self.check == Check::Exact {
-            attempt.psnr();
+    fn attempt(&mut self, quality: Quality, check: Check) -> Result<Attempt> {
+        let (model, path, cut, grid) = (self.model, self.path, self.cut, self.grid);
+        let (net, gains) = (&model.net, model.gains(quality));
+        let shape = (grid.height, grid.width);
+        let area = Window::new(0, 0, self.head.height as usize, self.head.width as usize);
+        let mut analysis = Analysis::new(net, path, &gains, shape, cut);
+        let mut check = (check == Check::Exact)
+            .then(|| (Synthesis::new(net, path, &gains, shape, area, self.head.color, cut), Meter::new()));
+        let slice = memory::rows_at_once(&self.head).div_ceil(8);
+        let most = memory::rows_held(&net.shapes, grid, &self.head);
+        let mut substreams = vec![Vec::new(); grid.groups() * (PASSES + 1)];
+        let mut bits = vec![0.0; grid.groups()];
+        let mut feed = Feed::new(self.rewound()?, most);
+        let whole = Window::new(0, 0, grid.height, grid.width);
+        for band in grid.bands(0..grid.height) {
+            band.fill(&whole, net.shapes.m);
+            let end = analysis.needs(band.rows.end);
+            while analysis.fed() < end {
+                let next = (analysis.fed() + slice).min(end);
+                feed.read(8 * next)?;
+                analysis.push(&feed.pixels, next, &band);
+                if check.is_none() {
+                    feed.forget(8 * next);
+                }
+            }
+            code(model, path, quality, &gains, cut.threads, &band, &mut substreams, &mut bits);
+            if let Some((synthesis, meter)) = &mut check {
+                synthesis.push(&band, |samples| {
+                    meter.take(&feed.pixels, samples);
+                    Ok(())
+                })?;
+                feed.forget(meter.rows);
+            }
         }
-        let (pixel_hash, psnr) = match &attempt.decoded {
-            Some((samples, psnr)) => (recorded_hash(&blake3::hash(samples)), *psnr),
-            None => (NO_PIXEL_HASH, f64::NAN),
-        };
-        let header = self.header(attempt.quality, pixel_hash);
-        let bytes =
-            container::write(&header, self.metadata.as_deref(), self.alpha.as_deref(), &attempt.substreams);
-        Encoded { bytes, quality: attempt.quality, psnr, reached, model_bits: attempt.model_bits }
+        drop(feed);
+        let bytes = container::length(self.metadata.as_deref(), self.alpha.as_deref(), &substreams);
+        let measured = check.map(|(_, meter)| meter.finish());
+        Ok(Attempt { quality, bytes, substreams, model_bits: bits.iter().sum(), measured })
+    }
+
+    fn finish(&mut self, attempt: Attempt, reached: bool, options: &EncodeOptions) -> Result<Encoded> {
+        let Attempt { quality, substreams, model_bits, mut measured, .. } = attempt;
+        let pixel_hash = measured.as_ref().map_or(NO_PIXEL_HASH, |m| recorded_hash(&m.hash));
+        let header = self.header(quality, pixel_hash);
+        let mut bytes =
+            container::write(&header, self.metadata.as_deref(), self.alpha.as_deref(), &substreams);
+        drop(substreams);
+        if measured.is_none() && options.check == Check::Exact {
+            let found = self.measure(&bytes, options)?;
+            container::record(&mut bytes, recorded_hash(&found.hash))?;
+            measured = Some(found);
+        }
+        let psnr = measured.map_or(f64::NAN, |m| m.psnr);
+        Ok(Encoded { bytes, quality, psnr, reached, model_bits })
+    }
+
+    /// Decodes a stream that was made without its pixels.
+    fn measure(&mut self, bytes: &[u8], options: &EncodeOptions) -> Result<Measured> {
+        let (model, mut meter) = (self.model, Meter::new());
+        let mut decode = DecodeOptions::default();
+        (decode.threads, decode.limits) = (options.threads, options.limits);
+        let mut feed = Feed::new(self.rewound()?, 0);
+        Decoder::new(bytes, model, &decode)?.run(|samples| {
+            let rows = samples.len() / (feed.pixels.width * feed.pixels.color.channels());
+            feed.read(meter.rows + rows)?;
+            meter.take(&feed.pixels, samples);
+            feed.forget(meter.rows);
+            Ok(())
+        })?;
+        Ok(meter.finish())
     }
 }
 
-impl Attempt<'_> {
-    /// Bytes of the file.
-    pub fn bytes(&self) -> u64 {
-        let e = self.encoder;
-        let header = e.header(self.quality, NO_PIXEL_HASH);
-        container::write(&header, e.metadata.as_deref(), e.alpha.as_deref(), &self.substreams).len() as u64
+/// Codes the groups of a band, whose latents become the decoded ones.
+#[expect(clippy::too_many_arguments, reason = "what all groups share, and where they go")]
+fn code(
+    model: &Model,
+    path: Path,
+    quality: Quality,
+    gains: &Gains,
+    threads: usize,
+    band: &Band,
+    substreams: &mut [Vec<u8>],
+    bits: &mut [f64],
+) {
+    let groups = bits.len();
+    let out = Mutex::new((substreams, bits));
+    threads::for_each(threads, &band.groups, Scratch::default, |scratch, group| {
+        let y = std::mem::take(&mut *group.plane());
+        let z = hyper::analyse(&model.net, path, &y, scratch);
+        let mut writer = Writer { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
+        let y_hat = walk::group(model, path, gains, y, &mut writer, scratch);
+        let Writer { out: parts, bits, .. } = writer;
+        *group.plane() = y_hat;
+        let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+        out.1[group.index] = bits;
+        for (part, bytes) in parts.into_iter().enumerate() {
+            out.0[part * groups + group.index] = bytes;
+        }
+    });
+}
+
+/// What a decode was measured to be.
+struct Measured {
+    psnr: f64,
+    hash: blake3::Hash,
+}
+
+/// Compares decoded rows with those of the picture, top down.
+struct Meter {
+    rows: usize,
+    squares: u64,
+    samples: u64,
+    hasher: blake3::Hasher,
+}
+
+impl Meter {
+    fn new() -> Self {
+        Self { rows: 0, squares: 0, samples: 0, hasher: blake3::Hasher::new() }
     }
 
-    /// PSNR in dB; decodes on the first call.
-    pub fn psnr(&mut self) -> f64 {
-        let e = self.encoder;
-        let decoded = self.decoded.get_or_insert_with(|| {
-            let area = Window::new(0, 0, e.picture.height as usize, e.picture.width as usize);
-            let cut = Cut::new(e.threads);
-            let samples = synthesis::synthesise(
-                &e.model.net,
-                e.path,
-                &self.y_hat,
-                &self.gains,
-                area,
-                e.picture.color,
-                cut,
-            );
-            let psnr = psnr(&e.picture.samples, &samples);
-            (samples, psnr)
-        });
-        decoded.1
+    fn take(&mut self, pixels: &Pixels, samples: &[u8]) {
+        let stride = pixels.width * pixels.color.channels();
+        let original = &pixels.samples[(self.rows - pixels.rows.start) * stride..][..samples.len()];
+        self.squares += squares(original, samples);
+        self.hasher.update(samples);
+        self.rows += samples.len() / stride;
+        self.samples += samples.len() as u64;
+    }
+
+    fn finish(self) -> Measured {
+        Measured { psnr: decibels(self.squares, self.samples), hash: self.hasher.finalize() }
     }
 }
 
 /// Peak signal-to-noise ratio in dB of 8-bit samples, over all of them; infinite where they are equal.
 pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
-    let sum: u64 = a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum();
-    10.0 * (255.0 * 255.0 * a.len() as f64 / sum as f64).log10()
+    decibels(squares(a, b), a.len() as u64)
+}
+
+fn squares(a: &[u8], b: &[u8]) -> u64 {
+    a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
+}
+
+fn decibels(squares: u64, samples: u64) -> f64 {
+    10.0 * (255.0 * 255.0 * samples as f64 / squares as f64).log10()
 }
 
 /// The encoder's side of the walk.
@@ -254,7 +407,8 @@ struct Writer<'a> {
     model: &'a Model,
     quality: Quality,
     gains: &'a Gains,
-    y: &'a Plane,
+    /// The latents that the pass codes, `[h, w, M/4]`.
+    y: Vec<i16>,
     z: Plane,
     /// z, then the passes.
     out: Vec<Vec<u8>>,
@@ -275,11 +429,25 @@ impl Symbols for Writer<'_> {
         z
     }
 
+    fn before(&mut self, pass: usize, latents: &Plane) {
+        let quarter = latents.channels / 4;
+        self.y.clear();
+        for y in 0..latents.height {
+            for x in 0..latents.width {
+                let first = QUARTER[pass][phase(y, x)] * quarter;
+                self.y.extend_from_slice(&latents.run(y, x, 1)[first..first + quarter]);
+            }
+        }
+    }
+
     fn pass(&mut self, _: usize, coded: &Coded, y_hat: &Plane) -> Vec<i16> {
+        let (m, quarter) = (y_hat.channels, y_hat.channels / 4);
         let symbol = |&site: &u32| {
             let site = site as usize;
-            let residual = i64::from(self.y.data[site]) - i64::from(y_hat.data[site]);
-            let scaled = residual.saturating_mul(self.gains.inverse[site % self.y.channels]);
+            let (position, channel) = (site / m, site % m);
+            let y = self.y[position * quarter + channel % quarter];
+            let residual = i64::from(y) - i64::from(y_hat.data[site]);
+            let scaled = residual.saturating_mul(self.gains.inverse[channel]);
             let r = scaled.saturating_add(1 << 23) >> 24;
             r.clamp(-SYMBOL_MAX, SYMBOL_MAX) as i16
         };

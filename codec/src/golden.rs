@@ -2,10 +2,9 @@
 
 use crate::kernel::Path;
 use crate::net::context::{QUARTER, phase};
-use crate::net::synthesis::{self, Cut};
-use crate::net::{Plane, Scratch, analysis, hyper};
+use crate::net::{Plane, Scratch, analysis, hyper, synthesis};
 use crate::walk::{self, Coded, Symbols};
-use crate::window::Window;
+use crate::window::{Cut, Window};
 use crate::{Color, Model, Picture, Profile, Quality, psnr};
 use safetensors::SafeTensors;
 
@@ -104,7 +103,8 @@ fn hyper_network_and_context_are_the_reference() {
             let prior = hyper::prior(&model.net, path, &z, height, width, scratch);
             assert!(prior.data == golden.i16("prior"), "{path:?}");
             let mut player = Player { golden: &golden, model, width };
-            let y_hat = walk::group(model, path, &gains, (height, width), &mut player, scratch);
+            let latents = Plane::new(height, width, model.net.shapes.m);
+            let y_hat = walk::group(model, path, &gains, latents, &mut player, scratch);
             assert!(y_hat.data == golden.i16("y_hat"), "{path:?}");
         }
     });

@@ -23,6 +23,7 @@
 //!
 //! The library starts no thread unless an option asks for it, prints nothing, and never panics on input.
 
+mod band;
 pub mod container;
 mod decode;
 mod encode;
@@ -42,14 +43,16 @@ mod net;
 mod picture;
 mod quality;
 mod rate;
+mod source;
 mod threads;
 mod walk;
 mod window;
 
-pub use decode::{DecodeOptions, Decoded, Region, decode};
-pub use encode::{Check, EncodeOptions, Encoded, Target, encode, psnr};
+pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
+pub use encode::{Check, EncodeOptions, Encoded, Target, encode, encode_rows, psnr};
 pub use error::{Error, Result};
 pub use limits::Limits;
 pub use model::{Model, Profile};
-pub use picture::{Color, Metadata, Picture};
+pub use picture::{Color, Head, Metadata, Picture};
 pub use quality::Quality;
+pub use source::Source;

@@ -1,4 +1,4 @@
-//! The picture in memory: 8-bit samples, alpha, orientation and metadata.
+//! The picture: 8-bit samples, alpha, orientation and metadata.
 
 use crate::{Error, Result};
 
@@ -36,6 +36,50 @@ impl Metadata {
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
         self.icc.is_none() && self.exif.is_none() && self.xmp.is_none()
+    }
+}
+
+/// All of a picture but its samples, for one that is never in memory as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Head {
+    /// Width of a stored row in pixels, at least 1.
+    pub width: u32,
+    /// Number of stored rows, at least 1.
+    pub height: u32,
+    /// Samples a pixel.
+    pub color: Color,
+    /// EXIF orientation, 1 (upright) to 8.
+    pub orientation: u8,
+    /// ICC, EXIF, XMP.
+    pub metadata: Metadata,
+    /// Bits a sample had in the source file, 8 or 16.
+    pub source_bits: u8,
+}
+
+impl Head {
+    /// An upright picture of 8-bit samples without metadata.
+    pub fn new(width: u32, height: u32, color: Color) -> Self {
+        Self { width, height, color, orientation: 1, metadata: Metadata::default(), source_bits: 8 }
+    }
+
+    /// Number of pixels.
+    pub fn pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
+    /// Samples of a row.
+    pub fn stride(&self) -> usize {
+        self.width as usize * self.color.channels()
+    }
+
+    /// Checks the fields; they are public, so anything may have been set.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.pixels() == 0 || !(1..=8).contains(&self.orientation) {
+            let detail = format!("{}x{}, orientation {}", self.width, self.height, self.orientation);
+            return Err(Error::Invalid { what: "picture", detail });
+        }
+        Ok(())
     }
 }
 
@@ -112,5 +156,17 @@ impl Picture {
     /// Number of pixels.
     pub fn pixels(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height)
+    }
+
+    /// All but the samples and alpha.
+    pub fn head(&self) -> Head {
+        Head {
+            width: self.width,
+            height: self.height,
+            color: self.color,
+            orientation: self.orientation,
+            metadata: self.metadata.clone(),
+            source_bits: self.source_bits,
+        }
     }
 }

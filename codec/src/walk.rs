@@ -29,26 +29,34 @@ pub(crate) trait Symbols {
     /// Rounded hyper-latents `[h, w, Z]`.
     fn hyper(&mut self, height: usize, width: usize) -> Plane;
 
+    /// Takes note of the latents that a pass is about to predict, before their means stand in their place.
+    fn before(&mut self, pass: usize, latents: &Plane) {
+        let _ = (pass, latents);
+    }
+
     /// Symbols of a pass, one for each coded latent. `y_hat` holds the means at their sites.
     fn pass(&mut self, pass: usize, coded: &Coded, y_hat: &Plane) -> Vec<i16>;
 }
 
-/// Walks a group of `height` x `width` latents; returns the decoded latents.
+/// Walks a group: the decoded latents take the place of `latents`. Those that no pass has reached yet are the encoder's own; no
+/// prediction looks at them.
 pub(crate) fn group(
     model: &Model,
     path: Path,
     gains: &Gains,
-    (height, width): (usize, usize),
+    latents: Plane,
     symbols: &mut impl Symbols,
     scratch: &mut Scratch,
 ) -> Plane {
     let net = &model.net;
+    let (height, width) = (latents.height, latents.width);
     let (hz, wz) = hyper::hyper_shape(height, width);
     let z = symbols.hyper(hz, wz);
     let prior = hyper::prior(net, path, &z, height, width, scratch);
-    let mut y_hat = Plane::new(height, width, net.shapes.m);
+    let mut y_hat = latents;
     let mut coded = Coded::default();
     for pass in 0..PASSES {
+        symbols.before(pass, &y_hat);
         let scales = context::predict(net, path, pass, &prior, &mut y_hat, scratch);
         select(model, gains, pass, &scales, &mut coded);
         let values = symbols.pass(pass, &coded, &y_hat);

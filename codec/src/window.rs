@@ -1,7 +1,7 @@
-//! Windows: the rectangles into which analysis and synthesis cut a plane.
+//! Windows: the rectangles and strips into which a plane is cut.
 //!
-//! A window is computed with a halo as wide as the layers reach, so that its inside does not depend
-//! on where the cuts are.
+//! Analysis and synthesis compute a strip with a halo as wide as the layers reach, so that its inside does not depend on
+//! where the cuts are.
 
 use std::ops::Range;
 
@@ -52,12 +52,6 @@ impl Window {
         overlap(&self.rows, &other.rows) && overlap(&self.columns, &other.columns)
     }
 
-    /// The same rectangle on a grid twice as fine.
-    pub fn doubled(&self) -> Self {
-        let double = |r: &Range<usize>| 2 * r.start..2 * r.end;
-        Self { rows: double(&self.rows), columns: double(&self.columns) }
-    }
-
     /// The smallest rectangle that covers this one on a grid half as fine.
     pub fn halved(&self) -> Self {
         let halve = |r: &Range<usize>| r.start / 2..r.end.div_ceil(2);
@@ -65,8 +59,42 @@ impl Window {
     }
 }
 
-/// Sides of windows for a plane of that many rows: at most `largest`, and enough of them for `threads`.
-pub(crate) fn sides(rows: usize, threads: usize, largest: (usize, usize)) -> (usize, usize) {
-    let share = rows.div_ceil(threads.max(1)).max(8);
-    (share.min(largest.0), largest.1)
+/// How to cut a picture; nothing that comes out depends on it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    pub threads: usize,
+    /// Rows and columns of a window at most, in 8x8 patches.
+    pub largest: (usize, usize),
+}
+
+impl Cut {
+    /// For that many threads, with windows that stay in the processor's cache.
+    pub fn new(threads: usize) -> Self {
+        Self { threads, largest: LARGEST }
+    }
+}
+
+/// Rows are painted at most so many at a time; columns so many that a few rows of all layers stay in the second-level cache.
+const LARGEST: (usize, usize) = (128, 256);
+/// Columns that a strip has at least: each costs some more on either side.
+const NARROWEST: usize = 16;
+
+/// Rows of patches that go through a strip at a time, at most.
+pub(crate) const MOST_ROWS: usize = 8;
+
+/// Cuts columns into strips of at most `widest`, enough of them for `threads`.
+pub(crate) fn strips(columns: Range<usize>, threads: usize, widest: usize) -> Vec<Range<usize>> {
+    let (all, threads) = (columns.len(), threads.max(1));
+    let mut count = all.div_ceil(widest.max(1)).max(threads.min(all / NARROWEST)).max(1);
+    if count > threads {
+        count = count.next_multiple_of(threads);
+    }
+    let width = all.div_ceil(count).max(1);
+    columns.clone().step_by(width).map(|x| x..(x + width).min(columns.end)).collect()
+}
+
+/// Rows of patches that go through a strip of that many columns at a time, an even number: enough positions that the weights
+/// are worth their way into the cache.
+pub(crate) fn batch(columns: usize) -> usize {
+    2 * (256 / columns.max(1)).clamp(1, MOST_ROWS / 2)
 }

@@ -180,6 +180,23 @@ pub fn write(
     bytes
 }
 
+/// Bytes of what [`write`] makes of these chunks.
+pub(crate) fn length(metadata: Option<&[u8]>, alpha: Option<&[u8]>, substreams: &[Vec<u8>]) -> u64 {
+    let chunks = metadata.into_iter().chain(alpha).chain(substreams.iter().map(Vec::as_slice));
+    let entry = |length: usize| (length.max(1).ilog2() / 7 + 1) as usize + 4;
+    SIZE as u64 + 4 + chunks.map(|chunk| (entry(chunk.len()) + chunk.len()) as u64).sum::<u64>()
+}
+
+/// Sets the pixel hash of a sound stream.
+pub(crate) fn record(bytes: &mut [u8], pixel_hash: [u8; 4]) -> Result<()> {
+    let stream = read(bytes, &Limits { pixels: u64::MAX, bytes: u64::MAX, metadata: u64::MAX })?;
+    let end = stream.chunks.first().map_or(0, |chunk| chunk.offset as usize);
+    bytes[SIZE - 4..SIZE].copy_from_slice(&pixel_hash);
+    let checksum = crc32fast::hash(&bytes[..end - 4]);
+    bytes[end - 4..end].copy_from_slice(&checksum.to_le_bytes());
+    Ok(())
+}
+
 const TABLE: &str = "table of chunks";
 
 /// Number of chunks that a header announces.

@@ -12,6 +12,7 @@ pub mod metadata;
 mod tests;
 
 pub use chunks::{Chunk, ChunkKind, ChunkState, Stream, read, write};
+pub(crate) use chunks::{length, record};
 pub use header::{Groups, Header, LatentRect, NO_PIXEL_HASH, recorded_hash};
 
 /// Passes of each group; its hyper-latents come before them.

@@ -15,6 +15,7 @@ mod exif;
 mod jpeg;
 mod png;
 mod read;
+mod rows;
 mod tiff;
 mod turn;
 mod write;
@@ -23,6 +24,7 @@ use std::fmt;
 use std::path::Path;
 
 pub use read::{read, readable};
+pub use rows::{Reader, open, write_rows, writes_rows};
 pub use turn::upright;
 pub use write::write;
 

@@ -51,8 +51,6 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Picture, Vec<Notice>)> {
     };
     let own_orientation = decoder.orientation().map_or(1, Orientation::to_exif);
     inspect(format, bytes, &mut metadata, &mut notices)?;
-    metadata.exif = metadata.exif.map(exif::strip_prefix).filter(|exif| !exif.is_empty());
-    metadata.xmp = metadata.xmp.filter(|xmp| !xmp.is_empty());
 
     let layout = decoder.color_type();
     let mut data = vec![0; usize::try_from(decoder.total_bytes()).map_err(|_| too_large(limits))?];
@@ -67,22 +65,28 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Picture, Vec<Notice>)> {
         }
     };
     if sixteen {
-        data = reduced(&data);
+        let (pairs, _) = data.as_chunks::<2>();
+        data = pairs.iter().map(|&pair| reduced(u16::from_ne_bytes(pair))).collect();
         notices.push(Notice::SixteenBits);
     }
     let color = if layout.has_color() { Color::Rgb } else { Color::Gray };
     let (samples, alpha) = if layout.has_alpha() { split(&data, color) } else { (data, None) };
-    metadata.icc = fitting_profile(metadata.icc, &mut notices);
-
     let mut picture = Picture::new(width, height, color, samples)?;
     picture.alpha = alpha;
-    picture.orientation = match exif::orientation(metadata.exif.as_deref()) {
-        1 => own_orientation,
-        turned => turned,
-    };
-    picture.metadata = metadata;
+    (picture.metadata, picture.orientation) = described(metadata, own_orientation, &mut notices);
     picture.source_bits = if sixteen { 16 } else { 8 };
     Ok((picture, notices))
+}
+
+/// The metadata that is kept, and the orientation that it asks for, else the file's own.
+pub fn described(metadata: Metadata, own: u8, notices: &mut Vec<Notice>) -> (Metadata, u8) {
+    let exif = metadata.exif.map(exif::strip_prefix).filter(|exif| !exif.is_empty());
+    let xmp = metadata.xmp.filter(|xmp| !xmp.is_empty());
+    let orientation = match exif::orientation(exif.as_deref()) {
+        1 => own,
+        turned => turned,
+    };
+    (Metadata { icc: fitting_profile(metadata.icc, notices), exif, xmp }, orientation)
 }
 
 /// The format that the first bytes tell.
@@ -115,7 +119,7 @@ fn inspect(
     let mut several = false;
     match format {
         ImageFormat::Png => {
-            let found = png::walk(bytes);
+            let found = png::walk(Cursor::new(bytes), u64::MAX)?;
             metadata.exif = metadata.exif.take().or(found.exif);
             metadata.xmp = found.xmp.or(metadata.xmp.take());
             several = found.animated;
@@ -176,10 +180,9 @@ fn too_large(limits: &Limits) -> Error {
     Error::Limit { what: "bytes", needed: usize::MAX as u64, limit: limits.bytes }
 }
 
-/// 16-bit samples in the machine's order to 8 bits, rounded.
-fn reduced(data: &[u8]) -> Vec<u8> {
-    let (pairs, _) = data.as_chunks::<2>();
-    pairs.iter().map(|&pair| ((u32::from(u16::from_ne_bytes(pair)) * 255 + 32767) / 65535) as u8).collect()
+/// A sample of 16 bits as one of 8, rounded.
+pub fn reduced(sample: u16) -> u8 {
+    ((u32::from(sample) * 255 + 32767) / 65535) as u8
 }
 
 /// Colour samples and alpha apart.

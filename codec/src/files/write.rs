@@ -53,7 +53,7 @@ pub fn interleaved(picture: &Picture) -> Cow<'_, [u8]> {
 }
 
 /// PNM holds no metadata; the colour profile is the one that changes what is seen.
-fn nothing(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
+pub fn nothing(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
     if metadata.icc.is_some() {
         notices.push(Notice::MetadataDropped { format: Format::Pnm, kind: "ICC profile" });
     }
@@ -101,11 +101,16 @@ fn webp(picture: &Picture) -> Result<Vec<u8>> {
 }
 
 fn pnm(picture: &Picture) -> Vec<u8> {
-    let magic = match picture.color {
+    let mut out = pnm_head(picture.color, picture.width, picture.height).into_bytes();
+    out.extend_from_slice(&picture.samples);
+    out
+}
+
+/// What stands before the samples.
+pub fn pnm_head(color: Color, width: u32, height: u32) -> String {
+    let magic = match color {
         Color::Gray => "P5",
         Color::Rgb => "P6",
     };
-    let mut out = format!("{magic}\n{} {}\n255\n", picture.width, picture.height).into_bytes();
-    out.extend_from_slice(&picture.samples);
-    out
+    format!("{magic}\n{width} {height}\n255\n")
 }

@@ -1,88 +1,228 @@
-//! Analysis: picture to latents. Only the encoder runs it.
+//! Analysis: rows of the picture to latents. Only the encoder runs it.
 
-use super::layers::plain;
-use super::{Net, Plane, Scratch};
-use crate::kernel::{self, Epilogue, Path, Segment, Target};
-use crate::picture::{Color, Picture};
+use super::Net;
+use super::rolling::{self, Columns, Rows, Stage, Work};
+use crate::band::Band;
+use crate::kernel::{self, Epilogue, Packed, Path, Segment, Target};
+use crate::picture::Color;
 use crate::quality::Gains;
 use crate::threads;
-use crate::window::{self, Window};
-use std::sync::Mutex;
+use crate::window::{self, Cut};
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
 
-/// Largest window, in latents: with its halo about 30 MB of activations.
-const LARGEST: (usize, usize) = (64, 128);
+/// Samples of an 8x8 patch.
+const PATCH: usize = 192;
 
-/// Latents `[ceil(height/16), ceil(width/16), M]` of a picture, before their gain.
-pub(crate) fn analyse(net: &Net, path: Path, picture: &Picture, gains: &Gains, threads: usize) -> Plane {
-    let (height, width) = (picture.height.div_ceil(16) as usize, picture.width.div_ceil(16) as usize);
-    let y = Mutex::new(Plane::new(height, width, net.shapes.m));
-    let sides = window::sides(height, threads, LARGEST);
-    let windows = Window::new(0, 0, height, width).cut(sides);
-    threads::for_each(threads, &windows, Scratch::default, |scratch, window| {
-        let part = analyse_window(net, path, picture, gains, (height, width), window, scratch);
-        y.lock().expect("no holder panics").paste(window.rows.start, window.columns.start, &part);
-    });
-    y.into_inner().expect("no holder panics")
+/// Rows of samples, of a picture of this size.
+#[derive(Debug)]
+pub(crate) struct Pixels {
+    pub width: usize,
+    pub height: usize,
+    pub color: Color,
+    /// Rows that are held.
+    pub rows: Range<usize>,
+    pub samples: Vec<u8>,
 }
 
-/// Latents of one window; `shape` is that of the picture's whole plane of latents.
-fn analyse_window(
+impl Pixels {
+    /// Samples of a row; those below the picture repeat its last one.
+    fn row(&self, row: usize) -> &[u8] {
+        let stride = self.width * self.color.channels();
+        &self.samples[(row.min(self.height - 1) - self.rows.start) * stride..][..stride]
+    }
+}
+
+/// An analysis from the top of the picture to its bottom.
+pub(crate) struct Analysis<'a> {
+    net: &'a Net,
+    path: Path,
+    gains: &'a Gains,
+    threads: usize,
+    /// Rows of patches of the picture, and those that went in.
+    height: usize,
+    fed: usize,
+    strips: Vec<Mutex<Strip>>,
+}
+
+impl<'a> Analysis<'a> {
+    /// For a picture of that many rows and columns of latents.
+    pub fn new(net: &'a Net, path: Path, gains: &'a Gains, shape: (usize, usize), cut: Cut) -> Self {
+        let strips = strips(shape.1, cut).into_iter().map(|columns| Strip::new(net, shape, columns));
+        let strips = strips.map(Mutex::new).collect();
+        Self { net, path, gains, threads: cut.threads, height: 2 * shape.0, fed: 0, strips }
+    }
+
+    /// Rows of patches that went in so far.
+    pub fn fed(&self) -> usize {
+        self.fed
+    }
+
+    /// Rows of patches that have to go in before so many rows of latents come out.
+    pub fn needs(&self, latents: usize) -> usize {
+        (2 * latents + self.net.shapes.ne).min(self.height)
+    }
+
+    /// Takes the rows of patches up to `until` out of `pixels`; the latents that are ready go to their place in `band`,
+    /// before their gain.
+    pub fn push(&mut self, pixels: &Pixels, until: usize, band: &Band) {
+        let rows = self.fed..until;
+        threads::for_each(self.threads, &self.strips, Work::default, |work, strip| {
+            let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
+            strip.push(self.net, self.path, self.gains, pixels, rows.clone(), band, work);
+        });
+        self.fed = until;
+    }
+}
+
+/// Columns of latents that the picture is cut into.
+fn strips(width: usize, cut: Cut) -> Vec<Range<usize>> {
+    window::strips(0..width, cut.threads, cut.largest.1.div_ceil(2))
+}
+
+/// Some columns of the picture, with what their layers keep of the rows above.
+#[derive(Debug)]
+struct Strip {
+    latents: Range<usize>,
+    /// Columns of patches that the first layer reads.
+    patches: Range<usize>,
+    batch: usize,
+    stages: Vec<Stage>,
+    /// A row of activations whose lower neighbour has not come: two make one row of latents.
+    upper: Vec<i16>,
+}
+
+impl Strip {
+    fn new(net: &Net, (height, width): (usize, usize), latents: Range<usize>) -> Self {
+        let core = 2 * latents.start..2 * latents.end;
+        let layers = Columns::of_layers((2 * height, 2 * width), &core, net.shapes.ne);
+        let patches = layers.first().map_or(core, |first| first.input.clone());
+        let batch = window::batch(patches.len());
+        let stages = layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, batch)).collect();
+        Self { latents, patches, batch, stages, upper: Vec::new() }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what all strips share, and this strip's turn")]
+    fn push(
+        &mut self,
+        net: &Net,
+        path: Path,
+        gains: &Gains,
+        pixels: &Pixels,
+        rows: Range<usize>,
+        band: &Band,
+        work: &mut Work,
+    ) {
+        for start in rows.clone().step_by(self.batch) {
+            self.enter(net, path, pixels, start..(start + self.batch).min(rows.end), work);
+            kernel::scale(path, &mut work.rows.data, &gains.enc, gains.gain_shift);
+            for (stage, block) in self.stages.iter_mut().zip(&net.e) {
+                stage.push(path, block, work);
+            }
+            for row in work.rows.first..work.rows.first + work.rows.count {
+                if row % 2 == 0 {
+                    self.upper.clear();
+                    self.upper.extend_from_slice(work.rows.row(row));
+                } else {
+                    join(path, &net.e_out, &self.upper, &work.rows, row, (&mut work.input, &mut work.output));
+                    band.write(row / 2, self.latents.clone(), &work.output);
+                }
+            }
+        }
+    }
+
+    /// The first layer: rows of patches to `work.rows`.
+    fn enter(&self, net: &Net, path: Path, pixels: &Pixels, rows: Range<usize>, work: &mut Work) {
+        let width = self.patches.len();
+        work.rows.shape(rows.clone(), width, net.shapes.c);
+        work.input.resize(width * PATCH, 0);
+        for y in rows {
+            read_patches(pixels, y, self.patches.clone(), &mut work.input);
+            let segment = Segment { data: &work.input, start: 0, stride: PATCH, k: 0, len: PATCH };
+            let (start, stride) = (work.rows.at(y), net.shapes.c);
+            let target = Target { data: &mut work.rows.data, start, stride };
+            let panels = net.e_in.panels();
+            kernel::product(path, &net.e_in, panels, &[segment], width, Epilogue::Plain, target);
+        }
+    }
+}
+
+/// The last layer: two rows of activations, `upper` and `row` of `rows`, to one row of latents.
+fn join(
+    path: Path,
+    layer: &Packed,
+    upper: &[i16],
+    rows: &Rows,
+    row: usize,
+    (input, output): (&mut Vec<i16>, &mut Vec<i16>),
+) {
+    let (width, pair) = (rows.width / 2, 2 * rows.channels);
+    input.clear();
+    for (a, b) in upper.chunks_exact(pair).zip(rows.row(row).chunks_exact(pair)) {
+        input.extend_from_slice(a);
+        input.extend_from_slice(b);
+    }
+    output.resize(width * layer.outputs(), 0);
+    let segment = Segment { data: input, start: 0, stride: 2 * pair, k: 0, len: 2 * pair };
+    let target = Target { data: output, start: 0, stride: layer.outputs() };
+    kernel::product(path, layer, layer.panels(), &[segment], width, Epilogue::Plain, target);
+}
+
+/// A row of 8x8 patches, each `[8, 8, 3]` of `2*p - 255`; beyond the edge the last row and column repeat.
+fn read_patches(pixels: &Pixels, y: usize, columns: Range<usize>, patches: &mut [i16]) {
+    let channels = pixels.color.channels();
+    let widen = |p: u8| 2 * i16::from(p) - 255;
+    for i in 0..8 {
+        let row = pixels.row(8 * y + i);
+        for (patch, x) in patches.chunks_exact_mut(PATCH).zip(columns.clone()) {
+            let out = &mut patch[24 * i..24 * i + 24];
+            if pixels.color == Color::Rgb && 8 * x + 8 <= pixels.width {
+                for (o, &p) in out.iter_mut().zip(&row[24 * x..24 * x + 24]) {
+                    *o = widen(p);
+                }
+                continue;
+            }
+            for (j, out) in out.chunks_exact_mut(3).enumerate() {
+                let at = (8 * x + j).min(pixels.width - 1) * channels;
+                for (c, o) in out.iter_mut().enumerate() {
+                    *o = widen(row[at + c.min(channels - 1)]);
+                }
+            }
+        }
+    }
+}
+
+/// Bytes that an analysis holds at most, of a picture of that many columns of latents.
+pub(crate) fn bytes(net: &super::Shapes, width: usize, cut: Cut) -> u64 {
+    let strips = strips(width, cut);
+    let widest = strips.iter().map(Range::len).max().unwrap_or(0);
+    let (patches, batch) = (2 * (widest + net.ne), window::MOST_ROWS + net.ne);
+    let kept = rolling::kept_bytes(patches, net.c, net.ne, window::MOST_ROWS) + (2 * patches * net.c) as u64;
+    let work = rolling::work_bytes(patches, net.c, batch)
+        + 2 * (patches * (PATCH + 2 * net.c) + widest * net.m) as u64;
+    strips.len() as u64 * kept + cut.threads.min(strips.len()) as u64 * work
+}
+
+/// Latents of a whole picture, before their gain.
+#[cfg(test)]
+pub(crate) fn analyse(
     net: &Net,
     path: Path,
-    picture: &Picture,
+    picture: &crate::Picture,
     gains: &Gains,
-    shape: (usize, usize),
-    window: &Window,
-    scratch: &mut Scratch,
-) -> Plane {
-    let core = window.doubled();
-    let outer = core.grow(net.shapes.ne, 2 * shape.0, 2 * shape.1);
-    let mut t = Plane::new(outer.height(), outer.width(), net.shapes.c);
-    let mut patches = vec![0; outer.width() * 192];
-    for (row, y) in outer.rows.clone().enumerate() {
-        for (patch, x) in patches.chunks_exact_mut(192).zip(outer.columns.clone()) {
-            read_patch(picture, y, x, patch);
-        }
-        let segment = Segment { data: &patches, start: 0, stride: 192, k: 0, len: 192 };
-        let (start, stride) = (t.at(row, 0), t.channels);
-        let target = Target { data: &mut t.data, start, stride };
-        kernel::product(
-            path,
-            &net.e_in,
-            net.e_in.panels(),
-            &[segment],
-            outer.width(),
-            Epilogue::Plain,
-            target,
-        );
-    }
-    kernel::scale(path, &mut t.data, &gains.enc, gains.gain_shift);
-    for block in &net.e {
-        block.run(path, &mut t, scratch);
-    }
-    let (y, x) = (core.rows.start - outer.rows.start, core.columns.start - outer.columns.start);
-    plain(path, &net.e_out, &t.window(y, x, core.height(), core.width()).unshuffle2())
-}
-
-/// The 8x8 patch at patch coordinates (y, x) as `[8, 8, 3]` of `2*p - 255`; beyond the edge the last
-/// row and column repeat.
-fn read_patch(picture: &Picture, y: usize, x: usize, patch: &mut [i16]) {
-    let (width, height) = (picture.width as usize, picture.height as usize);
-    let channels = picture.color.channels();
-    let widen = |p: u8| 2 * i16::from(p) - 255;
-    for (i, out) in patch.chunks_exact_mut(24).enumerate() {
-        let row = &picture.samples[(8 * y + i).min(height - 1) * width * channels..][..width * channels];
-        if picture.color == Color::Rgb && 8 * x + 8 <= width {
-            for (o, &p) in out.iter_mut().zip(&row[24 * x..24 * x + 24]) {
-                *o = widen(p);
-            }
-            continue;
-        }
-        for (j, out) in out.chunks_exact_mut(3).enumerate() {
-            let at = (8 * x + j).min(width - 1) * channels;
-            for (c, o) in out.iter_mut().enumerate() {
-                *o = widen(row[at + c.min(channels - 1)]);
-            }
-        }
-    }
+    threads: usize,
+) -> super::Plane {
+    let grid = crate::band::Grid::new((picture.height, picture.width), 14, threads);
+    let mut analysis = Analysis::new(net, path, gains, (grid.height, grid.width), Cut::new(threads));
+    let pixels = Pixels {
+        width: picture.width as usize,
+        height: picture.height as usize,
+        color: picture.color,
+        rows: 0..picture.height as usize,
+        samples: picture.samples.clone(),
+    };
+    let band = grid.bands(0..grid.height).next().expect("a band");
+    band.fill(&crate::window::Window::new(0, 0, grid.height, grid.width), net.shapes.m);
+    analysis.push(&pixels, analysis.needs(grid.height), &band);
+    band.groups[0].plane().clone()
 }

@@ -57,35 +57,6 @@ pub(crate) fn plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
     out
 }
 
-/// A 3x3 convolution of one plane, row by row: `each(y, outputs of the row)`.
-pub(crate) fn conv3x3(
-    path: Path,
-    layer: &Packed,
-    x: &Plane,
-    scratch: &mut Scratch,
-    mut each: impl FnMut(usize, &[i16]),
-) {
-    let c = x.channels;
-    scratch.border(x.height, x.width, c);
-    for y in 0..x.height {
-        let at = scratch.bordered_at(y + 1, 1);
-        scratch.bordered[at..][..x.width * c].copy_from_slice(x.run(y, 0, x.width));
-    }
-    let mut out = vec![0; x.width * layer.outputs()];
-    for y in 0..x.height {
-        let segments = [0, 1, 2].map(|dy| Segment {
-            data: &scratch.bordered,
-            start: scratch.bordered_at(y + dy, 0),
-            stride: c,
-            k: dy * 3 * c,
-            len: 3 * c,
-        });
-        let target = Target { data: &mut out, start: 0, stride: layer.outputs() };
-        kernel::product(path, layer, layer.panels(), &segments, x.width, Epilogue::Plain, target);
-        each(y, &out);
-    }
-}
-
 impl Block {
     /// Runs the block in place.
     pub fn run(&self, path: Path, x: &mut Plane, scratch: &mut Scratch) {

@@ -5,6 +5,7 @@ pub(crate) mod context;
 pub(crate) mod hyper;
 mod layers;
 mod plane;
+mod rolling;
 pub(crate) mod synthesis;
 
 pub(crate) use layers::{Block, Scratch};

@@ -1,7 +1,7 @@
 //! A tensor of activations: `[height, width, channels]`, channels fastest.
 
 /// Activations of a plane.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plane {
     pub height: usize,
     pub width: usize,
@@ -69,12 +69,5 @@ impl Plane {
             }
         }
         out
-    }
-
-    /// Copies `source` into the rectangle at (x, y).
-    pub fn paste(&mut self, y: usize, x: usize, source: &Self) {
-        for row in 0..source.height {
-            self.run_mut(y + row, x, source.width).copy_from_slice(source.run(row, 0, source.width));
-        }
     }
 }

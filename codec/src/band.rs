@@ -1,0 +1,180 @@
+//! Bands: the rows of groups that are in memory together. An encode or a decode goes from band to band, from the top of the
+//! picture to its bottom, and a picture that fits into one band is no special case.
+
+use crate::net::Plane;
+use crate::window::Window;
+use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Rows of latents that a band has at least, so that small groups do not make for many short ones.
+const LEAST_ROWS: usize = 32;
+
+/// The latents of a picture, in groups.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grid {
+    /// Rows and columns of latents.
+    pub height: usize,
+    pub width: usize,
+    /// Rows and columns of a whole group.
+    pub side: usize,
+    /// Rows of groups in a band.
+    pub deep: usize,
+}
+
+impl Grid {
+    /// The grid of a picture of `height` x `width` pixels, in bands that keep the threads busy.
+    pub fn new((height, width): (u32, u32), group_log2: u8, threads: usize) -> Self {
+        let [height, width] = [height, width].map(|side| side.div_ceil(16) as usize);
+        let side = (1_usize << group_log2) / 16;
+        let (rows, columns) = (height.div_ceil(side), width.div_ceil(side));
+        // A band's groups are walked by all threads together: few threads should have none at its end.
+        let idle = |deep: usize| {
+            let groups = deep * columns;
+            10 * (groups.next_multiple_of(threads) - groups) <= groups
+        };
+        let least = LEAST_ROWS.div_ceil(side);
+        let deep = (least..least + threads).find(|&deep| idle(deep)).unwrap_or(least + threads);
+        Self { height, width, side, deep: deep.min(rows) }
+    }
+
+    /// Groups in a row.
+    pub fn columns(&self) -> usize {
+        self.width.div_ceil(self.side)
+    }
+
+    /// Groups of the picture.
+    pub fn groups(&self) -> usize {
+        self.height.div_ceil(self.side) * self.columns()
+    }
+
+    /// Rows of latents of a whole band.
+    pub fn band_rows(&self) -> usize {
+        (self.deep * self.side).min(self.height)
+    }
+
+    /// The bands that hold any of these rows of latents, top down.
+    pub fn bands(&self, rows: Range<usize>) -> impl Iterator<Item = Band> + use<> {
+        let (grid, tall) = (*self, self.deep * self.side);
+        (rows.start / tall..rows.end.div_ceil(tall)).map(move |band| Band::new(grid, band))
+    }
+}
+
+/// The latents of some rows of groups, each group in a plane of its own.
+#[derive(Debug)]
+pub(crate) struct Band {
+    grid: Grid,
+    /// Rows of latents.
+    pub rows: Range<usize>,
+    /// Its groups, with their index in the picture.
+    pub groups: Vec<Group>,
+}
+
+/// A group of a band.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub index: usize,
+    pub window: Window,
+    plane: Mutex<Plane>,
+}
+
+impl Group {
+    /// Its latents; empty until they are put there.
+    pub fn plane(&self) -> MutexGuard<'_, Plane> {
+        self.plane.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Band {
+    fn new(grid: Grid, band: usize) -> Self {
+        let tall = grid.deep * grid.side;
+        let rows = band * tall..((band + 1) * tall).min(grid.height);
+        let first = band * grid.deep * grid.columns();
+        let windows = Window::new(rows.start, 0, rows.len(), grid.width).cut((grid.side, grid.side));
+        let group = |(i, window)| Group { index: first + i, window, plane: Mutex::default() };
+        Self { grid, rows, groups: windows.into_iter().enumerate().map(group).collect() }
+    }
+
+    /// Gives every group that has latents in `area` a plane of zeros. One thread makes them all: the memory of one band is
+    /// then used again for the next.
+    pub fn fill(&self, area: &Window, channels: usize) {
+        for group in self.groups.iter().filter(|group| group.window.meets(area)) {
+            *group.plane() = Plane::new(group.window.height(), group.window.width(), channels);
+        }
+    }
+
+    /// Copies latents of a row, those of the `columns`, into `out`.
+    pub fn read(&self, row: usize, columns: Range<usize>, out: &mut [i16]) {
+        self.each_part(row, columns, |plane, y, x, part| {
+            let part = part.start * plane.channels..part.end * plane.channels;
+            let count = part.len() / plane.channels;
+            out[part].copy_from_slice(plane.run(y, x, count));
+        });
+    }
+
+    /// Puts latents of a row, from column `x` on, into their groups.
+    pub fn write(&self, row: usize, columns: Range<usize>, latents: &[i16]) {
+        self.each_part(row, columns, |plane, y, x, part| {
+            let part = part.start * plane.channels..part.end * plane.channels;
+            let count = part.len() / plane.channels;
+            plane.run_mut(y, x, count).copy_from_slice(&latents[part]);
+        });
+    }
+
+    /// Calls `each(plane, row and column in it, positions counted from the first column)` for each group that a row crosses.
+    fn each_part(
+        &self,
+        row: usize,
+        columns: Range<usize>,
+        mut each: impl FnMut(&mut Plane, usize, usize, Range<usize>),
+    ) {
+        let side = self.grid.side;
+        let first = (row - self.rows.start) / side * self.grid.columns();
+        let mut x = columns.start;
+        while x < columns.end {
+            let group = &self.groups[first + x / side];
+            let end = group.window.columns.end.min(columns.end);
+            let (y, from) = (row - group.window.rows.start, x - group.window.columns.start);
+            each(&mut group.plane(), y, from, x - columns.start..end - columns.start);
+            x = end;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bands_keep_threads_busy_and_hold_every_group_once() {
+        for (size, group_log2, threads, deep) in [
+            ((3000, 4000), 10, 2, 1),
+            ((3000, 2500), 10, 2, 2),
+            ((9000, 500), 10, 16, 9),
+            ((32768, 32768), 10, 2, 1),
+            ((200, 200), 6, 3, 4),
+            ((1, 1), 14, 1, 1),
+        ] {
+            let grid = Grid::new(size, group_log2, threads);
+            assert_eq!(grid.deep, deep, "{size:?}");
+            let groups: Vec<usize> =
+                grid.bands(0..grid.height).flat_map(|b| b.groups.into_iter().map(|g| g.index)).collect();
+            assert_eq!(groups, (0..grid.groups()).collect::<Vec<_>>(), "{size:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_read_as_it_was_written() {
+        let grid = Grid { height: 5, width: 7, side: 2, deep: 2 };
+        for band in grid.bands(0..5) {
+            band.fill(&Window::new(0, 0, 5, 7), 2);
+            for row in band.rows.clone() {
+                let latents: Vec<i16> = (0..14).map(|i| 100 * row as i16 + i).collect();
+                band.write(row, 0..3, &latents[..6]);
+                band.write(row, 3..7, &latents[6..]);
+                let mut found = [0; 10];
+                band.read(row, 1..6, &mut found);
+                assert_eq!(found, latents[2..12]);
+            }
+        }
+    }
+}

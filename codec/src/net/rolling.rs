@@ -1,0 +1,299 @@
+//! Layers on rows that come one after the other. A 3x3 layer keeps the rows that it looks back on, so a strip of any height
+//! is computed once, in memory for a few rows: they stay in the processor's cache from one layer to the next.
+
+use super::layers::Block;
+use crate::kernel::{self, Depthwise, Epilogue, Packed, Path, Segment, Target};
+use std::ops::Range;
+
+/// Positions that go through a block's second half together.
+const CHUNK: usize = 48;
+
+/// Neighbouring rows of activations, `[count, width, channels]`.
+#[derive(Debug, Default)]
+pub(crate) struct Rows {
+    /// The first one's index in the plane.
+    pub first: usize,
+    pub count: usize,
+    pub width: usize,
+    pub channels: usize,
+    pub data: Vec<i16>,
+}
+
+impl Rows {
+    /// Makes room for these rows; what they hold is left over from the last ones.
+    pub fn shape(&mut self, rows: Range<usize>, width: usize, channels: usize) {
+        (self.first, self.count, self.width, self.channels) = (rows.start, rows.len(), width, channels);
+        self.data.resize(self.count * width * channels, 0);
+    }
+
+    /// Offset of a row of the plane.
+    pub fn at(&self, row: usize) -> usize {
+        (row - self.first) * self.width * self.channels
+    }
+
+    /// A row of the plane.
+    pub fn row(&self, row: usize) -> &[i16] {
+        &self.data[self.at(row)..][..self.width * self.channels]
+    }
+}
+
+/// Buffers that the strips of one thread use in turn.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    /// Rows on their way from layer to layer.
+    pub rows: Rows,
+    next: Rows,
+    /// Input of the first layer, output of the last one.
+    pub input: Vec<i16>,
+    pub output: Vec<i16>,
+    depthwise: Vec<i16>,
+    gated: Vec<i16>,
+    hidden: Vec<i16>,
+}
+
+/// The columns of a strip that a 3x3 layer reads and those that it makes, in a plane of this size.
+#[derive(Debug, Clone)]
+pub(crate) struct Columns {
+    pub plane: (usize, usize),
+    pub input: Range<usize>,
+    pub output: Range<usize>,
+}
+
+impl Columns {
+    /// Columns of the layers that lead to `core`, the first one first: each reads one column more than it makes on
+    /// either side, as far as the plane has them.
+    pub fn of_layers(plane: (usize, usize), core: &Range<usize>, layers: usize) -> Vec<Self> {
+        let grown = |by: usize| core.start.saturating_sub(by)..(core.end + by).min(plane.1);
+        let layer = |left: usize| Self { plane, input: grown(left), output: grown(left - 1) };
+        (1..=layers).rev().map(layer).collect()
+    }
+}
+
+/// The last rows of a 3x3 layer's input, with a border of zeros.
+#[derive(Debug)]
+struct Lines {
+    columns: Columns,
+    channels: usize,
+    slots: usize,
+    /// `[slots + 1, width + 2, channels]`; the last slot stays zero, for rows beyond the plane.
+    data: Vec<i16>,
+    /// The first row that came, and the next that will.
+    known: Option<Range<usize>>,
+}
+
+impl Lines {
+    /// For at most `batch` rows at a time.
+    fn new(columns: Columns, channels: usize, batch: usize) -> Self {
+        let slots = batch + 2;
+        let data = vec![0; (slots + 1) * (columns.input.len() + 2) * channels];
+        Self { columns, channels, slots, data, known: None }
+    }
+
+    fn slot(&self, slot: usize) -> usize {
+        slot * (self.columns.input.len() + 2) * self.channels
+    }
+
+    /// Offset of a row's first position inside the border.
+    fn at(&self, row: usize) -> usize {
+        self.slot(row % self.slots) + self.channels
+    }
+
+    /// Offsets, in the rows above, at and below `row`, of the left neighbour of the output's column `x`.
+    fn around(&self, row: usize, x: usize) -> [usize; 3] {
+        let left = (self.columns.output.start - self.columns.input.start + x) * self.channels;
+        let inside = |row: usize| if row < self.columns.plane.0 { row % self.slots } else { self.slots };
+        let above = row.checked_sub(1).map_or(self.slots, inside);
+        [above, inside(row), inside(row + 1)].map(|slot| self.slot(slot) + left)
+    }
+
+    /// Rows that may come at a time.
+    fn batch(&self) -> usize {
+        self.slots - 2
+    }
+
+    /// The rows that will have all their neighbours once `rows` are in.
+    fn after(&self, rows: Range<usize>) -> Range<usize> {
+        if rows.is_empty() {
+            return rows;
+        }
+        let known = self.known.clone().unwrap_or(rows.start..rows.start);
+        let waiting = known.end.saturating_sub(1);
+        let start = waiting.max(if known.start == 0 { 0 } else { known.start + 1 });
+        let end = if rows.end == self.columns.plane.0 { rows.end } else { rows.end - 1 };
+        start..end.max(start)
+    }
+
+    /// Takes note that `rows` are in; returns the rows that have all their neighbours now and had not before.
+    fn advance(&mut self, rows: Range<usize>) -> Range<usize> {
+        let ready = self.after(rows.clone());
+        if !rows.is_empty() {
+            self.known.get_or_insert(rows.clone()).end = rows.end;
+        }
+        ready
+    }
+}
+
+/// One residual block of a strip.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    lines: Lines,
+    /// The row that waits for its lower neighbour, as it came.
+    waiting: Vec<i16>,
+}
+
+impl Stage {
+    pub fn new(columns: Columns, channels: usize, batch: usize) -> Self {
+        let waiting = vec![0; columns.input.len() * channels];
+        Self { lines: Lines::new(columns, channels, batch), waiting }
+    }
+
+    /// Runs the block: `work.rows` come in and those that are ready go out.
+    pub fn push(&mut self, path: Path, block: &Block, work: &mut Work) {
+        let (first, end, c) = (work.rows.first, work.rows.first + work.rows.count, work.rows.channels);
+        let all = self.lines.after(first..end);
+        work.next.shape(all, self.lines.columns.output.len(), c);
+        // At the lower edge there are more rows than usual: those that waited in the layers before.
+        for start in (first..end).step_by(self.lines.batch()) {
+            let rows = start..(start + self.lines.batch()).min(end);
+            for row in rows.clone() {
+                let segment =
+                    Segment { data: &work.rows.data, start: work.rows.at(row), stride: c, k: 0, len: c };
+                let start = self.lines.at(row);
+                let target = Target { data: &mut self.lines.data, start, stride: c };
+                let panels = block.p1.panels();
+                kernel::product(
+                    path,
+                    &block.p1,
+                    panels,
+                    &[segment],
+                    work.rows.width,
+                    Epilogue::Leaky,
+                    target,
+                );
+            }
+            for row in self.lines.advance(rows) {
+                self.finish(path, block, row, work);
+            }
+        }
+        if let Some(last) = (first..end).last() {
+            self.waiting.copy_from_slice(work.rows.row(last));
+        }
+        std::mem::swap(&mut work.rows, &mut work.next);
+    }
+
+    /// A row that has all its neighbours, to `work.next`.
+    fn finish(&self, path: Path, block: &Block, row: usize, work: &mut Work) {
+        let Columns { input, output, .. } = &self.lines.columns;
+        let (width, c) = (output.len(), work.rows.channels);
+        let left = (output.start - input.start) * c;
+        let from = if row < work.rows.first { &self.waiting } else { work.rows.row(row) };
+        let at = work.next.at(row);
+        work.next.data[at..][..width * c].copy_from_slice(&from[left..][..width * c]);
+        for x in (0..width).step_by(CHUNK) {
+            self.rest(path, block, row, x, CHUNK.min(width - x), work);
+        }
+    }
+
+    /// Everything after `p1`, for `count` positions of a row of `work.next`.
+    fn rest(&self, path: Path, block: &Block, row: usize, x: usize, count: usize, work: &mut Work) {
+        let Work { next, depthwise, gated, hidden, .. } = work;
+        let (c, h) = (next.channels, block.f2.inputs());
+        depthwise.resize(CHUNK * c, 0);
+        gated.resize(CHUNK * 2 * h, 0);
+        hidden.resize(CHUNK * h, 0);
+        let rows = self.lines.around(row, x);
+        let call = Depthwise { input: &self.lines.data, rows, count, out: &mut depthwise[..count * c] };
+        kernel::depthwise(path, &block.dw, call);
+
+        let start = next.at(row) + x * c;
+        let segment = Segment { data: depthwise, start: 0, stride: c, k: 0, len: c };
+        let target = Target { data: &mut next.data, start, stride: c };
+        kernel::product(path, &block.p2, block.p2.panels(), &[segment], count, Epilogue::Residual, target);
+
+        let segment = Segment { data: &next.data, start, stride: c, k: 0, len: c };
+        let target = Target { data: gated, start: 0, stride: 2 * h };
+        kernel::product(path, &block.f1, block.f1.panels(), &[segment], count, Epilogue::Plain, target);
+
+        kernel::gate(path, &gated[..count * 2 * h], h, block.gate_shift, &mut hidden[..count * h]);
+
+        let segment = Segment { data: hidden, start: 0, stride: h, k: 0, len: h };
+        let target = Target { data: &mut next.data, start, stride: c };
+        kernel::product(path, &block.f2, block.f2.panels(), &[segment], count, Epilogue::Residual, target);
+    }
+}
+
+/// A 3x3 convolution of a strip.
+#[derive(Debug)]
+pub(crate) struct Conv(Lines);
+
+impl Conv {
+    pub fn new(columns: Columns, channels: usize, batch: usize) -> Self {
+        Self(Lines::new(columns, channels, batch))
+    }
+
+    /// Takes `work.rows` in; `each(row, its outputs)` for those that are ready.
+    pub fn push(&mut self, path: Path, layer: &Packed, work: &mut Work, mut each: impl FnMut(usize, &[i16])) {
+        let (lines, x) = (&mut self.0, &work.rows);
+        let (end, c, width) = (x.first + x.count, x.channels, lines.columns.output.len());
+        work.output.resize(width * layer.outputs(), 0);
+        for start in (x.first..end).step_by(lines.batch()) {
+            let rows = start..(start + lines.batch()).min(end);
+            for row in rows.clone() {
+                let at = lines.at(row);
+                lines.data[at..][..x.width * c].copy_from_slice(x.row(row));
+            }
+            for row in lines.advance(rows) {
+                let starts = lines.around(row, 0);
+                let segments = [0, 1, 2].map(|dy| Segment {
+                    data: &lines.data,
+                    start: starts[dy],
+                    stride: c,
+                    k: dy * 3 * c,
+                    len: 3 * c,
+                });
+                let target = Target { data: &mut work.output, start: 0, stride: layer.outputs() };
+                kernel::product(path, layer, layer.panels(), &segments, width, Epilogue::Plain, target);
+                each(row, &work.output);
+            }
+        }
+    }
+}
+
+/// Bytes that the layers of a strip keep: `width` columns at the widest, `layers` of them, for at most `batch` rows at a time.
+pub(crate) fn kept_bytes(width: usize, channels: usize, layers: usize, batch: usize) -> u64 {
+    // The lines, with one that is zero, and the row that waits.
+    2 * ((width + 2) * channels * layers) as u64 * (batch as u64 + 4)
+}
+
+/// Bytes of the buffers of one thread, without the first layer's input and the last one's output.
+pub(crate) fn work_bytes(width: usize, channels: usize, batch: usize) -> u64 {
+    // Two sets of rows; the activations of a chunk, at most eight times as wide as the layer.
+    2 * (width * channels) as u64 * 2 * (batch as u64 + 1) + (2 * 8 * CHUNK * channels) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_ready_when_its_neighbours_are_there() {
+        let columns = |height| Columns { plane: (height, 4), input: 0..4, output: 0..4 };
+        let mut lines = Lines::new(columns(5), 2, 3);
+        assert_eq!(lines.advance(0..0), 0..0);
+        assert_eq!(lines.advance(0..1), 0..0);
+        assert_eq!(lines.advance(1..4), 0..3);
+        assert_eq!(lines.advance(4..5), 3..5);
+        let mut inner = Lines::new(columns(9), 2, 3);
+        assert_eq!(inner.advance(2..4), 3..3);
+        assert_eq!(inner.advance(4..7), 3..6);
+        let mut low = Lines::new(columns(1), 2, 3);
+        assert_eq!(low.advance(0..1), 0..1);
+    }
+
+    #[test]
+    fn columns_shrink_to_the_core_but_not_at_the_edge() {
+        let layers = Columns::of_layers((8, 10), &(1..4), 3);
+        let found: Vec<_> = layers.iter().map(|c| (c.input.clone(), c.output.clone())).collect();
+        assert_eq!(found, [(0..7, 0..6), (0..6, 0..5), (0..5, 1..4)]);
+    }
+}
