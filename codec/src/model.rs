@@ -1,6 +1,6 @@
 //! The model file `.aem` (docs/format.md, section 8): shapes, integer weights, tables, card.
 
-use crate::entropy::{Book, Table};
+use crate::entropy::{Book, LazyBook, Table};
 use crate::kernel::{PANEL, Packed, PackedTaps};
 use crate::net::{Block, Net, Shapes};
 use crate::quality::{Gains, Quality, Rows};
@@ -72,7 +72,7 @@ pub struct Model {
     #[cfg_attr(not(test), expect(dead_code, reason = "information for tools"))]
     pub(crate) y_fraction: u8,
     pub(crate) latents: Book,
-    hyper: Vec<Book>,
+    hyper: Vec<LazyBook>,
     rows: Rows,
 }
 
@@ -136,7 +136,7 @@ impl Model {
 
     /// Code of the hyper-latents at a quality; the context is the channel.
     pub(crate) fn hyper_book(&self, quality: Quality) -> &Book {
-        &self.hyper[usize::from(quality.raw()) * self.hyper.len() / 6401]
+        self.hyper[usize::from(quality.raw()) * self.hyper.len() / 6401].get()
     }
 }
 
@@ -214,8 +214,10 @@ impl Reader<'_> {
             gain_shift,
             step_shift,
         };
-        let latents = Book::gaussian(self.tables(LEVELS)?)?;
-        let hyper = (0..bands).map(|_| Ok(Book::plain(self.tables(z)?))).collect::<Result<_>>()?;
+        let tables = self.tables(LEVELS)?;
+        let tables = tables.iter().map(|(offset, frequencies)| Table::new(*offset, frequencies));
+        let latents = Book::gaussian(tables.collect::<Result<_>>()?)?;
+        let hyper = (0..bands).map(|_| LazyBook::new(self.tables(z)?)).collect::<Result<_>>()?;
         let length = self.numbers(1, u32::from_le_bytes)?[0] as usize;
         let card = String::from_utf8_lossy(self.bytes(length)?).into_owned();
         if !self.rest.is_empty() {
@@ -281,12 +283,13 @@ impl Reader<'_> {
         })
     }
 
-    fn tables(&mut self, count: usize) -> Result<Vec<Table>> {
+    /// Offset and frequencies of each table.
+    fn tables(&mut self, count: usize) -> Result<Vec<(u8, Vec<u16>)>> {
         (0..count)
             .map(|_| {
                 let offset = self.u8()?;
                 let frequencies = self.numbers(2 * usize::from(offset) + 2, u16::from_le_bytes)?;
-                Table::new(offset, &frequencies)
+                Ok((offset, frequencies))
             })
             .collect()
     }

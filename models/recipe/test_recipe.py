@@ -1,6 +1,7 @@
 """Training, resuming and export on generated pictures: python -m unittest test_recipe"""
 
 import copy
+import dataclasses
 import json
 import os
 import pathlib
@@ -19,6 +20,7 @@ import aem
 import calibrate
 import data
 import golden
+import grow
 import net
 import similarity
 import tables
@@ -74,6 +76,23 @@ class Training(unittest.TestCase):
             self.assertAlmostEqual(a["loss"] / b["loss"], 1, places=3)
         for name in weights:
             torch.testing.assert_close(weights[name], resumed[name], rtol=1e-3, atol=1e-4, msg=name)
+
+    def test_grown_network_computes_the_same(self):
+        larger = dataclasses.replace(TINY, c=64, p=96, ne=2, nd=3)
+        torch.manual_seed(0)
+        small = net.Codec(TINY)
+        large = net.Codec(larger)
+        large.load_state_dict(grow.grow(small.state_dict(), TINY, larger, seed=1))
+        x, q = golden.picture(128, 128, seed=5).float()[None] / 255 - 0.5, torch.tensor([1.3])
+        with torch.no_grad():
+            for before, after in zip(small(x, q, noise=False), large(x, q, noise=False)):
+                torch.testing.assert_close(after, before, atol=1e-5, rtol=1e-5)
+        # The new channels and blocks take part as soon as training begins.
+        loss, _ = train.loss_of(large, x, q, bf16=False)
+        loss.backward()
+        for name in ("d.0.p2", "d.1.p2", "d.2.p1", "d_out", "ctx.f2", "e.0.f2"):
+            grad = dict(large.named_parameters())[f"{name}.weight"].grad
+            self.assertTrue((grad != 0).any(), name)
 
     def test_processes_share_one_model(self):
         with tempfile.TemporaryDirectory() as folder, socket.socket() as free:

@@ -3,6 +3,7 @@
 use super::MAX_VALUE;
 use crate::{Error, Result};
 use std::fmt;
+use std::sync::{LazyLock, OnceLock};
 
 /// Frequencies add up to `1 << PRECISION`.
 pub(super) const PRECISION: u32 = 12;
@@ -15,6 +16,10 @@ const GAUSSIANS: usize = 52;
 /// Levels of the scale, and so contexts of a Gaussian book.
 const LEVELS: usize = 108;
 
+/// Cost in bits of a symbol by its frequency; the same for every table.
+static COSTS: LazyLock<[f32; SLOTS + 1]> =
+    LazyLock::new(|| std::array::from_fn(|frequency| PRECISION as f32 - (frequency as f32).log2()));
+
 /// Frequencies of the symbols `-offset..=offset` and of the escape.
 #[derive(Clone)]
 pub struct Table {
@@ -22,8 +27,6 @@ pub struct Table {
     slots: [u8; SLOTS],
     /// Start (high half) and frequency (low half) of each symbol: one load serves both.
     symbols: [u32; SYMBOLS],
-    /// Cost of each symbol in bits.
-    costs: Vec<f32>,
     offset: u8,
 }
 
@@ -34,6 +37,12 @@ impl Table {
     /// [`Error::Invalid`] if the offset is above 127, the number of frequencies is another, one of them is 0, or
     /// their sum is not 4096.
     pub fn new(offset: u8, frequencies: &[u16]) -> Result<Self> {
+        Self::check(offset, frequencies)?;
+        Ok(Self::build(offset, frequencies))
+    }
+
+    /// Whether [`Table::new`] takes these.
+    fn check(offset: u8, frequencies: &[u16]) -> Result<()> {
         let expected = 2 * usize::from(offset) + 2;
         let sum: u64 = frequencies.iter().map(|&f| u64::from(f)).sum();
         let detail = if expected > SYMBOLS {
@@ -45,7 +54,7 @@ impl Table {
         } else if sum != SLOTS as u64 {
             format!("frequencies add up to {sum}, expected {SLOTS}")
         } else {
-            return Ok(Self::build(offset, frequencies));
+            return Ok(());
         };
         Err(Error::Invalid { what: "frequency table", detail })
     }
@@ -74,13 +83,12 @@ impl Table {
     }
 
     fn build(offset: u8, frequencies: &[u16]) -> Self {
-        let mut table = Self { slots: [0; SLOTS], symbols: [0; SYMBOLS], costs: Vec::new(), offset };
+        let mut table = Self { slots: [0; SLOTS], symbols: [0; SYMBOLS], offset };
         let mut start = 0;
         for (symbol, &frequency) in frequencies.iter().enumerate() {
             let end = start + usize::from(frequency);
             table.slots[start..end].fill(symbol as u8);
             table.symbols[symbol] = (start as u32) << 16 | u32::from(frequency);
-            table.costs.push(PRECISION as f32 - f32::from(frequency).log2());
             start = end;
         }
         table
@@ -99,6 +107,11 @@ impl Table {
     pub(super) fn span(&self, symbol: u8) -> (u32, u32) {
         let entry = self.symbols[usize::from(symbol)];
         (entry >> 16, entry & 0xffff)
+    }
+
+    /// Cost of a symbol in bits.
+    fn cost(&self, symbol: u8) -> f32 {
+        COSTS[self.span(symbol).1 as usize]
     }
 
     /// K: the largest magnitude that has a symbol of its own.
@@ -175,10 +188,10 @@ impl Book {
         let (table, low) = self.entry(context);
         let high = split(i32::from(value), low).0;
         let coded = match table.symbol(high) {
-            Some(symbol) => table.costs[usize::from(symbol)],
+            Some(symbol) => table.cost(symbol),
             None => {
                 let escape = Escape::new(high, table.offset());
-                table.costs[usize::from(table.escape())] + (2 + 2 * escape.length) as f32
+                table.cost(table.escape()) + (2 + 2 * escape.length) as f32
             }
         };
         coded + low as f32
@@ -200,6 +213,33 @@ impl Book {
     pub(super) fn entry(&self, context: u8) -> (&Table, u32) {
         let (table, low) = self.contexts[usize::from(context)];
         (&self.tables[usize::from(table)], u32::from(low))
+    }
+}
+
+/// A plain [`Book`] that is laid out when it is first used: of all that a model holds, a stream needs one.
+#[derive(Debug)]
+pub struct LazyBook {
+    /// Offset and frequencies of each table.
+    tables: Vec<(u8, Vec<u16>)>,
+    book: OnceLock<Book>,
+}
+
+impl LazyBook {
+    /// Takes the offset and frequencies of each table.
+    ///
+    /// # Errors
+    /// As [`Table::new`].
+    pub fn new(tables: Vec<(u8, Vec<u16>)>) -> Result<Self> {
+        tables.iter().try_for_each(|(offset, frequencies)| Table::check(*offset, frequencies))?;
+        Ok(Self { tables, book: OnceLock::new() })
+    }
+
+    /// The book.
+    pub fn get(&self) -> &Book {
+        self.book.get_or_init(|| {
+            let build = |(offset, frequencies): &(u8, Vec<u16>)| Table::build(*offset, frequencies);
+            Book::plain(self.tables.iter().map(build).collect())
+        })
     }
 }
 
