@@ -30,6 +30,7 @@ mod encode;
 #[doc(hidden)]
 pub mod entropy;
 mod error;
+mod figures;
 #[cfg(feature = "files")]
 pub mod files;
 #[cfg(test)]
@@ -51,6 +52,7 @@ mod window;
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
 pub use encode::{Check, EncodeOptions, Encoded, Target, encode, encode_rows, psnr};
 pub use error::{Error, Result};
+pub use figures::Figures;
 pub use limits::Limits;
 pub use model::{Model, Profile};
 pub use picture::{Color, Head, Metadata, Picture};
