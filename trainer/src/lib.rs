@@ -29,6 +29,7 @@ pub mod net;
 pub mod objective;
 pub mod optim;
 mod run;
+pub mod sample;
 pub mod session;
 mod settings;
 mod similarity;

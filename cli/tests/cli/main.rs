@@ -8,6 +8,8 @@ mod damage;
 mod output;
 mod pictures;
 mod pipes;
+#[cfg(feature = "train")]
+mod train;
 mod usage;
 
 use std::path::{Path, PathBuf};
