@@ -12,6 +12,7 @@ mod inputs;
 mod interrupt;
 #[cfg(feature = "network")]
 mod live;
+mod model;
 mod models;
 mod output;
 #[cfg(feature = "network")]
@@ -25,9 +26,13 @@ mod receive;
 mod report;
 #[cfg(feature = "network")]
 mod runtime;
+#[cfg(feature = "train")]
+mod sample;
 #[cfg(feature = "network")]
 mod send;
 mod size;
+#[cfg(feature = "train")]
+mod train;
 mod verify;
 
 use std::process::ExitCode;
@@ -57,6 +62,14 @@ enum Command {
     /// Measure it side by side with JPEG, WebP, AVIF and JPEG XL on your own pictures
     #[cfg(feature = "bench")]
     Bench(bench::Args),
+    /// Train a model on pictures of your own
+    #[cfg(feature = "train")]
+    Train(Box<train::Args>),
+    /// Draw a picture from a model's own density
+    #[cfg(feature = "train")]
+    Sample(sample::Args),
+    /// Show what models are: their cards, shapes and hashes
+    Model(model::Args),
     /// Receive pictures over the network
     #[cfg(feature = "network")]
     Receive(receive::Args),
@@ -74,6 +87,8 @@ impl Command {
         match self {
             #[cfg(feature = "network")]
             Self::Receive(_) | Self::Send(_) => true,
+            #[cfg(feature = "train")]
+            Self::Train(_) => true,
             _ => false,
         }
     }
@@ -87,6 +102,8 @@ Examples:
   aecodec decompress photo.aec -o photo.png
   aecodec info photo.aec
   aecodec bench photos/
+  aecodec train photos/ -o own.aem --minutes 60
+  aecodec model own.aem
   aecodec receive --out inbox/
   aecodec send --to TICKET photos/
 
@@ -115,6 +132,11 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         #[cfg(feature = "bench")]
         Command::Bench(args) => bench::run(&args),
+        #[cfg(feature = "train")]
+        Command::Train(args) => train::run(&args),
+        #[cfg(feature = "train")]
+        Command::Sample(args) => sample::run(&args),
+        Command::Model(args) => model::run(&args),
         #[cfg(feature = "network")]
         Command::Receive(args) => receive::run(&args),
         #[cfg(feature = "network")]

@@ -29,26 +29,26 @@ impl From<ProfileName> for Profile {
 
 /// Models to decode with.
 pub struct Models {
-    given: Vec<Arc<Model>>,
+    /// Names of their files, and the models.
+    given: Vec<(String, Arc<Model>)>,
 }
 
 impl Models {
     /// Those of this build and the given files.
     pub fn load(paths: &[PathBuf]) -> Result<Self> {
-        let given = paths.iter().map(|path| open(path)).collect::<Result<_>>()?;
+        let given =
+            paths.iter().map(|path| Ok((path.display().to_string(), open(path)?))).collect::<Result<_>>()?;
         Ok(Self { given })
     }
 
     /// The model that a stream was made with.
     pub fn of(&self, header: &Header) -> Result<Arc<Model>> {
-        let mut loaded = Vec::new();
-        let fits = |model: &Arc<Model>| model.id().starts_with(&header.model);
-        for model in &self.given {
-            if fits(model) {
-                return Ok(model.clone());
-            }
-            loaded.push(model.clone());
+        let fits = |model: &Model| model.id().starts_with(&header.model);
+        if let Some((_, model)) = self.given.iter().find(|(_, model)| fits(model)) {
+            return Ok(model.clone());
         }
+        let named = |name: &str, model: &Model| format!("{name} ({})", hex(&model.short_id()));
+        let mut loaded: Vec<_> = self.given.iter().map(|(name, model)| named(name, model)).collect();
         // The header's profile says which one is likely, so the other is rarely loaded.
         let likely = if header.profile == Profile::Best as u8 {
             [Profile::Best, Profile::Fast]
@@ -60,9 +60,8 @@ impl Models {
             if fits(&model) {
                 return Ok(model);
             }
-            loaded.push(model);
+            loaded.push(named(&format!("{} in this build", profile.name()), &model));
         }
-        let loaded: Vec<_> = loaded.iter().map(|model| hex(&model.id()[..8])).collect();
         let loaded = if loaded.is_empty() { "none".into() } else { loaded.join(", ") };
         Err(Error::UnknownModel { needed: hex(&header.model), loaded }.into())
     }

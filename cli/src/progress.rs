@@ -17,6 +17,27 @@ impl Steps {
         Self::with(steps, "{spinner} {wide_bar} {pos}/{len}  {elapsed}, {eta} left  {msg}")
     }
 
+    /// A bar for a work of which a share is done.
+    #[cfg(feature = "train")]
+    pub fn of_share() -> Self {
+        Self::with(1000, "{spinner} {wide_bar} {percent} %  {elapsed}  {msg}")
+    }
+
+    /// Moves to this share, 0 to 1.
+    #[cfg(feature = "train")]
+    pub fn reach(&self, share: f64, message: impl FnOnce() -> String) {
+        self.say(message);
+        if let Some(bar) = &self.0 {
+            bar.set_position((1000.0 * share) as u64);
+        }
+    }
+
+    /// Whether there is a bar.
+    #[cfg(feature = "train")]
+    pub fn shown(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn with(steps: usize, template: &str) -> Self {
         Self(std::io::stderr().is_terminal().then(|| {
             let style =

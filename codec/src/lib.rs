@@ -31,6 +31,7 @@ mod encode;
 #[doc(hidden)]
 pub mod entropy;
 mod error;
+mod figures;
 #[cfg(feature = "files")]
 pub mod files;
 #[cfg(test)]
@@ -53,6 +54,7 @@ mod window;
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
 pub use encode::{Check, EncodeOptions, Encoded, Target, encode, encode_rows};
 pub use error::{Error, Result};
+pub use figures::Figures;
 pub use limits::Limits;
 pub use measure::psnr;
 pub use model::{Model, Profile};

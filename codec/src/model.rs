@@ -4,7 +4,7 @@ use crate::entropy::{Book, LazyBook, Table};
 use crate::kernel::{PANEL, Packed, PackedTaps};
 use crate::net::{Block, Net, Shapes};
 use crate::quality::{Gains, Quality, Rows};
-use crate::{Error, Result};
+use crate::{Error, Figures, Result};
 #[cfg(feature = "embedded")]
 use std::sync::{Arc, OnceLock};
 
@@ -67,6 +67,7 @@ pub struct Model {
     id: [u8; 32],
     profile: Profile,
     card: String,
+    figures: Figures,
     pub(crate) net: Net,
     pub(crate) skip_below: u8,
     #[cfg_attr(not(test), expect(dead_code, reason = "information for tools"))]
@@ -128,6 +129,11 @@ impl Model {
     /// What the model was trained on and how.
     pub fn card(&self) -> &str {
         &self.card
+    }
+
+    /// Widths, parameters and arithmetic.
+    pub fn figures(&self) -> Figures {
+        self.figures
     }
 
     pub(crate) fn gains(&self, quality: Quality) -> Gains {
@@ -223,7 +229,8 @@ impl Reader<'_> {
         if !self.rest.is_empty() {
             return Err(invalid("model file", format!("{} bytes after its end", self.rest.len())));
         }
-        Ok(Model { id, profile, card, net, skip_below, y_fraction, latents, hyper, rows })
+        let figures = Figures::of(shapes, [hidden_c, hidden_z, hidden_p]);
+        Ok(Model { id, profile, card, figures, net, skip_below, y_fraction, latents, hyper, rows })
     }
 
     fn bytes(&mut self, count: usize) -> Result<&[u8]> {

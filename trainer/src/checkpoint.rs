@@ -34,16 +34,26 @@ pub(crate) fn read<S: DeserializeOwned>(
     path: &Path,
     device: &Device,
 ) -> Result<(HashMap<String, Tensors>, S)> {
-    let refused = |detail: String| Error::Checkpoint { path: path.to_owned(), detail };
+    let refused = |detail| Error::Checkpoint { path: path.to_owned(), detail };
     let bytes = std::fs::read(path).map_err(Error::file(path))?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| refused(e.to_string()))?;
-    let state = header.metadata().as_ref().and_then(|all| all.get(STATE));
-    let state = state.ok_or_else(|| refused("it holds weights only, no run to go on with".into()))?;
-    let state = serde_json::from_str(state).map_err(|e| refused(e.to_string()))?;
+    let state = state_of(&bytes).map_err(refused)?;
     let mut groups: HashMap<String, Tensors> = HashMap::new();
     for (name, tensor) in candle_core::safetensors::load_buffer(&bytes, device)? {
         let Some((group, name)) = name.split_once('/') else { continue };
         groups.entry(group.to_owned()).or_default().insert(name.to_owned(), tensor);
     }
     Ok((groups, state))
+}
+
+/// The state alone.
+pub(crate) fn state<S: DeserializeOwned>(path: &Path) -> Result<S> {
+    let bytes = std::fs::read(path).map_err(Error::file(path))?;
+    state_of(&bytes).map_err(|detail| Error::Checkpoint { path: path.to_owned(), detail })
+}
+
+fn state_of<S: DeserializeOwned>(bytes: &[u8]) -> Result<S, String> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
+    let state = header.metadata().as_ref().and_then(|all| all.get(STATE));
+    serde_json::from_str(state.ok_or("it holds weights only, no run to go on with")?)
+        .map_err(|e| e.to_string())
 }

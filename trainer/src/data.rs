@@ -36,13 +36,17 @@ impl Image {
     }
 
     /// The middle of the picture, of about `pixels` and the same proportions, but no side below `side`.
-    fn middle(self, side: usize, pixels: usize) -> Self {
+    pub(crate) fn middle(self, side: usize, pixels: usize) -> Self {
         let shrink = (pixels as f64 / (self.height * self.width) as f64).sqrt();
         if shrink >= 1.0 {
             return self;
         }
         let cut = |length: usize| ((length as f64 * shrink) as usize).max(side).min(length);
-        let (height, width) = (cut(self.height), cut(self.width));
+        self.cut(cut(self.height), cut(self.width))
+    }
+
+    /// The middle of these sides, which are no longer than the picture's.
+    pub(crate) fn cut(&self, height: usize, width: usize) -> Self {
         let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
         let row = |y: usize| &self.samples[((top + y) * self.width + left) * 3..][..width * 3];
         Self { height, width, samples: (0..height).flat_map(row).copied().collect() }
@@ -53,6 +57,8 @@ impl Image {
 #[derive(Debug)]
 pub struct Pictures {
     images: Vec<Image>,
+    /// Their paths below the folder.
+    names: Vec<String>,
     skipped: usize,
     /// Running sums of the chances.
     chances: Vec<f64>,
@@ -69,42 +75,57 @@ impl Pictures {
     pub fn read(folder: &Path, side: usize, pixels: usize) -> Result<Self> {
         let paths = list(folder)?;
         let share = pixels / paths.len().max(1);
-        let read: Vec<Option<Image>> = paths
+        let read: Vec<Option<(String, Image)>> = paths
             .par_iter()
             .map(|path| {
                 let bytes = std::fs::read(path).ok()?;
                 let (picture, _) = files::read(&bytes, &Limits::default()).ok()?;
                 let large = picture.width.min(picture.height) as usize >= side;
-                large.then(|| Image::of(&picture).middle(side, share))
+                let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
+                large.then(|| (name, Image::of(&picture).middle(side, share)))
             })
             .collect();
         let skipped = read.iter().filter(|image| image.is_none()).count();
-        let images: Vec<Image> = read.into_iter().flatten().collect();
-        if images.is_empty() {
+        let named: Vec<_> = read.into_iter().flatten().collect();
+        if named.is_empty() {
             return Err(Error::NoPictures { path: folder.to_owned(), side, skipped });
         }
-        Ok(Self::new(images, skipped))
+        Ok(Self::new(named, skipped))
     }
 
     /// A picture's chance grows with the root of its area: large ones hold more, but not as much more as they are.
-    fn new(images: Vec<Image>, skipped: usize) -> Self {
+    fn new(named: Vec<(String, Image)>, skipped: usize) -> Self {
+        let (names, images): (Vec<String>, Vec<Image>) = named.into_iter().unzip();
         let mut sum = 0.0;
         let chances = images.iter().map(|image| {
             sum += ((image.height * image.width) as f64).sqrt();
             sum
         });
-        Self { chances: chances.collect(), images, skipped }
+        Self { chances: chances.collect(), images, names, skipped }
     }
 
-    /// Sets every `nth` picture aside, for validation; none where `nth` is 0 or too few would be left.
-    pub fn split(self, nth: usize) -> (Self, Vec<Image>) {
-        if nth < 2 {
-            return (self, Vec::new());
+    /// Sets about one picture of `nth` aside, for validation: no fewer than half as many, and at most half of all.
+    ///
+    /// A hash of its name decides about each, so that others which come or go change nothing for it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there are fewer than two pictures, or `nth` is 0.
+    pub fn split(self, nth: usize) -> Result<(Self, Vec<Image>)> {
+        let count = self.images.len();
+        if count < 2 || nth == 0 {
+            let detail = format!("one of {nth} of {count} to validate with; two pictures are the least");
+            return Err(Error::Invalid { what: "pictures", detail });
         }
-        let (aside, kept): (Vec<_>, Vec<_>) =
-            self.images.into_iter().enumerate().partition(|(i, _)| i % nth == nth - 1);
-        let images = |list: Vec<(usize, Image)>| list.into_iter().map(|(_, image)| image).collect();
-        (Self::new(images(kept), self.skipped), images(aside))
+        let hash = |name: &str| {
+            let [a, b, c, d, ..] = *blake3::hash(name.as_bytes()).as_bytes();
+            u32::from_le_bytes([a, b, c, d])
+        };
+        let mut named: Vec<_> = self.names.into_iter().zip(self.images).collect();
+        named.sort_by_cached_key(|(name, _)| (hash(name), name.clone()));
+        let chosen = named.partition_point(|(name, _)| hash(name) < u32::MAX / nth as u32);
+        let mut kept = named.split_off(chosen.clamp(count.div_ceil(2 * nth), count / 2));
+        kept.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok((Self::new(kept, self.skipped), named.into_iter().map(|(_, image)| image).collect()))
     }
 
     /// The pictures.
@@ -302,12 +323,24 @@ mod tests {
     }
 
     #[test]
-    fn a_split_keeps_every_picture_once() {
-        let images = (0..10).map(|i| Image { height: 1, width: 1, samples: vec![i; 3] }).collect();
-        let (kept, aside) = Pictures::new(images, 0).split(4);
-        let mark = |image: &Image| image.samples[0];
-        assert_eq!(aside.iter().map(mark).collect::<Vec<_>>(), [3, 7]);
-        assert_eq!(kept.images().iter().map(mark).collect::<Vec<_>>(), [0, 1, 2, 4, 5, 6, 8, 9]);
+    fn a_split_keeps_every_picture_once_and_follows_from_names() {
+        let split = |marks: &[u8], nth| {
+            let image =
+                |&mark| (format!("{mark}.png"), Image { height: 1, width: 1, samples: vec![mark; 3] });
+            let (kept, aside) =
+                Pictures::new(marks.iter().map(image).collect(), 0).split(nth).expect("a split");
+            [kept.images, aside].map(|list| list.iter().map(|image| image.samples[0]).collect::<Vec<_>>())
+        };
+        let all: Vec<u8> = (0..100).collect();
+        let [kept, aside] = split(&all, 10);
+        assert!((3..20).contains(&aside.len()), "{aside:?}");
+        let mut both = [kept, aside.clone()].concat();
+        both.sort_unstable();
+        assert_eq!(both, all);
+        let [_, of_half] = split(&all[..50], 10);
+        assert!(of_half.iter().all(|mark| aside.contains(mark)), "{of_half:?} of {aside:?}");
+        assert_eq!(split(&all[..2], 10).map(|list| list.len()), [1, 1]);
+        assert!(Pictures::new(Vec::new(), 0).split(10).is_err());
     }
 
     #[test]

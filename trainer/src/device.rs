@@ -31,6 +31,12 @@ impl DeviceKind {
     }
 }
 
+/// Lets training use so many threads at most; 0 is one for each core. To be called before anything else.
+pub fn limit_threads(threads: usize) {
+    // Fails only where the threads run already, which then stay as many as they are.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+}
+
 impl FromStr for DeviceKind {
     type Err = Error;
 

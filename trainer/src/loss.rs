@@ -1,7 +1,8 @@
 //! The loss that training descends, and the figures of real rounding that models are judged by.
 
 use crate::Result;
-use crate::net::{Codec, Noise, Rate};
+use crate::net::{Codec, Coded, Noise, Rate};
+use crate::objective::Distortion;
 use candle_core::Tensor;
 
 /// Trade-off at the ends of the quality axis: the loss is `lambda * MSE + bits per pixel`, MSE in 8-bit units.
@@ -60,19 +61,27 @@ pub fn lambda(q: f32, knots: usize) -> f64 {
 /// # Errors
 /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
 pub fn training(net: &Codec, x: &Tensor, q: &[f32], noise: &Noise) -> Result<Loss> {
-    let coded = net.forward(x, q, Rate::Noisy(noise))?;
-    let mse = squared_error(&coded.x_hat, x)?;
-    let bpp = (coded.y_bpp + coded.z_bpp)?;
+    of(&net.forward(x, q, Rate::Noisy(noise))?, x, q, net.shapes().knots, Distortion::Mse)
+}
 
-    let lambdas: Vec<f64> = q.iter().map(|&q| lambda(q, net.shapes().knots)).collect();
+/// The same of what came of coding, with an error of one's choice.
+///
+/// # Errors
+/// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+pub fn of(coded: &Coded, x: &Tensor, q: &[f32], knots: usize, distortion: Distortion) -> Result<Loss> {
+    let mse = Distortion::Mse.of(&coded.x_hat, x)?;
+    let error = if distortion == Distortion::Mse { mse.clone() } else { distortion.of(&coded.x_hat, x)? };
+    let bpp = (&coded.y_bpp + &coded.z_bpp)?;
+
+    let lambdas: Vec<f64> = q.iter().map(|&q| lambda(q, knots)).collect();
     let factor = |f: fn(f64) -> f64| {
         let values: Vec<f32> = lambdas.iter().map(|&l| f(l) as f32).collect();
-        Tensor::from_vec(values, lambdas.len(), net.device())
+        Tensor::from_vec(values, lambdas.len(), x.device())
     };
-    let each = ((&mse * factor(|l| 0.1 * l.sqrt())?)? + (&bpp * factor(|l| 0.1 / l.sqrt())?)?)?;
+    let each = ((error * factor(|l| 0.1 * l.sqrt())?)? + (&bpp * factor(|l| 0.1 / l.sqrt())?)?)?;
     let losses: Vec<f32> = each.to_vec1()?;
     let shares: Vec<f32> = losses.iter().map(|l| if *l > CAP { CAP / l } else { 1.0 }).collect();
-    let total = (&each * Tensor::from_vec(shares, losses.len(), net.device())?)?.mean_all()?;
+    let total = (&each * Tensor::from_vec(shares, losses.len(), x.device())?)?.mean_all()?;
 
     let mean =
         |values: &[f32]| values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len().max(1) as f64;
@@ -113,11 +122,6 @@ pub fn measure(net: &Codec, samples: &[u8], (height, width): (usize, usize), q: 
     });
     let mse = squares.sum::<f64>() / samples.len().max(1) as f64;
     Ok(Measured { bpp: bits / (height * width) as f64, psnr: psnr(mse.max(1e-9)) })
-}
-
-/// Mean squared error of each picture in 8-bit units, `[N]`.
-fn squared_error(a: &Tensor, b: &Tensor) -> Result<Tensor> {
-    Ok(((a - b)?.sqr()?.flatten_from(1)?.mean(1)? * (255.0 * 255.0))?)
 }
 
 fn psnr(mse: f64) -> f64 {

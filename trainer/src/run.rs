@@ -3,7 +3,8 @@
 use crate::checkpoint::{self, Tensors};
 use crate::data::Pictures;
 use crate::loss::{self, Figures};
-use crate::net::{Codec, Noise, Weights};
+use crate::net::{Codec, Noise, Rate, Weights};
+use crate::objective::Objective;
 use crate::optim::{self, Ema, Kind, Optimizer, Schedule};
 use crate::{Error, Result};
 use candle_core::Device;
@@ -32,6 +33,8 @@ pub struct Options {
     pub drawn: f64,
     /// Decay of the averaged weights. Default 0.999; less for runs of fewer than some thousand steps.
     pub ema: f64,
+    /// What is descended beside the rate. Default squared error.
+    pub objective: Objective,
     /// What crops and noise follow from. Default 0.
     pub seed: u64,
 }
@@ -45,6 +48,7 @@ impl Default for Options {
             side: 256,
             drawn: 0.04,
             ema: 0.999,
+            objective: Objective::default(),
             seed: 0,
         }
     }
@@ -72,6 +76,9 @@ struct State {
     seed: [u8; 32],
     /// Place in the generator's stream, in words.
     word: u64,
+    /// What the caller keeps with it.
+    #[serde(default)]
+    note: serde_json::Value,
 }
 
 /// What a step did.
@@ -137,17 +144,32 @@ impl Run {
         Ok(run)
     }
 
+    /// The note that a checkpoint holds.
+    ///
+    /// # Errors
+    /// [`Error::File`] where it cannot be read, [`Error::Checkpoint`] where it is none.
+    pub(crate) fn note(path: &Path) -> Result<serde_json::Value> {
+        let state: State = checkpoint::state(path)?;
+        Ok(state.note)
+    }
+
     /// Writes a checkpoint; the file is replaced as a whole, or not at all.
     ///
     /// # Errors
     /// [`Error::File`] and [`Error::Checkpoint`] where it cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
+        self.save_noted(path, serde_json::Value::Null)
+    }
+
+    /// The same, with a note.
+    pub(crate) fn save_noted(&self, path: &Path, note: serde_json::Value) -> Result<()> {
         let state = State {
             step: self.step,
             optimizer_steps: self.optimizer.steps(),
             seconds: self.seconds,
             seed: self.rng.get_seed(),
             word: u64::try_from(self.rng.get_word_pos()).unwrap_or_default(),
+            note,
         };
         let weights: Tensors =
             self.weights.vars().map(|(name, var)| (name.to_owned(), var.as_detached_tensor())).collect();
@@ -165,15 +187,21 @@ impl Run {
     /// [`Error::Tensor`] where the device fails.
     pub fn step(&mut self, pictures: &Pictures, progress: f64) -> Result<Stepped> {
         let start = std::time::Instant::now();
-        let Options { batch, side, drawn, schedule, .. } = self.options;
+        let Options { batch, side, drawn, schedule, objective, .. } = self.options;
         let device = self.net.device().clone();
         let x = pictures.batch(&mut self.rng, (batch, side), drawn, &device)?;
         let last = (self.net.shapes().knots - 1) as f32;
         let q: Vec<f32> = (0..batch).map(|_| self.rng.random::<f32>() * last).collect();
         let noise = Noise::draw(&mut self.rng, self.net.shapes(), (batch, side, side), &device)?;
 
-        let loss = loss::training(&self.net, &x, &q, &noise)?;
-        let mut gradients = optim::gradients(&self.weights, &loss.total.backward()?)?;
+        let seen = objective.corrupted(&x, &mut self.rng)?;
+        let coded = self.net.forward(&seen, &q, Rate::Noisy(&noise))?;
+        let loss = loss::of(&coded, &x, &q, self.net.shapes().knots, objective.distortion)?;
+        let total = match objective.penalty(&self.net, (&seen, &coded.y), &q, &mut self.rng)? {
+            None => loss.total,
+            Some(penalty) => (loss.total + penalty)?,
+        };
+        let mut gradients = optim::gradients(&self.weights, &total.backward()?)?;
         let norm = optim::clip(&mut gradients, LONGEST)?;
         let rate = schedule.at(self.step, progress);
         if norm.is_finite() {

@@ -9,6 +9,8 @@ mod output;
 mod pictures;
 mod pipes;
 mod rows;
+#[cfg(feature = "train")]
+mod train;
 mod usage;
 
 use std::path::{Path, PathBuf};

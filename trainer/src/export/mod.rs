@@ -5,9 +5,10 @@
 
 mod equalise;
 mod learn;
-mod model;
+pub(crate) mod model;
 mod quantise;
-mod tables;
+mod read;
+pub(crate) mod tables;
 
 pub use quantise::Fit;
 
@@ -65,6 +66,17 @@ pub struct Exported {
     pub weights: Weights,
     /// How each layer was quantised.
     pub report: Vec<Fit>,
+    /// Where the card's text begins in the file.
+    card: usize,
+}
+
+impl Exported {
+    /// Puts another card into the file, one that says what the model was found to do.
+    pub fn set_card(&mut self, card: &str) {
+        self.bytes.truncate(self.card - 4);
+        self.bytes.extend((card.len() as u32).to_le_bytes());
+        self.bytes.extend(card.as_bytes());
+    }
 }
 
 /// Exports weights.
@@ -100,7 +112,8 @@ pub fn export(
     let levels = learn::level_counts(&net, pictures, crops, side, skip_below, seed)?;
     let (bytes, report) = assemble(&even, &ranges, &hyper, &levels, card, options)?;
     aecodec::Model::parse(&bytes)?;
-    Ok(Exported { bytes, weights: even, report })
+    let card = bytes.len() - card.len();
+    Ok(Exported { bytes, weights: even, report, card })
 }
 
 /// The file of evened weights, from what was learnt of pictures.

@@ -13,7 +13,7 @@ pub(super) const REACH: usize = 127;
 pub(super) const VALUES: usize = 2 * REACH + 1;
 
 /// Frequencies of `-K..=K` and of the escape.
-pub(super) type Table = Vec<u16>;
+pub(crate) type Table = Vec<u16>;
 
 /// The tables of the levels, from counts of what is coded with each, `[LEVELS][VALUES]`.
 ///

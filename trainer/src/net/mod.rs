@@ -71,6 +71,8 @@ pub struct Codec {
 pub struct Coded {
     /// Decoded pictures, `[N, H, W, 3]`.
     pub x_hat: Tensor,
+    /// Latents before their gain, `[N, H/16, W/16, M]`.
+    pub y: Tensor,
     /// Bits of the latents for each pixel, `[N]`.
     pub y_bpp: Tensor,
     /// Bits of the hyper-latents for each pixel, `[N]`.
@@ -170,7 +172,8 @@ impl Codec {
         };
         let (y_hat, y_bits) = self.code(&y, &self.prior(&z_hat)?, q, |pass| rate.quantise(&pass))?;
         let pixels = (height * width) as f64;
-        Ok(Coded { x_hat: self.synthesise(&y_hat, q)?, y_bpp: (y_bits / pixels)?, z_bpp: (z_bits / pixels)? })
+        let x_hat = self.synthesise(&y_hat, q)?;
+        Ok(Coded { x_hat, y, y_bpp: (y_bits / pixels)?, z_bpp: (z_bits / pixels)? })
     }
 
     /// Pictures to latents before their gain, `[N, H/16, W/16, M]`.
@@ -184,6 +187,14 @@ impl Codec {
         let y = self.e_out.forward(&unshuffle(&run(&self.e, t)?, 2)?)?;
         self.show("latents", &y)?;
         Ok(y)
+    }
+
+    /// Latents in the steps in which they are rounded at the knots q.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    pub fn in_steps(&self, y: &Tensor, q: &[f32]) -> Result<Tensor> {
+        Ok(ops::scale(y, &self.log_gain(&self.y_gain, q)?.exp()?)?)
     }
 
     /// Latents to hyper-latents before rounding, `[N, H/64, W/64, Z]`.

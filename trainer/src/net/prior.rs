@@ -7,6 +7,7 @@ use candle_core::Tensor;
 
 /// Smallest probability of a bin.
 const LEAST: f64 = 1e-6;
+const FARTHEST: f64 = 40.0;
 
 #[derive(Debug, Clone)]
 pub(super) struct Factorized {
@@ -35,7 +36,8 @@ impl Factorized {
                 x = (&x + x.tanh()?.broadcast_mul(&bend)?)?;
             }
         }
-        Ok((x.neg()?.exp()? + 1.0)?.recip()?)
+        // Beyond this the exponential's square overflows in the gradient, and the density is 0 or 1 to the last bit.
+        Ok((x.clamp(-FARTHEST, FARTHEST)?.neg()?.exp()? + 1.0)?.recip()?)
     }
 
     /// Bits of the integer bins around z [N, H, W, Z], summed: [N].

@@ -85,6 +85,23 @@ impl Weights {
         Ok(candle_core::safetensors::save(&tensors, path)?)
     }
 
+    /// The bytes of a `.safetensors` file.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the device fails.
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let tensors = self.vars.iter().map(|(name, var)| (name.as_str(), var.as_tensor()));
+        let bytes = safetensors::serialize(tensors, None);
+        Ok(bytes.map_err(candle_core::Error::from)?)
+    }
+
+    /// Writes a `.safetensors` file that is replaced as a whole, or not at all.
+    pub(crate) fn save_whole(&self, path: &Path) -> Result<()> {
+        let unfinished = path.with_extension("tmp");
+        let written = std::fs::write(&unfinished, self.to_bytes()?);
+        written.and_then(|()| std::fs::rename(&unfinished, path)).map_err(Error::file(path))
+    }
+
     /// Widths and depths.
     pub fn shapes(&self) -> Shapes {
         self.shapes

@@ -5,6 +5,7 @@ mod ema;
 mod muon;
 mod schedule;
 
+pub(crate) use adam::Moments as AdamMoments;
 pub use ema::Ema;
 pub use muon::orthogonalise;
 pub use schedule::Schedule;
@@ -17,7 +18,8 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 /// Which optimiser.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Muon for the inner matrices, Adam for the rest: a lower loss for a little more time a step.
     #[default]

@@ -1,0 +1,79 @@
+//! `aecodec model`: what a model is, from its file alone.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use aecodec::{Model, Profile};
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use crate::failure::{Exit, describe};
+use crate::models;
+use crate::report::{Reporter, Stream, Style, grouped, hex, warn};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Model files (.aem), or the names of models in this build: fast, best
+    #[arg(required = true, value_name = "MODEL")]
+    models: Vec<String>,
+    /// Print one JSON object per line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<Exit> {
+    let style = if args.json { Style::Json } else { Style::Text };
+    let reporter = Reporter { stream: Stream::Stdout, style };
+    let mut failed = 0;
+    for name in &args.models {
+        match bytes(name).and_then(|bytes| Ok((Model::parse(&bytes)?, bytes.len()))) {
+            Ok((model, length)) => show(name, &model, length, &reporter)?,
+            Err(error) => {
+                warn("error", &format!("{name}: {}", describe(&error)));
+                failed += 1;
+            }
+        }
+    }
+    Ok(match failed {
+        0 => Exit::Done,
+        all if all == args.models.len() => Exit::Failed,
+        _ => Exit::Partly,
+    })
+}
+
+/// The file of a model that is named, or whose path is given.
+pub fn bytes(name: &str) -> Result<Cow<'static, [u8]>> {
+    // A file goes before a name.
+    let profile = [Profile::Fast, Profile::Best].into_iter().find(|profile| profile.name() == name);
+    match profile {
+        Some(profile) if !Path::new(name).is_file() => Model::embedded_bytes(profile)
+            .map(Cow::Borrowed)
+            .context("it is not in this build; give the file of a model"),
+        _ => Ok(Cow::Owned(std::fs::read(name)?)),
+    }
+}
+
+fn show(name: &str, model: &Model, bytes: usize, reporter: &Reporter) -> Result<()> {
+    let figures = model.figures();
+    let aecodec::Figures { c, m, z, p, ne, nd, hidden, parameters, encode, decode, .. } = figures;
+    let expansion = hidden[0] as f64 / c as f64;
+    let profile = models::profile_name(model.profile().raw());
+    let text = format!(
+        "{name}\n  hash        {}\n  profile     {profile}\n  size        {} bytes\n  shapes      C {c}, M {m}, Z {z}, \
+         P {p}, ne {ne}, nd {nd}, expansion {expansion}\n  parameters  {}\n  arithmetic  {:.1} kMAC/pixel to decode, \
+         {:.1} to encode\n\n{}",
+        hex(&model.id()),
+        grouped(bytes as u64),
+        grouped(parameters),
+        decode / 1e3,
+        encode / 1e3,
+        if model.card().is_empty() { "It has no card." } else { model.card().trim_end() },
+    );
+    let json = json!({
+        "model": name, "hash": hex(&model.id()), "profile": profile, "bytes": bytes, "card": model.card(),
+        "shapes": { "c": c, "m": m, "z": z, "p": p, "ne": ne, "nd": nd, "expansion": expansion },
+        "parameters": parameters, "decode_macs_per_pixel": decode, "encode_macs_per_pixel": encode,
+    });
+    reporter.result(&text, &json)
+}

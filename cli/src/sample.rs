@@ -1,0 +1,77 @@
+//! `aecodec sample`: a picture drawn from a model's own density.
+
+use std::path::PathBuf;
+
+use aecodec::files::{self, Format, WriteOptions};
+use aecodec::{Color, Picture};
+use aecodec_trainer::sample::sample;
+use aecodec_trainer::{DeviceKind, import, limit_threads, net};
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use crate::failure::{Exit, usage};
+use crate::model;
+use crate::output::{Existing, Target};
+use crate::report::{Reporter, Stream, Style};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// A model file (.aem), or the name of a model in this build
+    #[arg(value_name = "MODEL", default_value = "fast")]
+    model: String,
+    /// The picture to write, as PNG
+    #[arg(short, long, value_name = "FILE.png")]
+    output: PathBuf,
+    /// Columns and rows, multiples of 64
+    #[arg(long, value_name = "WxH", default_value = "256x256", value_parser = sides)]
+    size: (u32, u32),
+    /// Quality from 0 to 100: how fine the latents are
+    #[arg(short, long, value_name = "Q", default_value_t = 50.0)]
+    quality: f64,
+    /// What it is drawn from
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Threads to use; 0 is one for each core
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    threads: usize,
+    /// Print one JSON object per line
+    #[arg(long)]
+    json: bool,
+    /// Replace the output if it exists
+    #[arg(short, long)]
+    force: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<Exit> {
+    limit_threads(args.threads);
+    if !(0.0..=100.0).contains(&args.quality) {
+        return Err(usage(format!("--quality {}: not 0 to 100", args.quality)));
+    }
+    let (target, existing) = (Target::File(args.output.clone()), Existing::forced(args.force));
+    target.check(existing)?;
+    let bytes = model::bytes(&args.model).with_context(|| args.model.clone())?;
+    let weights = import::weights(&bytes, &DeviceKind::Cpu.open()?)?;
+    let net = net::Codec::frozen(&weights)?;
+    let (width, height) = args.size;
+    let sides = (height as usize, width as usize);
+    let drawn = sample(&net, sides, net.knot(args.quality), args.seed)?;
+    let picture = Picture::new(width, height, Color::Rgb, drawn.samples)?;
+    let (bytes, _) = files::write(&picture, Format::Png, &WriteOptions::default())?;
+    target.write(&bytes, existing)?;
+    let style = if args.json { Style::Json } else { Style::Text };
+    let text = format!("{}  {width} x {height} pixels drawn from {}", target.name(), args.model);
+    let json = json!({ "output": target.name(), "model": args.model, "width": width, "height": height });
+    Reporter { stream: Stream::Stdout, style }.result(&text, &json)?;
+    Ok(Exit::Done)
+}
+
+/// `640x384`.
+fn sides(text: &str) -> Result<(u32, u32), String> {
+    let parsed = text.split_once('x').and_then(|(w, h)| Some((w.parse().ok()?, h.parse().ok()?)));
+    let whole = |side: u32| (64..=4096).contains(&side) && side.is_multiple_of(64);
+    match parsed {
+        Some((width, height)) if whole(width) && whole(height) => Ok((width, height)),
+        _ => Err("expected multiples of 64 up to 4096, such as 640x384".into()),
+    }
+}

@@ -1,0 +1,240 @@
+//! What training asks for beside few bits: which error counts, what is done to the pictures that the network sees, and
+//! what is asked of its latents.
+
+use crate::net::Codec;
+use crate::{Result, similarity};
+use candle_core::{D, Device, Tensor};
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+/// Side of a patch that is hidden from a network which learns to paint it.
+const PATCH: usize = 8;
+
+/// Which error counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distortion {
+    /// Mean squared error: the best PSNR.
+    #[default]
+    Mse,
+    /// The square of the mean absolute error, times pi / 2, which makes it the squared error of normal differences: a
+    /// few large errors count less.
+    L1,
+    /// 1300 times what multi-scale structural similarity lacks of 1: closer to what eyes see, worse in PSNR. The factor
+    /// is that between the lambdas of Bégaint et al. 2020 ("CompressAI", table 1).
+    MsSsim,
+}
+
+impl Distortion {
+    /// Error of each picture `[N]`, in squares of 8-bit units or what stands for them.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    pub fn of(self, decoded: &Tensor, original: &Tensor) -> Result<Tensor> {
+        let mean = |t: Tensor| t.flatten_from(1)?.mean(1);
+        Ok(match self {
+            Self::Mse => (mean((decoded - original)?.sqr()?)? * (255.0 * 255.0))?,
+            Self::L1 => {
+                (mean((decoded - original)?.abs()?)?.sqr()? * (255.0 * 255.0 * std::f64::consts::FRAC_PI_2))?
+            }
+            Self::MsSsim => similarity::ms_ssim(decoded, original)?.affine(-1300.0, 1300.0)?,
+        })
+    }
+}
+
+/// What a run descends. The default is rate and squared error alone.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
+pub struct Objective {
+    /// Which error counts.
+    pub distortion: Distortion,
+    /// Standard deviation, in 8-bit units, of the normal noise in the pictures that the network sees; those that it is
+    /// to decode are without (Vincent et al. 2008, "Extracting and composing robust features with denoising
+    /// autoencoders").
+    pub noise: f64,
+    /// Share of 8x8 patches that the network sees as gray, and is to decode as they were.
+    pub mask: f64,
+    /// Weight of the mean magnitude of latents in steps (Ng 2011, "Sparse autoencoder", with L1 for its penalty).
+    pub sparsity: f64,
+    /// Weight of the mean divergence of the channels' activity from `activity` (Ng 2011, section 2).
+    pub divergence: f64,
+    /// Activity that `divergence` asks of each channel: the mean of `1 - exp(-|latent in steps|)`, 0 to 1.
+    pub activity: f64,
+    /// Weight of the squared change of latents, in steps, for a change of pixels by one 8-bit unit (Rifai et al. 2011,
+    /// "Contractive auto-encoders").
+    pub contraction: f64,
+}
+
+impl Objective {
+    /// What the network sees in place of these pictures, `[N, H, W, 3]` in -0.5..=0.5.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+    pub fn corrupted(&self, x: &Tensor, rng: &mut impl Rng) -> Result<Tensor> {
+        let (n, h, w, _) = x.dims4()?;
+        let mut seen = x.clone();
+        if self.noise > 0.0 {
+            let noise = normal(rng, x.dims(), x.device())?;
+            seen = (seen + (noise * (self.noise / 255.0))?)?.clamp(-0.5, 0.5)?;
+        }
+        if self.mask > 0.0 {
+            let (rows, columns) = (h / PATCH, w / PATCH);
+            let keep = (0..n * rows * columns).map(|_| f32::from(!rng.random_bool(self.mask.min(1.0))));
+            let keep = Tensor::from_vec(keep.collect::<Vec<_>>(), (n, rows, 1, columns, 1, 1), x.device())?;
+            let patches = seen.reshape(&[n, rows, PATCH, columns, PATCH, 3][..])?;
+            seen = patches.broadcast_mul(&keep)?.reshape((n, h, w, 3))?;
+        }
+        Ok(seen)
+    }
+
+    /// What is added to the loss for latents `y` that came of pictures `x` at the knots q; none where nothing is asked.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+    pub fn penalty(
+        &self,
+        net: &Codec,
+        (x, y): (&Tensor, &Tensor),
+        q: &[f32],
+        rng: &mut impl Rng,
+    ) -> Result<Option<Tensor>> {
+        if self.sparsity == 0.0 && self.divergence == 0.0 && self.contraction == 0.0 {
+            return Ok(None);
+        }
+        let steps = net.in_steps(y, q)?;
+        let mut sum = Tensor::zeros((), y.dtype(), y.device())?;
+        if self.sparsity > 0.0 {
+            sum = (sum + (steps.abs()?.mean_all()? * self.sparsity)?)?;
+        }
+        if self.divergence > 0.0 {
+            sum = (sum + (divergence(&steps, self.activity)? * self.divergence)?)?;
+        }
+        if self.contraction > 0.0 {
+            // The expected square over random signs is the squared Frobenius norm of the Jacobian (Hutchinson); a
+            // finite difference stands for the product with the Jacobian, whose own derivative is not needed so.
+            let signs = (0..x.elem_count()).map(|_| if rng.random() { 1.0 / 255.0 } else { -1.0 / 255.0f32 });
+            let signs = Tensor::from_vec(signs.collect::<Vec<_>>(), x.shape(), x.device())?;
+            let moved = net.in_steps(&net.analyse(&(x + signs)?, q)?, q)?;
+            sum = (sum + ((moved - &steps)?.sqr()?.mean_all()? * self.contraction)?)?;
+        }
+        Ok(Some(sum))
+    }
+}
+
+/// Mean over channels of the Kullback-Leibler divergence from Bernoulli variables of this mean to those of the
+/// channels' activities.
+fn divergence(steps: &Tensor, activity: f64) -> Result<Tensor> {
+    let channels = steps.dim(D::Minus1)?;
+    let active = steps.abs()?.neg()?.exp()?.affine(-1.0, 1.0)?.reshape(((), channels))?.mean(0)?;
+    let active = active.affine(0.998, 0.001)?;
+    let (on, off) = (active.log()?, active.affine(-1.0, 1.0)?.log()?);
+    let own = activity * activity.max(1e-9).ln() + (1.0 - activity) * (1.0 - activity).max(1e-9).ln();
+    Ok(((on * -activity)? + (off * (activity - 1.0))?)?.mean_all()?.affine(1.0, own)?)
+}
+
+/// Standard normal values (Box and Muller 1958).
+pub(crate) fn normal(rng: &mut impl Rng, dims: &[usize], device: &Device) -> Result<Tensor> {
+    let value = |rng: &mut dyn rand::RngCore| {
+        let (u, v): (f32, f32) = (1.0 - rng.random::<f32>(), rng.random());
+        (-2.0 * u.ln()).sqrt() * (std::f32::consts::TAU * v).cos()
+    };
+    let values: Vec<f32> = (0..dims.iter().product()).map(|_| value(rng)).collect();
+    Ok(Tensor::from_vec(values, dims, device)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::{Shapes, Weights};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    const TINY: Shapes = Shapes { c: 16, m: 32, z: 8, p: 16, ne: 1, nd: 1, expansion: 1.5, knots: 3 };
+
+    fn rng() -> ChaCha8Rng {
+        ChaCha8Rng::seed_from_u64(5)
+    }
+
+    fn number(t: &Tensor) -> f64 {
+        f64::from(t.to_scalar::<f32>().expect("a number"))
+    }
+
+    /// A waved picture.
+    fn picture() -> Tensor {
+        let values = (0..64 * 64 * 3).map(|i| (i as f32 * 0.013).sin() / 2.5).collect::<Vec<_>>();
+        Tensor::from_vec(values, (1, 64, 64, 3), &Device::Cpu).expect("a picture")
+    }
+
+    #[test]
+    fn noise_has_its_deviation_and_a_mask_its_share() {
+        let gray = Tensor::full(0.2f32, (2, 64, 64, 3), &Device::Cpu).expect("pictures");
+        let noisy = Objective { noise: 10.0, ..Objective::default() };
+        let change = (noisy.corrupted(&gray, &mut rng()).expect("noise") - &gray).expect("a change");
+        let deviation = number(&change.sqr().and_then(|t| t.mean_all()?.sqrt()).expect("a mean")) * 255.0;
+        assert!((deviation - 10.0).abs() < 0.3, "{deviation}");
+
+        let masked = Objective { mask: 0.25, ..Objective::default() };
+        let seen = masked.corrupted(&gray, &mut rng()).expect("a mask");
+        let rows = seen.flatten_all().and_then(|t| t.to_vec1::<f32>()).expect("values");
+        let hidden = rows.iter().filter(|v| **v == 0.0).count() as f64 / rows.len() as f64;
+        assert!((hidden - 0.25).abs() < 0.1 && rows.iter().all(|v| *v == 0.0 || *v == 0.2), "{hidden}");
+        let patch = |y: usize, x: usize| rows[(y * 64 + x) * 3];
+        assert!((0..8).all(|i| patch(8 + i, 16 + i) == patch(8, 16)), "patches are hidden as a whole");
+        let plain = Objective::default().corrupted(&gray, &mut rng()).expect("nothing");
+        assert_eq!(plain.id(), gray.id());
+    }
+
+    #[test]
+    fn errors_are_in_squares_of_samples() {
+        let x = picture();
+        let off = (&x + 4.0 / 255.0).expect("brighter");
+        let at =
+            |d: Distortion| f64::from(d.of(&off, &x).expect("an error").to_vec1::<f32>().expect("one")[0]);
+        assert!((at(Distortion::Mse) - 16.0).abs() < 1e-2);
+        assert!((at(Distortion::L1) - 16.0 * std::f64::consts::FRAC_PI_2).abs() < 1e-2);
+        let structure = at(Distortion::MsSsim);
+        assert!(structure > 0.0 && structure < 16.0, "a shift of light is no loss of structure: {structure}");
+        let same = Distortion::MsSsim.of(&x, &x).expect("an error").to_vec1::<f32>().expect("one")[0];
+        assert!(same.abs() < 1e-2, "{same}");
+    }
+
+    #[test]
+    fn a_divergence_is_zero_at_its_activity_and_grows_away_from_it() {
+        let latent = -(1.0f64 - 0.3).ln() as f32;
+        let at = |v: f32| {
+            let steps = Tensor::full(v, (1, 4, 4, 8), &Device::Cpu).expect("latents");
+            number(&divergence(&steps, 0.3).expect("a divergence"))
+        };
+        assert!(at(latent).abs() < 1e-3, "{}", at(latent));
+        assert!(at(0.01) > 0.2 && at(3.0) > 0.2);
+    }
+
+    /// The estimate against the Jacobian itself, column by column, by differences.
+    #[test]
+    fn contraction_is_the_square_of_the_jacobian() {
+        let net =
+            Codec::frozen(&Weights::random(TINY, 2, &Device::Cpu).expect("weights")).expect("a network");
+        let (x, q) = (picture(), [1.0]);
+        let y = net.analyse(&x, &q).expect("latents");
+        let objective = Objective { contraction: 1.0, ..Objective::default() };
+        let rng = &mut rng();
+        let draws = (0..40).map(|_| {
+            number(&objective.penalty(&net, (&x, &y), &q, rng).expect("a penalty").expect("asked for"))
+        });
+        let estimate = draws.sum::<f64>() / 40.0;
+
+        let at = |x: &Tensor| net.in_steps(&net.analyse(x, &q).expect("latents"), &q).expect("steps");
+        let (base, count) = (at(&x), y.elem_count() as f64);
+        // A sample of the columns, scaled to all of them.
+        let columns: Vec<usize> = (0..x.elem_count()).step_by(61).collect();
+        let squares = columns.iter().map(|&i| {
+            let mut one = vec![0.0f32; x.elem_count()];
+            one[i] = 1.0 / 255.0;
+            let moved =
+                (&x + Tensor::from_vec(one, x.shape(), &Device::Cpu).expect("a pixel")).expect("moved");
+            number(&(at(&moved) - &base).and_then(|d| d.sqr()?.sum_all()).expect("a square"))
+        });
+        let exact = squares.sum::<f64>() * x.elem_count() as f64 / columns.len() as f64 / count;
+        assert!((estimate / exact - 1.0).abs() < 0.25, "{estimate}, by columns {exact}");
+    }
+}

@@ -1,0 +1,324 @@
+//! A run from a folder of pictures to a model file: validation, early stopping, checkpoints, export, card.
+//!
+//! The run's folder holds `checkpoint.safetensors`, from which it goes on as if it had not stopped, and
+//! `best.safetensors`, the averaged weights of the best validation so far.
+
+mod card;
+mod curve;
+mod finish;
+mod start;
+mod validation;
+
+pub use finish::{Finished, Measured};
+pub use start::Start;
+
+use crate::data::{PIXELS, Pictures};
+use crate::loss::Figures;
+use crate::settings::Settings;
+use crate::{DeviceKind, Error, Result, Run};
+use candle_core::Device;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use validation::Validation;
+
+/// Where a run's weights come from, for its card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// A model's or file's name, or `scratch`.
+    pub name: String,
+    /// BLAKE3 of its file, where there is one.
+    pub hash: Option<String>,
+}
+
+/// What a validation found.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Steps taken.
+    pub step: usize,
+    /// Mean loss of training since the validation before.
+    pub training: Option<f64>,
+    /// Loss of the averaged weights on the validation pictures, with real rounding.
+    pub validation: f64,
+    /// Their bits per pixel.
+    pub bpp: f64,
+    /// Their PSNR in dB.
+    pub psnr: f64,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum End {
+    /// It took its steps, or its time.
+    Complete,
+    /// Validation did not get better for as long as patience allows.
+    NoBetter,
+}
+
+/// What happens during a run.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event {
+    /// A step was taken.
+    Step {
+        /// Steps so far.
+        step: usize,
+        /// Share of the run that is done, 0 to 1.
+        progress: f64,
+        /// Seconds so far.
+        seconds: f64,
+        /// What it found, before the step.
+        figures: Figures,
+        /// Learning rate.
+        rate: f64,
+        /// Whether its gradient was finite; otherwise the step was left out.
+        taken: bool,
+        /// Crops a second.
+        speed: f64,
+    },
+    /// The averaged weights were validated.
+    Validated {
+        /// What was found.
+        point: Point,
+        /// Whether it is the best so far.
+        best: bool,
+    },
+    /// A checkpoint was written.
+    Saved(PathBuf),
+    /// The last part began: calibration, counts, integers, or encodes of the validation pictures.
+    Stage(&'static str),
+}
+
+/// What a checkpoint keeps of a session.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Note {
+    settings: Settings,
+    origin: Origin,
+    points: Vec<Point>,
+    /// Step of the best validation.
+    best: usize,
+    /// Validations since then.
+    stale: usize,
+    /// Sum and count of the losses since the last validation.
+    recent: (f64, usize),
+    seconds: f64,
+    end: Option<End>,
+    /// Encodes of the validation pictures with the model that it began from.
+    before: Vec<Measured>,
+}
+
+/// A run with its pictures.
+#[derive(Debug)]
+pub struct Session {
+    run: Run,
+    note: Note,
+    pictures: Pictures,
+    validation: Validation,
+    folder: PathBuf,
+    device: Device,
+}
+
+impl Session {
+    /// A new run on the pictures of a folder; `run` is the folder for its checkpoints.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] and [`Error::NoPictures`] where settings or pictures are not enough, and others where the
+    /// device or what it starts from cannot be opened.
+    pub fn begin(
+        settings: Settings,
+        pictures: &Path,
+        run: &Path,
+        start: &Start,
+        device: DeviceKind,
+    ) -> Result<Self> {
+        if settings.minutes.is_none() && settings.steps.is_none() {
+            let detail = "neither minutes nor steps; give one of them".into();
+            return Err(Error::Invalid { what: "settings", detail });
+        }
+        let (pictures, aside) = read(pictures, &settings)?;
+        let validation = Validation::new(aside);
+        let device = device.open()?;
+        let (weights, origin) = start.open(&settings, &device)?;
+        let before = match start.model() {
+            Some(bytes) => finish::encodes(bytes, &validation)?,
+            None => Vec::new(),
+        };
+        let note = Note {
+            origin,
+            points: Vec::new(),
+            best: 0,
+            stale: 0,
+            recent: (0.0, 0),
+            seconds: 0.0,
+            end: None,
+            before,
+            settings,
+        };
+        std::fs::create_dir_all(run).map_err(Error::file(run))?;
+        let options = note.settings.options();
+        Ok(Self {
+            run: Run::new(weights, options)?,
+            note,
+            pictures,
+            validation,
+            folder: run.to_owned(),
+            device,
+        })
+    }
+
+    /// Goes on from the checkpoint in a run's folder, as if it had not stopped; `change` may change its settings.
+    ///
+    /// # Errors
+    /// [`Error::File`] and [`Error::Checkpoint`] where there is none, and those of [`Self::begin`].
+    pub fn resume(
+        pictures: &Path,
+        run: &Path,
+        device: DeviceKind,
+        change: impl FnOnce(&Settings) -> Result<Settings>,
+    ) -> Result<Self> {
+        let checkpoint = run.join(CHECKPOINT);
+        let refused =
+            |e: serde_json::Error| Error::Checkpoint { path: checkpoint.clone(), detail: e.to_string() };
+        let mut note: Note = serde_json::from_value(Run::note(&checkpoint)?).map_err(refused)?;
+        let (settings, device) = (change(&note.settings)?, device.open()?);
+        if (settings.minutes, settings.steps) != (note.settings.minutes, note.settings.steps) {
+            note.end = None;
+        }
+        note.settings = settings;
+        let (pictures, aside) = read(pictures, &note.settings)?;
+        Ok(Self {
+            run: Run::resume(&checkpoint, note.settings.options(), &device)?,
+            note,
+            pictures,
+            validation: Validation::new(aside),
+            folder: run.to_owned(),
+            device,
+        })
+    }
+
+    /// Whether a run's folder holds a checkpoint.
+    pub fn resumable(run: &Path) -> bool {
+        run.join(CHECKPOINT).is_file()
+    }
+
+    /// What it was told.
+    pub fn settings(&self) -> &Settings {
+        &self.note.settings
+    }
+
+    /// Pictures to train on, those set aside for validation, megapixels of the first, and files that were skipped.
+    pub fn counts(&self) -> (usize, usize, f64, usize) {
+        let megapixels = self.pictures.pixels() as f64 / 1e6;
+        (self.pictures.images().len(), self.validation.count(), megapixels, self.pictures.skipped())
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> usize {
+        self.run.steps()
+    }
+
+    /// Trains until the end, or until `stop` says so between two steps: then there is a checkpoint, and no end.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`] where the device fails, [`Error::File`] and [`Error::Checkpoint`] where a checkpoint cannot be
+    /// written.
+    pub fn train(&mut self, stop: &dyn Fn() -> bool, see: &mut dyn FnMut(Event)) -> Result<Option<End>> {
+        let (before, begin) = (self.note.seconds, Instant::now());
+        let mut saved = Instant::now();
+        if self.note.points.is_empty() {
+            self.validate(see)?;
+        }
+        while self.note.end.is_none() {
+            self.note.seconds = before + begin.elapsed().as_secs_f64();
+            if stop() {
+                self.save(see)?;
+                return Ok(None);
+            }
+            let progress = self.progress();
+            if progress >= 1.0 {
+                self.note.end = Some(End::Complete);
+                break;
+            }
+            let start = Instant::now();
+            let stepped = self.run.step(&self.pictures, progress)?;
+            let finite = stepped.norm.is_finite() && stepped.figures.loss.is_finite();
+            if finite {
+                self.note.recent.0 += stepped.figures.loss;
+                self.note.recent.1 += 1;
+            }
+            self.note.seconds = before + begin.elapsed().as_secs_f64();
+            see(Event::Step {
+                step: self.run.steps(),
+                progress: self.progress().min(1.0),
+                seconds: self.note.seconds,
+                figures: stepped.figures,
+                rate: stepped.rate,
+                taken: finite,
+                speed: self.note.settings.batch as f64 / start.elapsed().as_secs_f64().max(1e-9),
+            });
+            if self.run.steps().is_multiple_of(self.note.settings.validate_every) {
+                self.validate(see)?;
+                let patience = self.note.settings.patience;
+                if patience > 0 && self.note.stale >= patience {
+                    self.note.end = Some(End::NoBetter);
+                }
+            }
+            if saved.elapsed().as_secs_f64() >= 60.0 * self.note.settings.checkpoint_minutes {
+                self.save(see)?;
+                saved = Instant::now();
+            }
+        }
+        if self.note.points.last().is_none_or(|point| point.step != self.run.steps()) {
+            self.validate(see)?;
+        }
+        self.save(see)?;
+        Ok(self.note.end)
+    }
+
+    fn progress(&self) -> f64 {
+        match (self.note.settings.steps, self.note.settings.minutes) {
+            (Some(steps), _) => self.run.steps() as f64 / steps as f64,
+            (_, Some(minutes)) => self.note.seconds / (60.0 * minutes),
+            _ => 1.0,
+        }
+    }
+
+    fn validate(&mut self, see: &mut dyn FnMut(Event)) -> Result<()> {
+        let averaged = self.run.averaged()?;
+        let objective = self.note.settings.options().objective;
+        let found = self.validation.figures(&averaged, &objective)?;
+        let (sum, count) = std::mem::take(&mut self.note.recent);
+        let training = (count > 0).then(|| sum / count as f64);
+        let Figures { loss, bpp, psnr, .. } = found;
+        let point = Point { step: self.run.steps(), training, validation: loss, bpp, psnr };
+        let least = self.note.points.iter().map(|p| p.validation).fold(f64::INFINITY, f64::min);
+        let best = loss < least * (1.0 - NOTHING) || self.note.points.is_empty();
+        self.note.points.push(point);
+        if best {
+            (self.note.best, self.note.stale) = (point.step, 0);
+            averaged.save_whole(&self.folder.join(BEST))?;
+        } else {
+            self.note.stale += 1;
+        }
+        see(Event::Validated { point, best });
+        Ok(())
+    }
+
+    fn save(&self, see: &mut dyn FnMut(Event)) -> Result<()> {
+        let path = self.folder.join(CHECKPOINT);
+        let refused = |e: serde_json::Error| Error::Checkpoint { path: path.clone(), detail: e.to_string() };
+        self.run.save_noted(&path, serde_json::to_value(&self.note).map_err(refused)?)?;
+        see(Event::Saved(path));
+        Ok(())
+    }
+}
+
+const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Share of a loss that is no gain, but rounding.
+const NOTHING: f64 = 1e-5;
+const BEST: &str = "best.safetensors";
+
+fn read(folder: &Path, settings: &Settings) -> Result<(Pictures, Vec<crate::data::Image>)> {
+    Pictures::read(folder, settings.side, PIXELS)?.split(settings.validation)
+}

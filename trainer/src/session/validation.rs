@@ -1,0 +1,59 @@
+//! The loss of averaged weights on pictures that training never sees, always the same ones in the same way.
+
+use crate::Result;
+use crate::data::{self, Image};
+use crate::loss::{self, Figures};
+use crate::net::{Codec, Rate, Weights};
+use crate::objective::Objective;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+/// Pictures at most; more take longer and change little.
+const PICTURES: usize = 8;
+/// Largest side of the middle that is coded.
+const SIDE: usize = 384;
+/// Where on the quality axis.
+const QUALITIES: [f64; 3] = [15.0, 50.0, 85.0];
+
+/// Pictures that are set aside.
+#[derive(Debug)]
+pub(super) struct Validation {
+    images: Vec<Image>,
+    middles: Vec<Image>,
+}
+
+impl Validation {
+    pub(super) fn new(images: Vec<Image>) -> Self {
+        let middles = images.iter().take(PICTURES).map(|image| {
+            let side = |length: usize| (length / 64 * 64).clamp(1, SIDE);
+            image.cut(side(image.height), side(image.width))
+        });
+        Self { middles: middles.collect(), images }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.images.len()
+    }
+
+    /// The first of them, whole.
+    pub(super) fn images(&self) -> &[Image] {
+        &self.images[..self.images.len().min(PICTURES)]
+    }
+
+    /// Means over pictures and qualities, with real rounding; what the network sees is corrupted as in training.
+    pub(super) fn figures(&self, weights: &Weights, objective: &Objective) -> Result<Figures> {
+        let net = Codec::frozen(weights)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let mut all = Vec::new();
+        for image in &self.middles {
+            let x = data::padded(&image.samples, (image.height, image.width), 64, net.device())?;
+            let seen = objective.corrupted(&x, &mut rng)?;
+            for quality in QUALITIES {
+                let q = [net.knot(quality)];
+                let coded = net.forward(&seen, &q, Rate::Rounded)?;
+                all.push(loss::of(&coded, &x, &q, net.shapes().knots, objective.distortion)?.figures);
+            }
+        }
+        Ok(Figures::mean(&all))
+    }
+}

@@ -1,0 +1,307 @@
+//! Everything that a training run can be told, by the names that the command line and configuration files use.
+
+use crate::loss::LAMBDA_RANGE;
+use crate::net::Shapes;
+use crate::objective::{Distortion, Objective};
+use crate::optim::{Kind, Schedule};
+use crate::{Error, Options, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// How a run is done, from its length to its error. The defaults are those of the recipe, but for a shorter warm-up.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Length of the run in minutes; this or `steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minutes: Option<f64>,
+    /// Length of the run in steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<usize>,
+    /// Optimiser. Default Muon.
+    pub optimizer: Kind,
+    /// Learning rate of the plateau. Default 5e-4.
+    pub lr: f64,
+    /// Steps in which the rate rises. Default 50.
+    pub warmup: usize,
+    /// Share of the run before the rate falls. Default 0.3.
+    pub hold: f64,
+    /// Crops a step. Default 8.
+    pub batch: usize,
+    /// Side of a crop in pixels, a multiple of 64. Default 256.
+    pub side: usize,
+    /// Decay of the averaged weights. Default 0.999.
+    pub ema: f64,
+    /// Share of generated crops. Default 0.04.
+    pub drawn: f64,
+    /// What crops, noise and new weights follow from. Default 0.
+    pub seed: u64,
+    /// One picture of so many is for validation. Default 10.
+    pub validation: usize,
+    /// Steps between validations. Default 100.
+    pub validate_every: usize,
+    /// Validations without a better one after which the run ends; 0 never ends it. Default 10.
+    pub patience: usize,
+    /// Minutes between checkpoints. Default 3.
+    pub checkpoint_minutes: f64,
+    /// Batches of four crops counted for the tables of each band of quality. Default 40.
+    pub table_batches: usize,
+    /// Which error counts. Default mean squared error.
+    pub loss: Distortion,
+    /// Standard deviation of the noise in what the network sees, in 8-bit units. Default 0.
+    pub denoise_noise: f64,
+    /// Share of 8x8 patches that the network does not see. Default 0.
+    pub denoise_mask: f64,
+    /// Weight of the latents' mean magnitude. Default 0.
+    pub sparse_l1: f64,
+    /// Weight of the divergence of the latents' activity from `sparse_target`. Default 0.
+    pub sparse_kl: f64,
+    /// Activity of each latent channel that `sparse_kl` asks for. Default 0.1.
+    pub sparse_target: f64,
+    /// Weight of the squared change of latents for a change of pixels. Default 0.
+    pub contractive: f64,
+    /// Shapes of a network from scratch. Default those of `fast`.
+    pub shapes: Preset,
+    /// Channels of its analysis and synthesis, a multiple of 64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub channels: Option<usize>,
+    /// Its latents a position, a multiple of 128.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latents: Option<usize>,
+    /// Blocks of its analysis, and of its synthesis.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<usize>,
+}
+
+/// Widths and depths that have a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// 13 kMAC a pixel to decode.
+    #[default]
+    Fast,
+    /// Two to three times as much.
+    Best,
+    /// A twentieth: for trials, and for pictures of little variety.
+    Tiny,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let Options { optimizer, schedule, batch, side, drawn, ema, seed, .. } = Options::default();
+        Self {
+            minutes: None,
+            steps: None,
+            optimizer,
+            lr: schedule.rate,
+            warmup: 50,
+            hold: schedule.hold,
+            batch,
+            side,
+            ema,
+            drawn,
+            seed,
+            validation: 10,
+            validate_every: 100,
+            patience: 10,
+            checkpoint_minutes: 3.0,
+            table_batches: 40,
+            loss: Distortion::Mse,
+            denoise_noise: 0.0,
+            denoise_mask: 0.0,
+            sparse_l1: 0.0,
+            sparse_kl: 0.0,
+            sparse_target: 0.1,
+            contractive: 0.0,
+            shapes: Preset::Fast,
+            channels: None,
+            latents: None,
+            blocks: None,
+        }
+    }
+}
+
+impl Settings {
+    /// These settings with others on top, given by name; a length in steps replaces one in minutes, and the other way.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a name is unknown, a value is of another kind or out of its range.
+    pub fn with(&self, changes: Map<String, Value>) -> Result<Self> {
+        let invalid = |e: serde_json::Error| settings(e.to_string());
+        let Value::Object(mut all) = serde_json::to_value(self).map_err(invalid)? else {
+            return Err(settings("no names".into()));
+        };
+        if changes.contains_key("steps") || changes.contains_key("minutes") {
+            all.remove("steps");
+            all.remove("minutes");
+        }
+        all.extend(changes);
+        let made: Self = serde_json::from_value(Value::Object(all)).map_err(invalid)?;
+        made.check()?;
+        Ok(made)
+    }
+
+    fn check(&self) -> Result<()> {
+        let length = match (self.minutes, self.steps) {
+            (Some(_), Some(_)) => Some("both minutes and steps; give one of them".to_owned()),
+            (Some(minutes), _) if !(minutes > 0.0 && minutes.is_finite()) => {
+                Some(format!("{minutes} minutes"))
+            }
+            (_, Some(0)) => Some("0 steps".to_owned()),
+            _ => None,
+        };
+        let share =
+            |name: &str, v: f64| (!(0.0..=1.0).contains(&v)).then(|| format!("{name} {v}, not 0 to 1"));
+        let weight =
+            |name: &str, v: f64| (!(v >= 0.0 && v.is_finite())).then(|| format!("{name} {v}, below 0"));
+        let wrong = length
+            .or_else(|| share("ema", self.ema))
+            .or_else(|| share("drawn", self.drawn))
+            .or_else(|| share("denoise-mask", self.denoise_mask))
+            .or_else(|| share("sparse-target", self.sparse_target))
+            .or_else(|| weight("lr", self.lr))
+            .or_else(|| weight("denoise-noise", self.denoise_noise))
+            .or_else(|| weight("sparse-l1", self.sparse_l1))
+            .or_else(|| weight("sparse-kl", self.sparse_kl))
+            .or_else(|| weight("contractive", self.contractive))
+            .or_else(|| weight("checkpoint-minutes", self.checkpoint_minutes))
+            .or_else(|| (!(0.0..1.0).contains(&self.hold)).then(|| format!("hold {}, not 0 to 1", self.hold)))
+            .or_else(|| (self.validation < 2).then(|| format!("validation {}, below 2", self.validation)))
+            .or_else(|| (self.validate_every == 0).then(|| "validate-every 0".to_owned()))
+            .or_else(|| (self.batch == 0).then(|| "batch 0".to_owned()))
+            .or_else(|| (self.table_batches == 0).then(|| "table-batches 0".to_owned()))
+            .or_else(|| {
+                let side = self.side;
+                (side == 0 || !side.is_multiple_of(64)).then(|| format!("side {side}, no multiple of 64"))
+            });
+        wrong.map_or(Ok(()), |detail| Err(settings(detail)))
+    }
+
+    /// How the steps are taken.
+    pub fn options(&self) -> Options {
+        Options {
+            optimizer: self.optimizer,
+            schedule: Schedule { rate: self.lr, warmup: self.warmup, hold: self.hold },
+            batch: self.batch,
+            side: self.side,
+            drawn: self.drawn,
+            ema: self.ema,
+            objective: Objective {
+                distortion: self.loss,
+                noise: self.denoise_noise,
+                mask: self.denoise_mask,
+                sparsity: self.sparse_l1,
+                divergence: self.sparse_kl,
+                activity: self.sparse_target,
+                contraction: self.contractive,
+            },
+            seed: self.seed,
+        }
+    }
+
+    /// Shapes of a network from scratch.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the codec runs no such network.
+    pub fn scratch(&self) -> Result<Shapes> {
+        let preset = match self.shapes {
+            Preset::Fast => Shapes::FAST,
+            Preset::Best => Shapes::BEST,
+            Preset::Tiny => {
+                Shapes { c: 32, m: 128, z: 32, p: 32, ne: 1, nd: 1, expansion: 1.0, ..Shapes::FAST }
+            }
+        };
+        let shapes = Shapes {
+            c: self.channels.unwrap_or(preset.c),
+            m: self.latents.unwrap_or(preset.m),
+            ne: self.blocks.unwrap_or(preset.ne),
+            nd: self.blocks.unwrap_or(preset.nd),
+            ..preset
+        };
+        // The codec's kernels take 32 outputs at a time, and each pass codes a quarter of the latents.
+        let whole = |width: usize, unit: usize| width > 0 && width.is_multiple_of(unit);
+        if !whole(shapes.c, 32) || !whole(shapes.hidden(shapes.c), 32) {
+            return Err(settings(format!("channels {}, no multiple of 64", shapes.c)));
+        }
+        if !whole(shapes.m, 128) || shapes.m > 2048 {
+            return Err(settings(format!("latents {}, no multiple of 128 up to 2048", shapes.m)));
+        }
+        if shapes.ne == 0 || shapes.ne > 64 {
+            return Err(settings(format!("blocks {}, not 1 to 64", shapes.ne)));
+        }
+        Ok(shapes)
+    }
+
+    /// Lines `name = value`, as a configuration file has them.
+    pub fn lines(&self) -> Vec<String> {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(all)) => all.iter().map(|(name, value)| format!("{name} = {value}")).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// The loss in words.
+    pub(crate) fn loss_in_words(&self) -> String {
+        let error = match self.loss {
+            Distortion::Mse => "MSE (8-bit units)",
+            Distortion::L1 => "pi / 2 * MAE^2 (8-bit units)",
+            Distortion::MsSsim => "1300 (1 - MS-SSIM)",
+        };
+        let (low, high) = LAMBDA_RANGE;
+        format!("lambda * {error} + bits per pixel, divided by sqrt(lambda); lambda {low} to {high}")
+    }
+}
+
+fn settings(detail: String) -> Error {
+    Error::Invalid { what: "settings", detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn with(base: &Settings, changes: Value) -> Result<Settings> {
+        let Value::Object(changes) = changes else { unreachable!("an object") };
+        base.with(changes)
+    }
+
+    #[test]
+    fn changes_go_on_top_and_lengths_replace_each_other() {
+        let base = Settings::default();
+        let timed =
+            with(&base, json!({ "minutes": 3, "loss": "ms-ssim", "denoise-noise": 5 })).expect("settings");
+        assert_eq!((timed.minutes, timed.loss, timed.denoise_noise), (Some(3.0), Distortion::MsSsim, 5.0));
+        let counted = with(&timed, json!({ "steps": 7 })).expect("settings");
+        assert_eq!((counted.minutes, counted.steps, counted.loss), (None, Some(7), Distortion::MsSsim));
+    }
+
+    #[test]
+    fn what_is_unknown_or_out_of_range_is_named() {
+        let base = Settings::default();
+        for (changes, named) in [
+            (json!({ "learning": 1 }), "learning"),
+            (json!({ "minutes": 1, "steps": 1 }), "both minutes and steps"),
+            (json!({ "side": 100 }), "side 100"),
+            (json!({ "loss": "ssim" }), "ssim"),
+            (json!({ "denoise-mask": 2 }), "denoise-mask 2"),
+            (json!({ "hold": 1 }), "hold 1"),
+            (json!({ "steps": 0 }), "0 steps"),
+        ] {
+            let refused = with(&base, changes).expect_err("refused").to_string();
+            assert!(refused.contains(named), "{refused}");
+        }
+    }
+
+    #[test]
+    fn networks_from_scratch_are_those_that_the_codec_runs() {
+        let asked = |changes| with(&Settings::default(), changes).and_then(|s| s.scratch());
+        assert_eq!(asked(json!({})).expect("shapes"), Shapes::FAST);
+        let own = asked(json!({ "shapes": "tiny", "latents": 256, "blocks": 2 })).expect("shapes");
+        assert_eq!((own.c, own.m, own.ne, own.nd), (32, 256, 2, 2));
+        for changes in [json!({ "channels": 72 }), json!({ "latents": 100 }), json!({ "blocks": 0 })] {
+            assert!(asked(changes).is_err());
+        }
+    }
+}

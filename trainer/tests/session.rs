@@ -1,0 +1,216 @@
+//! Whole runs on generated pictures, from a folder to a model file.
+
+use aecodec::files::{self, Format, WriteOptions};
+use aecodec::{Color, Model, Picture};
+use aecodec_trainer::net::{Codec, Weights};
+use aecodec_trainer::objective::Objective;
+use aecodec_trainer::session::{End, Event, Start};
+use aecodec_trainer::{DeviceKind, Error, Session, Settings};
+use candle_core::{Device, Tensor};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use std::path::Path;
+use tempfile::TempDir;
+
+/// A folder with four pictures, one that is too small, and a file that is none.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (i, side) in [(0, 96), (1, 96), (2, 96), (3, 96), (4, 40)] {
+        let pixel = |at: usize| {
+            let (y, x) = (at / side, at % side);
+            let edge = if (x + i * y / 2) % 60 < 20 { 60 } else { 0 };
+            [100 + y + edge, 40 + x + i * 20, 90 + x / 2 + y / 2].map(|v| v as u8)
+        };
+        let samples = (0..side * side).flat_map(pixel).collect();
+        let picture = Picture::new(side as u32, side as u32, Color::Rgb, samples).expect("a picture");
+        let (bytes, _) = files::write(&picture, Format::Png, &WriteOptions::default()).expect("a file");
+        std::fs::write(folder.path().join(format!("{i}.png")), bytes).expect("written");
+    }
+    std::fs::write(folder.path().join("none.png"), b"no picture").expect("written");
+    folder
+}
+
+/// Settings of a small and short run, and changes on top.
+fn settings(changes: Value) -> Settings {
+    let small = json!({
+        "steps": 6, "shapes": "tiny", "side": 64, "batch": 2, "warmup": 1, "validate-every": 2,
+        "table-batches": 1, "validation": 4, "drawn": 0, "lr": 2e-3,
+    });
+    let object = |value| if let Value::Object(map) = value { map } else { unreachable!("an object") };
+    Settings::default().with(object(small)).and_then(|s| s.with(object(changes))).expect("settings")
+}
+
+fn begin(folder: &Path, run: &str, changes: Value) -> Session {
+    let run = folder.join(run);
+    Session::begin(settings(changes), folder, &run, &Start::Scratch, DeviceKind::Cpu).expect("a session")
+}
+
+/// Trains to the end; the points of validation.
+fn train(session: &mut Session) -> (Option<End>, Vec<f64>) {
+    let mut points = Vec::new();
+    let end = session.train(&|| false, &mut |event| {
+        if let Event::Validated { point, .. } = event {
+            points.push(point.validation);
+        }
+    });
+    (end.expect("trained"), points)
+}
+
+#[test]
+fn a_run_that_was_stopped_and_resumed_equals_an_unbroken_one() {
+    let folder = folder();
+    let mut whole = begin(folder.path(), "whole", json!({}));
+    let (end, expected) = train(&mut whole);
+    assert_eq!((end, expected.len()), (Some(End::Complete), 4));
+
+    let mut broken = begin(folder.path(), "broken", json!({}));
+    let (steps, mut found) = (std::cell::Cell::new(0), Vec::new());
+    let end = broken.train(&|| steps.get() == 3, &mut |event| match event {
+        Event::Step { step, .. } => steps.set(step),
+        Event::Validated { point, .. } => found.push(point.validation),
+        _ => {}
+    });
+    assert_eq!(end.expect("trained"), None);
+    drop(broken);
+    let run = folder.path().join("broken");
+    let mut resumed =
+        Session::resume(folder.path(), &run, DeviceKind::Cpu, |s| Ok(s.clone())).expect("resumed");
+    assert_eq!(resumed.steps(), 3);
+    found.extend(train(&mut resumed).1);
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!((found - expected).abs() < 1e-6 * expected, "{found}, expected {expected}");
+    }
+    assert_eq!(found.len(), expected.len());
+}
+
+#[test]
+fn a_finished_run_leaves_a_model_that_says_what_it_is() {
+    let folder = folder();
+    let mut session = begin(folder.path(), "run", json!({}));
+    assert_eq!(session.counts().0 + session.counts().1, 4);
+    assert_eq!(session.counts().3, 2, "a small picture and a file that is none");
+    train(&mut session);
+    let finished = session.finish(&mut |_| {}).expect("a model");
+    let model = Model::parse(&finished.model).expect("a model");
+    assert!(model.card().contains("2 files skipped") && model.card().contains("6 steps"), "{}", model.card());
+    assert!(finished.card.contains(&finished.id) && finished.curve.contains("validation"));
+    assert!(finished.before.is_empty() && finished.after.len() == 4);
+    assert!(finished.after.windows(2).all(|pair| pair[1].bpp > 0.0));
+    let weights = Weights::parse(&finished.weights, &Device::Cpu).expect("weights");
+    assert_eq!(weights.shapes().c, model.figures().c);
+
+    // The model is something to begin from, too.
+    let start = Start::Model { name: "own.aem".into(), bytes: finished.model };
+    let run = folder.path().join("next");
+    let mut next =
+        Session::begin(settings(json!({ "steps": 1 })), folder.path(), &run, &start, DeviceKind::Cpu)
+            .expect("a session");
+    train(&mut next);
+    assert_eq!(next.finish(&mut |_| {}).expect("a model").before, finished.after);
+}
+
+#[test]
+fn a_run_that_gets_no_better_is_stopped_unless_that_is_turned_off() {
+    let folder = folder();
+    // A rate of nothing changes nothing, so no validation is better than the first.
+    let still = |patience| json!({ "lr": 0, "steps": 5, "validate-every": 1, "patience": patience });
+    let mut session = begin(folder.path(), "impatient", still(2));
+    assert_eq!(train(&mut session).0, Some(End::NoBetter));
+    assert_eq!(session.steps(), 2);
+    let mut session = begin(folder.path(), "patient", still(0));
+    assert_eq!(train(&mut session).0, Some(End::Complete));
+    assert_eq!(session.steps(), 5);
+}
+
+#[test]
+fn folders_without_enough_pictures_are_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = |side| {
+        let run = folder.path().join("run");
+        Session::begin(
+            settings(json!({ "side": side })),
+            folder.path(),
+            &run,
+            &Start::Scratch,
+            DeviceKind::Cpu,
+        )
+    };
+    assert!(matches!(start(64), Err(Error::NoPictures { .. })));
+    let picture = Picture::new(96, 96, Color::Rgb, vec![9; 96 * 96 * 3]).expect("a picture");
+    let (bytes, _) = files::write(&picture, Format::Png, &WriteOptions::default()).expect("a file");
+    std::fs::write(folder.path().join("a.png"), bytes).expect("written");
+    assert!(matches!(start(64), Err(Error::Invalid { what: "pictures", .. })));
+    assert!(matches!(start(128), Err(Error::NoPictures { skipped: 1, .. })));
+}
+
+/// The averaged weights of a run of some steps with these settings.
+fn trained(folder: &Path, run: &str, changes: Value) -> Codec {
+    let mut changes = changes;
+    changes["steps"] = json!(24);
+    changes["validate-every"] = json!(24);
+    let mut session = begin(folder, run, changes);
+    train(&mut session);
+    let best = folder.join(run).join("checkpoint.safetensors");
+    let all = candle_core::safetensors::load(best, &Device::Cpu).expect("a checkpoint");
+    let own = all.into_iter().filter_map(|(name, t)| Some((name.strip_prefix("weights/")?.to_owned(), t)));
+    Codec::frozen(&Weights::from_tensors(own.collect()).expect("weights")).expect("a network")
+}
+
+/// What an objective finds of a network's latents on a picture.
+fn penalty(net: &Codec, objective: &Objective) -> f64 {
+    let values = (0..64 * 64 * 3).map(|i| (i as f32 * 0.013).sin() / 2.5).collect::<Vec<_>>();
+    let x = Tensor::from_vec(values, (1, 64, 64, 3), &Device::Cpu).expect("a picture");
+    let q = [net.knot(50.0)];
+    let y = net.analyse(&x, &q).expect("latents");
+    let rng = &mut ChaCha8Rng::seed_from_u64(1);
+    let found = objective.penalty(net, (&x, &y), &q, rng).expect("a penalty").expect("asked for");
+    f64::from(found.to_scalar::<f32>().expect("a number"))
+}
+
+#[test]
+fn penalties_bring_down_what_they_are_for() {
+    let folder = folder();
+    let plain = trained(folder.path(), "plain", json!({}));
+    for (run, asked) in [
+        ("l1", json!({ "sparse-l1": 10.0 })),
+        ("kl", json!({ "sparse-kl": 30.0, "sparse-target": 0.05 })),
+        ("contractive", json!({ "contractive": 30.0 })),
+    ] {
+        let objective = settings(asked.clone()).options().objective;
+        let own = trained(folder.path(), run, asked);
+        let (before, after) = (penalty(&plain, &objective), penalty(&own, &objective));
+        assert!(after < 0.9 * before, "{run}: {before} without, {after} with");
+    }
+}
+
+/// PSNR of the first step: against the picture as it is, of what the network sees.
+#[test]
+fn a_network_that_is_to_denoise_sees_less_than_it_is_to_paint() {
+    let folder = folder();
+    let first = |run: &str, changes: Value| {
+        let (mut found, stop) = (None, std::cell::Cell::new(false));
+        begin(folder.path(), run, changes)
+            .train(&|| stop.get(), &mut |event| {
+                if let Event::Step { figures, .. } = event {
+                    found = Some(figures);
+                    stop.set(true);
+                }
+            })
+            .expect("trained");
+        found.expect("a step")
+    };
+    let plain = first("plain", json!({}));
+    assert_eq!(first("again", json!({})), plain);
+    for (run, changes) in
+        [("noise", json!({ "denoise-noise": 40 })), ("mask", json!({ "denoise-mask": 0.9 }))]
+    {
+        let seen = first(run, changes);
+        assert!(seen.bpp != plain.bpp && seen.psnr != plain.psnr, "{run}: {seen:?}, plain {plain:?}");
+    }
+    for loss in ["l1", "ms-ssim"] {
+        let other = first(loss, json!({ "loss": loss }));
+        assert_eq!((other.psnr, other.bpp), (plain.psnr, plain.bpp));
+        assert!(other.loss != plain.loss && other.loss.is_finite());
+    }
+}
