@@ -5,6 +5,7 @@ use crate::container::{self, Header, NO_PIXEL_HASH, alpha, metadata, recorded_ha
 use crate::decode::{DecodeOptions, Decoder};
 use crate::entropy;
 use crate::kernel::Path;
+use crate::latents::Latents;
 use crate::limits::Limits;
 use crate::memory;
 use crate::model::Model;
@@ -153,46 +154,60 @@ pub fn encode_rows(source: &mut dyn Source, model: &Model, options: &EncodeOptio
     run(source, || None, model, options)
 }
 
+/// Latents of a picture as [`encode`] would code them at a quality: to change them and give them to [`encode_latents`].
+///
+/// # Errors
+/// As [`encode`].
+pub fn analyse(
+    picture: &Picture,
+    model: &Model,
+    quality: Quality,
+    options: &EncodeOptions,
+) -> Result<Latents> {
+    picture.check()?;
+    Encoder::new(&mut InMemory::new(picture), || None, model, options)?.analyse(quality)
+}
+
+/// Encodes a picture with latents of one's own choice in place of those of [`analyse`], at the quality that
+/// [`EncodeOptions::target`] tells. Each latent becomes the nearest that the stream can hold.
+///
+/// # Errors
+/// As [`encode`], and [`Error::Invalid`] for any other target and for latents that are not those of such a picture.
+pub fn encode_latents(
+    picture: &Picture,
+    latents: &Latents,
+    model: &Model,
+    options: &EncodeOptions,
+) -> Result<Encoded> {
+    picture.check()?;
+    let Target::Quality(quality) = options.target else {
+        let detail = format!("{:?}, expected a quality for given latents", options.target);
+        return Err(Error::Invalid { what: "target", detail });
+    };
+    let mut source = InMemory::new(picture);
+    let alpha = || picture.alpha.as_ref().map(|a| alpha::pack(a, picture.width, picture.height));
+    let mut encoder = Encoder::new(&mut source, alpha, model, options)?;
+    latents.check(encoder.grid, &model.net.shapes)?;
+    let attempt = encoder.attempt(quality, options.check, Some(latents))?;
+    encoder.finish(attempt, true, options)
+}
+
 fn run(
     source: &mut dyn Source,
     alpha: impl FnOnce() -> Option<Vec<u8>>,
     model: &Model,
     options: &EncodeOptions,
 ) -> Result<Encoded> {
-    let head = source.head().clone();
-    head.check()?;
-    options.limits.check_pixels(head.width, head.height)?;
-    options.limits.check_metadata(&head.metadata)?;
-    if !(6..=14).contains(&options.group_log2) {
-        return Err(Error::Invalid {
-            what: "group size",
-            detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2),
-        });
-    }
-    let cut = Cut::new(threads::count(options.threads));
-    let grid = Grid::new((head.height, head.width), options.group_log2, cut.threads);
-    options.limits.check_bytes(memory::of_encode(&model.net.shapes, grid, &head, cut))?;
+    let mut encoder = Encoder::new(source, alpha, model, options)?;
     // A target in bytes needs no pixels to be found.
     let measure = match options.target {
         Target::Psnr(_) => Check::Exact,
         Target::Quality(_) => options.check,
         Target::BitsPerPixel(_) | Target::Bytes(_) => Check::None,
     };
-    let mut encoder = Encoder {
-        source,
-        fresh: true,
-        model,
-        path: Path::chosen(),
-        cut,
-        grid,
-        group_log2: options.group_log2,
-        metadata: (!head.metadata.is_empty()).then(|| metadata::pack(&head.metadata)),
-        alpha: alpha(),
-        head,
-    };
     let pixels = encoder.head.pixels();
     let (attempt, reached) =
-        rate::search(options.target, pixels, |quality| encoder.attempt(quality, measure))?;
+        rate::search(options.target, pixels, |quality| encoder.attempt(quality, measure, None))?;
     encoder.finish(attempt, reached, options)
 }
 
@@ -228,7 +243,40 @@ impl Attempt {
     }
 }
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
+    fn new(
+        source: &'a mut dyn Source,
+        alpha: impl FnOnce() -> Option<Vec<u8>>,
+        model: &'a Model,
+        options: &EncodeOptions,
+    ) -> Result<Self> {
+        let head = source.head().clone();
+        head.check()?;
+        options.limits.check_pixels(head.width, head.height)?;
+        options.limits.check_metadata(&head.metadata)?;
+        if !(6..=14).contains(&options.group_log2) {
+            return Err(Error::Invalid {
+                what: "group size",
+                detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2),
+            });
+        }
+        let cut = Cut::new(threads::count(options.threads));
+        let grid = Grid::new((head.height, head.width), options.group_log2, cut.threads);
+        options.limits.check_bytes(memory::of_encode(&model.net.shapes, grid, &head, cut))?;
+        Ok(Self {
+            source,
+            fresh: true,
+            model,
+            path: Path::chosen(),
+            cut,
+            grid,
+            group_log2: options.group_log2,
+            metadata: (!head.metadata.is_empty()).then(|| metadata::pack(&head.metadata)),
+            alpha: alpha(),
+            head,
+        })
+    }
+
     fn header(&self, quality: Quality, pixel_hash: [u8; 4]) -> Header {
         Header {
             gray: self.head.color == Color::Gray,
@@ -254,7 +302,31 @@ impl Encoder<'_> {
         Ok(&mut *self.source)
     }
 
-    fn attempt(&mut self, quality: Quality, check: Check) -> Result<Attempt> {
+    /// The latents of the analysis, before they are coded.
+    fn analyse(&mut self, quality: Quality) -> Result<Latents> {
+        let (model, path, cut, grid) = (self.model, self.path, self.cut, self.grid);
+        let (net, gains) = (&model.net, model.gains(quality));
+        let mut analysis = Analysis::new(net, path, &gains, (grid.height, grid.width), cut);
+        let mut latents = Latents::new(grid, &net.shapes);
+        let mut feed = Feed::new(self.rewound()?, 0);
+        for band in grid.bands(0..grid.height) {
+            band.fill(&Window::new(0, 0, grid.height, grid.width), net.shapes.m);
+            let end = analysis.needs(band.rows.end);
+            feed.read(8 * end)?;
+            analysis.push(&feed.pixels, end, &band);
+            feed.forget(8 * end);
+            latents.take(&band);
+            let z = Mutex::new(&mut latents.z);
+            threads::for_each(cut.threads, &band.groups, Scratch::default, |scratch, group| {
+                let found = hyper::analyse(net, path, &group.plane(), scratch).data;
+                z.lock().unwrap_or_else(PoisonError::into_inner)[group.index] = found;
+            });
+        }
+        Ok(latents)
+    }
+
+    /// Encodes at a quality: the picture's own latents, or those given.
+    fn attempt(&mut self, quality: Quality, check: Check, given: Option<&Latents>) -> Result<Attempt> {
         let (model, path, cut, grid) = (self.model, self.path, self.cut, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
         let shape = (grid.height, grid.width);
@@ -270,7 +342,7 @@ impl Encoder<'_> {
         let whole = Window::new(0, 0, grid.height, grid.width);
         for band in grid.bands(0..grid.height) {
             band.fill(&whole, net.shapes.m);
-            let end = analysis.needs(band.rows.end);
+            let end = if given.is_some() { 0 } else { analysis.needs(band.rows.end) };
             while analysis.fed() < end {
                 let next = (analysis.fed() + slice).min(end);
                 feed.read(8 * next)?;
@@ -279,8 +351,13 @@ impl Encoder<'_> {
                     feed.forget(8 * next);
                 }
             }
-            code(model, path, quality, &gains, cut.threads, &band, &mut substreams, &mut bits);
+            if let Some(latents) = given {
+                latents.put(&band);
+            }
+            let z = given.map(|latents| latents.z.as_slice());
+            code(model, path, quality, &gains, cut.threads, &band, z, &mut substreams, &mut bits);
             if let Some((synthesis, meter)) = &mut check {
+                feed.read(16 * band.rows.end)?;
                 synthesis.push(&band, |samples| {
                     meter.take(&feed.pixels, samples);
                     Ok(())
@@ -336,6 +413,7 @@ fn code(
     gains: &Gains,
     threads: usize,
     band: &Band,
+    given: Option<&[Vec<i16>]>,
     substreams: &mut [Vec<u8>],
     bits: &mut [f64],
 ) {
@@ -343,7 +421,13 @@ fn code(
     let out = Mutex::new((substreams, bits));
     threads::for_each(threads, &band.groups, Scratch::default, |scratch, group| {
         let y = std::mem::take(&mut *group.plane());
-        let z = hyper::analyse(&model.net, path, &y, scratch);
+        let z = match given {
+            None => hyper::analyse(&model.net, path, &y, scratch),
+            Some(z) => {
+                let (height, width) = hyper::hyper_shape(y.height, y.width);
+                Plane { height, width, channels: model.net.shapes.z, data: z[group.index].clone() }
+            }
+        };
         let mut writer = Writer { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
         let y_hat = walk::group(model, path, gains, y, &mut writer, scratch);
         let Writer { out: parts, bits, .. } = writer;

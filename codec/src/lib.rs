@@ -36,6 +36,7 @@ pub mod files;
 mod golden;
 #[doc(hidden)]
 pub mod kernel;
+mod latents;
 mod limits;
 mod memory;
 mod model;
@@ -49,8 +50,9 @@ mod walk;
 mod window;
 
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
-pub use encode::{Check, EncodeOptions, Encoded, Target, encode, encode_rows, psnr};
+pub use encode::{Check, EncodeOptions, Encoded, Target, analyse, encode, encode_latents, encode_rows, psnr};
 pub use error::{Error, Result};
+pub use latents::Latents;
 pub use limits::Limits;
 pub use model::{Model, Profile};
 pub use picture::{Color, Head, Metadata, Picture};
