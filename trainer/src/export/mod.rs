@@ -5,8 +5,9 @@
 
 mod equalise;
 mod learn;
-mod model;
+pub(crate) mod model;
 mod quantise;
+mod read;
 mod tables;
 
 pub use quantise::Fit;

@@ -10,7 +10,7 @@ const VERSION: u8 = 1;
 
 /// A layer: `[outputs][inputs]` weights (depthwise: `[channels][9]`) and biases, whole numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Product {
+pub(crate) struct Product {
     pub weight: Vec<Vec<f64>>,
     pub bias: Vec<f64>,
     pub shift: u8,
@@ -18,13 +18,13 @@ pub(super) struct Product {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Layer {
+pub(crate) enum Layer {
     Product(Product),
     Block(Box<Block>),
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Block {
+pub(crate) struct Block {
     pub p1: Product,
     pub dw: Product,
     pub p2: Product,
@@ -35,7 +35,7 @@ pub(super) struct Block {
 
 /// Tables over the quality axis, `[rows][C or M]`, whole numbers.
 #[derive(Debug, Clone)]
-pub(super) struct Quality {
+pub(crate) struct Quality {
     pub enc: Vec<Vec<f64>>,
     pub dec: Vec<Vec<f64>>,
     pub step: Vec<Vec<f64>>,
@@ -46,7 +46,7 @@ pub(super) struct Quality {
 
 /// What a model file holds.
 #[derive(Debug)]
-pub(super) struct Model {
+pub(crate) struct Model {
     pub shapes: Shapes,
     pub profile: u8,
     pub skip_below: u8,
@@ -99,7 +99,7 @@ impl Model {
 }
 
 /// Every layer in the file's order.
-fn names(ne: usize, nd: usize) -> Vec<String> {
+pub(super) fn names(ne: usize, nd: usize) -> Vec<String> {
     let stack = |name: &'static str, depth| (0..depth).map(move |i| format!("{name}.{i}"));
     let own = |names: &'static [&'static str]| names.iter().map(|name| (*name).to_owned());
     own(&["e_in"])
