@@ -26,6 +26,7 @@ pub mod export;
 pub mod loss;
 pub mod net;
 pub mod optim;
+pub mod refine;
 mod run;
 
 pub use device::DeviceKind;
