@@ -311,6 +311,7 @@ impl<'a> Encoder<'a> {
         let mut feed = Feed::new(self.rewound()?, 0);
         for band in grid.bands(0..grid.height) {
             band.fill(&Window::new(0, 0, grid.height, grid.width), net.shapes.m);
+            analysis.begin(&band);
             let end = analysis.needs(band.rows.end);
             feed.read(8 * end)?;
             analysis.push(&feed.pixels, end, &band);
@@ -342,6 +343,7 @@ impl<'a> Encoder<'a> {
         let whole = Window::new(0, 0, grid.height, grid.width);
         for band in grid.bands(0..grid.height) {
             band.fill(&whole, net.shapes.m);
+            analysis.begin(&band);
             let end = if given.is_some() { 0 } else { analysis.needs(band.rows.end) };
             while analysis.fed() < end {
                 let next = (analysis.fed() + slice).min(end);
@@ -561,6 +563,21 @@ mod tests {
         assert_eq!((a.hash_matches, b.hash_matches), (Some(true), None));
         assert!(a.picture == b.picture && b.missing.is_empty());
         assert_eq!(checked.bytes.len(), unchecked.bytes.len());
+    }
+
+    #[test]
+    fn a_last_band_of_one_row_of_latents_is_coded() {
+        let model = Model::embedded(Profile::Fast).expect("the built-in model");
+        for height in [513, 520, 528, 529, 544, 560] {
+            let samples = (0..70 * height).map(|i| (i / 70 + i % 70) as u8).collect();
+            let picture = Picture::new(70, height as u32, Color::Gray, samples).expect("a picture");
+            let options = EncodeOptions { group_log2: 6, threads: 2, ..EncodeOptions::default() };
+            let encoded = encode(&picture, &model, &options).expect("an encode");
+            assert!(encoded.psnr > 30.0, "{height} rows: {} dB", encoded.psnr);
+            let latents = analyse(&picture, &model, encoded.quality, &options).expect("latents");
+            let given = encode_latents(&picture, &latents, &model, &options).expect("an encode");
+            assert!(given.bytes == encoded.bytes, "{height} rows");
+        }
     }
 
     #[test]
