@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aecodec::{EncodeOptions, Encoded, Head, Model, Quality, Source, Target, files};
+use aecodec::{EncodeOptions, Encoded, Head, Model, Picture, Quality, Source, Target, files};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -12,6 +12,8 @@ use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::models::{self, ProfileName};
 use crate::output::{self, Existing};
+#[cfg(feature = "refine")]
+use crate::refine;
 use crate::report::{bits_per_pixel, decibels, grouped, saved, saving};
 use crate::{plan, size};
 
@@ -32,6 +34,9 @@ pub struct Args {
     /// Compress with the model of this .aem file
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    #[cfg(feature = "refine")]
+    #[command(flatten)]
+    refine: refine::EffortArgs,
     #[command(flatten)]
     common: Common,
     /// Replace outputs that exist
@@ -93,17 +98,63 @@ pub fn run(args: &Args) -> Result<Exit> {
     let inputs = inputs::expand(&args.inputs, files::readable)?;
     let targets = plan::targets(&inputs, &args.output, "aec")?;
     let model = models::to_encode_with(args.model.as_deref(), args.profile)?;
+    let encoder = Encoder {
+        model: &model,
+        #[cfg(feature = "refine")]
+        refinement: args.refine.refinement(args.model.as_deref(), args.profile)?,
+    };
     let reporter = args.common.reporter(targets.contains(&output::Target::Stdout));
     batch::run(
         &inputs.list,
         args.common.threads,
         &reporter,
-        |input, i, share| one(args, input, &targets[i], &model, share),
+        |input, i, share| one(args, input, &targets[i], &encoder, share),
         |sums| Some(total(sums)),
     )
 }
 
-fn one(args: &Args, input: &Input, target: &output::Target, model: &Model, share: &Share) -> Result<Item> {
+/// What all pictures are encoded with.
+struct Encoder<'a> {
+    model: &'a Model,
+    #[cfg(feature = "refine")]
+    refinement: Option<refine::Refinement>,
+}
+
+impl Encoder<'_> {
+    /// Encodes a picture that is in memory; `threads` are for all pictures together.
+    fn encode(
+        &self,
+        picture: &Picture,
+        options: &EncodeOptions,
+        threads: usize,
+        name: &str,
+    ) -> Result<Encoded> {
+        #[cfg(feature = "refine")]
+        if let Some(refinement) = &self.refinement {
+            let mut options = options.clone();
+            options.threads = threads;
+            return refinement.encode(picture, &options, name);
+        }
+        let _ = (threads, name);
+        Ok(aecodec::encode(picture, self.model, options)?)
+    }
+
+    /// Whether rows will do.
+    fn takes_rows(&self) -> bool {
+        #[cfg(feature = "refine")]
+        return self.refinement.is_none();
+        #[cfg(not(feature = "refine"))]
+        true
+    }
+}
+
+fn one(
+    args: &Args,
+    input: &Input,
+    target: &output::Target,
+    encoder: &Encoder,
+    share: &Share,
+) -> Result<Item> {
     let existing = Existing::forced(args.force);
     target.check(existing)?;
     let limits = args.common.limits();
@@ -114,17 +165,19 @@ fn one(args: &Args, input: &Input, target: &output::Target, model: &Model, share
     options.threads = share.threads;
     options.limits = limits;
 
-    let rows = files::open(|| content.open(), &limits)?.map(|rows| {
+    let rows = if encoder.takes_rows() { files::open(|| content.open(), &limits)? } else { None };
+    let rows = rows.map(|rows| {
         let notices = rows.notices().to_vec();
         let mut rows = Watched { rows, share, done: 0 };
-        let encoded = aecodec::encode_rows(&mut rows, model, &options)?;
+        let encoded = aecodec::encode_rows(&mut rows, encoder.model, &options)?;
         Ok::<_, aecodec::Error>((encoded, rows.head().clone(), false, notices))
     });
     let (encoded, head, alpha, notices) = match rows.transpose()? {
         Some(made) => made,
         None => {
             let (picture, notices) = files::read(&content.read(&limits)?, &limits)?;
-            let encoded = aecodec::encode(&picture, model, &options)?;
+            let all = batch::threads(args.common.threads);
+            let encoded = encoder.encode(&picture, &options, all, &input.short_name())?;
             (encoded, picture.head(), picture.alpha.is_some(), notices)
         }
     };
@@ -144,7 +197,7 @@ fn one(args: &Args, input: &Input, target: &output::Target, model: &Model, share
     };
     Ok(Item {
         text: words(input, target, &encoded, &sums),
-        json: fields(input, target, &encoded, &sums, &head, &notices),
+        json: fields(args, input, target, &encoded, &sums, &head, &notices),
         notices,
         damaged: false,
         sums,
@@ -206,6 +259,7 @@ fn words(input: &Input, target: &output::Target, encoded: &Encoded, sums: &Sums)
 }
 
 fn fields(
+    args: &Args,
     input: &Input,
     target: &output::Target,
     encoded: &Encoded,
@@ -213,6 +267,10 @@ fn fields(
     head: &Head,
     notices: &[String],
 ) -> Value {
+    #[cfg(feature = "refine")]
+    let effort = args.refine.effort();
+    #[cfg(not(feature = "refine"))]
+    let (effort, _) = (0, args);
     json!({
         "input": input.name(),
         "output": target.name(),
@@ -224,6 +282,7 @@ fn fields(
         "bpp": bits_per_pixel(sums.coded, sums.pixels),
         "psnr": encoded.psnr.is_finite().then_some(encoded.psnr),
         "quality": encoded.quality.value(),
+        "effort": effort,
         "reached": encoded.reached,
         "saved_of_input": saved(sums.coded, sums.pictures),
         "saved_of_raw": saved(sums.coded, sums.raw),

@@ -23,6 +23,8 @@ mod plan;
 mod progress;
 #[cfg(feature = "network")]
 mod receive;
+#[cfg(feature = "refine")]
+mod refine;
 mod report;
 #[cfg(feature = "network")]
 mod runtime;

@@ -78,6 +78,19 @@ pub fn to_encode_with(path: Option<&Path>, profile: ProfileName) -> Result<Arc<M
     })
 }
 
+/// The file of that model.
+#[cfg(feature = "refine")]
+pub fn file_to_encode_with(
+    path: Option<&Path>,
+    profile: ProfileName,
+) -> Result<std::borrow::Cow<'static, [u8]>> {
+    match (path, Model::embedded_bytes(profile.into())) {
+        (Some(path), _) => Ok(std::fs::read(path).with_context(|| path.display().to_string())?.into()),
+        (None, Some(bytes)) => Ok(bytes.into()),
+        (None, None) => Err(crate::failure::usage("--effort: give the file of the model with --model")),
+    }
+}
+
 /// `fast`, `best` or `other`.
 pub fn profile_name(profile: u8) -> &'static str {
     match profile {

@@ -1,18 +1,22 @@
 //! Progress bars on stderr, only where that is a terminal.
 
 use std::io::IsTerminal as _;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::report;
+
+/// The bars that are shown, one below the other.
+static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
 /// Steps of a long work, with the time that is left.
 pub struct Steps(Option<ProgressBar>);
 
 impl Steps {
     /// A bar for this many steps.
-    #[cfg(feature = "bench")]
+    #[cfg(any(feature = "bench", feature = "refine"))]
     pub fn new(steps: usize) -> Self {
         Self::with(steps, "{spinner} {wide_bar} {pos}/{len}  {elapsed}, {eta} left  {msg}")
     }
@@ -42,7 +46,7 @@ impl Steps {
         Self(std::io::stderr().is_terminal().then(|| {
             let style =
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-            let bar = ProgressBar::new(steps as u64).with_style(style);
+            let bar = BARS.add(ProgressBar::new(steps as u64).with_style(style));
             bar.enable_steady_tick(Duration::from_millis(120));
             bar
         }))
@@ -53,6 +57,16 @@ impl Steps {
         self.say(message);
         if let Some(bar) = &self.0 {
             bar.inc(1);
+        }
+    }
+
+    /// So many steps of so many are done.
+    #[cfg(feature = "refine")]
+    pub fn stand(&self, step: usize, steps: usize, message: impl FnOnce() -> String) {
+        self.say(message);
+        if let Some(bar) = &self.0 {
+            bar.set_length(steps as u64);
+            bar.set_position(step as u64);
         }
     }
 

@@ -49,13 +49,20 @@ impl Substreams {
 }
 
 impl Coder<'_> {
-    /// Codes the groups of a band, whose latents become the decoded ones.
-    pub fn band(&self, band: &Band, out: &mut Substreams) {
+    /// Codes the groups of a band, whose latents become the decoded ones; `given` are the hyper-latents of all groups of
+    /// the picture, where they are not to be found from the latents.
+    pub fn band(&self, band: &Band, given: Option<&[Vec<i16>]>, out: &mut Substreams) {
         let Self { model, path, quality, gains, threads } = *self;
         let out = Mutex::new(out);
         threads::for_each(threads, &band.groups, Scratch::default, |scratch, group| {
             let y = std::mem::take(&mut *group.plane());
-            let z = hyper::analyse(&model.net, path, &y, scratch);
+            let z = match given {
+                None => hyper::analyse(&model.net, path, &y, scratch),
+                Some(z) => {
+                    let (height, width) = hyper::hyper_shape(y.height, y.width);
+                    Plane { height, width, channels: model.net.shapes.z, data: z[group.index].clone() }
+                }
+            };
             let mut writer = Writer { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
             let y_hat = walk::group(model, path, gains, y, &mut writer, scratch);
             let Writer { out: parts, bits, .. } = writer;

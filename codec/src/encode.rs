@@ -5,12 +5,14 @@ use crate::coder::{Coder, Substreams};
 use crate::container::{self, Header, NO_PIXEL_HASH, alpha, metadata, recorded_hash};
 use crate::decode::{DecodeOptions, Decoder};
 use crate::kernel::Path;
+use crate::latents::Latents;
 use crate::limits::Limits;
 use crate::measure::{Measured, Meter};
 use crate::memory;
 use crate::model::Model;
 use crate::net::analysis::Analysis;
 use crate::net::synthesis::Synthesis;
+use crate::net::{Scratch, hyper};
 use crate::picture::{Color, Head, Picture};
 use crate::quality::Quality;
 use crate::rate;
@@ -18,6 +20,7 @@ use crate::source::{Feed, InMemory, Source};
 use crate::threads;
 use crate::window::{Cut, Window};
 use crate::{Error, Result};
+use std::sync::{Mutex, PoisonError};
 
 /// What the encoder aims at.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -147,46 +150,60 @@ pub fn encode_rows(source: &mut dyn Source, model: &Model, options: &EncodeOptio
     run(source, || None, model, options)
 }
 
+/// Latents of a picture as [`encode`] would code them at a quality: to change them and give them to [`encode_latents`].
+///
+/// # Errors
+/// As [`encode`].
+pub fn analyse(
+    picture: &Picture,
+    model: &Model,
+    quality: Quality,
+    options: &EncodeOptions,
+) -> Result<Latents> {
+    picture.check()?;
+    Encoder::new(&mut InMemory::new(picture), || None, model, options)?.analyse(quality)
+}
+
+/// Encodes a picture with latents of one's own choice in place of those of [`analyse`], at the quality that
+/// [`EncodeOptions::target`] tells. Each latent becomes the nearest that the stream can hold.
+///
+/// # Errors
+/// As [`encode`], and [`Error::Invalid`] for any other target and for latents that are not those of such a picture.
+pub fn encode_latents(
+    picture: &Picture,
+    latents: &Latents,
+    model: &Model,
+    options: &EncodeOptions,
+) -> Result<Encoded> {
+    picture.check()?;
+    let Target::Quality(quality) = options.target else {
+        let detail = format!("{:?}, expected a quality for given latents", options.target);
+        return Err(Error::Invalid { what: "target", detail });
+    };
+    let mut source = InMemory::new(picture);
+    let alpha = || picture.alpha.as_ref().map(|a| alpha::pack(a, picture.width, picture.height));
+    let mut encoder = Encoder::new(&mut source, alpha, model, options)?;
+    latents.check(encoder.grid, &model.net.shapes)?;
+    let attempt = encoder.attempt(quality, options.check, Some(latents))?;
+    encoder.finish(attempt, true, options)
+}
+
 fn run(
     source: &mut dyn Source,
     alpha: impl FnOnce() -> Option<Vec<u8>>,
     model: &Model,
     options: &EncodeOptions,
 ) -> Result<Encoded> {
-    let head = source.head().clone();
-    head.check()?;
-    options.limits.check_pixels(head.width, head.height)?;
-    options.limits.check_metadata(&head.metadata)?;
-    if !(6..=14).contains(&options.group_log2) {
-        return Err(Error::Invalid {
-            what: "group size",
-            detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2),
-        });
-    }
-    let cut = Cut::new(threads::count(options.threads));
-    let grid = Grid::new((head.height, head.width), options.group_log2, cut.threads);
-    options.limits.check_bytes(memory::of_encode(&model.net.shapes, grid, &head, cut))?;
+    let mut encoder = Encoder::new(source, alpha, model, options)?;
     // A target in bytes needs no pixels to be found.
     let measure = match options.target {
         Target::Psnr(_) => Check::Exact,
         Target::Quality(_) => options.check,
         Target::BitsPerPixel(_) | Target::Bytes(_) => Check::None,
     };
-    let mut encoder = Encoder {
-        source,
-        fresh: true,
-        model,
-        path: Path::chosen(),
-        cut,
-        grid,
-        group_log2: options.group_log2,
-        metadata: (!head.metadata.is_empty()).then(|| metadata::pack(&head.metadata)),
-        alpha: alpha(),
-        head,
-    };
     let pixels = encoder.head.pixels();
     let (attempt, reached) =
-        rate::search(options.target, pixels, |quality| encoder.attempt(quality, measure))?;
+        rate::search(options.target, pixels, |quality| encoder.attempt(quality, measure, None))?;
     encoder.finish(attempt, reached, options)
 }
 
@@ -222,7 +239,40 @@ impl Attempt {
     }
 }
 
-impl Encoder<'_> {
+impl<'a> Encoder<'a> {
+    fn new(
+        source: &'a mut dyn Source,
+        alpha: impl FnOnce() -> Option<Vec<u8>>,
+        model: &'a Model,
+        options: &EncodeOptions,
+    ) -> Result<Self> {
+        let head = source.head().clone();
+        head.check()?;
+        options.limits.check_pixels(head.width, head.height)?;
+        options.limits.check_metadata(&head.metadata)?;
+        if !(6..=14).contains(&options.group_log2) {
+            return Err(Error::Invalid {
+                what: "group size",
+                detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2),
+            });
+        }
+        let cut = Cut::new(threads::count(options.threads));
+        let grid = Grid::new((head.height, head.width), options.group_log2, cut.threads);
+        options.limits.check_bytes(memory::of_encode(&model.net.shapes, grid, &head, cut))?;
+        Ok(Self {
+            source,
+            fresh: true,
+            model,
+            path: Path::chosen(),
+            cut,
+            grid,
+            group_log2: options.group_log2,
+            metadata: (!head.metadata.is_empty()).then(|| metadata::pack(&head.metadata)),
+            alpha: alpha(),
+            head,
+        })
+    }
+
     fn header(&self, quality: Quality, pixel_hash: [u8; 4]) -> Header {
         Header {
             gray: self.head.color == Color::Gray,
@@ -248,7 +298,32 @@ impl Encoder<'_> {
         Ok(&mut *self.source)
     }
 
-    fn attempt(&mut self, quality: Quality, check: Check) -> Result<Attempt> {
+    /// The latents of the analysis, before they are coded.
+    fn analyse(&mut self, quality: Quality) -> Result<Latents> {
+        let (model, path, cut, grid) = (self.model, self.path, self.cut, self.grid);
+        let (net, gains) = (&model.net, model.gains(quality));
+        let mut analysis = Analysis::new(net, path, &gains, (grid.height, grid.width), cut);
+        let mut latents = Latents::new(grid, &net.shapes);
+        let mut feed = Feed::new(self.rewound()?, 0);
+        for band in grid.bands(0..grid.height) {
+            band.fill(&Window::new(0, 0, grid.height, grid.width), net.shapes.m);
+            analysis.begin(&band);
+            let end = analysis.needs(band.rows.end);
+            feed.read(8 * end)?;
+            analysis.push(&feed.pixels, end, &band);
+            feed.forget(8 * end);
+            latents.take(&band);
+            let z = Mutex::new(&mut latents.z);
+            threads::for_each(cut.threads, &band.groups, Scratch::default, |scratch, group| {
+                let found = hyper::analyse(net, path, &group.plane(), scratch).data;
+                z.lock().unwrap_or_else(PoisonError::into_inner)[group.index] = found;
+            });
+        }
+        Ok(latents)
+    }
+
+    /// Encodes at a quality: the picture's own latents, or those given.
+    fn attempt(&mut self, quality: Quality, check: Check, given: Option<&Latents>) -> Result<Attempt> {
         let (model, path, cut, grid) = (self.model, self.path, self.cut, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
         let shape = (grid.height, grid.width);
@@ -264,7 +339,8 @@ impl Encoder<'_> {
         let whole = Window::new(0, 0, grid.height, grid.width);
         for band in grid.bands(0..grid.height) {
             band.fill(&whole, net.shapes.m);
-            let end = analysis.needs(band.rows.end);
+            analysis.begin(&band);
+            let end = if given.is_some() { 0 } else { analysis.needs(band.rows.end) };
             while analysis.fed() < end {
                 let next = (analysis.fed() + slice).min(end);
                 feed.read(8 * next)?;
@@ -273,8 +349,12 @@ impl Encoder<'_> {
                     feed.forget(8 * next);
                 }
             }
-            coder.band(&band, &mut substreams);
+            if let Some(latents) = given {
+                latents.put(&band);
+            }
+            coder.band(&band, given.map(|latents| latents.z.as_slice()), &mut substreams);
             if let Some((synthesis, meter)) = &mut check {
+                feed.read(16 * band.rows.end)?;
                 synthesis.push(&band, |samples| {
                     meter.take(&feed.pixels, samples);
                     Ok(())
@@ -342,6 +422,21 @@ mod tests {
         assert_eq!((a.hash_matches, b.hash_matches), (Some(true), None));
         assert!(a.picture == b.picture && b.missing.is_empty());
         assert_eq!(checked.bytes.len(), unchecked.bytes.len());
+    }
+
+    #[test]
+    fn a_last_band_of_one_row_of_latents_is_coded() {
+        let model = Model::embedded(Profile::Fast).expect("the built-in model");
+        for height in [513, 520, 528, 529, 544, 560] {
+            let samples = (0..70 * height).map(|i| (i / 70 + i % 70) as u8).collect();
+            let picture = Picture::new(70, height as u32, Color::Gray, samples).expect("a picture");
+            let options = EncodeOptions { group_log2: 6, threads: 2, ..EncodeOptions::default() };
+            let encoded = encode(&picture, &model, &options).expect("an encode");
+            assert!(encoded.psnr > 30.0, "{height} rows: {} dB", encoded.psnr);
+            let latents = analyse(&picture, &model, encoded.quality, &options).expect("latents");
+            let given = encode_latents(&picture, &latents, &model, &options).expect("an encode");
+            assert!(given.bytes == encoded.bytes, "{height} rows");
+        }
     }
 
     #[test]

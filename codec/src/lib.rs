@@ -38,6 +38,7 @@ pub mod files;
 mod golden;
 #[doc(hidden)]
 pub mod kernel;
+mod latents;
 mod limits;
 mod measure;
 mod memory;
@@ -52,9 +53,10 @@ mod walk;
 mod window;
 
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
-pub use encode::{Check, EncodeOptions, Encoded, Target, encode, encode_rows};
+pub use encode::{Check, EncodeOptions, Encoded, Target, analyse, encode, encode_latents, encode_rows};
 pub use error::{Error, Result};
 pub use figures::Figures;
+pub use latents::Latents;
 pub use limits::Limits;
 pub use measure::psnr;
 pub use model::{Model, Profile};

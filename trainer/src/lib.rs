@@ -28,6 +28,7 @@ pub mod loss;
 pub mod net;
 pub mod objective;
 pub mod optim;
+pub mod refine;
 mod run;
 pub mod sample;
 pub mod session;

@@ -5,6 +5,8 @@ mod batch;
 #[cfg(feature = "bench")]
 mod bench;
 mod damage;
+#[cfg(feature = "refine")]
+mod effort;
 mod output;
 mod pictures;
 mod pipes;

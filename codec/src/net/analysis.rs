@@ -63,6 +63,18 @@ impl<'a> Analysis<'a> {
         (2 * latents + self.net.shapes.ne).min(self.height)
     }
 
+    /// Puts the latents into `band` that were ready before it was there: the last rows of a picture become ready together.
+    pub fn begin(&mut self, band: &Band) {
+        for strip in &self.strips {
+            let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
+            let (now, later) =
+                std::mem::take(&mut strip.ahead).into_iter().partition(|(row, _)| *row < band.rows.end);
+            strip.ahead = later;
+            let ready: Vec<(usize, Vec<i16>)> = now;
+            ready.into_iter().for_each(|(row, latents)| band.write(row, strip.latents.clone(), &latents));
+        }
+    }
+
     /// Takes the rows of patches up to `until` out of `pixels`; the latents that are ready go to their place in `band`,
     /// before their gain.
     pub fn push(&mut self, pixels: &Pixels, until: usize, band: &Band) {
@@ -90,6 +102,8 @@ struct Strip {
     stages: Vec<Stage>,
     /// A row of activations whose lower neighbour has not come: two make one row of latents.
     upper: Vec<i16>,
+    /// Rows of latents below the band that was there when they were ready.
+    ahead: Vec<(usize, Vec<i16>)>,
 }
 
 impl Strip {
@@ -99,7 +113,7 @@ impl Strip {
         let patches = layers.first().map_or(core, |first| first.input.clone());
         let batch = window::batch(patches.len());
         let stages = layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, batch)).collect();
-        Self { latents, patches, batch, stages, upper: Vec::new() }
+        Self { latents, patches, batch, stages, upper: Vec::new(), ahead: Vec::new() }
     }
 
     #[expect(clippy::too_many_arguments, reason = "what all strips share, and this strip's turn")]
@@ -125,7 +139,11 @@ impl Strip {
                     self.upper.extend_from_slice(work.rows.row(row));
                 } else {
                     join(path, &net.e_out, &self.upper, &work.rows, row, (&mut work.input, &mut work.output));
-                    band.write(row / 2, self.latents.clone(), &work.output);
+                    if row / 2 < band.rows.end {
+                        band.write(row / 2, self.latents.clone(), &work.output);
+                    } else {
+                        self.ahead.push((row / 2, work.output.clone()));
+                    }
                 }
             }
         }

@@ -18,6 +18,7 @@ use crate::Result;
 use candle_core::{Device, Tensor};
 pub(crate) use layers::Observer;
 use layers::{Block, Linear, Named, from_phases, run, shuffle, to_phases, unshuffle};
+pub(crate) use ops::bin;
 use prior::Factorized;
 use std::collections::BTreeMap;
 
@@ -230,9 +231,19 @@ impl Codec {
     /// # Errors
     /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
     pub fn prior(&self, z: &Tensor) -> Result<Tensor> {
+        let (_, height, width, _) = z.dims4()?;
+        self.prior_within(z, 4 * height, 4 * width)
+    }
+
+    /// The same for latents of these sides, which need not be multiples of four.
+    ///
+    /// # Errors
+    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    pub fn prior_within(&self, z: &Tensor, height: usize, width: usize) -> Result<Tensor> {
         let t = self.hd1.forward(&shuffle(&self.hd_in.forward(z)?, 2)?)?;
         let t = self.hd2.forward(&shuffle(&self.hd_mid.forward(&t)?, 2)?)?;
-        self.hd3.forward(&self.hd_out.forward(&t)?)
+        let t = self.hd_out.forward(&t)?.narrow(1, 0, height)?.narrow(2, 0, width)?.contiguous()?;
+        self.hd3.forward(&t)
     }
 
     /// Codes latents y in four passes: the decoded latents, as y, and the bits of each picture, `[N]`.

@@ -43,7 +43,7 @@ pub(super) fn gaussian_bits(r: &Tensor, log_sigma: &Tensor) -> Result<Tensor> {
 }
 
 /// Bits of the bin around r, and their derivatives by r and by log-sigma.
-fn bin(r: f32, log_sigma: f32) -> (f32, f32, f32) {
+pub(crate) fn bin(r: f32, log_sigma: f32) -> (f32, f32, f32) {
     let k = FRAC_1_SQRT_2 * (-log_sigma.clamp(LOG_SIGMA_MIN, LOG_SIGMA_MAX)).exp();
     let (near, far) = (r.abs() - 0.5, r.abs() + 0.5);
     let p = 0.5 * (libm::erfcf(near * k) - libm::erfcf(far * k));

@@ -13,6 +13,7 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use bits::bin;
 use candle_core::{Result, Tensor};
 
 /// Whether the fused operators are for tensors like this.

@@ -1,0 +1,117 @@
+//! The latents of a picture between analysis and coding, for encoders that choose better ones than the analysis does.
+
+use crate::band::{Band, Grid};
+use crate::net::Shapes;
+use crate::net::hyper::{Z_MAX, hyper_shape};
+use crate::{Error, Result};
+
+/// Largest magnitude of a latent.
+const Y_MAX: u16 = 8191;
+
+/// Latents of a picture and hyper-latents of its groups, as [`analyse`](crate::analyse) finds them.
+///
+/// The fraction of y is the model's (docs/format.md, section 8); z counts whole steps, -127 to 127.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Latents {
+    /// Rows of latents.
+    pub height: usize,
+    /// Columns of latents.
+    pub width: usize,
+    /// Rows and columns of a whole group; groups at the right and lower edge are smaller.
+    pub side: usize,
+    /// `[height, width, M]`, before their gain.
+    pub y: Vec<i16>,
+    /// For each group in raster order `[ceil(h/4), ceil(w/4), Z]`.
+    pub z: Vec<Vec<i16>>,
+}
+
+impl Latents {
+    pub(crate) fn new(grid: Grid, net: &Shapes) -> Self {
+        let Grid { height, width, side, .. } = grid;
+        Self { height, width, side, y: vec![0; height * width * net.m], z: vec![Vec::new(); grid.groups()] }
+    }
+
+    /// Checks that they are those of such a grid; the fields are public, so anything may have been set.
+    pub(crate) fn check(&self, grid: Grid, net: &Shapes) -> Result<()> {
+        let invalid = |detail| Err(Error::Invalid { what: "latents", detail });
+        let expected = (grid.height, grid.width, grid.side, grid.height * grid.width * net.m, grid.groups());
+        let found = (self.height, self.width, self.side, self.y.len(), self.z.len());
+        if found != expected {
+            return invalid(format!("height, width, side, y, groups are {found:?}, expected {expected:?}"));
+        }
+        if let Some(y) = self.y.iter().find(|y| y.unsigned_abs() > Y_MAX) {
+            return invalid(format!("{y}, at most {Y_MAX}"));
+        }
+        let groups = grid.bands(0..grid.height).flat_map(|band| band.groups);
+        for (group, z) in groups.zip(&self.z) {
+            let (height, width) = hyper_shape(group.window.height(), group.window.width());
+            let beyond = z.iter().any(|z| i32::from(z.unsigned_abs()) > Z_MAX);
+            if z.len() != height * width * net.z || beyond {
+                let count = height * width * net.z;
+                return invalid(format!("{} hyper-latents, expected {count} within {Z_MAX}", z.len()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes those of a band.
+    pub(crate) fn take(&mut self, band: &Band) {
+        let (width, row) = (self.width, self.y.len() / self.height);
+        for y in band.rows.clone() {
+            band.read(y, 0..width, &mut self.y[y * row..(y + 1) * row]);
+        }
+    }
+
+    /// Puts those of a band there.
+    pub(crate) fn put(&self, band: &Band) {
+        let row = self.y.len() / self.height;
+        for y in band.rows.clone() {
+            band.write(y, 0..self.width, &self.y[y * row..(y + 1) * row]);
+        }
+    }
+}
+
+#[cfg(all(test, feature = "embedded"))]
+mod tests {
+    use super::*;
+    use crate::{Color, EncodeOptions, Model, Picture, Profile, Quality, analyse, encode, encode_latents};
+
+    fn drawn() -> Picture {
+        let sample = |i: usize| ((i / 3 % 150) + (i / 450) * (i % 3) + (i * i / 4099) % 40) as u8;
+        Picture::new(150, 100, Color::Rgb, (0..150 * 100 * 3).map(sample).collect()).expect("a picture")
+    }
+
+    #[test]
+    fn the_latents_of_the_analysis_give_the_same_stream() {
+        let model = Model::embedded(Profile::Fast).expect("the built-in model");
+        for (group_log2, threads) in [(10, 1), (6, 2)] {
+            let options = EncodeOptions { group_log2, threads, ..EncodeOptions::default() };
+            let latents = analyse(&drawn(), &model, Quality::default(), &options).expect("latents");
+            let given = encode_latents(&drawn(), &latents, &model, &options).expect("an encode");
+            let own = encode(&drawn(), &model, &options).expect("an encode");
+            assert!(given.bytes == own.bytes);
+            assert_eq!(given.psnr, own.psnr);
+        }
+    }
+
+    #[test]
+    fn latents_of_another_picture_are_refused() {
+        let model = Model::embedded(Profile::Fast).expect("the built-in model");
+        let options = EncodeOptions::default();
+        let latents = analyse(&drawn(), &model, Quality::default(), &options).expect("latents");
+        let changes: [fn(&mut Latents); 5] = [
+            |l| l.height += 1,
+            |l| l.y.truncate(10),
+            |l| l.y[7] = i16::MIN,
+            |l| l.z[0][3] = 128,
+            |l| l.z[0].push(0),
+        ];
+        for change in changes {
+            let mut latents = latents.clone();
+            change(&mut latents);
+            let refused = encode_latents(&drawn(), &latents, &model, &options);
+            assert!(matches!(refused, Err(Error::Invalid { what: "latents", .. })));
+        }
+    }
+}

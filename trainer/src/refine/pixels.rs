@@ -1,0 +1,115 @@
+//! The pixels that a group's latents reach, and the error there.
+
+use crate::Result;
+use crate::net::Codec;
+use crate::refine::float::AT;
+use aecodec::{Color, Picture};
+use candle_core::{Device, Tensor};
+use std::ops::Range;
+
+/// Latents around a group that take part in the synthesis of what it reaches.
+const AROUND: usize = 4;
+/// Latents around a group whose pixels count.
+const REACH: usize = 2;
+
+/// A group's place in its picture.
+pub(super) struct Pixels<'a> {
+    picture: &'a Picture,
+    /// Bits that a squared error of 1 in a sample is worth.
+    weight: f64,
+    /// Rows and columns of latents in the window that is synthesised.
+    window: [Range<usize>; 2],
+    /// Those of the group.
+    group: [Range<usize>; 2],
+    /// Latents of the window, zero where the group's own go.
+    around: Tensor,
+}
+
+impl<'a> Pixels<'a> {
+    /// For a group of a picture whose latents are `y`, `[height, width, M]`.
+    pub(super) fn new(
+        picture: &'a Picture,
+        y: &[i16],
+        unit: f32,
+        (height, width): (usize, usize),
+        group: [Range<usize>; 2],
+        weight: f64,
+    ) -> Result<Self> {
+        let wider = |range: &Range<usize>, end: usize| {
+            range.start.saturating_sub(AROUND)..(range.end + AROUND).min(end)
+        };
+        let window = [wider(&group[0], height), wider(&group[1], width)];
+        let m = y.len() / (height * width);
+        let mut around = Vec::with_capacity(window[0].len() * window[1].len() * m);
+        for row in window[0].clone() {
+            for column in window[1].clone() {
+                let own = group[0].contains(&row) && group[1].contains(&column);
+                let there = &y[(row * width + column) * m..][..m];
+                around.extend(there.iter().map(|&y| if own { 0.0 } else { f32::from(y) * unit }));
+            }
+        }
+        let around = Tensor::from_vec(around, (1, window[0].len(), window[1].len(), m), &Device::Cpu)?;
+        Ok(Self { picture, weight, window, group, around })
+    }
+
+    /// The window, with these latents `[1, h, w, M]` for the group: `[1, 16 H, 16 W, 3]`.
+    pub(super) fn synthesised(&self, net: &Codec, y: &Tensor) -> Result<Tensor> {
+        let mut y = y.clone();
+        for (dim, (window, group)) in self.window.iter().zip(&self.group).enumerate() {
+            let (before, after) = (group.start - window.start, window.end - group.end);
+            if before + after > 0 {
+                y = y.pad_with_zeros(dim + 1, before, after)?;
+            }
+        }
+        net.synthesise(&(y + &self.around)?.contiguous()?, &AT)
+    }
+
+    /// Weighted squared error of what is shown, and its derivative `[1, 16 H, 16 W, 3]`.
+    pub(super) fn error(&self, shown: &Tensor) -> Result<(f64, Tensor)> {
+        let values: Vec<f32> = shown.detach().flatten_all()?.to_vec1()?;
+        let picture = self.picture;
+        let [height, width] = [picture.height as usize, picture.width as usize];
+        let near = |range: &Range<usize>, within: &Range<usize>, end: usize| {
+            let start = within.start.max(range.start.saturating_sub(REACH));
+            16 * start..(16 * within.end.min(range.end + REACH)).min(end)
+        };
+        let rows = near(&self.group[0], &self.window[0], height);
+        let columns = near(&self.group[1], &self.window[1], width);
+        let (left, top) = (16 * self.window[1].start, 16 * self.window[0].start);
+        let stride = 16 * self.window[1].len();
+        let channels = picture.color.channels();
+        let mut squares = 0.0;
+        let mut slope = vec![0.0f32; values.len()];
+        let scale = 2.0 * 255.0 * self.weight as f32;
+        for row in rows {
+            let samples = &picture.samples[row * width * channels..][..width * channels];
+            for column in columns.clone() {
+                let at = ((row - top) * stride + column - left) * 3;
+                let (values, slopes) = (&values[at..at + 3], &mut slope[at..at + 3]);
+                // Nothing is gained or lost beyond black and white.
+                let level = |v: f32| (255.0 * v + 127.5).clamp(0.0, 255.0);
+                let free = |v: f32| f32::from(u8::from(v.abs() <= 0.5));
+                match picture.color {
+                    Color::Rgb => {
+                        let originals = &samples[3 * column..3 * column + 3];
+                        for ((slope, &v), &p) in slopes.iter_mut().zip(values).zip(originals) {
+                            let error = level(v) - f32::from(p);
+                            squares += f64::from(error * error);
+                            *slope = scale * error * free(v);
+                        }
+                    }
+                    Color::Gray => {
+                        let shares = [0.25, 0.5, 0.25];
+                        let gray: f32 = values.iter().zip(shares).map(|(&v, share)| share * level(v)).sum();
+                        let error = gray - f32::from(samples[column]);
+                        squares += f64::from(error * error);
+                        for ((slope, &v), share) in slopes.iter_mut().zip(values).zip(shares) {
+                            *slope = scale * error * share * free(v);
+                        }
+                    }
+                }
+            }
+        }
+        Ok((self.weight * squares, Tensor::from_vec(slope, shown.dims(), &Device::Cpu)?))
+    }
+}
