@@ -1,15 +1,14 @@
 //! The float network that an integer model file stands for.
 //!
-//! Each weight is its whole number over a power of two that follows from the fractions of its layer's input and output
-//! (docs/format.md, sections 1 and 2). Only the rounding of activations is lost: such a network foretells the decoder
-//! better than the weights that the model was made of.
+//! Only the rounding of activations is lost: such a network foretells the decoder better than the weights that the model
+//! was made of.
 
-use crate::export::model::{Block, Layer, Model, Product};
+use crate::Result;
+use crate::export::model::Model;
+use crate::import::layers;
 use crate::net::{Codec, Weights};
-use crate::{Error, Result};
 use aecodec::Quality;
 use candle_core::{Device, Tensor};
-use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
 /// Gains of zero have no logarithm; this is one that is all but zero.
@@ -17,38 +16,14 @@ const LEAST_GAIN: f64 = 1e-12;
 
 /// The network of a model at one quality, to be run at [`AT`].
 pub(super) fn network(model: &Model, quality: Quality) -> Result<Codec> {
-    let mut to = Floats { model, tensors: BTreeMap::new() };
-    let y = i32::from(model.y_fraction);
-    let of = |name: &str| Ok::<_, Error>(i32::from(product(model, name)?.fraction));
-    let (first, he1, he2) = (of("e_in")?, of("he_in")?, of("he_mid")?);
-    let (hd1, hd2, prior) = (of("hd_in")?, of("hd_mid")?, of("hd_out")?);
-    let (ctx, d) = (of("ctx_in.0")?, of("d_in")?);
-
-    to.product("e_in", &[0], first, |w| 510.0 * w, |b| b)?;
-    (0..model.shapes.ne).try_for_each(|i| to.block(&format!("e.{i}"), first))?;
-    to.plain("e_out", first, y)?;
-    to.plain("he_in", y, he1)?;
-    to.block("he1", he1)?;
-    to.plain("he_mid", he1, he2)?;
-    to.block("he2", he2)?;
-    to.plain("he_out", he2, model.z_shift.into())?;
-    to.plain("hd_in", 0, hd1)?;
-    to.block("hd1", hd1)?;
-    to.plain("hd_mid", hd1, hd2)?;
-    to.block("hd2", hd2)?;
-    to.plain("hd_out", hd2, prior)?;
-    to.block("hd3", prior)?;
-    to.head("head0", ["scale0", "mean0"], prior, y)?;
-    let both: Vec<i32> = [vec![y; model.shapes.m], vec![prior; model.shapes.p]].concat();
-    (0..3).try_for_each(|k| to.product(&format!("ctx_in.{k}"), &both, ctx, |w| w, |b| b))?;
-    to.block("ctx", ctx)?;
-    to.head("head", ["scale", "mean"], ctx, y)?;
-    to.plain("d_in", y, d)?;
-    (0..model.shapes.nd).try_for_each(|i| to.block(&format!("d.{i}"), d))?;
-    // Output 128 of the integers is 127.5 of the floats, and inputs are channels of taps.
-    to.product("d_out", &[d], 0, |w| w / 255.0, |b| (b + 0.5) / 255.0)?;
-    to.gains(quality)?;
-    Codec::frozen(&Weights::from_tensors(to.tensors)?)
+    let mut tensors = layers(model)?;
+    gains(model, quality, |name, values, rows| {
+        let values: Vec<f32> = values.into_iter().map(|v| v as f32).collect();
+        let width = values.len() / rows.max(1);
+        tensors.insert(name.to_owned(), Tensor::from_vec(values, (rows, width), &Device::Cpu)?);
+        Ok(())
+    })?;
+    Codec::frozen(&Weights::from_tensors(tensors)?)
 }
 
 /// Where the network of a quality has its gains: the axis has that quality at both ends.
@@ -74,117 +49,23 @@ fn mixed(rows: &[Vec<f64>], quality: Quality) -> Vec<f64> {
     rows[i].iter().zip(&rows[i + 1]).map(mix).collect()
 }
 
-fn product<'a>(model: &'a Model, name: &str) -> Result<&'a Product> {
-    match model.layers.get(name) {
-        Some(Layer::Product(layer)) => Ok(layer),
-        _ => Err(Error::weights(name, "is missing")),
+/// Logarithms of the gains, and zeros for the density of z: the model holds tables in its place.
+fn gains(
+    model: &Model,
+    quality: Quality,
+    mut put: impl FnMut(&str, Vec<f64>, usize) -> Result<()>,
+) -> Result<()> {
+    let unit = 2f64.powi(model.quality.gain_shift.into());
+    let gains = |rows| mixed(rows, quality).into_iter().map(|v: f64| (v / unit).max(LEAST_GAIN).ln());
+    let steps = steps(model, quality).into_iter().map(|step| -f64::from(step).ln());
+    for (name, row) in [
+        ("enc_gain", gains(&model.quality.enc).collect()),
+        ("dec_gain", gains(&model.quality.dec).collect()),
+        ("y_gain", steps.collect::<Vec<_>>()),
+    ] {
+        put(name, [row.clone(), row].concat(), 2)?;
     }
-}
-
-struct Floats<'a> {
-    model: &'a Model,
-    tensors: BTreeMap<String, Tensor>,
-}
-
-impl Floats<'_> {
-    fn plain(&mut self, name: &str, input: i32, output: i32) -> Result<()> {
-        self.product(name, &[input], output, |w| w, |b| b)
-    }
-
-    /// A product whose input has this fraction, or one for each of its channels.
-    fn product(
-        &mut self,
-        name: &str,
-        inputs: &[i32],
-        output: i32,
-        of_weight: fn(f64) -> f64,
-        of_bias: fn(f64) -> f64,
-    ) -> Result<()> {
-        let layer = product(self.model, name)?;
-        let (weight, bias) = real(layer, inputs, output);
-        let weight: Vec<f64> = weight.into_iter().map(of_weight).collect();
-        let bias: Vec<f64> = bias.into_iter().map(of_bias).collect();
-        let outputs = bias.len();
-        if name == "d_out" {
-            let c = self.model.shapes.c;
-            let turned = weight
-                .chunks_exact(9 * c)
-                .flat_map(|row| (0..9 * c).map(|i| row[i % 9 * c + i / 9]))
-                .collect();
-            return self.add(name, turned, &[outputs, c, 3, 3], bias);
-        }
-        let dims = [outputs, weight.len() / outputs.max(1)];
-        self.add(name, weight, &dims, bias)
-    }
-
-    /// A block whose stream has the fraction `f`.
-    fn block(&mut self, name: &str, f: i32) -> Result<()> {
-        let Some(Layer::Block(block)) = self.model.layers.get(name) else {
-            return Err(Error::weights(name, "is missing"));
-        };
-        let Block { p1, dw, p2, f1, gate_shift, f2 } = &**block;
-        let [a, d, uv] = [p1, dw, f1].map(|layer| i32::from(layer.fraction));
-        let gated = 2 * uv - i32::from(*gate_shift);
-        for (part, layer, input, output) in
-            [("p1", p1, f, a), ("dw", dw, a, d), ("p2", p2, d, f), ("f1", f1, f, uv), ("f2", f2, gated, f)]
-        {
-            let (weight, bias) = real(layer, &[input], output);
-            let outputs = bias.len();
-            let dims: &[usize] = match part {
-                "dw" => &[outputs, 1, 3, 3],
-                _ => &[outputs, weight.len() / outputs.max(1)],
-            };
-            self.add(&format!("{name}.{part}"), weight, dims, bias)?;
-        }
-        Ok(())
-    }
-
-    /// Joins the two layers of a head; sigma's logarithm becomes natural.
-    fn head(&mut self, name: &str, [scale, mean]: [&str; 2], input: i32, y: i32) -> Result<()> {
-        let (scales, scale_bias) = real(product(self.model, scale)?, &[input], 7);
-        let (means, mean_bias) = real(product(self.model, mean)?, &[input], y);
-        let join = |a: Vec<f64>, b| a.into_iter().map(|v| v * LN_2).chain(b).collect::<Vec<_>>();
-        let dims = [2 * self.model.shapes.m, self.model.shapes.p];
-        self.add(name, join(scales, means), &dims, join(scale_bias, mean_bias))
-    }
-
-    /// Logarithms of the gains, and zeros for the density of z: the model holds tables in its place.
-    fn gains(&mut self, quality: Quality) -> Result<()> {
-        let (model, z) = (self.model, self.model.shapes.z);
-        let unit = 2f64.powi(model.quality.gain_shift.into());
-        let gains = |rows| mixed(rows, quality).into_iter().map(|v: f64| (v / unit).max(LEAST_GAIN).ln());
-        let twice = |row: Vec<f64>| [row.clone(), row].concat();
-        let steps = steps(model, quality).into_iter().map(|step| -f64::from(step).ln());
-        for (name, row) in [
-            ("enc_gain", gains(&model.quality.enc).collect()),
-            ("dec_gain", gains(&model.quality.dec).collect()),
-            ("y_gain", steps.collect::<Vec<_>>()),
-        ] {
-            let dims = [2, row.len()];
-            self.put(name, twice(row), &dims)?;
-        }
-        [("h", 4), ("b", 4), ("a", 3)].into_iter().try_for_each(|(part, rows)| {
-            self.put(&format!("z_prior.{part}"), vec![0.0; rows * z], &[rows, z])
-        })
-    }
-
-    fn add(&mut self, name: &str, weight: Vec<f64>, dims: &[usize], bias: Vec<f64>) -> Result<()> {
-        self.put(&format!("{name}.weight"), weight, dims)?;
-        let outputs = bias.len();
-        self.put(&format!("{name}.bias"), bias, &[outputs])
-    }
-
-    fn put(&mut self, name: &str, values: Vec<f64>, dims: &[usize]) -> Result<()> {
-        let values: Vec<f32> = values.into_iter().map(|v| v as f32).collect();
-        self.tensors.insert(name.to_owned(), Tensor::from_vec(values, dims, &Device::Cpu)?);
-        Ok(())
-    }
-}
-
-/// Weights, row by row, and biases as real numbers.
-fn real(layer: &Product, inputs: &[i32], output: i32) -> (Vec<f64>, Vec<f64>) {
-    let unit = 2f64.powi(-(i32::from(layer.shift) + output));
-    let of = |j: usize| 2f64.powi(inputs[if inputs.len() == 1 { 0 } else { j }]);
-    let weight = layer.weight.iter().flat_map(|row| row.iter().enumerate().map(|(j, w)| w * of(j) * unit));
-    (weight.collect(), layer.bias.iter().map(|b| b * unit).collect())
+    [("h", 4), ("b", 4), ("a", 3)]
+        .into_iter()
+        .try_for_each(|(part, rows)| put(&format!("z_prior.{part}"), vec![0.0; rows * model.shapes.z], rows))
 }
