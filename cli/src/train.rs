@@ -389,10 +389,8 @@ impl View {
                 );
                 self.print(&text, &json!({ "validation": point, "best": best }));
             }
-            Event::Saved(path) => {
-                if self.reporter.style == Style::Json {
-                    self.print("", &json!({ "saved": path.display().to_string() }));
-                }
+            Event::Saved(path) if self.reporter.style == Style::Json => {
+                self.print("", &json!({ "saved": path.display().to_string() }));
             }
             Event::Stage(what) => {
                 self.bar.say(|| format!("making the model: {what}"));

@@ -83,7 +83,7 @@ pub enum Preset {
     Fast,
     /// Two to three times as much.
     Best,
-    /// A twentieth: for trials, and for pictures of little variety.
+    /// A fourteenth of it: for trials, and for pictures of little variety.
     Tiny,
 }
 

@@ -36,7 +36,7 @@ pub struct Origin {
 pub struct Point {
     /// Steps taken.
     pub step: usize,
-    /// Mean loss of training since the validation before.
+    /// Mean loss of training since the validation before, each picture's within its cap.
     pub training: Option<f64>,
     /// Loss of the averaged weights on the validation pictures, with real rounding.
     pub validation: f64,
@@ -244,7 +244,7 @@ impl Session {
             let stepped = self.run.step(&self.pictures, progress)?;
             let finite = stepped.norm.is_finite() && stepped.figures.loss.is_finite();
             if finite {
-                self.note.recent.0 += stepped.figures.loss;
+                self.note.recent.0 += stepped.figures.capped;
                 self.note.recent.1 += 1;
             }
             self.note.seconds = before + begin.elapsed().as_secs_f64();
