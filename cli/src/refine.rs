@@ -14,6 +14,9 @@ use crate::progress::Steps;
 #[derive(clap::Args)]
 pub struct EffortArgs {
     /// Search for smaller files, from 0 (no search) to 9 (minutes for each megapixel)
+    ///
+    /// On two cores a megapixel takes about 3 seconds with 1, 6 with 3, half a minute with 5, two minutes with 8; targets
+    /// other than a quality take up to three times as long.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=9))]
     effort: u8,
 }
