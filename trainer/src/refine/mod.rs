@@ -58,7 +58,7 @@ impl Effort {
     }
 
     fn plan(self) -> Option<Plan> {
-        let steps = [0, 1, 3, 6, 12, 24, 36, 50, 70, 100][usize::from(self.0)];
+        let steps = [0, 1, 3, 6, 12, 24, 40, 64, 100, 160][usize::from(self.0)];
         (steps > 0).then_some(Plan { steps, caution: (1.3, 1.05), share: 0.7, doubt: 3.0 })
     }
 }
@@ -95,8 +95,8 @@ impl Refiner {
     /// gives a smaller file, a target a better picture. The result never costs more than without refinement, by
     /// bits + lambda * squared error.
     ///
-    /// It takes about a gigabyte of memory. The result does not depend on the
-    /// machine but for the rounding of floats; what decodes it is exact as ever.
+    /// It takes about a gigabyte of memory. The result is the same at each run; another processor may round the floats
+    /// of the search otherwise. What the file decodes to is exact as ever.
     ///
     /// # Errors
     /// As [`aecodec::encode`]; [`Error::Invalid`] for groups above 2^10 pixels.
