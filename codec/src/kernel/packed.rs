@@ -72,7 +72,7 @@ pub(super) const COUPLES: [[Option<(usize, usize)>; 2]; 5] = [
     [None, Some((2, 2))],
 ];
 
-/// Weights of a depthwise 3x3: `[5, C, 2]`, taps in pairs ([`COUPLES`]), zero where there is none.
+/// Weights of a depthwise 3x3: `[5, C, 2]`, taps in pairs (`COUPLES`), zero where there is none.
 #[derive(Debug, Clone)]
 pub struct PackedTaps {
     pub(super) pairs: Vec<i16>,
