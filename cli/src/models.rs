@@ -91,13 +91,9 @@ pub fn file_to_encode_with(
     }
 }
 
-/// `fast`, `best` or `other`.
+/// `fast`, `best`, `perceptual` or `other`.
 pub fn profile_name(profile: u8) -> &'static str {
-    match profile {
-        p if p == Profile::Fast as u8 => "fast",
-        p if p == Profile::Best as u8 => "best",
-        _ => "other",
-    }
+    Profile::from_raw(profile).name()
 }
 
 fn open(path: &Path) -> Result<Arc<Model>> {

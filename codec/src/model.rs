@@ -8,9 +8,19 @@ use crate::{Error, Figures, Result};
 #[cfg(feature = "embedded")]
 use std::sync::{Arc, OnceLock};
 
-/// The model of [`Profile::Fast`].
+/// A model that is built in.
 #[cfg(feature = "embedded")]
-const EMBEDDED: &[u8] = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem"));
+struct BuiltIn {
+    file: &'static [u8],
+    loaded: OnceLock<Arc<Model>>,
+}
+
+// Statics: of a constant, each place that names it may get a copy of its own, and these are megabytes.
+#[cfg(feature = "embedded")]
+static FAST: BuiltIn = BuiltIn {
+    file: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem")),
+    loaded: OnceLock::new(),
+};
 const SIGNATURE: [u8; 8] = *b"\x89AEM\r\n\x1a\n";
 const VERSION: u8 = 1;
 /// Gaussian tables of a model.
@@ -30,6 +40,8 @@ pub enum Profile {
     Fast,
     /// Smallest files.
     Best,
+    /// A model that was trained to please the eye: texture may be invented where it was lost.
+    Perceptual,
 }
 
 impl Profile {
@@ -38,6 +50,7 @@ impl Profile {
         match raw {
             1 => Self::Fast,
             2 => Self::Best,
+            3 => Self::Perceptual,
             _ => Self::Other,
         }
     }
@@ -48,6 +61,7 @@ impl Profile {
             Self::Other => 0,
             Self::Fast => 1,
             Self::Best => 2,
+            Self::Perceptual => 3,
         }
     }
 
@@ -57,7 +71,16 @@ impl Profile {
             Self::Other => "other",
             Self::Fast => "fast",
             Self::Best => "best",
+            Self::Perceptual => "perceptual",
         }
+    }
+}
+
+#[cfg(feature = "embedded")]
+fn built_in(profile: Profile) -> Option<&'static BuiltIn> {
+    match profile {
+        Profile::Fast => Some(&FAST),
+        _ => None,
     }
 }
 
@@ -92,22 +115,21 @@ impl Model {
     /// [`Error::Invalid`] where this build holds no model for the profile.
     #[cfg(feature = "embedded")]
     pub fn embedded(profile: Profile) -> Result<Arc<Self>> {
-        static FAST: OnceLock<Arc<Model>> = OnceLock::new();
-        if profile != Profile::Fast {
-            let detail = format!("this build holds no model `{}`, only `fast`", profile.name());
+        let Some(BuiltIn { file, loaded }) = built_in(profile) else {
+            let detail = format!("this build holds no model `{}`", profile.name());
             return Err(Error::Invalid { what: "profile", detail });
-        }
-        if let Some(model) = FAST.get() {
+        };
+        if let Some(model) = loaded.get() {
             return Ok(Arc::clone(model));
         }
-        let model = Self::parse(EMBEDDED)?;
-        Ok(Arc::clone(FAST.get_or_init(|| Arc::new(model))))
+        let model = Self::parse(file)?;
+        Ok(Arc::clone(loaded.get_or_init(|| Arc::new(model))))
     }
 
     /// The file of a model that this build holds, for those who lack it.
     #[cfg(feature = "embedded")]
     pub fn embedded_bytes(profile: Profile) -> Option<&'static [u8]> {
-        (profile == Profile::Fast).then_some(EMBEDDED)
+        built_in(profile).map(|model| model.file)
     }
 
     /// BLAKE3 of the model file.
@@ -313,21 +335,20 @@ fn shift(value: u8) -> Result<u32> {
 mod tests {
     use super::*;
 
-    const FAST: &[u8] = EMBEDDED;
-
     #[test]
     fn a_cut_or_altered_model_is_refused() {
-        for cut in [0, 7, 8, 9, 20, 36, 1000, FAST.len() / 2, FAST.len() - 1] {
-            assert!(Model::parse(&FAST[..cut]).is_err(), "cut at {cut}");
+        let file = FAST.file;
+        for cut in [0, 7, 8, 9, 20, 36, 1000, file.len() / 2, file.len() - 1] {
+            assert!(Model::parse(&file[..cut]).is_err(), "cut at {cut}");
         }
-        let mut longer = FAST.to_vec();
+        let mut longer = file.to_vec();
         longer.push(0);
         assert!(matches!(Model::parse(&longer), Err(Error::Invalid { what: "model file", .. })));
-        let mut other = FAST.to_vec();
+        let mut other = file.to_vec();
         other[8] = 2;
         assert!(matches!(Model::parse(&other), Err(Error::Version { found: 2, .. })));
         for shape in 10..32 {
-            let mut other = FAST.to_vec();
+            let mut other = file.to_vec();
             other[shape] ^= 0x41;
             assert!(Model::parse(&other).is_err(), "shape byte {shape}");
         }
@@ -335,8 +356,11 @@ mod tests {
 
     #[test]
     fn the_identity_is_the_hash_of_the_file() {
-        let model = Model::embedded(Profile::Fast).expect("the built-in model");
-        assert_eq!(model.id(), *blake3::hash(FAST).as_bytes());
+        for profile in [Profile::Fast] {
+            let model = Model::embedded(profile).expect("the built-in model");
+            let file = Model::embedded_bytes(profile).expect("its file");
+            assert_eq!((model.id(), model.profile()), (*blake3::hash(file).as_bytes(), profile));
+        }
         assert!(Model::embedded(Profile::Other).is_err());
     }
 }

@@ -31,6 +31,7 @@ pub mod optim;
 pub mod refine;
 mod run;
 pub mod sample;
+pub mod search;
 pub mod session;
 mod settings;
 mod similarity;

@@ -23,7 +23,14 @@ pub enum Distortion {
     /// 1300 times what multi-scale structural similarity lacks of 1: closer to what eyes see, worse in PSNR. The factor
     /// is that between the lambdas of Bégaint et al. 2020 ("CompressAI", table 1).
     MsSsim,
+    /// 255^2 / 2 times the divergence of the decoded sample from the original, each taken as the probability of white
+    /// (Kingma and Welling 2014, appendix C.1): cross-entropy less what no decoder can avoid. Near middle gray it is
+    /// the squared error; the darker or brighter, the more an error counts.
+    CrossEntropy,
 }
+
+/// Probabilities stay this far from 0 and 1: half of an 8-bit unit.
+const LEAST_PROBABILITY: f64 = 0.5 / 255.0;
 
 impl Distortion {
     /// Error of each picture `[N]`, in squares of 8-bit units or what stands for them.
@@ -38,6 +45,16 @@ impl Distortion {
                 (mean((decoded - original)?.abs()?)?.sqr()? * (255.0 * 255.0 * std::f64::consts::FRAC_PI_2))?
             }
             Self::MsSsim => similarity::ms_ssim(decoded, original)?.affine(-1300.0, 1300.0)?,
+            Self::CrossEntropy => {
+                let within =
+                    |t: &Tensor| t.affine(1.0, 0.5)?.clamp(LEAST_PROBABILITY, 1.0 - LEAST_PROBABILITY);
+                let (p, q) = (within(original)?, within(decoded)?);
+                let part = |p: &Tensor, q: &Tensor| p * (p.log()? - q.log()?)?;
+                let divergence = (part(&p, &q)? + part(&p.affine(-1.0, 1.0)?, &q.affine(-1.0, 1.0)?)?)?;
+                // A sample beyond white or black has no probability; its squared distance draws it back.
+                let beyond = (decoded.affine(1.0, 0.5)? - &q)?.sqr()?;
+                (mean(((divergence * 0.5)? + beyond)?)? * (255.0 * 255.0))?
+            }
         })
     }
 }
@@ -63,6 +80,9 @@ pub struct Objective {
     /// Weight of the squared change of latents, in steps, for a change of pixels by one 8-bit unit (Rifai et al. 2011,
     /// "Contractive auto-encoders").
     pub contraction: f64,
+    /// Weight of what a critic, trained alongside, misses in decoded pictures: texture instead of its average
+    /// (Goodfellow et al. 2014; Mentzer et al. 2020, "High-fidelity generative image compression").
+    pub adversary: f64,
 }
 
 impl Objective {
@@ -151,6 +171,9 @@ mod tests {
 
     const TINY: Shapes = Shapes { c: 16, m: 32, z: 8, p: 16, ne: 1, nd: 1, expansion: 1.5, knots: 3 };
 
+    const ALL: [Distortion; 4] =
+        [Distortion::Mse, Distortion::L1, Distortion::MsSsim, Distortion::CrossEntropy];
+
     fn rng() -> ChaCha8Rng {
         ChaCha8Rng::seed_from_u64(5)
     }
@@ -192,10 +215,63 @@ mod tests {
             |d: Distortion| f64::from(d.of(&off, &x).expect("an error").to_vec1::<f32>().expect("one")[0]);
         assert!((at(Distortion::Mse) - 16.0).abs() < 1e-2);
         assert!((at(Distortion::L1) - 16.0 * std::f64::consts::FRAC_PI_2).abs() < 1e-2);
+        let own = at(Distortion::CrossEntropy);
+        assert!((16.0..32.0).contains(&own), "as a squared error near middle gray, more elsewhere: {own}");
         let structure = at(Distortion::MsSsim);
         assert!(structure > 0.0 && structure < 16.0, "a shift of light is no loss of structure: {structure}");
-        let same = Distortion::MsSsim.of(&x, &x).expect("an error").to_vec1::<f32>().expect("one")[0];
-        assert!(same.abs() < 1e-2, "{same}");
+        for distortion in ALL {
+            let same = distortion.of(&x, &x).expect("an error").to_vec1::<f32>().expect("one")[0];
+            assert!(same.abs() < 1e-2, "{distortion:?}: {same}");
+        }
+    }
+
+    /// Errors count more where probabilities are extreme, and beyond white there is a way back.
+    #[test]
+    fn cross_entropy_weighs_by_brightness() {
+        let at = |original: f32, decoded: f32| {
+            let gray = |v: f32| Tensor::full(v, (1, 8, 8, 3), &Device::Cpu).expect("a picture");
+            let error = Distortion::CrossEntropy.of(&gray(decoded), &gray(original)).expect("an error");
+            f64::from(error.to_vec1::<f32>().expect("one")[0])
+        };
+        let step = 4.0 / 255.0;
+        assert!((at(0.0, step) - 16.0).abs() < 0.1, "{}", at(0.0, step));
+        // The divergence of close p and q is d^2 / (2 p (1 - p)); at p = 0.9 that is 2.8 times as much.
+        let bright = at(0.4, 0.4 + step);
+        assert!((40.0..56.0).contains(&bright), "{bright}");
+        assert!(at(0.5, 0.7) > at(0.5, 0.6) && at(0.5, 0.6) > at(0.5, 0.5));
+    }
+
+    /// Gradients against differences, along a random direction.
+    #[test]
+    fn errors_have_the_gradients_of_their_values() {
+        let side = 64;
+        let wave = |speed: f32| {
+            let values = (0..side * side * 3).map(|i| (i as f32 * speed).sin() / 3.5).collect::<Vec<_>>();
+            Tensor::from_vec(values, (1, side, side, 3), &Device::Cpu).expect("a picture")
+        };
+        let original = wave(0.013);
+        let decoded = (&original + (wave(0.71) * 0.2).expect("a wave")).expect("a decoded picture");
+        let direction = normal(&mut rng(), decoded.dims(), &Device::Cpu).expect("a direction");
+        for distortion in ALL {
+            let var = candle_core::Var::from_tensor(&decoded).expect("a variable");
+            let error =
+                distortion.of(var.as_tensor(), &original).and_then(|t| Ok(t.sum_all()?)).expect("an error");
+            let store = error.backward().expect("gradients");
+            let slope = (store.get(&var).expect("a gradient") * &direction).and_then(|t| t.sum_all());
+            let at = |by: f64| {
+                let moved = (&decoded + (&direction * by).expect("scaled")).expect("moved");
+                f64::from(
+                    distortion.of(&moved, &original).expect("an error").to_vec1::<f32>().expect("one")[0],
+                )
+            };
+            // Absolute errors bend sharply, the others are smooth but lose digits.
+            let step = if distortion == Distortion::L1 { 5e-4 } else { 4e-3 };
+            let (found, expected) = (number(&slope.expect("a slope")), (at(step) - at(-step)) / (2.0 * step));
+            assert!(
+                (found - expected).abs() < 0.02 * expected.abs(),
+                "{distortion:?}: {found}, by differences {expected}"
+            );
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::checkpoint::{self, Tensors};
 use crate::data::Pictures;
 use crate::loss::{self, Figures};
-use crate::net::{Codec, Noise, Rate, Weights};
+use crate::net::{Codec, Critic, Noise, Rate, Weights};
 use crate::objective::Objective;
 use crate::optim::{self, Ema, Kind, Optimizer, Schedule};
 use crate::{Error, Result};
@@ -62,6 +62,8 @@ pub struct Run {
     net: Codec,
     optimizer: Optimizer,
     ema: Ema,
+    /// The adversary, where the objective asks for one.
+    critic: Option<Critic>,
     rng: ChaCha8Rng,
     step: usize,
     seconds: f64,
@@ -72,6 +74,8 @@ pub struct Run {
 struct State {
     step: usize,
     optimizer_steps: usize,
+    #[serde(default)]
+    critic_steps: usize,
     seconds: f64,
     seed: [u8; 32],
     /// Place in the generator's stream, in words.
@@ -114,8 +118,12 @@ impl Run {
         if let Some(detail) = detail {
             return Err(Error::Invalid { what: "training", detail });
         }
+        let net = Codec::new(&weights)?;
+        let adversarial = options.objective.adversary > 0.0;
+        let critic = adversarial.then(|| Critic::new(options.seed, net.device())).transpose()?;
         Ok(Self {
-            net: Codec::new(&weights)?,
+            net,
+            critic,
             optimizer: Optimizer::new(&weights, options.optimizer)?,
             ema: Ema::new(&weights, options.ema)?,
             rng: ChaCha8Rng::seed_from_u64(options.seed),
@@ -138,6 +146,11 @@ impl Run {
         let mut run = Self::new(Weights::from_tensors(take("weights"))?, options)?;
         run.ema.restore(&take("ema"))?;
         run.optimizer.restore(&take("moments"), state.optimizer_steps)?;
+        // A run that becomes adversarial on the way has a critic that begins with it.
+        let [critic, lessons] = ["critic", "critic-moments"].map(take);
+        if let Some(own) = run.critic.as_mut().filter(|_| !critic.is_empty()) {
+            own.restore([&critic, &lessons], state.critic_steps)?;
+        }
         run.rng = ChaCha8Rng::from_seed(state.seed);
         run.rng.set_word_pos(state.word.into());
         (run.step, run.seconds) = (state.step, state.seconds);
@@ -163,9 +176,11 @@ impl Run {
 
     /// The same, with a note.
     pub(crate) fn save_noted(&self, path: &Path, note: serde_json::Value) -> Result<()> {
+        let ([critic, lessons], critic_steps) = self.critic.as_ref().map(Critic::state).unwrap_or_default();
         let state = State {
             step: self.step,
             optimizer_steps: self.optimizer.steps(),
+            critic_steps,
             seconds: self.seconds,
             seed: self.rng.get_seed(),
             word: u64::try_from(self.rng.get_word_pos()).unwrap_or_default(),
@@ -176,7 +191,13 @@ impl Run {
         let moments = self.optimizer.state();
         checkpoint::write(
             path,
-            &[("weights", &weights), ("ema", self.ema.values()), ("moments", &moments)],
+            &[
+                ("weights", &weights),
+                ("ema", self.ema.values()),
+                ("moments", &moments),
+                ("critic", &critic),
+                ("critic-moments", &lessons),
+            ],
             &state,
         )
     }
@@ -197,15 +218,21 @@ impl Run {
         let seen = objective.corrupted(&x, &mut self.rng)?;
         let coded = self.net.forward(&seen, &q, Rate::Noisy(&noise))?;
         let loss = loss::of(&coded, &x, &q, self.net.shapes().knots, objective.distortion)?;
-        let total = match objective.penalty(&self.net, (&seen, &coded.y), &q, &mut self.rng)? {
-            None => loss.total,
-            Some(penalty) => (loss.total + penalty)?,
-        };
+        let mut total = loss.total;
+        if let Some(penalty) = objective.penalty(&self.net, (&seen, &coded.y), &q, &mut self.rng)? {
+            total = (total + penalty)?;
+        }
+        if let Some(critic) = &self.critic {
+            total = (total + (critic.lack(&coded.x_hat)? * objective.adversary)?)?;
+        }
         let mut gradients = optim::gradients(&self.weights, &total.backward()?)?;
         let norm = optim::clip(&mut gradients, LONGEST)?;
         let rate = schedule.at(self.step, progress);
         if norm.is_finite() {
             self.optimizer.step(&gradients, rate)?;
+            if let Some(critic) = &mut self.critic {
+                critic.learn(&x, &coded.x_hat, rate)?;
+            }
         }
         self.step += 1;
         self.ema.update(&self.weights, self.step)?;

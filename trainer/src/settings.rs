@@ -61,6 +61,8 @@ pub struct Settings {
     pub sparse_target: f64,
     /// Weight of the squared change of latents for a change of pixels. Default 0.
     pub contractive: f64,
+    /// Weight of the adversary, a critic that learns to tell decoded pictures from originals. Default 0.
+    pub adversarial: f64,
     /// Shapes of a network from scratch. Default those of `fast`.
     pub shapes: Preset,
     /// Channels of its analysis and synthesis, a multiple of 64.
@@ -85,6 +87,8 @@ pub enum Preset {
     Best,
     /// A fourteenth of it: for trials, and for pictures of little variety.
     Tiny,
+    /// A transform of 16x16 blocks with a learned entropy model: what depth is worth is seen against it.
+    Linear,
 }
 
 impl Default for Settings {
@@ -114,6 +118,7 @@ impl Default for Settings {
             sparse_kl: 0.0,
             sparse_target: 0.1,
             contractive: 0.0,
+            adversarial: 0.0,
             shapes: Preset::Fast,
             channels: None,
             latents: None,
@@ -142,6 +147,17 @@ impl Settings {
         Ok(made)
     }
 
+    /// Whether they say how long the run is.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where they do not.
+    pub(crate) fn has_a_length(&self) -> Result<()> {
+        match (self.minutes, self.steps) {
+            (None, None) => Err(settings("neither minutes nor steps; give one of them".into())),
+            _ => Ok(()),
+        }
+    }
+
     fn check(&self) -> Result<()> {
         let length = match (self.minutes, self.steps) {
             (Some(_), Some(_)) => Some("both minutes and steps; give one of them".to_owned()),
@@ -165,6 +181,7 @@ impl Settings {
             .or_else(|| weight("sparse-l1", self.sparse_l1))
             .or_else(|| weight("sparse-kl", self.sparse_kl))
             .or_else(|| weight("contractive", self.contractive))
+            .or_else(|| weight("adversarial", self.adversarial))
             .or_else(|| weight("checkpoint-minutes", self.checkpoint_minutes))
             .or_else(|| (!(0.0..1.0).contains(&self.hold)).then(|| format!("hold {}, not 0 to 1", self.hold)))
             .or_else(|| (self.validation < 2).then(|| format!("validation {}, below 2", self.validation)))
@@ -195,6 +212,7 @@ impl Settings {
                 divergence: self.sparse_kl,
                 activity: self.sparse_target,
                 contraction: self.contractive,
+                adversary: self.adversarial,
             },
             seed: self.seed,
         }
@@ -211,7 +229,14 @@ impl Settings {
             Preset::Tiny => {
                 Shapes { c: 32, m: 128, z: 32, p: 32, ne: 1, nd: 1, expansion: 1.0, ..Shapes::FAST }
             }
+            // 192 channels take every picture whole, so that nothing but the latents limits the transform.
+            Preset::Linear => {
+                Shapes { c: 192, m: 256, z: 32, p: 64, ne: 0, nd: 0, expansion: 1.0, ..Shapes::FAST }
+            }
         };
+        if self.shapes == Preset::Linear && self.blocks.is_some() {
+            return Err(settings("blocks in a linear network".into()));
+        }
         let shapes = Shapes {
             c: self.channels.unwrap_or(preset.c),
             m: self.latents.unwrap_or(preset.m),
@@ -227,7 +252,7 @@ impl Settings {
         if !whole(shapes.m, 128) || shapes.m > 2048 {
             return Err(settings(format!("latents {}, no multiple of 128 up to 2048", shapes.m)));
         }
-        if shapes.ne == 0 || shapes.ne > 64 {
+        if self.shapes != Preset::Linear && !(1..=64).contains(&shapes.ne) {
             return Err(settings(format!("blocks {}, not 1 to 64", shapes.ne)));
         }
         Ok(shapes)
@@ -247,6 +272,7 @@ impl Settings {
             Distortion::Mse => "MSE (8-bit units)",
             Distortion::L1 => "pi / 2 * MAE^2 (8-bit units)",
             Distortion::MsSsim => "1300 (1 - MS-SSIM)",
+            Distortion::CrossEntropy => "255^2 / 2 * KL(x, y) of samples as probabilities",
         };
         let (low, high) = LAMBDA_RANGE;
         format!("lambda * {error} + bits per pixel, divided by sqrt(lambda); lambda {low} to {high}")
@@ -298,6 +324,8 @@ mod tests {
     fn networks_from_scratch_are_those_that_the_codec_runs() {
         let asked = |changes| with(&Settings::default(), changes).and_then(|s| s.scratch());
         assert_eq!(asked(json!({})).expect("shapes"), Shapes::FAST);
+        assert!(asked(json!({ "shapes": "linear" })).expect("shapes").is_linear());
+        assert!(asked(json!({ "shapes": "linear", "blocks": 1 })).is_err());
         let own = asked(json!({ "shapes": "tiny", "latents": 256, "blocks": 2 })).expect("shapes");
         assert_eq!((own.c, own.m, own.ne, own.nd), (32, 256, 2, 2));
         for changes in [json!({ "channels": 72 }), json!({ "latents": 100 }), json!({ "blocks": 0 })] {

@@ -59,12 +59,18 @@ fn train(session: &mut Session) -> (Option<End>, Vec<f64>) {
 
 #[test]
 fn a_run_that_was_stopped_and_resumed_equals_an_unbroken_one() {
+    for (name, changes) in [("plain", json!({})), ("adversarial", json!({ "adversarial": 2.0 }))] {
+        resumed_equals_unbroken(name, &changes);
+    }
+}
+
+fn resumed_equals_unbroken(name: &str, changes: &Value) {
     let folder = folder();
-    let mut whole = begin(folder.path(), "whole", json!({}));
+    let mut whole = begin(folder.path(), "whole", changes.clone());
     let (end, expected) = train(&mut whole);
     assert_eq!((end, expected.len()), (Some(End::Complete), 4));
 
-    let mut broken = begin(folder.path(), "broken", json!({}));
+    let mut broken = begin(folder.path(), "broken", changes.clone());
     let (steps, mut found) = (std::cell::Cell::new(0), Vec::new());
     let end = broken.train(&|| steps.get() == 3, &mut |event| match event {
         Event::Step { step, .. } => steps.set(step),
@@ -79,7 +85,7 @@ fn a_run_that_was_stopped_and_resumed_equals_an_unbroken_one() {
     assert_eq!(resumed.steps(), 3);
     found.extend(train(&mut resumed).1);
     for (found, expected) in found.iter().zip(&expected) {
-        assert!((found - expected).abs() < 1e-6 * expected, "{found}, expected {expected}");
+        assert!((found - expected).abs() < 1e-6 * expected, "{name}: {found}, expected {expected}");
     }
     assert_eq!(found.len(), expected.len());
 }
@@ -208,7 +214,7 @@ fn a_network_that_is_to_denoise_sees_less_than_it_is_to_paint() {
         let seen = first(run, changes);
         assert!(seen.bpp != plain.bpp && seen.psnr != plain.psnr, "{run}: {seen:?}, plain {plain:?}");
     }
-    for loss in ["l1", "ms-ssim"] {
+    for loss in ["l1", "ms-ssim", "cross-entropy"] {
         let other = first(loss, json!({ "loss": loss }));
         assert_eq!((other.psnr, other.bpp), (plain.psnr, plain.bpp));
         assert!(other.loss != plain.loss && other.loss.is_finite());

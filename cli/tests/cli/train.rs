@@ -59,6 +59,50 @@ fn a_model_is_made_shown_and_coded_with() {
 }
 
 #[test]
+fn a_search_keeps_the_best_of_its_runs() {
+    let place = workplace();
+    let search = format!(
+        "train photos -o own.aem --steps 3 --search random:3 --range lr=1e-4..1e-2 --range optimizer=muon,adam {SHORT}"
+    );
+    let lines = json(&mut place.run(&format!("{search} --json")));
+    assert_eq!(lines.iter().filter(|line| line["drawn"].is_object()).count(), 3);
+    let ended = lines.iter().find(|line| line["trials"].is_array()).unwrap();
+    let losses = ended["trials"].as_array().unwrap().iter().map(|t| t["validation"].as_f64().unwrap());
+    let losses: Vec<f64> = losses.collect();
+    let least = losses.iter().copied().fold(f64::INFINITY, f64::min);
+    assert_eq!(losses[ended["best"].as_u64().unwrap() as usize - 1], least, "{losses:?}");
+    assert!(losses.iter().any(|loss| *loss > least), "different settings, different models: {losses:?}");
+    assert!(String::from_utf8(place.read("own.search.md")).unwrap().contains("| run | lr | optimizer |"));
+    assert_eq!(lines.last().unwrap()["steps"], 3);
+    place.run("compress photos/0.png -o a.aec --model own.aem").assert().success();
+
+    // What was taken is not taken again, and another search is not mistaken for this one.
+    let again = json(&mut place.run("train photos -o own.aem --resume --force --json --threads 1"));
+    assert_eq!(again.iter().filter(|line| line["images_per_second"].is_number()).count(), 0);
+    assert_eq!(again.last().unwrap()["model"], lines.last().unwrap()["model"]);
+    let line =
+        one_line(&mut place.run(&format!("{} --resume --force", search.replace("random:3", "random:4"))), 2);
+    assert!(line.contains("other settings"), "{line}");
+    let line = one_line(&mut place.run(&format!("{search} --range loss=mse,l1")), 2);
+    assert!(line.contains("cannot be compared"), "{line}");
+}
+
+#[test]
+fn a_linear_model_codes_pictures_and_an_adversarial_one_says_what_it_is() {
+    let place = workplace();
+    let small = SHORT.replace("tiny", "linear");
+    place.run(&format!("train photos -o linear.aem --steps 2 {small}")).assert().success();
+    place.run(&format!("train photos -o texture.aem --steps 2 --adversarial 0.5 {SHORT}")).assert().success();
+    for (model, profile) in [("linear", "other"), ("texture", "perceptual")] {
+        let args = format!("compress photos/0.png -o {model}.aec --model {model}.aem");
+        place.run(&args).assert().success();
+        place.run(&format!("verify {model}.aec --model {model}.aem")).assert().success();
+        let shown = json(&mut place.run(&format!("info {model}.aec --json")));
+        assert_eq!(shown[0]["profile"], profile, "{shown:?}");
+    }
+}
+
+#[test]
 fn settings_come_from_a_file_and_the_command_line_goes_before_it() {
     let place = workplace();
     place.write(
@@ -118,7 +162,10 @@ fn an_interrupted_run_can_be_resumed() {
 
     let line = one_line(&mut place.run(&format!("train photos -o own.aem --steps 1 {SHORT}")), 1);
     assert!(line.contains("--resume"), "{line}");
-    let lines = json(&mut place.run("train photos -o own.aem --resume --steps 1 --json --threads 1"));
+    let line = one_line(&mut place.run("train photos -o own.aem --resume --from fast --steps 1"), 2);
+    assert!(line.contains("began from scratch"), "{line}");
+    let lines =
+        json(&mut place.run("train photos -o own.aem --from scratch --resume --steps 1 --json --threads 1"));
     assert!(lines[0]["step"].as_u64().unwrap() >= 1);
     assert!(place.path("own.aem").is_file());
 }

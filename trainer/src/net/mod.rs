@@ -3,6 +3,7 @@
 //! Tensors are `[N, H, W, C]`. It computes what `models/recipe/net.py` does, from the same weights; the codec runs
 //! the same in integers (docs/format.md).
 
+mod critic;
 mod layers;
 mod ops;
 mod prior;
@@ -16,6 +17,7 @@ pub use weights::Weights;
 
 use crate::Result;
 use candle_core::{Device, Tensor};
+pub(crate) use critic::Critic;
 pub(crate) use layers::Observer;
 use layers::{Block, Linear, Named, from_phases, run, shuffle, to_phases, unshuffle};
 pub(crate) use ops::bin;
@@ -60,6 +62,7 @@ pub struct Codec {
     d_in: Linear,
     d: Vec<Block>,
     d_out: Linear,
+    own_tap: Option<Tensor>,
     z_prior: Factorized,
     enc_gain: Tensor,
     dec_gain: Tensor,
@@ -134,6 +137,7 @@ impl Codec {
             d_in: named.linear("d_in")?,
             d: named.stack("d", shapes.nd)?,
             d_out: named.linear("d_out")?,
+            own_tap: own_tap(shapes, named.tensor("y_gain")?.device())?,
             z_prior: Factorized::new(&named)?,
             enc_gain: named.tensor("enc_gain")?,
             dec_gain: named.tensor("dec_gain")?,
@@ -309,7 +313,11 @@ impl Codec {
         let t = run(&self.d, shuffle(&self.d_in.forward(y_hat)?, 2)?)?;
         let t = ops::scale(&t, &self.log_gain(&self.dec_gain, q)?.exp()?)?;
         self.show("d_out.in", &t)?;
-        shuffle(&ops::conv3x3(&t, &self.d_out.weight, &self.d_out.bias)?, 8)
+        let Linear { weight, bias } = &self.d_out;
+        match &self.own_tap {
+            Some(own) => shuffle(&ops::conv3x3(&t, &weight.broadcast_mul(own)?, bias)?, 8),
+            None => shuffle(&ops::conv3x3(&t, weight, bias)?, 8),
+        }
     }
 
     fn show(&self, name: &str, x: &Tensor) -> Result<()> {
@@ -339,6 +347,17 @@ impl Codec {
             q.iter().flat_map(|q| (0..knots).map(move |k| (1.0 - (q - k as f32).abs()).max(0.0))).collect();
         Ok(Tensor::from_vec(near, (q.len(), knots), &self.device)?.matmul(table)?)
     }
+}
+
+/// Which taps of the output layer count, `[1, 1, 3, 3]`: a linear network does without the neighbours, so that it
+/// decodes each block of 16x16 pixels by itself, as a transform does.
+fn own_tap(shapes: Shapes, device: &Device) -> Result<Option<Tensor>> {
+    if !shapes.is_linear() {
+        return Ok(None);
+    }
+    let mut own = [0f32; 9];
+    own[4] = 1.0;
+    Ok(Some(Tensor::new(&own, device)?.reshape((1, 1, 3, 3))?))
 }
 
 fn sum_of(sum: Option<Tensor>, term: Tensor) -> Result<Tensor> {

@@ -72,6 +72,12 @@ impl Shapes {
         }
     }
 
+    /// Whether analysis and synthesis are linear: they have no blocks, and each codes blocks of 16x16 pixels by
+    /// themselves. The entropy model is a network all the same.
+    pub fn is_linear(&self) -> bool {
+        self.ne == 0 && self.nd == 0
+    }
+
     /// Width of the gated unit of a block of `width` channels.
     pub fn hidden(&self, width: usize) -> usize {
         (width as f64 * self.expansion) as usize

@@ -51,7 +51,15 @@ pub type Gradients = BTreeMap<String, Tensor>;
 /// # Errors
 /// [`Error::Tensor`] where the device fails.
 pub fn gradients(weights: &Weights, store: &GradStore) -> Result<Gradients> {
-    let found = weights.vars().map(|(name, var)| {
+    gradients_of(weights.vars(), store)
+}
+
+/// The same of any variables.
+pub(crate) fn gradients_of<'a>(
+    vars: impl IntoIterator<Item = (&'a str, &'a Var)>,
+    store: &GradStore,
+) -> Result<Gradients> {
+    let found = vars.into_iter().map(|(name, var)| {
         let gradient = match store.get(var) {
             Some(gradient) => gradient.contiguous()?,
             None => var.zeros_like()?,
@@ -107,6 +115,11 @@ impl Optimizer {
     /// # Errors
     /// [`Error::Tensor`] where the device fails.
     pub fn new(weights: &Weights, kind: Kind) -> Result<Self> {
+        Self::of(weights.vars(), kind)
+    }
+
+    /// The same for any variables.
+    pub(crate) fn of<'a>(vars: impl IntoIterator<Item = (&'a str, &'a Var)>, kind: Kind) -> Result<Self> {
         let parameter = |(name, var): (&str, &Var)| {
             let moments = if kind == Kind::Muon && inner_matrix(name, var) {
                 Moments::Muon(muon::Momentum::new(var)?)
@@ -115,7 +128,7 @@ impl Optimizer {
             };
             Ok(Parameter { name: name.to_owned(), var: var.clone(), moments })
         };
-        Ok(Self { parameters: weights.vars().map(parameter).collect::<Result<_>>()?, steps: 0 })
+        Ok(Self { parameters: vars.into_iter().map(parameter).collect::<Result<_>>()?, steps: 0 })
     }
 
     /// One step at this learning rate.

@@ -23,8 +23,6 @@ const LEAST_CURVATURE: f32 = 0.2;
 pub(super) struct Plan {
     /// Gradients to compute.
     pub steps: usize,
-    /// What the curvature is multiplied by, at first and at last: above 1 it stands for what moves do to each other.
-    pub caution: (f32, f32),
     /// Probability of a move that promises many bits.
     pub share: f32,
     /// Bits that a move promises when it is made with half of that probability. Small promises are the ones that others,
@@ -87,9 +85,7 @@ impl Group<'_> {
                 if curvature.is_empty() {
                     curvature = self.curvature(&coded.decoded, &mut rng)?;
                 }
-                let progress = step as f32 / (plan.steps - 1).max(1) as f32;
-                let caution = plan.caution.0 + (plan.caution.1 - plan.caution.0) * progress;
-                self.moved(&coded, &curvature, caution, plan, &mut rng, &mut state);
+                self.moved(&coded, &curvature, plan, &mut rng, &mut state);
             }
             if best.as_ref().is_none_or(|best| coded.cost < best.cost) {
                 best = Some(coded);
@@ -191,20 +187,12 @@ impl Group<'_> {
     }
 
     /// The next state: what is decoded now, and one step further where that promises a gain.
-    fn moved(
-        &self,
-        coded: &Coded,
-        curvature: &[f32],
-        caution: f32,
-        plan: Plan,
-        rng: &mut impl Rng,
-        state: &mut [f32],
-    ) {
+    fn moved(&self, coded: &Coded, curvature: &[f32], plan: Plan, rng: &mut impl Rng, state: &mut [f32]) {
         let m = self.steps.len();
         for (i, state) in state.iter_mut().enumerate() {
             *state = coded.decoded[i];
             let (r, log_sigma) = (coded.residuals[i], coded.log_sigmas[i]);
-            let half = caution * curvature[i % m] / 2.0;
+            let half = curvature[i % m] / 2.0;
             // Zeros have no bits to save.
             if log_sigma.is_infinite() || (r == 0.0 && coded.gradient[i].abs() <= half) {
                 continue;

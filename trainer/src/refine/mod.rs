@@ -39,6 +39,9 @@ const Y_MAX: f32 = 8191.0;
 /// A target is met when a refined picture uses this share of its bytes, or comes this close to its PSNR in dB.
 const NEAR_BYTES: f64 = 0.99;
 const NEAR_PSNR: f64 = 0.03;
+/// Squared errors weigh so much more in the search than in the cost of the result: what a move adds to them is foretold
+/// as if it were made alone, which is too little. 1, 1.25 and 1.5 save 5.5, 5.7 and 5.7 % of bits at equal PSNR.
+const TRUST: f64 = 1.5;
 /// Qualities that are refined for a target at most.
 const ROUNDS: usize = 3;
 
@@ -59,7 +62,7 @@ impl Effort {
 
     fn plan(self) -> Option<Plan> {
         let steps = [0, 1, 3, 6, 12, 24, 40, 64, 100, 160][usize::from(self.0)];
-        (steps > 0).then_some(Plan { steps, caution: (1.3, 1.05), share: 0.7, doubt: 3.0 })
+        (steps > 0).then_some(Plan { steps, share: 0.7, doubt: 3.0 })
     }
 }
 
@@ -134,7 +137,7 @@ impl Refiner {
         let skip_below = float::skip_below(&self.layers);
         let unit = 2f32.powi(-i32::from(self.layers.y_fraction));
         let lambda = loss::lambda((quality.value() / 100.0) as f32, 2);
-        let weight = lambda / picture.color.channels() as f64;
+        let weight = TRUST * lambda / picture.color.channels() as f64;
         let (height, width, m) = (latents.height, latents.width, steps.len());
         let groups = groups(latents);
         let (mut done, all) = (0, groups.len() * (plan.steps + 1));

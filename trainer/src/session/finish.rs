@@ -1,12 +1,12 @@
 //! From the best weights of a run to what is handed around: the model file with its card, float weights, the curve.
 
 use super::validation::Validation;
-use super::{BEST, Event, Session, card, curve};
+use super::{BEST, Data, Event, Session, card, curve};
 use crate::data::Image;
 use crate::export;
 use crate::net::Weights;
 use crate::{Error, Result};
-use aecodec::{Color, EncodeOptions, Model, Picture, Quality, Target};
+use aecodec::{Color, EncodeOptions, Model, Picture, Profile, Quality, Target};
 use serde::{Deserialize, Serialize};
 
 /// Qualities at which models are compared.
@@ -54,17 +54,13 @@ impl Session {
     /// [`Error::File`] where they are not there, those of [`export::export`], and the codec's.
     pub fn finish(&self, see: &mut dyn FnMut(Event)) -> Result<Finished> {
         let weights = Weights::load(&self.folder.join(BEST), &candle_core::Device::Cpu)?;
-        let settings = &self.note.settings;
-        let more =
-            self.pictures.images().iter().take(CALIBRATION.saturating_sub(self.validation.images().len()));
-        let calibration: Vec<Image> = self
-            .validation
-            .images()
-            .iter()
-            .chain(more)
-            .map(|image| image.clone().middle(64, PIXELS))
-            .collect();
+        let (settings, Data { pictures, validation }) = (&self.note.settings, &*self.data);
+        let more = pictures.images().iter().take(CALIBRATION.saturating_sub(validation.images().len()));
+        let calibration: Vec<Image> =
+            validation.images().iter().chain(more).map(|image| image.clone().middle(64, PIXELS)).collect();
+        let perceptual = settings.adversarial > 0.0;
         let options = export::Options {
+            profile: if perceptual { Profile::Perceptual } else { Profile::Other },
             batches: settings.table_batches,
             crops: 5 * settings.table_batches,
             side: settings.side,
@@ -72,9 +68,9 @@ impl Session {
             ..export::Options::default()
         };
         see(Event::Stage("integers"));
-        let mut exported = export::export(&weights, &calibration, &self.pictures, "", &options)?;
+        let mut exported = export::export(&weights, &calibration, pictures, "", &options)?;
         see(Event::Stage("encodes of the validation pictures"));
-        let after = encodes(&exported.bytes, &self.validation)?;
+        let after = encodes(&exported.bytes, validation)?;
         let card = card::text(self, &exported.weights, &after);
         exported.set_card(&card);
         let model = exported.bytes;

@@ -19,6 +19,7 @@ use crate::{DeviceKind, Error, Result, Run};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 use validation::Validation;
 
@@ -113,10 +114,24 @@ struct Note {
 pub struct Session {
     run: Run,
     note: Note,
-    pictures: Pictures,
-    validation: Validation,
+    data: Arc<Data>,
     folder: PathBuf,
     device: Device,
+}
+
+/// The pictures of a folder: to train on, and set aside.
+#[derive(Debug)]
+pub(crate) struct Data {
+    pictures: Pictures,
+    validation: Validation,
+}
+
+impl Data {
+    /// Reads them as the settings ask.
+    pub(crate) fn read(folder: &Path, settings: &Settings) -> Result<Self> {
+        let (pictures, aside) = Pictures::read(folder, settings.side, PIXELS)?.split(settings.validation)?;
+        Ok(Self { pictures, validation: Validation::new(aside) })
+    }
 }
 
 impl Session {
@@ -132,16 +147,23 @@ impl Session {
         start: &Start,
         device: DeviceKind,
     ) -> Result<Self> {
-        if settings.minutes.is_none() && settings.steps.is_none() {
-            let detail = "neither minutes nor steps; give one of them".into();
-            return Err(Error::Invalid { what: "settings", detail });
-        }
-        let (pictures, aside) = read(pictures, &settings)?;
-        let validation = Validation::new(aside);
+        settings.has_a_length()?;
+        let data = Data::read(pictures, &settings)?;
+        Self::begin_on(settings, Arc::new(data), run, start, device)
+    }
+
+    /// The same on pictures that were read before.
+    pub(crate) fn begin_on(
+        settings: Settings,
+        data: Arc<Data>,
+        run: &Path,
+        start: &Start,
+        device: DeviceKind,
+    ) -> Result<Self> {
         let device = device.open()?;
         let (weights, origin) = start.open(&settings, &device)?;
         let before = match start.model() {
-            Some(bytes) => finish::encodes(bytes, &validation)?,
+            Some(bytes) => finish::encodes(bytes, &data.validation)?,
             None => Vec::new(),
         };
         let note = Note {
@@ -157,14 +179,7 @@ impl Session {
         };
         std::fs::create_dir_all(run).map_err(Error::file(run))?;
         let options = note.settings.options();
-        Ok(Self {
-            run: Run::new(weights, options)?,
-            note,
-            pictures,
-            validation,
-            folder: run.to_owned(),
-            device,
-        })
+        Ok(Self { run: Run::new(weights, options)?, note, data, folder: run.to_owned(), device })
     }
 
     /// Goes on from the checkpoint in a run's folder, as if it had not stopped; `change` may change its settings.
@@ -173,6 +188,17 @@ impl Session {
     /// [`Error::File`] and [`Error::Checkpoint`] where there is none, and those of [`Self::begin`].
     pub fn resume(
         pictures: &Path,
+        run: &Path,
+        device: DeviceKind,
+        change: impl FnOnce(&Settings) -> Result<Settings>,
+    ) -> Result<Self> {
+        let read = |settings: &Settings| Ok(Arc::new(Data::read(pictures, settings)?));
+        Self::resume_on(read, run, device, change)
+    }
+
+    /// The same on pictures that may have been read before.
+    pub(crate) fn resume_on(
+        data: impl FnOnce(&Settings) -> Result<Arc<Data>>,
         run: &Path,
         device: DeviceKind,
         change: impl FnOnce(&Settings) -> Result<Settings>,
@@ -186,12 +212,10 @@ impl Session {
             note.end = None;
         }
         note.settings = settings;
-        let (pictures, aside) = read(pictures, &note.settings)?;
         Ok(Self {
             run: Run::resume(&checkpoint, note.settings.options(), &device)?,
+            data: data(&note.settings)?,
             note,
-            pictures,
-            validation: Validation::new(aside),
             folder: run.to_owned(),
             device,
         })
@@ -209,8 +233,28 @@ impl Session {
 
     /// Pictures to train on, those set aside for validation, megapixels of the first, and files that were skipped.
     pub fn counts(&self) -> (usize, usize, f64, usize) {
-        let megapixels = self.pictures.pixels() as f64 / 1e6;
-        (self.pictures.images().len(), self.validation.count(), megapixels, self.pictures.skipped())
+        let Data { pictures, validation } = &*self.data;
+        (pictures.images().len(), validation.count(), pictures.pixels() as f64 / 1e6, pictures.skipped())
+    }
+
+    /// The best validation so far.
+    pub fn best(&self) -> Option<Point> {
+        self.note.points.iter().find(|point| point.step == self.note.best).copied()
+    }
+
+    /// What it began from.
+    pub fn origin(&self) -> &Origin {
+        &self.note.origin
+    }
+
+    /// Why it ended, once it has.
+    pub fn end(&self) -> Option<End> {
+        self.note.end
+    }
+
+    /// Minutes of training so far.
+    pub fn minutes(&self) -> f64 {
+        self.note.seconds / 60.0
     }
 
     /// Steps taken so far.
@@ -241,7 +285,7 @@ impl Session {
                 break;
             }
             let start = Instant::now();
-            let stepped = self.run.step(&self.pictures, progress)?;
+            let stepped = self.run.step(&self.data.pictures, progress)?;
             let finite = stepped.norm.is_finite() && stepped.figures.loss.is_finite();
             if finite {
                 self.note.recent.0 += stepped.figures.capped;
@@ -287,7 +331,7 @@ impl Session {
     fn validate(&mut self, see: &mut dyn FnMut(Event)) -> Result<()> {
         let averaged = self.run.averaged()?;
         let objective = self.note.settings.options().objective;
-        let found = self.validation.figures(&averaged, &objective)?;
+        let found = self.data.validation.figures(&averaged, &objective)?;
         let (sum, count) = std::mem::take(&mut self.note.recent);
         let training = (count > 0).then(|| sum / count as f64);
         let Figures { loss, bpp, psnr, .. } = found;
@@ -318,7 +362,3 @@ const CHECKPOINT: &str = "checkpoint.safetensors";
 /// Share of a loss that is no gain, but rounding.
 const NOTHING: f64 = 1e-5;
 const BEST: &str = "best.safetensors";
-
-fn read(folder: &Path, settings: &Settings) -> Result<(Pictures, Vec<crate::data::Image>)> {
-    Pictures::read(folder, settings.side, PIXELS)?.split(settings.validation)
-}

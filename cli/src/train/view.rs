@@ -1,0 +1,150 @@
+//! What is shown of a run: a bar on a terminal, lines elsewhere.
+
+use std::time::{Duration, Instant};
+
+use aecodec_trainer::Session;
+use aecodec_trainer::session::{End, Event, Finished};
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::Places;
+use crate::progress::Steps;
+use crate::report::{Reporter, Style, grouped};
+
+/// Between lines about steps, where there is no bar.
+const LINES: Duration = Duration::from_secs(15);
+
+/// What is shown of a run: a bar on a terminal, lines elsewhere.
+pub(super) struct View {
+    bar: Steps,
+    reporter: Reporter,
+    line: Instant,
+    /// Loss, bits per pixel and PSNR, over about the last twenty steps.
+    means: Option<[f64; 3]>,
+}
+
+impl View {
+    pub(super) fn new(reporter: Reporter) -> Self {
+        Self { bar: Steps::of_share(), reporter, line: Instant::now(), means: None }
+    }
+
+    pub(super) fn print(&self, text: &str, json: &Value) {
+        // A reader that is gone is no reason to lose a run.
+        let _ = self.bar.around(|| self.reporter.result(text, json));
+    }
+
+    pub(super) fn begin(&self, session: &Session) -> Result<()> {
+        let (pictures, aside, megapixels, skipped) = session.counts();
+        let mut text = format!("{pictures} pictures, {megapixels:.1} megapixels, and {aside} for validation");
+        if skipped > 0 {
+            text +=
+                &format!("; {skipped} files skipped: damaged, or a side below {}", session.settings().side);
+        }
+        if session.steps() > 0 {
+            text += &format!("; on from step {}", session.steps());
+        }
+        let json = json!({
+            "pictures": pictures, "validation": aside, "megapixels": megapixels, "skipped": skipped,
+            "step": session.steps(), "settings": session.settings(),
+        });
+        self.bar.around(|| self.reporter.result(&text, &json))
+    }
+
+    /// Another run follows, whose means are its own.
+    pub(super) fn forget(&mut self) {
+        self.means = None;
+    }
+
+    pub(super) fn see(&mut self, event: &Event) {
+        match event {
+            Event::Step { step, progress, seconds, figures, rate, taken, speed } => {
+                if self.reporter.style == Style::Json {
+                    let json = json!({
+                        "step": step, "progress": progress, "seconds": seconds, "loss": figures.loss,
+                        "bpp": figures.bpp, "psnr": figures.psnr, "rate": rate, "taken": taken,
+                        "images_per_second": speed,
+                    });
+                    self.print("", &json);
+                }
+                if *taken {
+                    let now = [figures.loss, figures.bpp, figures.psnr];
+                    let mean = self.means.get_or_insert(now);
+                    mean.iter_mut().zip(now).for_each(|(mean, now)| *mean += 0.05 * (now - *mean));
+                }
+                let [loss, bpp, psnr] = self.means.unwrap_or_default();
+                let left = seconds * (1.0 - progress) / progress.max(1e-9);
+                let text = format!(
+                    "step {step}  loss {loss:.3}  {bpp:.3} bpp  {psnr:.2} dB  {speed:.1} images/s  {} left",
+                    duration(left)
+                );
+                if self.bar.shown() {
+                    self.bar.reach(*progress, || text);
+                } else if self.reporter.style == Style::Text && self.line.elapsed() >= LINES {
+                    self.print(&text, &Value::Null);
+                    self.line = Instant::now();
+                }
+            }
+            Event::Validated { point, best } => {
+                let mark = if *best { ", the best so far" } else { "" };
+                let text = format!(
+                    "validation after step {}: loss {:.4}, {:.4} bpp, {:.3} dB{mark}",
+                    point.step, point.validation, point.bpp, point.psnr
+                );
+                self.print(&text, &json!({ "validation": point, "best": best }));
+            }
+            Event::Saved(path) if self.reporter.style == Style::Json => {
+                self.print("", &json!({ "saved": path.display().to_string() }));
+            }
+            Event::Stage(what) => {
+                self.bar.say(|| format!("making the model: {what}"));
+                if self.reporter.style == Style::Json || !self.bar.shown() {
+                    self.print(&format!("making the model: {what}"), &json!({ "stage": what }));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn finish(&self) {
+        self.bar.finish();
+    }
+
+    pub(super) fn end(
+        &self,
+        session: &Session,
+        end: Option<End>,
+        finished: &Finished,
+        places: &Places,
+    ) -> Result<()> {
+        let why =
+            if end == Some(End::NoBetter) { "ended early, as validation got no better" } else { "done" };
+        let mut text = format!("{why} after step {}\n", session.steps());
+        for (i, after) in finished.after.iter().enumerate() {
+            text += &format!("  quality {:>2}: {:.4} bpp, {:.3} dB", after.quality, after.bpp, after.psnr);
+            if let Some(before) = finished.before.get(i) {
+                text += &format!("  (before: {:.4} bpp, {:.3} dB)", before.bpp, before.psnr);
+            }
+            text.push('\n');
+        }
+        text += &format!(
+            "{}  {} bytes  {}",
+            places.model.display(),
+            grouped(finished.model.len() as u64),
+            &finished.id[..16]
+        );
+        let json = json!({
+            "output": places.model.display().to_string(), "bytes": finished.model.len(), "model": finished.id,
+            "end": end, "steps": session.steps(), "before": finished.before, "after": finished.after,
+        });
+        self.reporter.result(&text, &json)
+    }
+}
+
+/// `12 min`, `40 s`, `3.2 h`.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s < 99.0 => format!("{s:.0} s"),
+        s if s < 99.0 * 60.0 => format!("{:.0} min", s / 60.0),
+        s => format!("{:.1} h", s / 3600.0),
+    }
+}

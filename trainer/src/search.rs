@@ -1,0 +1,373 @@
+//! A search for settings: several runs with settings drawn from ranges, compared by the same validation.
+//!
+//! Random draws find good settings in fewer runs than a grid where few of the ranges matter (Bergstra and Bengio 2012,
+//! "Random search for hyper-parameter optimization").
+
+use crate::session::{Data, Event, Session, Start};
+use crate::{DeviceKind, Error, Result, Settings};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Map, Number, Value};
+use std::fmt::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Settings that change what validation measures or how long a run is: runs that differ in them cannot be compared.
+const FIXED: [&str; 9] = [
+    "steps",
+    "minutes",
+    "side",
+    "validation",
+    "loss",
+    "denoise-noise",
+    "denoise-mask",
+    "patience",
+    "checkpoint-minutes",
+];
+
+/// What one setting may be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Range {
+    name: String,
+    values: Values,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Values {
+    /// Anything between; by its logarithm where both ends are above zero.
+    Between { low: f64, high: f64, whole: bool },
+    /// One of these.
+    Of(Vec<Value>),
+}
+
+impl FromStr for Range {
+    type Err = Error;
+
+    /// `lr=1e-4..1e-3`, `batch=4..16` (whole numbers) or `optimizer=muon,adam`.
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = |detail: &str| Err(invalid(format!("`{text}` {detail}")));
+        let Some((name, values)) = text.split_once('=') else {
+            return wrong("has no =; write NAME=LOW..HIGH or NAME=ONE,OTHER");
+        };
+        if FIXED.contains(&name) {
+            return wrong("cannot be searched: runs that differ in it cannot be compared");
+        }
+        let values = match values.split_once("..") {
+            None => Values::Of(values.split(',').map(value).collect()),
+            Some((low, high)) => match (low.parse::<f64>(), high.parse::<f64>()) {
+                (Ok(a), Ok(b)) if a < b && a.is_finite() && b.is_finite() => {
+                    let whole = [low, high].iter().all(|end| end.parse::<i64>().is_ok());
+                    Values::Between { low: a, high: b, whole }
+                }
+                _ => return wrong("is no range; the first number must be below the second"),
+            },
+        };
+        let range = Self { name: name.to_owned(), values };
+        // Both ends, or all values, must be settings.
+        let ends = match &range.values {
+            Values::Between { low, high, whole } => vec![number(*low, *whole), number(*high, *whole)],
+            Values::Of(values) => values.clone(),
+        };
+        for end in ends {
+            let with = Settings::default().with(Map::from_iter([(name.to_owned(), end)]));
+            with.map_err(|error| invalid(format!("`{text}`: {error}")))?;
+        }
+        Ok(range)
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.values {
+            Values::Between { low, high, whole: true } => write!(f, "{}={low}..{high}", self.name),
+            // With a point or an exponent, so that they are not taken for whole numbers.
+            Values::Between { low, high, .. } => write!(f, "{}={low:?}..{high:?}", self.name),
+            Values::Of(values) => {
+                write!(f, "{}={}", self.name, values.iter().map(plain).collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+}
+
+/// A value as it is written in a range.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl Range {
+    fn draw(&self, rng: &mut impl Rng) -> Value {
+        match &self.values {
+            Values::Of(values) => values[rng.random_range(0..values.len())].clone(),
+            &Values::Between { low, high, whole } => {
+                let at: f64 = rng.random();
+                let drawn = if low > 0.0 { low * (high / low).powf(at) } else { low + (high - low) * at };
+                // Three digits say enough, and look like something that a person would choose.
+                let unit = 10f64.powf(drawn.abs().max(1e-300).log10().floor() - 2.0);
+                number(if whole { drawn } else { ((drawn / unit).round() * unit).clamp(low, high) }, whole)
+            }
+        }
+    }
+}
+
+/// A number where it is one, else a name.
+fn value(text: &str) -> Value {
+    if let Ok(whole) = text.parse::<i64>() {
+        return whole.into();
+    }
+    text.parse().ok().and_then(Number::from_f64).map_or_else(|| text.into(), Value::Number)
+}
+
+fn number(value: f64, whole: bool) -> Value {
+    if whole {
+        return (value.round() as i64).into();
+    }
+    // As it is written, so that 0.00021 does not become 0.00020999999999999998.
+    format!("{value:.2e}").parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
+}
+
+/// Runs to be compared.
+#[derive(Debug, Clone)]
+pub struct Search {
+    trials: Vec<(Map<String, Value>, Settings)>,
+}
+
+/// What came of one of them.
+#[derive(Debug, Clone, serde::Serialize)]
+#[non_exhaustive]
+pub struct Trial {
+    /// Its number, from 1.
+    pub number: usize,
+    /// What was drawn for it.
+    pub drawn: Map<String, Value>,
+    /// Validation loss of its best weights, with real rounding.
+    pub validation: f64,
+    /// Their bits per pixel.
+    pub bpp: f64,
+    /// Their PSNR in dB.
+    pub psnr: f64,
+    /// Their step.
+    pub step: usize,
+    /// Steps taken in all.
+    pub steps: usize,
+    /// Minutes that it took.
+    pub minutes: f64,
+}
+
+impl Search {
+    /// `count` draws from ranges, on top of settings; they follow from the settings' seed.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is nothing to draw, a setting has two ranges, or the settings have no length.
+    pub fn random(count: usize, ranges: &[Range], settings: &Settings) -> Result<Self> {
+        settings.has_a_length()?;
+        if count == 0 || ranges.is_empty() {
+            return Err(invalid(format!("{count} runs over {} ranges", ranges.len())));
+        }
+        if let Some(twice) = (1..ranges.len()).find(|&i| ranges[..i].iter().any(|r| r.name == ranges[i].name))
+        {
+            return Err(invalid(format!("two ranges for {}", ranges[twice].name)));
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
+        let mut draw = || {
+            let drawn: Map<_, _> =
+                ranges.iter().map(|range| (range.name.clone(), range.draw(&mut rng))).collect();
+            Ok((drawn.clone(), settings.with(drawn)?))
+        };
+        Ok(Self { trials: (0..count).map(|_| draw()).collect::<Result<_>>()? })
+    }
+
+    /// How many runs.
+    pub fn count(&self) -> usize {
+        self.trials.len()
+    }
+
+    /// Takes the runs, each in a folder of its own below `run`, on the pictures of a folder; one that was begun there goes
+    /// on, one that ended is not taken again. `stop` ends it between two steps: then there are no trials.
+    ///
+    /// `begun` is told the number of each run, from 1, what was drawn for it, and its session, before its events go to
+    /// `see`.
+    ///
+    /// # Errors
+    /// Those of [`Session::begin`] and [`Session::train`].
+    pub fn run(
+        &self,
+        (pictures, run): (&Path, &Path),
+        start: &Start,
+        device: DeviceKind,
+        stop: &dyn Fn() -> bool,
+        begun: &mut dyn FnMut(usize, &Map<String, Value>, &Session),
+        see: &mut dyn FnMut(Event),
+    ) -> Result<Option<Vec<Trial>>> {
+        let Some((_, first)) = self.trials.first() else { return Ok(Some(Vec::new())) };
+        let data = Arc::new(Data::read(pictures, first)?);
+        let mut trials = Vec::new();
+        for (i, (drawn, settings)) in self.trials.iter().enumerate() {
+            let mut session = Self::open(settings, &data, &folder(run, i + 1), start, device)?;
+            begun(i + 1, drawn, &session);
+            if session.train(stop, see)?.is_none() {
+                return Ok(None);
+            }
+            let Some(best) = session.best() else { continue };
+            trials.push(Trial {
+                number: i + 1,
+                drawn: drawn.clone(),
+                validation: best.validation,
+                bpp: best.bpp,
+                psnr: best.psnr,
+                step: best.step,
+                steps: session.steps(),
+                minutes: session.minutes(),
+            });
+        }
+        Ok(Some(trials))
+    }
+
+    fn open(
+        settings: &Settings,
+        data: &Arc<Data>,
+        run: &Path,
+        start: &Start,
+        device: DeviceKind,
+    ) -> Result<Session> {
+        if !Session::resumable(run) {
+            return Session::begin_on(settings.clone(), Arc::clone(data), run, start, device);
+        }
+        let session = Session::resume_on(
+            |_| Ok(Arc::clone(data)),
+            run,
+            device,
+            |own| {
+                if own == settings {
+                    return Ok(own.clone());
+                }
+                let detail = format!("{} was begun with other settings; begin again", run.display());
+                Err(Error::Invalid { what: "search", detail })
+            },
+        )?;
+        Ok(session)
+    }
+}
+
+/// Where a run of a search keeps its checkpoints.
+pub fn folder(run: &Path, number: usize) -> PathBuf {
+    run.join(format!("trial-{number:02}"))
+}
+
+/// The one with the lowest validation loss; none of those that are not numbers.
+pub fn best(trials: &[Trial]) -> Option<&Trial> {
+    let finite = trials.iter().filter(|trial| trial.validation.is_finite());
+    finite.min_by(|a, b| a.validation.total_cmp(&b.validation))
+}
+
+/// A table of trials in Markdown, the best first.
+pub fn table(trials: &[Trial]) -> String {
+    let mut sorted: Vec<&Trial> = trials.iter().collect();
+    sorted.sort_by(|a, b| a.validation.total_cmp(&b.validation));
+    let names: Vec<&String> = trials.first().map(|trial| trial.drawn.keys().collect()).unwrap_or_default();
+    let mut out = String::from("| run |");
+    names.iter().for_each(|name| out += &format!(" {name} |"));
+    out += " validation loss | bpp | dB | at step | steps | minutes |\n|---|";
+    out += &"---|".repeat(names.len() + 6);
+    out.push('\n');
+    for trial in sorted {
+        let Trial { number, validation, bpp, psnr, step, steps, minutes, .. } = trial;
+        let _ = write!(out, "| {number} |");
+        for name in &names {
+            let value = trial.drawn.get(*name).map_or_else(String::new, plain);
+            let _ = write!(out, " {value} |");
+        }
+        let _ = writeln!(out, " {validation:.4} | {bpp:.4} | {psnr:.3} | {step} | {steps} | {minutes:.1} |");
+    }
+    out
+}
+
+fn invalid(detail: String) -> Error {
+    Error::Invalid { what: "search", detail }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(text: &str) -> Range {
+        text.parse().expect("a range")
+    }
+
+    fn steps() -> Settings {
+        let Value::Object(changes) = serde_json::json!({ "steps": 3 }) else { unreachable!("an object") };
+        Settings::default().with(changes).expect("settings")
+    }
+
+    #[test]
+    fn draws_stay_in_their_ranges_and_spread_over_them() {
+        let ranges = [
+            range("lr=1e-4..1e-2"),
+            range("batch=2..9"),
+            range("optimizer=muon,adam"),
+            range("drawn=0..0.5"),
+        ];
+        let search = Search::random(200, &ranges, &steps()).expect("a search");
+        let all: Vec<&Settings> = search.trials.iter().map(|(_, settings)| settings).collect();
+        assert!(all.iter().all(|s| (1e-4..=1e-2).contains(&s.lr) && (2..=9).contains(&s.batch)));
+        let below = all.iter().filter(|s| s.lr < 1e-3).count();
+        assert!((60..140).contains(&below), "half of the logarithms: {below} of 200");
+        assert!((2..=9).all(|batch| all.iter().any(|s| s.batch == batch)), "both ends are reached");
+        let adam = all.iter().filter(|s| s.optimizer == crate::optim::Kind::Adam).count();
+        assert!((60..140).contains(&adam), "{adam} of 200");
+        assert!(all.iter().any(|s| s.drawn > 0.4) && all.iter().any(|s| s.drawn < 0.1));
+        for range in &ranges {
+            assert_eq!(range.to_string().parse::<Range>().expect("as it is written"), *range);
+        }
+        let again = Search::random(200, &ranges, &steps()).expect("a search");
+        assert_eq!(search.trials, again.trials, "the seed decides");
+    }
+
+    #[test]
+    fn what_cannot_be_searched_is_refused() {
+        for (text, named) in [
+            ("lr", "no ="),
+            ("lr=1..0", "no range"),
+            ("lr=-1..0", "lr -1"),
+            ("learning=1..2", "learning"),
+            ("batch=0.5..2", "batch"),
+            ("optimizer=sgd", "sgd"),
+            ("loss=mse,l1", "cannot be compared"),
+        ] {
+            let refused = text.parse::<Range>().expect_err("refused").to_string();
+            assert!(refused.contains(named), "{text}: {refused}");
+        }
+        let lr = range("lr=1e-4..1e-3");
+        assert!(Search::random(0, std::slice::from_ref(&lr), &steps()).is_err());
+        assert!(Search::random(2, &[], &steps()).is_err());
+        assert!(Search::random(2, &[lr.clone(), lr.clone()], &steps()).is_err());
+        assert!(Search::random(2, &[lr], &Settings::default()).is_err(), "no length");
+    }
+
+    #[test]
+    fn the_table_has_the_best_first() {
+        let trial = |number, validation| Trial {
+            number,
+            drawn: Map::from_iter([
+                ("lr".to_owned(), number.into()),
+                ("optimizer".to_owned(), "adam".into()),
+            ]),
+            validation,
+            bpp: 1.0,
+            psnr: 30.0,
+            step: 5,
+            steps: 6,
+            minutes: 0.1,
+        };
+        let trials = [trial(1, 3.0), trial(2, f64::NAN), trial(3, 2.0)];
+        assert_eq!(best(&trials).map(|t| t.number), Some(3));
+        let table = table(&trials);
+        let lines: Vec<&str> = table.lines().collect();
+        assert!(
+            lines[0].starts_with("| run | lr | optimizer |")
+                && lines[2].starts_with("| 3 | 3 | adam | 2.0000 |")
+        );
+        assert!(lines[4].starts_with("| 2 |"), "{table}");
+        assert_eq!(lines[0].matches('|').count(), lines[1].matches('|').count());
+    }
+}
