@@ -24,9 +24,21 @@ pub(crate) fn write<S: Serialize>(path: &Path, groups: &[(&str, &Tensors)], stat
         .collect();
     let state = serde_json::to_string(state).map_err(|e| refused(e.to_string()))?;
     let header = HashMap::from([(STATE.to_owned(), state)]);
+    replace(path, |unfinished| {
+        safetensors::serialize_to_file(tensors, Some(header), unfinished).map_err(|e| refused(e.to_string()))
+    })
+}
+
+/// Lets a file be written beside `path` and puts it there; where that fails, as on a full disk, nothing is left of it
+/// and the old file stays.
+pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let unfinished = path.with_extension("tmp");
-    safetensors::serialize_to_file(tensors, Some(header), &unfinished).map_err(|e| refused(e.to_string()))?;
-    std::fs::rename(&unfinished, path).map_err(Error::file(path))
+    let written = write(&unfinished);
+    let placed = written.and_then(|()| std::fs::rename(&unfinished, path).map_err(Error::file(path)));
+    if placed.is_err() {
+        let _ = std::fs::remove_file(&unfinished);
+    }
+    placed
 }
 
 /// Reads what [`write`] wrote.
@@ -56,4 +68,23 @@ fn state_of<S: DeserializeOwned>(bytes: &[u8]) -> Result<S, String> {
     let state = header.metadata().as_ref().and_then(|all| all.get(STATE));
     serde_json::from_str(state.ok_or("it holds weights only, no run to go on with")?)
         .map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("own.safetensors");
+        replace(&path, |to| std::fs::write(to, b"old").map_err(Error::file(to))).expect("written");
+        let full = replace(&path, |to| {
+            std::fs::write(to, b"half").map_err(Error::file(to))?;
+            Err(Error::file(to)(std::io::ErrorKind::StorageFull.into()))
+        });
+        assert!(full.is_err());
+        assert_eq!(std::fs::read(&path).expect("the old file"), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("the folder").count(), 1);
+    }
 }

@@ -126,6 +126,9 @@ fn number(value: f64, whole: bool) -> Value {
     format!("{value:.2e}").parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
 }
 
+/// Told the number of a run, from 1, what was drawn for it, and its session before the first step.
+pub type Begun<'a> = dyn FnMut(usize, &Map<String, Value>, &Session) + 'a;
+
 /// Runs to be compared.
 #[derive(Debug, Clone)]
 pub struct Search {
@@ -185,8 +188,7 @@ impl Search {
     /// Takes the runs, each in a folder of its own below `run`, on the pictures of a folder; one that was begun there goes
     /// on, one that ended is not taken again. `stop` ends it between two steps: then there are no trials.
     ///
-    /// `begun` is told the number of each run, from 1, what was drawn for it, and its session, before its events go to
-    /// `see`.
+    /// `begun` is told of each run before its events go to `see`.
     ///
     /// # Errors
     /// Those of [`Session::begin`] and [`Session::train`].
@@ -196,7 +198,7 @@ impl Search {
         start: &Start,
         device: DeviceKind,
         stop: &dyn Fn() -> bool,
-        begun: &mut dyn FnMut(usize, &Map<String, Value>, &Session),
+        begun: &mut Begun,
         see: &mut dyn FnMut(Event),
     ) -> Result<Option<Vec<Trial>>> {
         let Some((_, first)) = self.trials.first() else { return Ok(Some(Vec::new())) };

@@ -1,7 +1,7 @@
 //! The parameters by name: read from and written to `.safetensors`, drawn at random, or frozen.
 
 use super::shapes::Shapes;
-use crate::{Error, Result};
+use crate::{Error, Result, checkpoint};
 use candle_core::{DType, Device, Tensor, Var};
 use rand::Rng;
 use rand::SeedableRng;
@@ -100,9 +100,8 @@ impl Weights {
 
     /// Writes a `.safetensors` file that is replaced as a whole, or not at all.
     pub(crate) fn save_whole(&self, path: &Path) -> Result<()> {
-        let unfinished = path.with_extension("tmp");
-        let written = std::fs::write(&unfinished, self.to_bytes()?);
-        written.and_then(|()| std::fs::rename(&unfinished, path)).map_err(Error::file(path))
+        let bytes = self.to_bytes()?;
+        checkpoint::replace(path, |unfinished| std::fs::write(unfinished, bytes).map_err(Error::file(path)))
     }
 
     /// Widths and depths.
