@@ -86,6 +86,11 @@ pub struct Objective {
 }
 
 impl Objective {
+    /// Whether it asks for more than a small error for few bits.
+    pub fn has_penalties(&self) -> bool {
+        [self.sparsity, self.divergence, self.contraction, self.adversary].iter().any(|weight| *weight > 0.0)
+    }
+
     /// What the network sees in place of these pictures, `[N, H, W, 3]` in -0.5..=0.5.
     ///
     /// # Errors
@@ -238,6 +243,8 @@ mod tests {
         // The divergence of close p and q is d^2 / (2 p (1 - p)); at p = 0.9 that is 2.8 times as much.
         let bright = at(0.4, 0.4 + step);
         assert!((40.0..56.0).contains(&bright), "{bright}");
+        let black = at(-0.5, -0.5 + 1.0 / 255.0);
+        assert!((15.0..25.0).contains(&black), "one level at black: {black}");
         assert!(at(0.5, 0.7) > at(0.5, 0.6) && at(0.5, 0.6) > at(0.5, 0.5));
     }
 

@@ -13,18 +13,27 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Settings that change what validation measures or how long a run is: runs that differ in them cannot be compared.
-const FIXED: [&str; 9] = [
+/// Settings that change what validation measures or how long a run is, and those whose use validation does not see.
+const FIXED: [&str; 16] = [
     "steps",
     "minutes",
     "side",
     "validation",
+    "validate-every",
+    "patience",
+    "checkpoint-minutes",
+    "table-batches",
     "loss",
     "denoise-noise",
     "denoise-mask",
-    "patience",
-    "checkpoint-minutes",
+    "sparse-l1",
+    "sparse-kl",
+    "sparse-target",
+    "contractive",
+    "adversarial",
 ];
+/// Settings of networks from scratch.
+const SHAPES: [&str; 4] = ["shapes", "channels", "latents", "blocks"];
 
 /// What one setting may be.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +60,7 @@ impl FromStr for Range {
             return wrong("has no =; write NAME=LOW..HIGH or NAME=ONE,OTHER");
         };
         if FIXED.contains(&name) {
-            return wrong("cannot be searched: runs that differ in it cannot be compared");
+            return wrong("cannot be searched: validation could not tell which is better");
         }
         let values = match values.split_once("..") {
             None => Values::Of(values.split(',').map(value).collect()),
@@ -102,9 +111,11 @@ impl Range {
             &Values::Between { low, high, whole } => {
                 let at: f64 = rng.random();
                 let drawn = if low > 0.0 { low * (high / low).powf(at) } else { low + (high - low) * at };
-                // Three digits say enough, and look like something that a person would choose.
-                let unit = 10f64.powf(drawn.abs().max(1e-300).log10().floor() - 2.0);
-                number(if whole { drawn } else { ((drawn / unit).round() * unit).clamp(low, high) }, whole)
+                // Three digits say enough, of the value or of what the range leaves open.
+                let size = drawn.abs().min(high - low).max(1e-12);
+                let places = (2.0 - size.log10().floor()).clamp(0.0, 15.0) as usize;
+                let short = format!("{drawn:.places$}").parse().unwrap_or(drawn);
+                number(if whole { drawn.round() } else { short }.clamp(low, high), whole)
             }
         }
     }
@@ -120,23 +131,27 @@ fn value(text: &str) -> Value {
 
 fn number(value: f64, whole: bool) -> Value {
     if whole {
-        return (value.round() as i64).into();
+        return (value as i64).into();
     }
-    // As it is written, so that 0.00021 does not become 0.00020999999999999998.
-    format!("{value:.2e}").parse().ok().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
+    Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
 
 /// Told the number of a run, from 1, what was drawn for it, and its session before the first step.
 pub type Begun<'a> = dyn FnMut(usize, &Map<String, Value>, &Session) + 'a;
 
-/// Runs to be compared.
-#[derive(Debug, Clone)]
+/// Runs to be compared, with what they are to learn from.
+#[derive(Debug)]
 pub struct Search {
-    trials: Vec<(Map<String, Value>, Settings)>,
+    trials: Vec<Draw>,
+    start: Start,
+    data: Arc<Data>,
 }
 
+/// What was drawn for a run, and its settings.
+type Draw = (Map<String, Value>, Settings);
+
 /// What came of one of them.
-#[derive(Debug, Clone, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Trial {
     /// Its number, from 1.
@@ -158,26 +173,21 @@ pub struct Trial {
 }
 
 impl Search {
-    /// `count` draws from ranges, on top of settings; they follow from the settings' seed.
+    /// `count` runs from a start on the pictures of a folder, with draws from ranges on top of settings; they follow from
+    /// the settings' seed.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is nothing to draw, a setting has two ranges, or the settings have no length.
-    pub fn random(count: usize, ranges: &[Range], settings: &Settings) -> Result<Self> {
-        settings.has_a_length()?;
-        if count == 0 || ranges.is_empty() {
-            return Err(invalid(format!("{count} runs over {} ranges", ranges.len())));
-        }
-        if let Some(twice) = (1..ranges.len()).find(|&i| ranges[..i].iter().any(|r| r.name == ranges[i].name))
-        {
-            return Err(invalid(format!("two ranges for {}", ranges[twice].name)));
-        }
-        let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
-        let mut draw = || {
-            let drawn: Map<_, _> =
-                ranges.iter().map(|range| (range.name.clone(), range.draw(&mut rng))).collect();
-            Ok((drawn.clone(), settings.with(drawn)?))
-        };
-        Ok(Self { trials: (0..count).map(|_| draw()).collect::<Result<_>>()? })
+    /// [`Error::Invalid`] where there is nothing to draw, a setting has two ranges, the settings have no length, or a
+    /// draw is of a network that the codec does not run; [`Error::NoPictures`] where there are none.
+    pub fn random(
+        count: usize,
+        ranges: &[Range],
+        settings: &Settings,
+        start: Start,
+        pictures: &Path,
+    ) -> Result<Self> {
+        let trials = draws(count, ranges, settings, &start)?;
+        Ok(Self { trials, start, data: Arc::new(Data::read(pictures, settings)?) })
     }
 
     /// How many runs.
@@ -185,27 +195,35 @@ impl Search {
         self.trials.len()
     }
 
-    /// Takes the runs, each in a folder of its own below `run`, on the pictures of a folder; one that was begun there goes
-    /// on, one that ended is not taken again. `stop` ends it between two steps: then there are no trials.
-    ///
-    /// `begun` is told of each run before its events go to `see`.
+    /// Takes the runs, each in a folder of its own below `run`; one that was begun there goes on, one that ended is not
+    /// taken again. `stop` ends it between two steps: then there are no trials. `begun` is told of each run before its
+    /// events go to `see`.
     ///
     /// # Errors
-    /// Those of [`Session::begin`] and [`Session::train`].
+    /// Those of [`Session::begin`] and [`Session::train`]; [`Error::Invalid`] where a run there was begun with other
+    /// settings, or from something else.
     pub fn run(
         &self,
-        (pictures, run): (&Path, &Path),
-        start: &Start,
+        run: &Path,
         device: DeviceKind,
         stop: &dyn Fn() -> bool,
         begun: &mut Begun,
         see: &mut dyn FnMut(Event),
     ) -> Result<Option<Vec<Trial>>> {
-        let Some((_, first)) = self.trials.first() else { return Ok(Some(Vec::new())) };
-        let data = Arc::new(Data::read(pictures, first)?);
-        let mut trials = Vec::new();
+        let (mut trials, mut origin) = (Vec::new(), None);
         for (i, (drawn, settings)) in self.trials.iter().enumerate() {
-            let mut session = Self::open(settings, &data, &folder(run, i + 1), start, device)?;
+            if stop() {
+                return Ok(None);
+            }
+            let mut session = self.open(settings, &folder(run, i + 1), device)?;
+            let first = origin.get_or_insert_with(|| session.origin().clone());
+            if session.origin() != first {
+                let (now, first) = (&session.origin().name, &first.name);
+                return Err(invalid(format!(
+                    "run {} begins from another {now} than the {first} of the others",
+                    i + 1
+                )));
+            }
             begun(i + 1, drawn, &session);
             if session.train(stop, see)?.is_none() {
                 return Ok(None);
@@ -225,30 +243,53 @@ impl Search {
         Ok(Some(trials))
     }
 
-    fn open(
-        settings: &Settings,
-        data: &Arc<Data>,
-        run: &Path,
-        start: &Start,
-        device: DeviceKind,
-    ) -> Result<Session> {
+    fn open(&self, settings: &Settings, run: &Path, device: DeviceKind) -> Result<Session> {
+        let data = Arc::clone(&self.data);
         if !Session::resumable(run) {
-            return Session::begin_on(settings.clone(), Arc::clone(data), run, start, device);
+            return Session::begin_on(settings.clone(), data, run, &self.start, device);
         }
-        let session = Session::resume_on(
-            |_| Ok(Arc::clone(data)),
+        Session::resume_on(
+            |_| Ok(data),
             run,
             device,
             |own| {
                 if own == settings {
                     return Ok(own.clone());
                 }
-                let detail = format!("{} was begun with other settings; begin again", run.display());
-                Err(Error::Invalid { what: "search", detail })
+                Err(invalid(format!("{} was begun with other settings; begin again", run.display())))
             },
-        )?;
-        Ok(session)
+        )
     }
+}
+
+fn draws(count: usize, ranges: &[Range], settings: &Settings, start: &Start) -> Result<Vec<Draw>> {
+    settings.has_a_length()?;
+    if count == 0 || ranges.is_empty() {
+        return Err(invalid(format!("{count} runs over {} ranges", ranges.len())));
+    }
+    if let Some(twice) = (1..ranges.len()).find(|&i| ranges[..i].iter().any(|r| r.name == ranges[i].name)) {
+        return Err(invalid(format!("two ranges for {}", ranges[twice].name)));
+    }
+    let scratch = matches!(start, Start::Scratch);
+    if let Some(shape) = ranges.iter().find(|range| !scratch && SHAPES.contains(&range.name.as_str())) {
+        return Err(invalid(format!(
+            "a range for {}, which is that of what it begins from; begin from scratch",
+            shape.name
+        )));
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(settings.seed);
+    let mut draw = || {
+        let drawn: Map<_, _> =
+            ranges.iter().map(|range| (range.name.clone(), range.draw(&mut rng))).collect();
+        let settings = settings.with(drawn.clone())?;
+        if scratch {
+            let list =
+                |error| invalid(format!("{error}; list those that are possible, as in channels=64,128,192"));
+            settings.scratch().map_err(list)?;
+        }
+        Ok((drawn, settings))
+    };
+    (0..count).map(|_| draw()).collect()
 }
 
 /// Where a run of a search keeps its checkpoints.
@@ -309,8 +350,9 @@ mod tests {
             range("optimizer=muon,adam"),
             range("drawn=0..0.5"),
         ];
-        let search = Search::random(200, &ranges, &steps()).expect("a search");
-        let all: Vec<&Settings> = search.trials.iter().map(|(_, settings)| settings).collect();
+        let scratch = Start::Scratch;
+        let drawn = draws(200, &ranges, &steps(), &scratch).expect("a search");
+        let all: Vec<&Settings> = drawn.iter().map(|(_, settings)| settings).collect();
         assert!(all.iter().all(|s| (1e-4..=1e-2).contains(&s.lr) && (2..=9).contains(&s.batch)));
         let below = all.iter().filter(|s| s.lr < 1e-3).count();
         assert!((60..140).contains(&below), "half of the logarithms: {below} of 200");
@@ -321,8 +363,24 @@ mod tests {
         for range in &ranges {
             assert_eq!(range.to_string().parse::<Range>().expect("as it is written"), *range);
         }
-        let again = Search::random(200, &ranges, &steps()).expect("a search");
-        assert_eq!(search.trials, again.trials, "the seed decides");
+        assert_eq!(drawn, draws(200, &ranges, &steps(), &scratch).expect("a search"), "the seed decides");
+    }
+
+    #[test]
+    fn narrow_ranges_keep_their_digits() {
+        for (text, low, high) in
+            [("ema=0.99..0.9999", 0.99, 0.9999), ("lr=1.234e-4..1.239e-4", 1.234e-4, 1.239e-4)]
+        {
+            let range = range(text);
+            let mut rng = ChaCha8Rng::seed_from_u64(1);
+            let all: Vec<f64> = (0..100).filter_map(|_| range.draw(&mut rng).as_f64()).collect();
+            assert!(all.len() == 100 && all.iter().all(|v| (low..=high).contains(v)), "{text}: {all:?}");
+            let mut apart = all.clone();
+            apart.sort_by(f64::total_cmp);
+            apart.dedup();
+            assert!(apart.len() > 30, "{text}: {apart:?}");
+            assert!(all.iter().all(|v| v.to_string().len() <= 11), "as people write numbers: {all:?}");
+        }
     }
 
     #[test]
@@ -334,16 +392,27 @@ mod tests {
             ("learning=1..2", "learning"),
             ("batch=0.5..2", "batch"),
             ("optimizer=sgd", "sgd"),
-            ("loss=mse,l1", "cannot be compared"),
+            ("loss=mse,l1", "validation could not tell"),
+            ("adversarial=0.1..1", "validation could not tell"),
         ] {
             let refused = text.parse::<Range>().expect_err("refused").to_string();
             assert!(refused.contains(named), "{text}: {refused}");
         }
-        let lr = range("lr=1e-4..1e-3");
-        assert!(Search::random(0, std::slice::from_ref(&lr), &steps()).is_err());
-        assert!(Search::random(2, &[], &steps()).is_err());
-        assert!(Search::random(2, &[lr.clone(), lr.clone()], &steps()).is_err());
-        assert!(Search::random(2, &[lr], &Settings::default()).is_err(), "no length");
+        let refused = |count, ranges: &[&str], settings: &Settings, start: &Start| {
+            let ranges: Vec<Range> = ranges.iter().map(|text| range(text)).collect();
+            draws(count, &ranges, settings, start).is_err()
+        };
+        let (lr, scratch) = ("lr=1e-4..1e-3", Start::Scratch);
+        assert!(refused(0, &[lr], &steps(), &scratch) && refused(2, &[], &steps(), &scratch));
+        assert!(refused(2, &[lr, lr], &steps(), &scratch));
+        assert!(refused(2, &[lr], &Settings::default(), &scratch), "no length");
+        assert!(
+            refused(20, &["channels=65..255"], &steps(), &scratch),
+            "networks that the codec does not run"
+        );
+        assert!(!refused(20, &["channels=64,192"], &steps(), &scratch));
+        let weights = Start::Weights("own.safetensors".into());
+        assert!(refused(2, &["channels=64,192"], &steps(), &weights), "shapes of something that has its own");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, Model, Picture};
 use aecodec_trainer::net::{Codec, Weights};
 use aecodec_trainer::objective::Objective;
+use aecodec_trainer::search::{Search, Trial};
 use aecodec_trainer::session::{End, Event, Start};
 use aecodec_trainer::{DeviceKind, Error, Session, Settings};
 use candle_core::{Device, Tensor};
@@ -127,6 +128,61 @@ fn a_run_that_gets_no_better_is_stopped_unless_that_is_turned_off() {
     let mut session = begin(folder.path(), "patient", still(0));
     assert_eq!(train(&mut session).0, Some(End::Complete));
     assert_eq!(session.steps(), 5);
+}
+
+/// Validation sees what penalties cost, not what they are for.
+#[test]
+fn a_run_with_penalties_keeps_its_last_weights() {
+    let folder = folder();
+    let still = json!({ "lr": 0, "steps": 4, "validate-every": 1, "patience": 1 });
+    for (run, penalty, kept) in
+        [("plain", None, 0), ("sparse", Some("sparse-l1"), 4), ("own", Some("adversarial"), 4)]
+    {
+        let mut changes = still.clone();
+        penalty.iter().for_each(|name| changes[name] = json!(0.1));
+        let mut session = begin(folder.path(), run, changes);
+        train(&mut session);
+        assert_eq!(session.best().expect("a validation").step, kept, "{run}");
+    }
+}
+
+#[test]
+fn an_interrupted_search_goes_on_where_it_was() {
+    let folder = folder();
+    let ranges = ["lr=1e-4..1e-2".parse().expect("a range")];
+    let search = Search::random(3, &ranges, &settings(json!({})), Start::Scratch, folder.path());
+    let search = search.expect("a search");
+    // Trials, and how many steps were taken.
+    let take = |run: &str, most: usize| {
+        let steps = std::cell::Cell::new(0);
+        let stop = || steps.get() >= most;
+        let mut see = |event| {
+            if let Event::Step { .. } = event {
+                steps.set(steps.get() + 1);
+            }
+        };
+        let run = folder.path().join(run);
+        let trials = search.run(&run, DeviceKind::Cpu, &stop, &mut |_, _, _| {}, &mut see);
+        (trials.expect("no error"), steps.get())
+    };
+    let (whole, all) = take("whole", usize::MAX);
+    assert_eq!(
+        (take("broken", 8), all),
+        ((None, 8), 18),
+        "interrupted in the second of three runs of six steps"
+    );
+    let (rest, left) = take("broken", usize::MAX);
+    assert_eq!(left, 10);
+    let losses = |trials: Option<Vec<Trial>>| {
+        let trials = trials.expect("trials").into_iter();
+        trials.map(|t| (t.drawn, t.step, t.steps, t.validation)).collect::<Vec<_>>()
+    };
+    let (rest, whole) = (losses(rest), losses(whole));
+    for (rest, whole) in rest.iter().zip(&whole) {
+        assert_eq!((&rest.0, rest.1, rest.2), (&whole.0, whole.1, whole.2));
+        assert!((rest.3 - whole.3).abs() < 1e-6 * whole.3, "{rest:?}, unbroken {whole:?}");
+    }
+    assert_eq!(rest.len(), 3);
 }
 
 #[test]

@@ -88,11 +88,8 @@ pub fn run(args: &Args) -> Result<Exit> {
     };
     let Some((session, end)) = session else {
         view.finish();
-        let again = format!(
-            "saved; `aecodec train` with the same folder, -o and --resume goes on from {}",
-            places.run.display()
-        );
-        warn("interrupted", &again);
+        let folder = places.run.display();
+        warn("interrupted", &format!("saved; add --resume to the same command to go on from {folder}"));
         std::process::exit(interrupt::INTERRUPTED);
     };
     let finished = session.finish(&mut |event| view.see(&event))?;
@@ -110,6 +107,9 @@ fn train(
     view: &mut View,
 ) -> Result<Option<(Session, Option<End>)>> {
     let mut session = open(args, places).map_err(plainly)?;
+    if !args.resume {
+        Plan::forget(places)?;
+    }
     view.begin(&session)?;
     let end = session.train(stop, &mut |event| view.see(&event))?;
     Ok(end.map(|end| (session, Some(end))))

@@ -28,7 +28,8 @@ impl FromStr for Count {
     }
 }
 
-/// A search as it was asked for; it is kept beside its runs, so that `--resume` needs nothing but the output's name.
+/// A search as it was asked for; it is kept beside its runs, so that `--resume` needs only the pictures and the
+/// output's name.
 #[derive(PartialEq, Serialize, Deserialize)]
 pub(super) struct Plan {
     count: Count,
@@ -43,7 +44,11 @@ impl Plan {
         let kept = kept(places);
         if args.resume {
             if !kept.is_file() {
-                return Ok(None);
+                let folder = places.run.display();
+                return match args.search {
+                    Some(_) => Err(usage(format!("--resume: {folder} holds no search; leave --search out"))),
+                    None => Ok(None),
+                };
             }
             let name = || kept.display().to_string();
             let bytes = std::fs::read(&kept).with_context(name)?;
@@ -55,18 +60,27 @@ impl Plan {
             }
             return Ok(Some(plan));
         }
-        if kept.is_file() && !args.force {
-            bail!(
-                "{} holds a search already; go on with it by --resume, or begin again with --force",
-                places.run.display()
-            );
-        }
         let plan = Self::asked(args)?;
-        if plan.is_none() && kept.is_file() {
-            // A run of its own follows, which a search that was here before must not be taken for.
-            std::fs::remove_file(&kept).with_context(|| kept.display().to_string())?;
+        let run =
+            plan.is_some() && (Session::resumable(&places.run) || search::folder(&places.run, 1).is_dir());
+        if (kept.is_file() || run) && !args.force {
+            let what = if kept.is_file() { "search" } else { "run" };
+            let folder = places.run.display();
+            bail!("{folder} holds a {what} already; go on with it by --resume, or begin again with --force");
+        }
+        if plan.is_some() {
+            Target::File(places.table()).check(Existing::forced(args.force))?;
         }
         Ok(plan)
+    }
+
+    /// A run of its own was begun in place of a search, for which it must not be taken.
+    pub(super) fn forget(places: &Places) -> Result<()> {
+        let kept = kept(places);
+        if kept.is_file() {
+            std::fs::remove_file(&kept).with_context(|| kept.display().to_string())?;
+        }
+        Ok(())
     }
 
     /// What the command line asks for.
@@ -74,6 +88,8 @@ impl Plan {
         let Some(count) = args.search else { return Ok(None) };
         let settings = Settings::default().with(changes(args)?)?;
         let from = args.from.clone().unwrap_or_else(|| "fast".to_owned());
+        // A file is found again from any folder.
+        let from = std::fs::canonicalize(&from).map_or(from, |path| path.to_string_lossy().into_owned());
         let ranges = args.range.iter().map(Range::to_string).collect();
         Ok(Some(Self { count, ranges, settings, from }))
     }
@@ -87,16 +103,16 @@ impl Plan {
         view: &mut View,
     ) -> Result<Option<(Session, Option<End>)>> {
         let ranges: Vec<Range> = self.ranges.iter().map(|range| range.parse()).collect::<Result<_, _>>()?;
-        let search = Search::random(self.count.0, &ranges, &self.settings)?;
         let start = start(&self.from)?;
+        let search = Search::random(self.count.0, &ranges, &self.settings, start, &args.pictures)?;
+        // Only now, as nothing was wrong with what was asked, may what was here before go.
         if !args.resume {
             self.keep(places)?;
         }
         let view = std::cell::RefCell::new(view);
         let count = search.count();
         let trials = search.run(
-            (&args.pictures, &places.run),
-            &start,
+            &places.run,
             args.device,
             stop,
             &mut |number, drawn, session| {

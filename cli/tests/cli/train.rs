@@ -84,7 +84,22 @@ fn a_search_keeps_the_best_of_its_runs() {
         one_line(&mut place.run(&format!("{} --resume --force", search.replace("random:3", "random:4"))), 2);
     assert!(line.contains("other settings"), "{line}");
     let line = one_line(&mut place.run(&format!("{search} --range loss=mse,l1")), 2);
-    assert!(line.contains("cannot be compared"), "{line}");
+    assert!(line.contains("validation could not tell"), "{line}");
+
+    // A search does not go over what is there, and what is wrong with another costs nothing of it.
+    let line = one_line(&mut place.run(&search.replace("own.aem", "own.aem --force --side 512")), 3);
+    assert!(line.contains("--side") && place.path("own.train/search.json").is_file(), "{line}");
+    std::fs::remove_file(place.path("own.aem")).unwrap();
+    std::fs::remove_file(place.path("own.search.md")).unwrap();
+    for other in ["own.md", "own.svg", "own.safetensors"] {
+        std::fs::remove_file(place.path(other)).unwrap();
+    }
+    let line = one_line(&mut place.run(&search), 1);
+    assert!(line.contains("holds a search already"), "{line}");
+    place.run(&format!("train photos -o own.aem --steps 1 --force {SHORT}")).assert().success();
+    assert!(!place.path("own.train/search.json").exists());
+    let line = one_line(&mut place.run(&format!("{search} --resume --force")), 2);
+    assert!(line.contains("holds no search"), "{line}");
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl Codec {
             d_in: named.linear("d_in")?,
             d: named.stack("d", shapes.nd)?,
             d_out: named.linear("d_out")?,
-            own_tap: own_tap(shapes, named.tensor("y_gain")?.device())?,
+            own_tap: shapes.own_tap(named.tensor("y_gain")?.device())?,
             z_prior: Factorized::new(&named)?,
             enc_gain: named.tensor("enc_gain")?,
             dec_gain: named.tensor("dec_gain")?,
@@ -347,17 +347,6 @@ impl Codec {
             q.iter().flat_map(|q| (0..knots).map(move |k| (1.0 - (q - k as f32).abs()).max(0.0))).collect();
         Ok(Tensor::from_vec(near, (q.len(), knots), &self.device)?.matmul(table)?)
     }
-}
-
-/// Which taps of the output layer count, `[1, 1, 3, 3]`: a linear network does without the neighbours, so that it
-/// decodes each block of 16x16 pixels by itself, as a transform does.
-fn own_tap(shapes: Shapes, device: &Device) -> Result<Option<Tensor>> {
-    if !shapes.is_linear() {
-        return Ok(None);
-    }
-    let mut own = [0f32; 9];
-    own[4] = 1.0;
-    Ok(Some(Tensor::new(&own, device)?.reshape((1, 1, 3, 3))?))
 }
 
 fn sum_of(sum: Option<Tensor>, term: Tensor) -> Result<Tensor> {

@@ -1,7 +1,7 @@
 //! Widths and depths of the network, and the names and shapes of all its parameters.
 
 use crate::{Error, Result};
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 
 /// Widths and depths of the network.
@@ -76,6 +76,17 @@ impl Shapes {
     /// themselves. The entropy model is a network all the same.
     pub fn is_linear(&self) -> bool {
         self.ne == 0 && self.nd == 0
+    }
+
+    /// Which taps of the output layer count, `[1, 1, 3, 3]`, where not all do: a linear network does without the
+    /// neighbours, so that it decodes each block of 16x16 pixels by itself, as a transform does.
+    pub(super) fn own_tap(&self, device: &Device) -> Result<Option<Tensor>> {
+        if !self.is_linear() {
+            return Ok(None);
+        }
+        let mut own = [0f32; 9];
+        own[4] = 1.0;
+        Ok(Some(Tensor::new(&own, device)?.reshape((1, 1, 3, 3))?))
     }
 
     /// Width of the gated unit of a block of `width` channels.

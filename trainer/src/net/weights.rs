@@ -16,6 +16,16 @@ pub struct Weights {
     vars: BTreeMap<String, Var>,
 }
 
+/// Takes the neighbours out of the output layer of a linear network, which does not look at them.
+fn own_taps(mut tensors: BTreeMap<String, Tensor>, shapes: Shapes) -> Result<BTreeMap<String, Tensor>> {
+    if let Some(own) = shapes.own_tap(&Device::Cpu)?
+        && let Some(weight) = tensors.get_mut("d_out.weight")
+    {
+        *weight = weight.broadcast_mul(&own.to_device(weight.device())?.to_dtype(weight.dtype())?)?;
+    }
+    Ok(tensors)
+}
+
 impl Weights {
     /// Reads the float weights of a model, `models/fast.safetensors` for one.
     ///
@@ -41,6 +51,7 @@ impl Weights {
     /// [`Error::Weights`] where they are not those of a network.
     pub fn from_tensors(tensors: BTreeMap<String, Tensor>) -> Result<Self> {
         let shapes = Shapes::infer(&tensors)?;
+        let tensors = own_taps(tensors, shapes)?;
         let var = |(name, tensor): (String, Tensor)| {
             let copy = tensor.to_dtype(DType::F32)?.copy()?.contiguous()?;
             Ok((name, Var::from_tensor(&copy)?))
@@ -62,10 +73,7 @@ impl Weights {
                 let halved = name.ends_with("p2.weight") || name.ends_with("f2.weight");
                 let inputs = dims[1..].iter().product::<usize>() as f32;
                 let reach = if halved { 0.5 } else { 1.0 } / inputs.sqrt();
-                // A linear network has no use for the neighbours of its output layer.
-                let unused = |i: usize| shapes.is_linear() && name == "d_out.weight" && i % 9 != 4;
-                let values = (0..count).map(|i| (i, rng.random_range(-reach..=reach)));
-                values.map(|(i, value)| if unused(i) { 0.0 } else { value }).collect()
+                (0..count).map(|_| rng.random_range(-reach..=reach)).collect()
             } else if name == "y_gain" {
                 let (low, high) = (3.2f32.ln(), 70f32.ln());
                 let at = |i: usize| (i / shapes.m) as f32 / (shapes.knots - 1) as f32;

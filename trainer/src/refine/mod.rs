@@ -39,9 +39,10 @@ const Y_MAX: f32 = 8191.0;
 /// A target is met when a refined picture uses this share of its bytes, or comes this close to its PSNR in dB.
 const NEAR_BYTES: f64 = 0.99;
 const NEAR_PSNR: f64 = 0.03;
-/// Squared errors weigh so much more in the search than in the cost of the result: what a move adds to them is foretold
-/// as if it were made alone, which is too little. 1, 1.25 and 1.5 save 5.5, 5.7 and 5.7 % of bits at equal PSNR.
-const TRUST: f64 = 1.5;
+/// Squared errors weigh so much more in the search, its choice of the best state included, than in training: what a move
+/// adds to them is foretold as if it were made alone, which is too little. Measured at effort 5 on six crops of Kodak: 0.8
+/// saves 4.1 % of bits, 1, 1.25 and 1.5 save 5.5, 5.7 and 5.7 %.
+const CAUTION: f64 = 1.5;
 /// Qualities that are refined for a target at most.
 const ROUNDS: usize = 3;
 
@@ -137,7 +138,7 @@ impl Refiner {
         let skip_below = float::skip_below(&self.layers);
         let unit = 2f32.powi(-i32::from(self.layers.y_fraction));
         let lambda = loss::lambda((quality.value() / 100.0) as f32, 2);
-        let weight = TRUST * lambda / picture.color.channels() as f64;
+        let weight = CAUTION * lambda / picture.color.channels() as f64;
         let (height, width, m) = (latents.height, latents.width, steps.len());
         let groups = groups(latents);
         let (mut done, all) = (0, groups.len() * (plan.steps + 1));

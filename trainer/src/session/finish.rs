@@ -58,9 +58,8 @@ impl Session {
         let more = pictures.images().iter().take(CALIBRATION.saturating_sub(validation.images().len()));
         let calibration: Vec<Image> =
             validation.images().iter().chain(more).map(|image| image.clone().middle(64, PIXELS)).collect();
-        let perceptual = settings.adversarial > 0.0;
         let options = export::Options {
-            profile: if perceptual { Profile::Perceptual } else { Profile::Other },
+            profile: if self.note.perceptual { Profile::Perceptual } else { Profile::Other },
             batches: settings.table_batches,
             crops: 5 * settings.table_batches,
             side: settings.side,

@@ -107,6 +107,9 @@ struct Note {
     end: Option<End>,
     /// Encodes of the validation pictures with the model that it began from.
     before: Vec<Measured>,
+    /// Whether its model may invent texture: it, or the one that it began from, had an adversary.
+    #[serde(default)]
+    perceptual: bool,
 }
 
 /// A run with its pictures.
@@ -175,6 +178,7 @@ impl Session {
             seconds: 0.0,
             end: None,
             before,
+            perceptual: settings.adversarial > 0.0 || start.is_perceptual(),
             settings,
         };
         std::fs::create_dir_all(run).map_err(Error::file(run))?;
@@ -211,6 +215,7 @@ impl Session {
         if (settings.minutes, settings.steps) != (note.settings.minutes, note.settings.steps) {
             note.end = None;
         }
+        note.perceptual |= settings.adversarial > 0.0;
         note.settings = settings;
         Ok(Self {
             run: Run::resume(&checkpoint, note.settings.options(), &device)?,
@@ -337,7 +342,8 @@ impl Session {
         let Figures { loss, bpp, psnr, .. } = found;
         let point = Point { step: self.run.steps(), training, validation: loss, bpp, psnr };
         let least = self.note.points.iter().map(|p| p.validation).fold(f64::INFINITY, f64::min);
-        let best = loss < least * (1.0 - NOTHING) || self.note.points.is_empty();
+        // What penalties are for, validation does not see, only what they cost.
+        let best = objective.has_penalties() || loss < least * (1.0 - NOTHING) || self.note.points.is_empty();
         self.note.points.push(point);
         if best {
             (self.note.best, self.note.stale) = (point.step, 0);

@@ -43,6 +43,12 @@ impl Start {
         Ok((weights, Origin { name, hash }))
     }
 
+    /// Whether it is a model that may invent texture. Float weights do not say.
+    pub(super) fn is_perceptual(&self) -> bool {
+        let model = self.model().and_then(|bytes| aecodec::Model::parse(bytes).ok());
+        model.is_some_and(|model| model.profile() == aecodec::Profile::Perceptual)
+    }
+
     /// The model's file, where it is one.
     pub(super) fn model(&self) -> Option<&[u8]> {
         match self {
