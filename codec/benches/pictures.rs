@@ -24,10 +24,11 @@ fn picture(width: usize, height: usize) -> Picture {
 fn pictures(c: &mut Criterion) {
     let (width, height) = (2048, 1536);
     let picture = picture(width, height);
-    let model = Model::embedded(Profile::Fast).expect("the built-in model");
-    let encoded = aecodec::encode(&picture, &model, &EncodeOptions::default()).expect("an encode");
-    for threads in [1, 2] {
-        let mut group = c.benchmark_group(format!("fast, {width}x{height}, threads: {threads}"));
+    for (profile, threads) in [Profile::Fast, Profile::Best].into_iter().flat_map(|p| [(p, 1), (p, 2)]) {
+        let model = Model::embedded(profile).expect("the built-in model");
+        let encoded = aecodec::encode(&picture, &model, &EncodeOptions::default()).expect("an encode");
+        let name = profile.name();
+        let mut group = c.benchmark_group(format!("{name}, {width}x{height}, threads: {threads}"));
         group.sample_size(10).throughput(Throughput::Elements((width * height) as u64));
         for (name, check) in [("encode and check", Check::Exact), ("encode", Check::None)] {
             let mut options = EncodeOptions::default();
@@ -43,10 +44,12 @@ fn pictures(c: &mut Criterion) {
 
 /// Start-up: a model file to a model that is ready to run, its hash included.
 fn models(c: &mut Criterion) {
-    let file = Model::embedded_bytes(Profile::Fast).expect("the built-in model");
     let mut group = c.benchmark_group("load");
-    group.throughput(Throughput::Bytes(file.len() as u64));
-    group.bench_function("fast", |b| b.iter(|| Model::parse(file)));
+    for profile in [Profile::Fast, Profile::Best] {
+        let file = Model::embedded_bytes(profile).expect("the built-in model");
+        group.throughput(Throughput::Bytes(file.len() as u64));
+        group.bench_function(profile.name(), |b| b.iter(|| Model::parse(file)));
+    }
 }
 
 criterion_group!(benches, models, pictures);

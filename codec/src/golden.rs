@@ -27,16 +27,23 @@ impl Golden<'_> {
     }
 }
 
+/// The built-in models, and what the reference made with each.
+const MODELS: [(Profile, &[u8]); 2] = [
+    (Profile::Fast, include_bytes!("../../models/golden/fast.safetensors")),
+    (Profile::Best, include_bytes!("../../models/golden/best.safetensors")),
+];
+
 fn with_golden(test: impl Fn(&Model, &Picture, Golden)) {
-    let bytes = include_bytes!("../../models/golden/fast.safetensors");
-    let file = SafeTensors::deserialize(bytes).expect("a safetensors file");
-    let tensor = file.tensor("picture").expect("the picture");
-    let [height, width, 3] = *tensor.shape() else { panic!("a colour picture") };
-    let picture =
-        Picture::new(width as u32, height as u32, Color::Rgb, tensor.data().to_vec()).expect("a picture");
-    let model = Model::embedded(Profile::Fast).expect("the built-in model");
-    for quality in QUALITIES {
-        test(&model, &picture, Golden { file: &file, quality });
+    for (profile, bytes) in MODELS {
+        let file = SafeTensors::deserialize(bytes).expect("a safetensors file");
+        let tensor = file.tensor("picture").expect("the picture");
+        let [height, width, 3] = *tensor.shape() else { panic!("a colour picture") };
+        let picture =
+            Picture::new(width as u32, height as u32, Color::Rgb, tensor.data().to_vec()).expect("a picture");
+        let model = Model::embedded(profile).expect("the built-in model");
+        for quality in QUALITIES {
+            test(&model, &picture, Golden { file: &file, quality });
+        }
     }
 }
 
