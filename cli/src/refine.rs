@@ -15,7 +15,7 @@ use crate::progress::Steps;
 pub struct EffortArgs {
     /// Search for smaller files, from 0 (no search) to 9 (minutes for each megapixel)
     ///
-    /// On two cores a megapixel takes about 3 seconds with 1, 6 with 3, 17 with 5, 63 with 8 and 101 with 9; targets other than a
+    /// On two cores a megapixel takes about 3 seconds with 1, 6 with 3, 17 with 5, 75 with 8 and 200 with 9; targets other than a
     /// quality take up to three times as long. See docs/effort.md for what each level saves.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=9))]
     effort: u8,

@@ -3,7 +3,7 @@
 use image::ImageEncoder as _;
 use predicates::str::contains;
 
-use crate::{Workplace, one_line, stdout};
+use crate::{Workplace, json, one_line, stdout};
 
 #[test]
 fn every_format_goes_in_and_out() {
@@ -104,4 +104,19 @@ fn fewer_passes_give_a_picture_of_the_same_size() {
         place.run(&format!("decompress a.aec -o {passes}.png --passes {passes}")).assert().success();
         assert_eq!(image::image_dimensions(place.path(&format!("{passes}.png"))).unwrap(), (48, 32));
     }
+}
+
+#[test]
+fn both_profiles_are_built_in_and_their_files_say_which_they_need() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    for profile in ["fast", "best"] {
+        place.run(&format!("compress a.png -o {profile}.aec --profile {profile}")).assert().success();
+        assert_eq!(json(&mut place.run(&format!("info {profile}.aec --json")))[0]["profile"], profile);
+        place.run(&format!("decompress {profile}.aec -o {profile}.png")).assert().success();
+    }
+    assert_ne!(place.read("fast.aec"), place.read("best.aec"));
+    let shown = json(&mut place.run("model fast best --json"));
+    let arithmetic = |i: usize| shown[i]["decode_macs_per_pixel"].as_f64().unwrap();
+    assert!(arithmetic(1) > 2.0 * arithmetic(0), "{shown:?}");
 }

@@ -62,7 +62,7 @@ impl Effort {
     }
 
     fn plan(self) -> Option<Plan> {
-        let steps = [0, 1, 3, 6, 12, 24, 40, 64, 100, 160][usize::from(self.0)];
+        let steps = [0, 1, 3, 6, 12, 24, 40, 64, 120, 320][usize::from(self.0)];
         (steps > 0).then_some(Plan { steps, share: 0.7, doubt: 3.0 })
     }
 }
