@@ -80,12 +80,12 @@ pub struct Settings {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// 13 kMAC a pixel to decode.
+    /// 16 kMAC a pixel to decode.
     #[default]
     Fast,
-    /// Two to three times as much.
+    /// 46 kMAC a pixel to decode.
     Best,
-    /// A fourteenth of it: for trials, and for pictures of little variety.
+    /// A fourteenth of `fast`: for trials, and for pictures of little variety.
     Tiny,
     /// A transform of 16x16 blocks with a learned entropy model: what depth is worth is seen against it.
     Linear,

@@ -64,6 +64,7 @@ impl Path {
 
     /// Every path that this machine can run, slowest first.
     pub fn available() -> Vec<Self> {
+        // Elsewhere nothing is added to it.
         #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused_mut))]
         let mut sets = vec![Set::Scalar];
         #[cfg(target_arch = "x86_64")]
