@@ -25,6 +25,7 @@ import net
 import similarity
 import tables
 import train
+import worst
 from equalise import equalise
 from evaluate import code, code_integer
 from fixed import LIMIT
@@ -195,6 +196,20 @@ class Similarity(unittest.TestCase):
         self.assertAlmostEqual(found[0], 1, places=5)
         self.assertGreater(found[0], found[1])
         self.assertGreater(found[1], found[2])
+
+
+class Worst(unittest.TestCase):
+    def test_a_tenth_fewer_bits_are_a_bd_rate_of_ten_percent(self):
+        curve = [(100, 25), (210, 28.3), (450, 31.5), (1000, 35), (2100, 38.2)]
+        self.assertAlmostEqual(worst.bd_rate([(0.9 * bits, db) for bits, db in curve], curve), -10, places=6)
+
+    def test_the_crop_covers_what_is_worse_than_the_other(self):
+        picture = golden.picture(400, 300, seed=2).numpy()
+        ours, theirs = picture.copy(), picture.copy()
+        ours[150:170, 50:70] ^= 64
+        theirs[380:, 280:] ^= 255
+        y, x = worst.worst_place(picture, ours, theirs)
+        self.assertTrue(y <= 150 and 170 <= y + worst.CROP and x <= 50 and 70 <= x + worst.CROP, (y, x))
 
 
 class Tables(unittest.TestCase):
