@@ -18,7 +18,7 @@ import golden
 from data import Crops
 from equalise import equalise
 from net import PROFILES, Codec
-from quantise import quantise
+from quantise import HEADROOM, quantise
 
 
 def main():
@@ -35,6 +35,8 @@ def main():
     ap.add_argument("--bands", type=int, default=8, help="bands of quality with z tables of their own")
     ap.add_argument("--batches", type=int, default=75, help="batches of crops a band for the z tables")
     ap.add_argument("--crops", type=int, default=400, help="crops for the tables of the levels")
+    ap.add_argument("--headroom", type=float, default=HEADROOM,
+                    help="least room above the largest value seen; a little less can save a bit of precision, see README.md")
     ap.add_argument("--skip-below", type=int, default=8,
                     help="levels below this are not coded; 0 codes all, 8 saves 0.25 %% of the bits and codes half as many latents")
     a = ap.parse_args()
@@ -44,7 +46,7 @@ def main():
     images = [*calibrate.pictures(a.calibrate), golden.picture(512, 512)]
     reach, latents = calibrate.ranges(net, images, a.points)
     equalise(net, latents)
-    model, report = quantise(net, reach, a.profile, a.skip_below)
+    model, report = quantise(net, reach, a.profile, a.skip_below, a.headroom)
     crops = Crops(a.photos, "cpu", 384)
     model.z_tables = calibrate.z_tables(net, crops, a.bands, a.batches)
     model.gaussians = calibrate.y_tables(model, crops, a.crops)

@@ -1,7 +1,7 @@
 """Turns float weights and calibrated ranges into the integer network.
 
-Each tensor gets a power-of-two fraction such that HEADROOM times the largest value seen fits in an
-activation. Each layer then gets the largest weights that fit in i16 and whose accumulator can
+Each tensor gets a power-of-two fraction such that a multiple of the largest value seen, the headroom,
+fits in an activation. Each layer then gets the largest weights that fit in i16 and whose accumulator can
 provably not wrap, whatever the input.
 """
 
@@ -14,7 +14,7 @@ import fixed
 import tables
 from net import Block, Codec, Shapes
 
-HEADROOM = 1.5
+HEADROOM = 1.5  # unless told otherwise
 ROWS = 51  # of the quality tables
 MAX_FRACTION = 14  # for tensors that are all but zero
 SCALE_FRACTION = 7
@@ -33,15 +33,15 @@ class Fit:
 
 
 class Quantiser:
-    def __init__(self, net: Codec, reach: dict[str, float]):
+    def __init__(self, net: Codec, reach: dict[str, float], headroom: float = HEADROOM):
         self.weights = {k: v.double() for k, v in net.state_dict().items()}
-        self.shapes, self.reach = net.shapes, reach
+        self.shapes, self.reach, self.headroom = net.shapes, reach, headroom
         self.layers: dict[str, fixed.Product | fixed.Block] = {}
         self.report: list[Fit] = []
 
     def fraction(self, *names: str) -> int:
         """Fraction bits for a tensor that is known by these names in the ranges."""
-        largest = max(self.reach[n] for n in names) * HEADROOM
+        largest = max(self.reach[n] for n in names) * self.headroom
         return int(math.floor(math.log2(fixed.LIMIT / max(largest, fixed.LIMIT / 2.0**MAX_FRACTION))))
 
     def product(self, name: str, f_in, f_out: int, limit: int = fixed.LIMIT, kind=fixed.Product,
@@ -90,9 +90,10 @@ class Quantiser:
         self.add(mean, f_in, f_y, weight=w[m:], bias=b[m:])
 
 
-def quantise(net: Codec, reach: dict[str, float], profile: str = "", skip_below: int = 0) -> tuple[fixed.Model, list[Fit]]:
+def quantise(net: Codec, reach: dict[str, float], profile: str = "", skip_below: int = 0,
+             headroom: float = HEADROOM) -> tuple[fixed.Model, list[Fit]]:
     """The integer model without its z tables, and how each layer was fitted."""
-    s, qz = net.shapes, Quantiser(net, reach)
+    s, qz = net.shapes, Quantiser(net, reach, headroom)
     e_blocks, d_blocks = [f"e.{i}" for i in range(s.ne)], [f"d.{i}" for i in range(s.nd)]
     f_y = qz.fraction("latents")
 
