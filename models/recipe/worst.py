@@ -93,7 +93,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     ap.add_argument("--binary", required=True, help="aecodec")
     ap.add_argument("--profile", default="fast")
-    ap.add_argument("--data", required=True, help="folder of test pictures")
+    ap.add_argument("--data", required=True, help=f"folder of test pictures, no side below {CROP} pixels")
     ap.add_argument("--count", type=int, default=3, help="pictures on the sheet")
     ap.add_argument("-o", "--output", required=True, help="the sheet")
     a = ap.parse_args()
