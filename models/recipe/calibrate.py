@@ -6,9 +6,11 @@ import torch.nn.functional as F
 from torch import nn
 
 import tables
-from data import Crops, list_images, load
+from data import Crops
 from fixed import Q_MAX, Model
 from net import PASS_QUARTER, Block, Codec
+
+Z_SIDE = 384  # of the crops in which z is counted, pixels
 
 
 @torch.no_grad()
@@ -67,20 +69,13 @@ def to_float(image: torch.Tensor, multiple: int = 64) -> torch.Tensor:
     return F.pad(x, (0, -w % multiple, 0, -h % multiple), mode="replicate").permute(0, 2, 3, 1)
 
 
-def pictures(folder: str) -> list[torch.Tensor]:
-    paths = list_images(folder)
-    if not paths:
-        raise SystemExit(f"{folder}: no pictures")
-    return [load(p) for p in paths]
-
-
 def z_tables(net: Codec, crops: Crops, bands: int, batches: int, **drawn) -> list[list[np.ndarray]]:
     """One frequency table for each (band, channel), from counts of z in training crops."""
     return [z_codes(net, counts) for counts in z_counts(net, crops, bands, batches, **drawn)]
 
 
 @torch.no_grad()
-def z_counts(net: Codec, crops: Crops, bands: int, batches: int, batch: int = 4, side: int = 384,
+def z_counts(net: Codec, crops: Crops, bands: int, batches: int, batch: int = 4, side: int = Z_SIDE,
              seed: int = 0) -> np.ndarray:
     """How often each value of z occurs: [bands, Z, 2 K_MAX + 1].
 

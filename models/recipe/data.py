@@ -1,5 +1,6 @@
 """Training crops: every picture stays in memory (on the device) as uint8, crops are cut at random."""
 
+import contextlib
 import pathlib
 
 import numpy as np
@@ -16,9 +17,46 @@ def list_images(folder: str) -> list[pathlib.Path]:
     return sorted(p for p in pathlib.Path(folder).rglob("*") if p.suffix.lower() in SUFFIXES)
 
 
+@contextlib.contextmanager
+def opened(path: pathlib.Path):
+    """A picture whose pixels are not read yet; what goes wrong with it names the file."""
+    try:
+        with Image.open(path) as image:
+            yield image
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise SystemExit(f"{path}: cannot be read as a picture ({error})") from error
+
+
+def size_of(path: pathlib.Path) -> tuple[int, int]:
+    """Height and width, from the file's head."""
+    with opened(path) as image:
+        return image.size[::-1]
+
+
 def load(path: pathlib.Path) -> torch.Tensor:
     """One picture as uint8 [H, W, 3]."""
-    return torch.from_numpy(np.array(Image.open(path).convert("RGB")))
+    with opened(path) as image:
+        return torch.from_numpy(np.array(image.convert("RGB")))
+
+
+def paths_in(folder: str, limit: int = 0) -> list[pathlib.Path]:
+    """The pictures of a folder, or `limit` of them, evenly picked; stops if there are none."""
+    if not pathlib.Path(folder).is_dir():
+        raise SystemExit(f"{folder}: no such folder")
+    paths = list_images(folder)
+    if not paths:
+        raise SystemExit(f"{folder}: no pictures ({', '.join(sorted(SUFFIXES))})")
+    return paths[:: -(-len(paths) // limit) if limit else 1]
+
+
+def pictures(folder: str, limit: int = 0, least_side: int = 1) -> list[torch.Tensor]:
+    """The same, loaded; stops at one with a side below `least_side`."""
+    paths = paths_in(folder, limit)
+    images = [load(p) for p in paths]
+    for path, image in zip(paths, images):
+        if min(image.shape[:2]) < least_side:
+            raise SystemExit(f"{path}: a side is shorter than {least_side} pixels")
+    return images
 
 
 class Crops:
@@ -29,14 +67,17 @@ class Crops:
     """
 
     def __init__(self, folder: str, device: str, min_side: int):
-        images = [im for im in map(load, list_images(folder)) if min(im.shape[:2]) >= min_side]
-        if not images:
+        sizes = {path: size_of(path) for path in paths_in(folder)}
+        sizes = {path: size for path, size in sizes.items() if min(size) >= min_side}
+        if not sizes:
             raise SystemExit(f"{folder}: no picture with both sides of {min_side} pixels or more")
-        self.sizes = [tuple(im.shape[:2]) for im in images]
+        self.sizes = list(sizes.values())
         areas = np.array([h * w for h, w in self.sizes])
         self.starts = np.cumsum(areas) - areas
         self.weight = np.sqrt(areas) / np.sqrt(areas).sum()
-        self.pixels = torch.cat([im.flatten(0, 1) for im in images]).to(device)
+        self.pixels = torch.empty(areas.sum(), 3, dtype=torch.uint8, device=device)
+        for path, start, area in zip(sizes, self.starts, areas):
+            self.pixels[start : start + area] = load(path).flatten(0, 1).to(device)
 
     def __len__(self) -> int:
         return len(self.sizes)

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Rate-distortion on a folder, bits by cross-entropy: of float weights, of the integer model, or of both.
 
-    python evaluate.py --model models/fast.safetensors --data FOLDER [--points 11 | --qualities 4,25,70] [--json curve.json]
-    python evaluate.py --integer models/fast.aem --data FOLDER [--model models/fast.safetensors]
+    python evaluate.py --model ../fast.safetensors --data FOLDER [--points 11 | --qualities 4,25,70] [--json curve.json]
+    python evaluate.py --integer ../fast.aem --data FOLDER [--model ../fast.safetensors]
 
 With both, the JSON file holds the integer curve, and each line also says what integers cost.
 Figures are means over the pictures: bits per pixel, PSNR in dB, and with --ms-ssim the MS-SSIM.
@@ -15,13 +15,13 @@ import pathlib
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 
 import aem
-from data import list_images, load
+import weights
+from data import pictures
 from fixed import Q_MAX, Model
-from net import PROFILES, Codec
-from similarity import ms_ssim
+from net import Codec
+from similarity import LEAST_SIDE, ms_ssim
 
 
 @torch.no_grad()
@@ -76,23 +76,19 @@ def main():
     ap.add_argument("--model", help="float weights (.safetensors)")
     ap.add_argument("--integer", help="integer model (.aem)")
     ap.add_argument("--data", required=True)
-    ap.add_argument("--profile", default="fast", choices=PROFILES)
-    ap.add_argument("--points", type=int, default=11, help="this many qualities, evenly spread")
+    ap.add_argument("--points", type=int, default=11, help="this many qualities, 2 or more, evenly spread")
     ap.add_argument("--qualities", help="these qualities (0 to 100), with commas, instead")
-    ap.add_argument("--ms-ssim", action="store_true", help="also MS-SSIM")
+    ap.add_argument("--ms-ssim", action="store_true", help=f"also MS-SSIM; no side below {LEAST_SIDE} pixels")
     ap.add_argument("--limit", type=int, default=0, help="only this many pictures, evenly picked")
     ap.add_argument("--json")
     a = ap.parse_args()
     if not a.model and not a.integer:
         ap.error("one of --model and --integer is needed")
-    net = model = None
-    if a.model:
-        net = Codec(PROFILES[a.profile]).eval()
-        net.load_state_dict(load_file(a.model))
-    if a.integer:
-        model = aem.read(pathlib.Path(a.integer).read_bytes())
-    paths = list_images(a.data)
-    images = [load(p) for p in paths[:: -(-len(paths) // a.limit) if a.limit else 1]]
+    if a.points < 2:
+        ap.error("--points: 2 or more")
+    net = weights.load(a.model)[1] if a.model else None
+    model = aem.read(pathlib.Path(a.integer).read_bytes()) if a.integer else None
+    images = pictures(a.data, a.limit, LEAST_SIDE if a.ms_ssim else 1)
     parts = [i / (a.points - 1) for i in range(a.points)]
     if a.qualities:
         parts = [float(q) / 100 for q in a.qualities.split(",")]

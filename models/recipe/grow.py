@@ -11,8 +11,8 @@ of copies, so that no two channels are alike). Latents and hyper-latents must be
 import argparse
 
 import torch
-from safetensors.torch import load_file, save_file
 
+import weights
 from net import PROFILES, Codec, Shapes
 
 # Layers that see the space-to-depth of C, and what of a block's stack belongs to which width.
@@ -94,12 +94,13 @@ def block(name: str, stream: torch.Tensor, old: int, new: int, expansion: float)
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("weights", help="float weights of the smaller profile (.safetensors)")
-    ap.add_argument("--from", dest="small", default="fast", choices=PROFILES)
     ap.add_argument("--profile", default="best", choices=PROFILES)
     ap.add_argument("--seed", type=int, default=0)
     ap.add_argument("-o", "--out", required=True)
     a = ap.parse_args()
-    save_file(grow(load_file(a.weights), PROFILES[a.small], PROFILES[a.profile], a.seed), a.out)
+    small = weights.read(a.weights)
+    found = weights.profile_of(a.weights, small)
+    weights.save(a.out, grow(small, PROFILES[found], PROFILES[a.profile], a.seed))
 
 
 if __name__ == "__main__":

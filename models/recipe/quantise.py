@@ -58,7 +58,8 @@ class Quantiser:
                 bits = math.log2(max(wi.abs().max().item(), 1)) + 1
                 self.report.append(Fit(name, f_out, shift, bits, 2**31 / worst))
                 return kind(wi, bi, shift, max(f_out, 0))
-        raise ValueError(f"{name}: an accumulator can reach {worst:.4g}, which is 2^31 or more, at shift 0")
+        raise ValueError(f"{name}: does not fit at shift 0: weights reach {wi.abs().max():.4g} of 32767, "
+                         f"an accumulator {worst:.4g} of 2^31")
 
     def add(self, name: str, *args, **kw):
         self.layers[name] = self.product(name, *args, **kw)

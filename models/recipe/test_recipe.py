@@ -1,8 +1,11 @@
 """Training, resuming and export on generated pictures: python -m unittest test_recipe"""
 
+import contextlib
 import copy
 import dataclasses
+import io
 import json
+import math
 import os
 import pathlib
 import socket
@@ -25,6 +28,7 @@ import net
 import similarity
 import tables
 import train
+import weights
 import worst
 from equalise import equalise
 from evaluate import code, code_integer
@@ -68,15 +72,76 @@ class Training(unittest.TestCase):
             generated(folder)
             run_train(folder, "--steps", "40")
             run_train(folder, "--steps", "25", out="broken")
+            # Killed after its checkpoint: what it logged since then is done again.
+            with open(f"{folder}/broken/log.jsonl", "a") as log:
+                log.write('{"step": 30, "loss": 1e9}\n{"step": 40, "lo')
             run_train(folder, "--steps", "40", "--resume", out="broken")
+            starts = pathlib.Path(folder, "broken", "starts.jsonl").read_text().splitlines()
             whole, broken = log_of(folder), log_of(folder, "broken")
-            weights, resumed = (load_file(f"{folder}/{out}/ema.safetensors") for out in ("run", "broken"))
+            averages, resumed = (load_file(f"{folder}/{out}/ema.safetensors") for out in ("run", "broken"))
         self.assertEqual([row["step"] for row in broken], [10, 20, 30, 40])
+        self.assertEqual([json.loads(start)["step"] for start in starts], [0, 25])
         self.assertLess(whole[-1]["loss"], 0.8 * whole[0]["loss"])
         for a, b in zip(whole, broken):
             self.assertAlmostEqual(a["loss"] / b["loss"], 1, places=3)
-        for name in weights:
-            torch.testing.assert_close(weights[name], resumed[name], rtol=1e-3, atol=1e-4, msg=name)
+        for name in averages:
+            torch.testing.assert_close(averages[name], resumed[name], rtol=1e-3, atol=1e-4, msg=name)
+
+    def test_a_run_is_neither_overwritten_nor_gone_on_with_as_another(self):
+        with tempfile.TemporaryDirectory() as folder:
+            generated(folder)
+            run_train(folder, "--steps", "1")
+            with self.assertRaisesRegex(SystemExit, "--resume"):
+                run_train(folder, "--steps", "1")
+            with self.assertRaisesRegex(SystemExit, "--optimizer muon"):
+                run_train(folder, "--steps", "2", "--resume", "--optimizer", "adam")
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                run_train(folder, "--steps", "2", "--resume", "--lr", "0.001")
+                run_train(folder, "--steps", "1", "--resume", out="mistyped")
+        self.assertIn("--lr is 0.001 now, was 0.0005", said.getvalue())
+        self.assertIn("no checkpoint", said.getvalue())
+
+    def test_steps_without_a_finite_gradient_are_counted_and_end_a_lost_run(self):
+        loss_of, bad = train.loss_of, []
+
+        def sometimes(*given):
+            loss, figures = loss_of(*given)
+            bad.append(len(bad) % 4 == 1)
+            return loss * (math.nan if bad[-1] else 1), figures
+
+        def never(*given):
+            loss, figures = loss_of(*given)
+            return loss * math.nan, figures
+
+        with tempfile.TemporaryDirectory() as folder:
+            generated(folder)
+            with mock.patch.object(train, "loss_of", sometimes):
+                run_train(folder, "--steps", "20")
+            log = log_of(folder)
+            with mock.patch.object(train, "loss_of", never), mock.patch.object(train, "MOST_SKIPPED", 3):
+                with self.assertRaisesRegex(SystemExit, "no finite gradient in 3 steps up to 2"):
+                    run_train(folder, "--steps", "20", out="lost")
+        self.assertEqual([row["skipped"] for row in log], [3, 2])
+        self.assertTrue(all(math.isfinite(row["loss"]) for row in log))
+
+    def test_processes_with_different_weights_are_noticed(self):
+        with mock.patch.dict(net.PROFILES, tiny=TINY):
+            argv = "train.py --data x --out x --profile tiny --steps 1 --device cpu".split()
+            with mock.patch.object(sys, "argv", argv):
+                run = train.Run(train.arguments(), train.Processes("cpu"))
+        self.assertTrue(run.agrees())
+        for other in ((5, 0.5), (0, 0.5)):
+            with mock.patch.object(run.processes, "gather", lambda own: [own, other]):
+                self.assertFalse(run.agrees())
+
+    def test_impossible_settings_are_refused(self):
+        for wrong in ("--side 200", "--hold 1", "--batch 0", "--log-every 0", "--steps 0", "--minutes 3"):
+            argv = f"train.py --data x --out x --steps 1 {wrong}".split()
+            said = io.StringIO()
+            with mock.patch.object(sys, "argv", argv), contextlib.redirect_stderr(said), self.assertRaises(SystemExit):
+                train.arguments()
+            self.assertIn(wrong.split()[0], said.getvalue())
 
     def test_grown_network_computes_the_same(self):
         larger = dataclasses.replace(TINY, c=64, p=96, ne=2, nd=3)
@@ -110,7 +175,60 @@ class Training(unittest.TestCase):
         self.assertNotEqual(crops[0], crops[1])
 
 
+class Weights(unittest.TestCase):
+    def test_half_precision_is_read_as_float32_and_knows_its_profile(self):
+        with mock.patch.dict(net.PROFILES, tiny=TINY), tempfile.TemporaryDirectory() as folder:
+            path = f"{folder}/half.safetensors"
+            whole = net.Codec(TINY).state_dict()
+            weights.save(path, whole, half=True)
+            self.assertLess(pathlib.Path(path).stat().st_size, 0.6 * 4 * sum(v.numel() for v in whole.values()))
+            profile, codec = weights.load(path)
+            large = grow.grow(weights.read(path), TINY, dataclasses.replace(TINY, c=64), seed=1)
+        self.assertEqual(profile, "tiny")
+        for name, value in codec.state_dict().items():
+            torch.testing.assert_close(value, whole[name], rtol=1e-3, atol=1e-5)
+        self.assertEqual({v.dtype for v in large.values()}, {torch.float32})
+
+    def test_weights_of_no_profile_are_refused(self):
+        for shapes in (net.PROFILES["best"], dataclasses.replace(net.PROFILES["best"], nd=7)):
+            with torch.device("meta"):
+                found = net.Codec(shapes).state_dict()
+            if shapes.nd == 8:
+                self.assertEqual(weights.profile_of("x", found), "best")
+            else:
+                with self.assertRaisesRegex(SystemExit, "none of the profiles"):
+                    weights.profile_of("x", found)
+
+    def test_a_write_that_fails_leaves_the_old_file(self):
+        def fails(part: pathlib.Path):
+            part.write_text("half")
+            raise OSError("no space left")
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "kept")
+            path.write_text("old")
+            with self.assertRaises(OSError):
+                weights.write_whole(path, fails)
+            self.assertEqual((path.read_text(), os.listdir(folder)), ("old", ["kept"]))
+
+
 class Crops(unittest.TestCase):
+    def test_what_cannot_be_used_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with self.assertRaisesRegex(SystemExit, "no pictures"):
+                data.pictures(folder)
+            with self.assertRaisesRegex(SystemExit, "no such folder"):
+                data.Crops(f"{folder}/mistyped", "cpu", 64)
+            generated(folder, 2)
+            with self.assertRaisesRegex(SystemExit, "sides of 256"):
+                data.Crops(folder, "cpu", 256)
+            with self.assertRaisesRegex(SystemExit, "0.png: a side is shorter than 161"):
+                data.pictures(folder, least_side=161)
+            broken = pathlib.Path(folder, "1.png")
+            broken.write_bytes(broken.read_bytes()[:3000])
+            with self.assertRaisesRegex(SystemExit, "1.png: cannot be read"):
+                data.Crops(folder, "cpu", 64)
+
     def test_a_crop_is_a_turned_part_of_its_picture(self):
         rng = np.random.default_rng(0)
         with tempfile.TemporaryDirectory() as folder:

@@ -4,25 +4,25 @@
     python train.py --data PHOTOS --out run --minutes 120 [--init model.safetensors | --resume]
     torchrun --nproc-per-node 8 train.py --data PHOTOS --out run --minutes 120
 
-Writes OUT/checkpoint.pt (weights, EMA, optimiser, generators) and OUT/ema.safetensors.
-Each process draws its own crops; their gradients are averaged. See README.md for settings on a CPU.
+Writes what run_files.py lists into OUT. Each process draws its own crops; their gradients are averaged.
+See README.md for settings on a CPU and for several machines.
 """
 
 import argparse
-import json
+import contextlib
 import math
 import os
-import pathlib
 import time
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from safetensors.torch import load_file, save_file
 
 import optim
+import weights
 from data import Crops
 from net import PROFILES, Codec
+from run_files import RunFiles
 
 # Trade-off at the ends of the quality axis: the loss is lambda * MSE (8-bit units) + bits per pixel.
 LAMBDA_MIN, LAMBDA_MAX = 3.28e-4, 0.384
@@ -30,6 +30,9 @@ LAMBDA_MIN, LAMBDA_MAX = 3.28e-4, 0.384
 # A sample's loss counts at most this much (photographs: 0.5 to 4). Noise can excite an untrained
 # network without bound, and one such crop would then decide the whole batch's gradient.
 LOSS_CAP = 6.0
+
+# Steps in a row without a finite gradient after which the weights are taken for lost.
+MOST_SKIPPED = 100
 
 
 def lambda_at(q: torch.Tensor, knots: int) -> torch.Tensor:
@@ -56,23 +59,24 @@ def loss_of(net: Codec, x: torch.Tensor, q: torch.Tensor, bf16: bool):
 def learning_rate(progress: float, step: int, a) -> float:
     """Linear warm-up, a plateau for the first `hold` of the run, then a cosine to 1 %."""
     fall = max(0.0, progress - a.hold) / (1 - a.hold)
-    return a.lr * min(1, (step + 1) / a.warmup) * (0.01 + 0.99 * (1 + math.cos(math.pi * fall)) / 2)
+    return a.lr * min(1, (step + 1) / max(1, a.warmup)) * (0.01 + 0.99 * (1 + math.cos(math.pi * fall)) / 2)
 
 
 def arguments():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     ap.add_argument("--data", required=True, help="folder of training photographs")
-    ap.add_argument("--out", required=True, help="folder for checkpoints and logs")
+    ap.add_argument("--out", required=True, help="folder for checkpoints and logs; several machines must share it")
     ap.add_argument("--profile", default="fast", choices=PROFILES)
     ap.add_argument("--init", help="float weights to start from (.safetensors)")
-    ap.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.pt")
-    ap.add_argument("--minutes", type=float, default=0, help="length of the whole run in time")
-    ap.add_argument("--steps", type=int, default=0, help="length of the whole run in steps")
+    ap.add_argument("--resume", action="store_true", help="go on from OUT/checkpoint.pt, if it is there")
+    length = ap.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=float, default=0, help="length of the whole run in time")
+    length.add_argument("--steps", type=int, default=0, help="length of the whole run in steps")
     ap.add_argument("--stop-after", type=float, default=math.inf, help="leave after this many minutes; resume later")
     ap.add_argument("--optimizer", default="muon", choices=["adam", "muon"])
     ap.add_argument("--lr", type=float, default=5e-4)
     ap.add_argument("--hold", type=float, default=0.3, help="share of the run before the rate falls")
-    ap.add_argument("--warmup", type=int, default=200)
+    ap.add_argument("--warmup", type=int, default=200, help="steps in which the rate rises")
     ap.add_argument("--batch", type=int, default=8, help="crops a step in each process")
     ap.add_argument("--side", type=int, default=256, help="crop side in pixels, a multiple of 64")
     ap.add_argument("--ema", type=float, default=0.999)
@@ -85,8 +89,17 @@ def arguments():
     ap.add_argument("--log-every", type=int, default=100, help="steps between lines of OUT/log.jsonl")
     ap.add_argument("--save-every", type=float, default=3, help="minutes between checkpoints")
     a = ap.parse_args()
-    if not a.minutes and not a.steps:
-        ap.error("one of --minutes and --steps is needed")
+    for name, fits, wanted in (
+        ("minutes", a.minutes > 0 or a.steps > 0, "or --steps above 0"),
+        ("hold", 0 <= a.hold < 1, "from 0 to below 1"),
+        ("ema", 0 <= a.ema < 1, "from 0 to below 1"),
+        ("side", a.side > 0 and a.side % 64 == 0, "a multiple of 64"),
+        ("batch", a.batch > 0, "above 0"),
+        ("warmup", a.warmup >= 0, "0 or more"),
+        ("log-every", a.log_every > 0, "above 0"),
+    ):
+        if not fits:
+            ap.error(f"--{name}: {wanted}")
     return a
 
 
@@ -96,8 +109,10 @@ class Processes:
     def __init__(self, device: str):
         self.count, self.rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
         self.device = torch.device(device)
-        if self.device.type == "cuda" and self.count > 1:
-            self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        if self.device.type == "cuda":
+            if self.count > 1:
+                self.device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+            # The generator that is saved and restored is the current device's.
             torch.cuda.set_device(self.device)
         if self.count > 1 and not dist.is_initialized():
             dist.init_process_group("nccl" if self.device.type == "cuda" else "gloo")
@@ -127,100 +142,146 @@ class Processes:
         return things
 
 
+class Run:
+    """A model in training: all that a checkpoint holds."""
+
+    def __init__(self, a, processes: Processes):
+        self.a, self.processes = a, processes
+        self.step, self.elapsed, self.window, self.skipped = 0, 0.0, [], 0
+        torch.manual_seed(a.seed)
+        self.net = Codec(PROFILES[a.profile]).to(processes.device)
+        self.weights = self.net.state_dict()
+        self.ema = {k: v.clone() for k, v in self.weights.items()}
+        self.optimisers = optim.build(self.net, a.optimizer, a.lr)
+        self.rng = np.random.default_rng(a.seed)
+        if processes.rank:  # crops and noise of its own; the first process draws as a single one would
+            self.draw_anew(processes.rank)
+
+    def draw_anew(self, *place: int):
+        """Crops and noise that belong to this place, in place of those that follow from the seed alone."""
+        sequence = np.random.SeedSequence([self.a.seed, *place])
+        self.rng = np.random.default_rng(sequence)
+        torch.manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))
+
+    def start_from(self, path: str):
+        """Takes float weights of the same profile."""
+        start = weights.read(path)
+        if (found := weights.profile_of(path, start)) != self.a.profile:
+            raise SystemExit(f"{path}: weights of the profile {found}, not {self.a.profile}")
+        self.net.load_state_dict(start)
+        for k, v in self.weights.items():
+            self.ema[k].copy_(v)
+
+    def noise(self):
+        return torch.cuda if self.processes.device.type == "cuda" else torch.random
+
+    def state(self) -> dict:
+        generators = self.processes.gather((self.rng.bit_generator.state, self.noise().get_rng_state()))
+        return dict(net=self.net.state_dict(), ema=self.ema, optimisers=[o.state_dict() for o in self.optimisers],
+                    step=self.step, elapsed=self.elapsed, window=self.window, generators=generators,
+                    device=self.processes.device.type, settings=vars(self.a))
+
+    def restore(self, state: dict):
+        self.net.load_state_dict(state["net"])
+        for k, v in state["ema"].items():
+            self.ema[k].copy_(v)
+        for o, s in zip(self.optimisers, state["optimisers"]):
+            o.load_state_dict(s)
+        self.step, self.elapsed = state["step"], state["elapsed"]
+        self.window = [w.to(self.processes.device) for w in state["window"]]
+        if len(state["generators"]) == self.processes.count and state["device"] == self.processes.device.type:
+            self.rng.bit_generator.state, noise = state["generators"][self.processes.rank]
+            self.noise().set_rng_state(noise)
+        else:  # of other processes or devices: from the seed alone, the first crops would come again
+            self.draw_anew(self.processes.rank, self.step)
+
+    def agrees(self) -> bool:
+        """Whether all processes stand at the same step with the same weights."""
+        total = sum(v.double().sum().item() for v in self.weights.values())
+        return len(set(self.processes.gather((self.step, total)))) == 1
+
+    def descend(self, loss_of, crops: Crops, progress: float):
+        """One step: crops, gradients, optimisers, average."""
+        a = self.a
+        for o in self.optimisers:
+            for group in o.param_groups:
+                group["lr"] = learning_rate(progress, self.step, a)
+        x = crops.batch(self.rng, a.batch, a.side)
+        q = torch.from_numpy(self.rng.random(a.batch, dtype=np.float32)).to(self.processes.device)
+        loss, figures = loss_of(self.net, x, q * (self.net.shapes.knots - 1), not a.float32)
+        for o in self.optimisers:
+            o.zero_grad()
+        loss.backward()
+        parameters = list(self.net.parameters())
+        self.processes.average([p.grad for p in parameters])
+        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
+        if torch.isfinite(norm):
+            self.skipped = 0
+            self.window.append(figures.clone())
+            for o in self.optimisers:
+                o.step()
+        else:
+            self.skipped += 1
+            if self.skipped == MOST_SKIPPED:
+                raise SystemExit(f"no finite gradient in {MOST_SKIPPED} steps up to {self.step}: take an earlier "
+                                 "checkpoint, or a lower --lr")
+        self.step += 1
+        with torch.no_grad():
+            decay = min(a.ema, (1 + self.step) / (10 + self.step))
+            torch._foreach_lerp_(list(self.ema.values()), list(self.weights.values()), 1 - decay)
+
+    def row(self) -> dict:
+        """The next line of the log: means over the steps since the last."""
+        mean = torch.stack(self.window).mean(0) if self.window else torch.full((4,), math.nan)
+        row = dict(step=self.step, seconds=round(self.elapsed))
+        missing = self.a.log_every - len(self.window)
+        self.window = []
+        mean = mean.to(self.processes.device)
+        self.processes.average([mean])
+        row |= zip(("loss", "capped", "psnr", "bpp"), (round(v, 4) for v in mean.tolist()))
+        return row | ({"skipped": missing} if missing > 0 else {})
+
+
+def repeat(run: Run, files: RunFiles, crops: Crops, descend):
+    """Steps until the run's length or `--stop-after`, with its log and checkpoints."""
+    a = run.a
+    start, resumed, saved = time.time() - run.elapsed, run.elapsed, run.elapsed
+    while True:
+        run.elapsed = run.processes.first_says(time.time() - start)
+        progress = run.step / a.steps if a.steps else run.elapsed / (a.minutes * 60)
+        if progress >= 1 or run.elapsed - resumed > a.stop_after * 60:
+            break
+        run.descend(descend, crops, progress)
+        if run.step % a.log_every == 0:
+            files.row(run.row())
+        if run.elapsed - saved > a.save_every * 60:
+            files.save(run.state())
+            saved = run.elapsed
+    files.save(run.state())
+
+
 def main():
     a = arguments()
     processes = Processes(a.device)
-    device, first = processes.device, processes.rank == 0
-    torch.manual_seed(a.seed)
-    net = Codec(PROFILES[a.profile]).to(device)
-    if a.init:
-        net.load_state_dict(load_file(a.init))
-    rng = np.random.default_rng(a.seed)
-    if not first:  # crops and noise of its own; the first process draws as a single one would
-        rng = np.random.default_rng([a.seed, processes.rank])
-        torch.manual_seed(a.seed * 1000 + processes.rank)
-    noise = torch.cuda if device.type == "cuda" else torch.random
-    weights = net.state_dict()
-    ema = {k: v.clone() for k, v in weights.items()}
-    optimisers = optim.build(net, a.optimizer, a.lr)
-    step, elapsed, window = 0, 0.0, []
-
-    out = pathlib.Path(a.out)
-    out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "checkpoint.pt"
-    if a.resume and checkpoint.exists():
-        state = torch.load(checkpoint, map_location="cpu", weights_only=False)
-        net.load_state_dict(state["net"])
-        for k, v in state["ema"].items():
-            ema[k].copy_(v)
-        for o, s in zip(optimisers, state["optimisers"]):
-            o.load_state_dict(s)
-        step, elapsed, window = state["step"], state["elapsed"], [w.to(device) for w in state["window"]]
-        if len(state["generators"]) == processes.count:
-            rng.bit_generator.state, noise_state = state["generators"][processes.rank]
-            noise.set_rng_state(noise_state)
-
-    crops = Crops(a.data, device, a.side)
-    if first:
-        print(f"{len(crops)} pictures, {crops.megapixels():.0f} megapixels, {processes.count} processes", flush=True)
-
-    def save():
-        generators = processes.gather((rng.bit_generator.state, noise.get_rng_state()))
-        if not first:
-            return
-        state = dict(net=net.state_dict(), ema=ema, optimisers=[o.state_dict() for o in optimisers],
-                     step=step, elapsed=elapsed, window=window, generators=generators)
-        torch.save(state, checkpoint.with_suffix(".tmp"))
-        checkpoint.with_suffix(".tmp").rename(checkpoint)
-        save_file({k: v.contiguous().cpu() for k, v in ema.items()}, out / "ema.safetensors")
+    files = RunFiles(a.out, writes=processes.rank == 0)
+    run = Run(a, processes)
+    if state := files.restore(a.resume, vars(a)):
+        run.restore(state)
+    elif a.init:
+        run.start_from(a.init)
+    if not run.agrees():
+        raise SystemExit("the processes begin with different weights: --out must be one shared folder, and --init the same file")
+    crops = Crops(a.data, processes.device, a.side)
+    files.say(f"{len(crops)} pictures, {crops.megapixels():.0f} megapixels, {processes.count} processes")
+    files.begin(run.step, vars(a), processes.count)
 
     if not a.float32:  # layers outside of autocast keep float32 sums and results, of rounded factors
         torch.set_float32_matmul_precision("medium")
     descend = loss_of
     if a.compile:
         descend = torch.compile(loss_of, mode="reduce-overhead" if a.graphs else None)
-    parameters = list(net.parameters())
-    start, resumed, saved = time.time() - elapsed, elapsed, elapsed
-    log = open(out / "log.jsonl", "a") if first else None
-    while True:
-        elapsed = processes.first_says(time.time() - start)
-        progress = step / a.steps if a.steps else elapsed / (a.minutes * 60)
-        if progress >= 1 or elapsed - resumed > a.stop_after * 60:
-            break
-        for o in optimisers:
-            for group in o.param_groups:
-                group["lr"] = learning_rate(progress, step, a)
-        x = crops.batch(rng, a.batch, a.side)
-        q = torch.from_numpy(rng.random(a.batch, dtype=np.float32)).to(device)
-        loss, figures = descend(net, x, q * (net.shapes.knots - 1), not a.float32)
-        for o in optimisers:
-            o.zero_grad()
-        loss.backward()
-        processes.average([p.grad for p in parameters])
-        norm = torch.nn.utils.clip_grad_norm_(parameters, 1.0, foreach=True)
-        if torch.isfinite(norm):
-            for o in optimisers:
-                o.step()
-        step += 1
-        with torch.no_grad():
-            decay = min(a.ema, (1 + step) / (10 + step))
-            torch._foreach_lerp_(list(ema.values()), list(weights.values()), 1 - decay)
-        window.append(figures.clone())
-        if step % a.log_every == 0:
-            mean = torch.stack(window).mean(0)
-            window = []
-            processes.average([mean])
-            if first:
-                row = dict(step=step, seconds=round(elapsed))
-                row |= zip(("loss", "capped", "psnr", "bpp"), (round(v, 4) for v in mean.tolist()))
-                print(json.dumps(row), file=log, flush=True)
-                print(*(f"{k} {v}" for k, v in row.items()), flush=True)
-        if elapsed - saved > a.save_every * 60:
-            save()
-            saved = elapsed
-    save()
-    if log:
-        log.close()
+    with contextlib.closing(files):
+        repeat(run, files, crops, descend)
     if processes.count > 1:
         dist.destroy_process_group()
 

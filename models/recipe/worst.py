@@ -17,7 +17,7 @@ import tempfile
 import numpy as np
 from PIL import Image, ImageDraw
 
-from data import list_images
+from data import paths_in, size_of
 
 QUALITIES = (4, 17, 30, 43, 56, 69, 82, 95)
 AVIF_QUALITIES = (12, 25, 38, 50, 62, 74, 86, 94)
@@ -46,9 +46,11 @@ def aecodec(a, path: pathlib.Path, quality: float) -> tuple[int, np.ndarray]:
     """Bytes of the file, and what it decodes to."""
     with tempfile.TemporaryDirectory() as folder:
         coded, back = f"{folder}/coded.aec", f"{folder}/back.png"
-        run = [a.binary, "compress", str(path), "-o", coded, "--quality", str(quality), "--profile", a.profile]
-        subprocess.run(run, check=True, capture_output=True)
-        subprocess.run([a.binary, "decompress", coded, "-o", back], check=True, capture_output=True)
+        for run in ((a.binary, "compress", str(path), "-o", coded, "--quality", str(quality), "--profile", a.profile),
+                    (a.binary, "decompress", coded, "-o", back)):
+            ended = subprocess.run(run, capture_output=True, text=True)
+            if ended.returncode:
+                raise SystemExit(f"{' '.join(run)}: ended with {ended.returncode}\n{ended.stderr.strip()}")
         return pathlib.Path(coded).stat().st_size, np.asarray(Image.open(back).convert("RGB"))
 
 
@@ -99,7 +101,11 @@ def main():
     a = ap.parse_args()
 
     found = []
-    for path in list_images(a.data):
+    paths = paths_in(a.data)
+    for path in paths:
+        if min(size_of(path)) < CROP:
+            raise SystemExit(f"{path}: a side is shorter than {CROP} pixels")
+    for path in paths:
         picture = np.asarray(Image.open(path).convert("RGB"))
         ours = [(n, psnr(picture, d)) for n, d in (aecodec(a, path, q) for q in QUALITIES)]
         theirs = [(n, psnr(picture, d)) for n, d in (avif(picture, q) for q in AVIF_QUALITIES)]

@@ -1,0 +1,94 @@
+"""The files of a training run, OUT: whole after a kill at any moment, and enough to write the model's card from.
+
+    checkpoint.pt      weights, average, optimisers, generators; --resume goes on from it
+    ema.safetensors    the averaged weights, to evaluate and export
+    log.jsonl          means over every `--log-every` steps
+    starts.jsonl       a line for each start: step, settings, versions, commit of the recipe
+"""
+
+import json
+import pathlib
+import platform
+import subprocess
+import time
+
+import torch
+
+import weights
+
+# A checkpoint goes on with these settings only; others may change on the way, and are told.
+FIXED = ("profile", "optimizer")
+TOLD = ("lr", "hold", "warmup", "batch", "side", "ema", "seed", "minutes", "steps", "float32")
+
+
+class RunFiles:
+    """OUT of one run. Only the first process writes; all read the checkpoint."""
+
+    def __init__(self, folder: str, writes: bool):
+        self.folder, self.writes, self.log = pathlib.Path(folder), writes, None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.checkpoint = self.folder / "checkpoint.pt"
+
+    def restore(self, resume: bool, settings: dict) -> dict | None:
+        """What `save` was given last, or None where a run begins; stops if the two do not go together."""
+        if not self.checkpoint.exists():
+            if resume:
+                self.say(f"no checkpoint in {self.folder}: begins anew")
+            return None
+        if not resume:
+            raise SystemExit(f"{self.checkpoint}: here is a run already; --resume goes on with it, another --out begins one")
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=False)
+        before = state["settings"]
+        for name in FIXED:
+            if before[name] != settings[name]:
+                raise SystemExit(f"{self.checkpoint}: made with --{name} {before[name]}, not {settings[name]}")
+        for name in TOLD:
+            if before[name] != settings[name]:
+                self.say(f"--{name} is {settings[name]} now, was {before[name]}")
+        self.say(f"goes on after step {state['step']}, {state['elapsed'] / 60:.1f} minutes")
+        return state
+
+    def begin(self, step: int, settings: dict, processes: int):
+        """Opens the log after its last row that the checkpoint knows of, and notes the start."""
+        if not self.writes:
+            return
+        path = self.folder / "log.jsonl"
+        rows = path.read_text().splitlines(keepends=True) if path.exists() else []
+        known = [row for row in rows if row.endswith("\n") and json.loads(row)["step"] <= step]
+        weights.write_whole(path, lambda part: part.write_text("".join(known)))
+        self.log = open(path, "a")
+        start = dict(step=step, processes=processes, settings=settings, commit=commit(), torch=torch.__version__,
+                     machine=platform.machine(), threads=torch.get_num_threads(), date=time.strftime("%Y-%m-%d", time.gmtime()))
+        if torch.cuda.is_available():
+            start["gpu"] = torch.cuda.get_device_name()
+        with open(self.folder / "starts.jsonl", "a") as starts:
+            print(json.dumps(start), file=starts)
+
+    def row(self, row: dict):
+        if self.log:
+            print(json.dumps(row), file=self.log, flush=True)
+        self.say(*(f"{k} {v}" for k, v in row.items()))
+
+    def save(self, state: dict):
+        if self.writes:
+            weights.write_whole(self.checkpoint, lambda part: torch.save(state, part))
+            weights.save(self.folder / "ema.safetensors", state["ema"])
+
+    def say(self, *words):
+        if self.writes:
+            print(*words, flush=True)
+
+    def close(self):
+        if self.log:
+            self.log.close()
+
+
+def commit() -> str | None:
+    """The recipe's commit, with a plus if files differ from it."""
+    git = ["git", "-C", str(pathlib.Path(__file__).parent)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+        changed = subprocess.run([*git, "status", "--porcelain", "."], capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head + ("+" if changed else "")
