@@ -63,13 +63,15 @@ pub struct TargetArgs {
 
 impl TargetArgs {
     pub fn target(&self) -> Target {
-        match (self.quality, self.bpp, self.size, self.psnr) {
-            (Some(quality), ..) => Target::Quality(quality),
-            (_, Some(bpp), ..) => Target::BitsPerPixel(bpp),
-            (_, _, Some(bytes), _) => Target::Bytes(bytes),
-            (_, _, _, Some(psnr)) => Target::Psnr(psnr),
-            _ => Target::Quality(Quality::default()),
-        }
+        self.given().unwrap_or(Target::Quality(Quality::default()))
+    }
+
+    /// The target, where one was given.
+    pub fn given(&self) -> Option<Target> {
+        let quality = self.quality.map(Target::Quality);
+        let bpp = || self.bpp.map(Target::BitsPerPixel);
+        let size = || self.size.map(Target::Bytes);
+        quality.or_else(bpp).or_else(size).or_else(|| self.psnr.map(Target::Psnr))
     }
 
     /// The target in words, where it is one that can be missed.

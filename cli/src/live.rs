@@ -19,10 +19,10 @@ use crate::{runtime, size};
 // The command that takes them has a group of the same name.
 #[group(skip)]
 pub struct Args {
-    /// Send the frames of this format that come on stdin as they come
+    /// Send the frames of this format that come on stdin as they come, up to --quality [default then: 80]
     #[arg(long, value_enum, value_name = "FORMAT")]
     stdin: Option<Name>,
-    /// Frames a second: those that come sooner wait
+    /// Frames a second; the pipe waits with frames that come sooner, so let its source make no more
     #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = size::positive, requires = "stdin")]
     fps: f64,
     /// Show each frame this many milliseconds after its capture
@@ -67,7 +67,7 @@ impl Args {
     }
 
     /// Sends the frames.
-    pub fn run(&self, mut options: Options, target: Target, reporter: &Reporter) -> Result<Exit> {
+    pub fn run(&self, mut options: Options, target: Option<Target>, reporter: &Reporter) -> Result<Exit> {
         options.control = self.control(target)?;
         options.pace = Some(self.fps);
         runtime::run(async |stop| {
@@ -79,11 +79,15 @@ impl Args {
         })
     }
 
-    fn control(&self, target: Target) -> Result<Config> {
-        let Target::Quality(best) = target else {
-            return Err(usage("live frames follow the network; give --quality as the best there may be"));
-        };
+    fn control(&self, target: Option<Target>) -> Result<Config> {
         let mut control = Config::default();
+        match target {
+            None => {}
+            Some(Target::Quality(best)) => control.best = best,
+            Some(_) => {
+                return Err(usage("live frames follow the network; give --quality as the best there may be"));
+            }
+        }
         control.period = Duration::from_secs_f64(1.0 / self.fps.min(1000.0));
         control.deadline = Duration::from_millis(self.deadline);
         control.max_bitrate = self.max_bitrate;
@@ -92,10 +96,6 @@ impl Args {
             Full::DropOldest => OnFull::DropOldest,
             Full::LowerQuality => OnFull::LowerQuality,
         };
-        // What `--quality` says unless told is a fair picture, not the best.
-        if best != aecodec::Quality::default() {
-            control.best = best;
-        }
         Ok(control)
     }
 }
@@ -179,4 +179,27 @@ fn finish(summary: &Summary, reporter: &Reporter) -> Result<Exit> {
         (_, 0) => Exit::Failed,
         _ => Exit::Done,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use aecodec::Quality;
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Command {
+        #[command(flatten)]
+        live: Args,
+    }
+
+    #[test]
+    fn the_best_quality_is_the_one_that_was_given() {
+        let live = Command::parse_from(["send", "--stdin", "mjpeg"]).live;
+        let best = |target| live.control(target).map(|control| control.best.value());
+        assert_eq!(best(None).unwrap(), 80.0);
+        assert_eq!(best(Some(Target::Quality(Quality::default()))).unwrap(), 50.0);
+        assert!(best(Some(Target::Bytes(1000))).is_err());
+    }
 }

@@ -109,7 +109,7 @@ Examples:
   aecodec receive --out inbox/
   aecodec send --to TICKET photos/
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing to do, 4 done in part, 5 peer or network.";
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing to do, 4 done in part, 5 peer or network, 130 interrupted.";
 
 fn main() -> ExitCode {
     // A panic is reported as an error with its file; the trace is for those who ask for it.

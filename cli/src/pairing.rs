@@ -160,7 +160,9 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
         } else {
             format!(", nor a known receiver ({})", names.join(", "))
         };
-        usage(format!("{error}{hint}; copy the whole line that 'aecodec receive' prints"))
+        usage(format!(
+            "{error}{hint}; copy the whole word that begins with aec1, as 'aecodec receive' prints it"
+        ))
     })?;
     let mut target = Target::from(&ticket);
     if let Some(receiver) = known.iter().find(|receiver| receiver.key == ticket.receiver) {

@@ -22,7 +22,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-use crate::failure::Exit;
+use crate::failure::{Exit, usage};
 use crate::pairing::Standing;
 use crate::report::{Reporter, Stream, Style, grouped, warn};
 use crate::{pairing, runtime};
@@ -126,11 +126,11 @@ pub fn run(args: &Args) -> Result<Exit> {
     let reporter = Reporter { stream: if to_stdout { Stream::Stderr } else { Stream::Stdout }, style };
     let outlet = match &args.live {
         Some(_) if to_stdout => Outlet::stream(Box::new(std::io::stdout()), LIVE_RATE),
-        Some(file) => Outlet::File(file.clone()),
+        Some(file) => Outlet::file(file.clone()).map_err(plainly)?,
         None => Outlet::Folder(args.out.clone()),
     };
-    let store = args.store.as_deref().map(Store::open).transpose()?;
-    let notifier = args.notify.as_deref().map(Notifier::parse).transpose()?;
+    let store = args.store.as_deref().map(Store::open).transpose().map_err(plainly)?;
+    let notifier = args.notify.as_deref().map(Notifier::parse).transpose().map_err(plainly)?;
     let decode = args.decode.map(Format::from);
     let mut inbox = InboxOptions::default();
     inbox.out.clone_from(&args.out);
@@ -203,6 +203,14 @@ pub fn run(args: &Args) -> Result<Exit> {
         let (shown, ()) = tokio::join!(show(told, &reporter), running);
         shown
     })
+}
+
+/// What cannot be meant is wrong usage.
+fn plainly(error: aecodec_receiver::Error) -> anyhow::Error {
+    match error {
+        aecodec_receiver::Error::Invalid { .. } => usage(error.to_string()),
+        other => other.into(),
+    }
 }
 
 /// Binds the port that was asked for, or that of last time, or the usual one, or any.

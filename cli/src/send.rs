@@ -67,7 +67,7 @@ Examples:
   aecodec send --to TICKET photos/*.png
   aecodec send --to @ticket.txt --quality 60 photos/
   aecodec send --to archive --watch /var/camera
-  ffmpeg -i CAMERA -f mjpeg - | aecodec send --to archive --stdin mjpeg --fps 10
+  ffmpeg -i CAMERA -r 10 -f mjpeg - | aecodec send --to archive --stdin mjpeg --fps 10
 
 It ends with 0 when the receiver has every picture on its disk. Whatever interrupts it, run it again: nothing is sent
 twice. A ticket is a secret until it was used; others on this host may read command lines, so prefer @FILE there.";
@@ -103,7 +103,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         if let Some(seconds) = args.patience {
             options.patience = Duration::from_secs(seconds).min(FOREVER);
         }
-        return args.live.run(options, args.target.target(), &reporter);
+        return args.live.run(options, args.target.given(), &reporter);
     }
     let mut sources = pipeline::Options::new(target.receiver, model.clone());
     sources.paths.clone_from(&args.inputs);
@@ -112,8 +112,10 @@ pub fn run(args: &Args) -> Result<Exit> {
     sources.settings.limits = args.common.limits();
     sources.threads = args.common.threads;
     sources.resend = if args.again { Resend::Always } else { Resend::Never };
+    let files = model_files(args.model.as_deref(), &model)?;
+    sources.settings.known_models = files.keys().copied().collect();
     let mut options = Options::new(target, sources, identity, label);
-    options.models = model_files(args.model.as_deref(), &model)?;
+    options.models = files;
     options.patience = match args.patience {
         Some(seconds) => Duration::from_secs(seconds).min(FOREVER),
         None if args.watch.is_empty() => options.patience,

@@ -121,6 +121,25 @@ fn decoded_pictures_have_the_exact_pixels() {
 }
 
 #[test]
+fn an_aec_of_another_model_than_the_senders_is_decoded() {
+    let place = Place::new();
+    place.sample("still-life-best.aec", "best.aec");
+    let mut receiver = place.receive("--out inbox --decode png");
+    send(&place, "a", &receiver.ticket, "best.aec").with(0);
+    assert_eq!(receiver.program.until("decoded")["exact"], true);
+}
+
+#[test]
+fn what_cannot_be_meant_is_wrong_usage() {
+    let place = Place::new();
+    for wrong in ["--store nowhere", "--notify http://example.org", "--live live.gif"] {
+        let ended = place.run(&format!("receive --out inbox {wrong}")).with(2);
+        let found = wrong.split(' ').nth(1).expect("a word");
+        assert!(ended.errors.contains(found), "{wrong}: {}", ended.errors);
+    }
+}
+
+#[test]
 fn several_senders_at_once_share_a_receiver_and_nothing_is_overwritten() {
     let place = Place::new();
     let receiver = place.receive("--out inbox --reusable");

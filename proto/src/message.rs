@@ -127,7 +127,7 @@ pub enum ToSender {
         /// Ranges of parts, ascending.
         parts: Vec<(u32, u32)>,
     },
-    /// The model with this hash is needed before the offer can be taken.
+    /// The receiver lacks the model with this hash. Pictures do not wait for it.
     NeedModel {
         /// The model.
         hash: Hash,

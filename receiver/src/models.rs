@@ -45,8 +45,14 @@ impl Models {
         Self { fixed: Arc::default(), ..self.clone() }
     }
 
-    /// Whether the model with this hash is at hand.
+    /// Whether the model with this hash is at hand; of a hash that is padded with zeros, its first 8 bytes decide.
     pub fn has(&self, hash: &Hash) -> bool {
+        let (short, rest) = hash.0.split_first_chunk().expect("32 bytes");
+        // A sender that lacks the model knows no more of it than a stream's header says.
+        if rest.iter().all(|&byte| byte == 0) {
+            return self.fixed.iter().any(|model| model.short_id() == *short)
+                || self.brought(short).is_some();
+        }
         self.fixed.iter().any(|model| model.id() == hash.0) || self.path(hash).is_file()
     }
 
@@ -93,15 +99,19 @@ impl Models {
         Ok(model)
     }
 
-    /// Finds a brought model by the beginning of its hash.
-    fn load(&self, short: [u8; 8]) -> Result<Model> {
-        let digits: String = short.iter().map(|byte| format!("{byte:02x}")).collect();
-        let folder = self.folder.models();
-        let files = fs::read_dir(&folder).into_iter().flatten().flatten();
+    /// The file of a brought model whose hash begins like this.
+    fn brought(&self, short: &[u8; 8]) -> Option<PathBuf> {
+        let digits = digits(short);
+        let files = fs::read_dir(self.folder.models()).into_iter().flatten().flatten();
         let named =
             |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&digits));
-        let Some(path) = files.map(|entry| entry.path()).find(named) else {
-            return Err(Error::NoModel(digits));
+        files.map(|entry| entry.path()).find(named)
+    }
+
+    /// Reads a brought model by the beginning of its hash.
+    fn load(&self, short: [u8; 8]) -> Result<Model> {
+        let Some(path) = self.brought(&short) else {
+            return Err(Error::NoModel(digits(&short)));
         };
         let bytes = fs::read(&path).map_err(Error::io(&path))?;
         let (found, stem) =
@@ -109,7 +119,7 @@ impl Models {
         match stem.parse() {
             Ok(expected) if expected == found => Ok(Model::parse(&bytes)?),
             Ok(expected) => Err(Error::WrongModel { path: path.display().to_string(), found, expected }),
-            Err(_) => Err(Error::NoModel(digits)),
+            Err(_) => Err(Error::NoModel(digits(&short))),
         }
     }
 
@@ -120,6 +130,11 @@ impl Models {
     fn loaded(&self) -> MutexGuard<'_, HashMap<[u8; 8], Arc<Model>>> {
         self.loaded.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+/// An identity as it begins the names of files.
+fn digits(short: &[u8; 8]) -> String {
+    short.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
@@ -154,6 +169,10 @@ mod tests {
         assert!(models.has(&hash));
         let brought = models.bare();
         let short: [u8; 8] = *hash.0.first_chunk().unwrap();
+        // A sender without the model names its beginning alone.
+        let padded = |short: &[u8; 8]| Hash(*[&short[..], &[0; 24]].concat().first_chunk().unwrap());
+        assert!(models.has(&padded(&short)) && brought.has(&padded(&short)));
+        assert!(!models.has(&padded(&[7; 8])));
         assert_eq!(brought.named(short).unwrap().id(), hash.0);
         // A file that was altered is not taken for the model.
         brought.loaded().clear();

@@ -52,15 +52,24 @@ impl Outlet {
         Self::Stream(Arc::new(Mutex::new(Output { writer: Some(writer), stream: None, rate: (rate, 1) })))
     }
 
+    /// This picture file.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where its name does not end in png, jpg, webp or ppm.
+    pub fn file(path: PathBuf) -> Result<Self> {
+        picture_file(&path)?;
+        Ok(Self::File(path))
+    }
+
     /// Does all the work of showing a picture but the last step.
     fn prepare(&self, sender: &str, picture: Picture) -> Result<Ready> {
         match self {
             Self::Folder(folder) => {
                 let name: String =
                     sender.chars().map(|c| if c.is_alphanumeric() { c } else { '-' }).collect();
-                file(folder.join(format!("{name}.live.jpg")), &picture)
+                file(&folder.join(format!("{name}.live.jpg")), &picture)
             }
-            Self::File(path) => file(path.clone(), &picture),
+            Self::File(path) => file(path, &picture),
             Self::Stream(output) => Ok(Ready::Stream(output.clone(), picture)),
         }
     }
@@ -138,13 +147,16 @@ impl Ready {
     }
 }
 
-fn file(path: PathBuf, picture: &Picture) -> Result<Ready> {
-    let invalid = || Error::Invalid {
+fn picture_file(path: &Path) -> Result<PictureFile> {
+    PictureFile::new(path).ok_or_else(|| Error::Invalid {
         what: "live picture",
         found: path.display().to_string(),
         detail: "its name has to end in png, jpg, webp or ppm".into(),
-    };
-    let file = PictureFile::new(&path).ok_or_else(invalid)?;
+    })
+}
+
+fn file(path: &Path, picture: &Picture) -> Result<Ready> {
+    let file = picture_file(path)?;
     let prepared = file.prepare(picture).map_err(Error::Codec)?;
     Ok(Ready::File(file, prepared))
 }
