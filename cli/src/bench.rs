@@ -29,7 +29,7 @@ pub struct Args {
     /// Pictures, folders (with all pictures below them) and patterns
     #[arg(required_unless_present = "list", value_name = "IN")]
     inputs: Vec<PathBuf>,
-    /// Codecs to compare with, such as jpeg,webp,avif,jxl [default: those of these four that are there]
+    /// Codecs to compare with, such as jpeg,webp,avif,jxl [default: those of these four that are there, and all of --codecs]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     against: Vec<String>,
     /// Points of each curve

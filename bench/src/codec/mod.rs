@@ -78,6 +78,8 @@ pub struct Available {
     pub codecs: Vec<Arc<dyn Codec>>,
     /// Those that cannot.
     pub missing: Vec<Missing>,
+    /// Short names of the user's own, whether they can or not.
+    pub own: Vec<String>,
 }
 
 /// A codec that cannot run here.
@@ -98,7 +100,7 @@ pub fn available(table: Option<&Path>) -> Result<Available> {
     let own = table.map(table::read).transpose()?.unwrap_or_default();
     let codecs: Vec<Arc<dyn Codec>> =
         vec![Arc::new(Jpeg::mozjpeg()), Arc::new(Jpeg::libjpeg()), Arc::new(WebP)];
-    let mut found = Available { codecs, missing: Vec::new() };
+    let mut found = Available { codecs, missing: Vec::new(), own: Vec::new() };
     for entry in table::built_in()? {
         found.add(entry);
     }
@@ -110,22 +112,27 @@ pub fn available(table: Option<&Path>) -> Result<Available> {
     for entry in own {
         found.codecs.retain(|codec| codec.id() != entry.id);
         found.missing.retain(|missing| missing.id != entry.id);
+        found.own.push(entry.id.clone());
         found.add(entry);
     }
     Ok(found)
 }
 
-/// The codecs of these names in their order, each once; without names the usual ones that are there.
+/// The codecs of these names in their order, each once; without names the usual ones that are there, and the
+/// user's own.
 ///
 /// # Errors
 /// [`Error::Codec`] for a name that is unknown or cannot run here, with what there is and what to do.
 pub fn select(names: &[String], available: &Available) -> Result<Vec<Arc<dyn Codec>>> {
     let find = |name: &str| available.codecs.iter().find(|codec| codec.id() == name).map(Arc::clone);
-    if names.is_empty() {
-        return Ok(USUAL.into_iter().filter_map(find).collect());
-    }
     let mut selected: Vec<Arc<dyn Codec>> = Vec::new();
-    for name in names {
+    let mut wanted = names;
+    if names.is_empty() {
+        let others = USUAL.into_iter().filter(|name| available.own.iter().all(|own| own != name));
+        selected.extend(others.filter_map(find));
+        wanted = &available.own;
+    }
+    for name in wanted {
         let codec = find(name).ok_or_else(|| available.lacks(name))?;
         if selected.iter().all(|other| other.id() != name) {
             selected.push(codec);
