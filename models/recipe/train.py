@@ -44,7 +44,7 @@ def lambda_at(q: torch.Tensor, knots: int) -> torch.Tensor:
 def loss_of(net: Codec, x: torch.Tensor, q: torch.Tensor, bf16: bool):
     """Loss to descend, and for the log [4]: mean loss before and after the cap, PSNR, bits per pixel.
 
-    Each sample's loss is divided by sqrt(lambda), so that no rate dominates the gradient.
+    Each sample's loss is divided by 10 sqrt(lambda), so that no rate dominates the gradient.
     """
     with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16):
         x_hat, y_bpp, z_bpp = net(x, q)

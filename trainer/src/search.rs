@@ -32,9 +32,6 @@ const FIXED: [&str; 16] = [
     "contractive",
     "adversarial",
 ];
-/// Settings of networks from scratch.
-const SHAPES: [&str; 4] = ["shapes", "channels", "latents", "blocks"];
-
 /// What one setting may be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Range {
@@ -271,7 +268,9 @@ fn draws(count: usize, ranges: &[Range], settings: &Settings, start: &Start) -> 
         return Err(invalid(format!("two ranges for {}", ranges[twice].name)));
     }
     let scratch = matches!(start, Start::Scratch);
-    if let Some(shape) = ranges.iter().find(|range| !scratch && SHAPES.contains(&range.name.as_str())) {
+    if let Some(shape) =
+        ranges.iter().find(|range| !scratch && Settings::SHAPES.contains(&range.name.as_str()))
+    {
         return Err(invalid(format!(
             "a range for {}, which is that of what it begins from; begin from scratch",
             shape.name

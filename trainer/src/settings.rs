@@ -85,7 +85,7 @@ pub enum Preset {
     Fast,
     /// 46 kMAC a pixel to decode.
     Best,
-    /// A fourteenth of `fast`: for trials, and for pictures of little variety.
+    /// A fifteenth of `fast`: for trials, and for pictures of little variety.
     Tiny,
     /// A transform of 16x16 blocks with a learned entropy model: what depth is worth is seen against it.
     Linear,
@@ -128,6 +128,9 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Names of those that networks from scratch alone heed; others have shapes already.
+    pub const SHAPES: [&str; 4] = ["shapes", "channels", "latents", "blocks"];
+
     /// These settings with others on top, given by name; a length in steps replaces one in minutes, and the other way.
     ///
     /// # Errors
@@ -275,7 +278,7 @@ impl Settings {
             Distortion::CrossEntropy => "255^2 / 2 * KL(x, y) of samples as probabilities",
         };
         let (low, high) = LAMBDA_RANGE;
-        format!("lambda * {error} + bits per pixel, divided by sqrt(lambda); lambda {low} to {high}")
+        format!("lambda * {error} + bits per pixel, divided by 10 sqrt(lambda); lambda {low} to {high}")
     }
 }
 

@@ -160,9 +160,21 @@ fn open(args: &Args, places: &Places) -> Result<Session> {
             places.run.display()
         );
     }
+    check_shapes(args, &changes)?;
     let settings = Settings::default().with(changes)?;
     let start = start(args.from.as_deref().unwrap_or("fast"))?;
     Ok(Session::begin(settings, &args.pictures, &places.run, &start, args.device)?)
+}
+
+/// Refuses shapes for a network that has its own, lest they are thought to have made a difference.
+fn check_shapes(args: &Args, changes: &Map<String, Value>) -> Result<()> {
+    let told = Settings::SHAPES.into_iter().find(|name| changes.contains_key(*name));
+    match told.filter(|_| args.from.as_deref() != Some("scratch")) {
+        None => Ok(()),
+        Some(name) => Err(usage(format!(
+            "{name} is for networks from scratch; add --from scratch, or leave it out to keep the shapes of the start"
+        ))),
+    }
 }
 
 /// What the configuration file says, and on top of it the command line.

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Args, Places, View, changes, start};
+use super::{Args, Places, View, changes, check_shapes, start};
 use crate::failure::usage;
 use crate::output::{Existing, Target};
 
@@ -86,7 +86,9 @@ impl Plan {
     /// What the command line asks for.
     fn asked(args: &Args) -> Result<Option<Self>> {
         let Some(count) = args.search else { return Ok(None) };
-        let settings = Settings::default().with(changes(args)?)?;
+        let changes = changes(args)?;
+        check_shapes(args, &changes)?;
+        let settings = Settings::default().with(changes)?;
         let from = args.from.clone().unwrap_or_else(|| "fast".to_owned());
         // A file is found again from any folder.
         let from = std::fs::canonicalize(&from).map_or(from, |path| path.to_string_lossy().into_owned());

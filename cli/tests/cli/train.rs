@@ -146,6 +146,12 @@ fn what_cannot_be_trained_is_refused_in_words() {
         ("train photos -o a.png --steps 1", 2, "own.aem"),
         ("train photos -o a.aem --from scratch", 2, "neither minutes nor steps"),
         ("train photos -o a.aem --resume", 2, "no checkpoint"),
+        ("train photos -o a.aem --steps 1 --shapes tiny", 2, "--from scratch"),
+        (
+            "train photos -o a.aem --steps 1 --latents 128 --search random:2 --range lr=0.001..0.01",
+            2,
+            "--from scratch",
+        ),
         ("train photos -o a.aem --steps 1 --from scratch --side 100", 2, "side 100"),
         ("train photos -o a.aem --steps 1 --from weights.bin", 2, "weights.bin"),
         ("train photos -o a.aem --steps 1 --device cuda", 2, "--features cuda"),
