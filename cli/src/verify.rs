@@ -75,8 +75,12 @@ fn one(args: &Args, input: &Input, models: &Models, share: &Share) -> Result<Ite
         let (lost, missing) = (decoded.missing.len(), decoded.missing.join(", "));
         bail!("damaged: {lost} of {chunks} parts are missing ({missing}); get the file again");
     }
-    if decoded.hash_matches != Some(true) {
-        bail!("damaged: the decoded pixels are not those that were coded; get the file again");
+    let mut notices = Vec::new();
+    match decoded.hash_matches {
+        Some(true) => {}
+        Some(false) => bail!("damaged: the decoded pixels are not those that were coded; get the file again"),
+        None => notices
+            .push("it records no hash of its pixels; its checksums are all that could be verified".into()),
     }
     let pixel_hash = hex(&decoded.pixel_hash);
     Ok(Item {
@@ -96,8 +100,9 @@ fn one(args: &Args, input: &Input, models: &Models, share: &Share) -> Result<Ite
             "height": head.height,
             "checksums": chunks,
             "pixel_hash": pixel_hash,
+            "hash_matches": decoded.hash_matches,
         }),
-        notices: Vec::new(),
+        notices,
         damaged: false,
         sums: Sums { files: 1, coded: bytes.len() as u64, pixels: head.pixels(), ..Sums::default() },
     })

@@ -29,6 +29,18 @@ fn a_damaged_file_gives_a_picture_and_exit_code_4() {
 }
 
 #[test]
+fn a_stream_without_a_hash_of_its_pixels_is_not_called_damaged() {
+    let place = Workplace::new();
+    let model = aecodec::Model::embedded(aecodec::Profile::Fast).unwrap();
+    let picture = aecodec::Picture::new(20, 16, aecodec::Color::Rgb, vec![90; 20 * 16 * 3]).unwrap();
+    let mut options = aecodec::EncodeOptions::default();
+    options.check = aecodec::Check::None;
+    place.write("a.aec", &aecodec::encode(&picture, &model, &options).unwrap().bytes);
+    place.run("verify a.aec").assert().success().stdout(contains("a.aec: ok")).stderr(contains("no hash"));
+    assert!(json(&mut place.run("verify a.aec --json"))[0]["hash_matches"].is_null());
+}
+
+#[test]
 fn missing_parts_are_listed_in_json() {
     let place = Workplace::new();
     place.picture("a.png");
