@@ -13,7 +13,7 @@ pub struct Common {
     /// Threads to use; 0 is one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub threads: usize,
-    /// Refuse pictures of more pixels than this
+    /// Refuse pictures of more pixels than this [default: 1073741824]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_pixels: Option<u64>,
 }

@@ -41,7 +41,7 @@ pub struct Header {
     pub source_16bit: bool,
     /// EXIF orientation of the stored rows, 1 to 8.
     pub orientation: u8,
-    /// 0 other, 1 `fast`, 2 `best` (information only).
+    /// 0 other, 1 `fast`, 2 `best`, 3 perceptual (information only).
     pub profile: u8,
     /// Width in pixels, at least 1.
     pub width: u32,
