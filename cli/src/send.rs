@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aecodec::{Model, Profile};
+use aecodec::{Model, Profile, model_file};
 use aecodec_proto::figures::Total;
 use aecodec_proto::{Hash, Identity};
 use aecodec_sender::pipeline::{self, Resend};
@@ -157,13 +157,17 @@ fn ending(total: &Total, summary: &Summary, failed: u64, interrupted: bool) -> R
     })
 }
 
-/// Files of the models, for receivers that lack them.
+/// Plain files of the models, whose hash is their identity, for receivers that lack them.
 fn model_files(given: Option<&Path>, model: &Model) -> Result<HashMap<Hash, Bytes>> {
     let held = [Profile::Fast, Profile::Best].into_iter().filter_map(Model::embedded_bytes);
-    let mut files: HashMap<_, _> = held.map(|file| (Hash::of(file), Bytes::from_static(file))).collect();
+    let mut files = HashMap::new();
+    for file in held {
+        let plain = Bytes::from(model_file::unpack(file)?.into_owned());
+        files.insert(Hash::of(&plain), plain);
+    }
     if let Some(path) = given {
         let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
-        files.insert(Hash(model.id()), bytes.into());
+        files.insert(Hash(model.id()), model_file::unpack(&bytes)?.into_owned().into());
     }
     Ok(files)
 }

@@ -43,6 +43,7 @@ mod limits;
 mod measure;
 mod memory;
 mod model;
+pub mod model_file;
 mod net;
 mod picture;
 mod quality;

@@ -2,9 +2,10 @@
 
 use crate::entropy::{Book, LazyBook, Table};
 use crate::kernel::{PANEL, Packed, PackedTaps};
+use crate::model_file::{PLAIN, SIGNATURE};
 use crate::net::{Block, Net, Shapes};
 use crate::quality::{Gains, Quality, Rows};
-use crate::{Error, Figures, Result};
+use crate::{Error, Figures, Result, model_file};
 #[cfg(feature = "embedded")]
 use std::sync::{Arc, OnceLock};
 
@@ -26,8 +27,6 @@ static BEST: BuiltIn = BuiltIn {
     file: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/best.aem")),
     loaded: OnceLock::new(),
 };
-const SIGNATURE: [u8; 8] = *b"\x89AEM\r\n\x1a\n";
-const VERSION: u8 = 1;
 /// Gaussian tables of a model.
 const LEVELS: usize = 52;
 /// Bands of quality with tables of their own: a table takes a thousand times more memory than in its file.
@@ -107,11 +106,12 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads a model file.
+    /// Reads a model file, plain or packed.
     ///
     /// # Errors
-    /// Where the bytes are not a complete, consistent model file of this version.
+    /// Returns an error if the bytes are not a complete, consistent model file of a known version.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
+        let bytes = &*model_file::unpack(bytes)?;
         Reader { rest: bytes, total: bytes.len() }.model(*blake3::hash(bytes).as_bytes())
     }
 
@@ -132,13 +132,13 @@ impl Model {
         Ok(Arc::clone(loaded.get_or_init(|| Arc::new(model))))
     }
 
-    /// The file of a model that this build holds, for those who lack it.
+    /// The packed file of a model that this build holds, for those who lack it.
     #[cfg(feature = "embedded")]
     pub fn embedded_bytes(profile: Profile) -> Option<&'static [u8]> {
         built_in(profile).map(|model| model.file)
     }
 
-    /// BLAKE3 of the model file.
+    /// BLAKE3 of the plain model file.
     pub fn id(&self) -> [u8; 32] {
         self.id
     }
@@ -192,8 +192,8 @@ impl Reader<'_> {
         }
         self.rest = &self.rest[8..];
         let version = self.u8()?;
-        if version != VERSION {
-            return Err(Error::Version { format: ".aem", found: version, expected: VERSION });
+        if version != PLAIN {
+            return Err(Error::Version { format: ".aem", found: version, expected: PLAIN });
         }
         let profile = Profile::from_raw(self.u8()?);
         let [c, m, z, p, ne, nd, hidden_c, hidden_z, hidden_p, rows, bands] = self.array_u16()?;
@@ -343,7 +343,7 @@ mod tests {
 
     #[test]
     fn a_cut_or_altered_model_is_refused() {
-        let file = FAST.file;
+        let file = &*model_file::unpack(FAST.file).expect("the built-in model");
         for cut in [0, 7, 8, 9, 20, 36, 1000, file.len() / 2, file.len() - 1] {
             assert!(Model::parse(&file[..cut]).is_err(), "cut at {cut}");
         }
@@ -351,8 +351,8 @@ mod tests {
         longer.push(0);
         assert!(matches!(Model::parse(&longer), Err(Error::Invalid { what: "model file", .. })));
         let mut other = file.to_vec();
-        other[8] = 2;
-        assert!(matches!(Model::parse(&other), Err(Error::Version { found: 2, .. })));
+        other[8] = 3;
+        assert!(matches!(Model::parse(&other), Err(Error::Version { found: 3, .. })));
         for shape in 10..32 {
             let mut other = file.to_vec();
             other[shape] ^= 0x41;
@@ -361,11 +361,12 @@ mod tests {
     }
 
     #[test]
-    fn the_identity_is_the_hash_of_the_file() {
+    fn the_identity_is_the_hash_of_the_plain_file() {
         for profile in [Profile::Fast, Profile::Best] {
             let model = Model::embedded(profile).expect("the built-in model");
             let file = Model::embedded_bytes(profile).expect("its file");
-            assert_eq!((model.id(), model.profile()), (*blake3::hash(file).as_bytes(), profile));
+            let plain = model_file::unpack(file).expect("a model file");
+            assert_eq!((model.id(), model.profile()), (*blake3::hash(&plain).as_bytes(), profile));
         }
         assert!(Model::embedded(Profile::Other).is_err());
     }

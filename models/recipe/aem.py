@@ -4,12 +4,13 @@ import struct
 
 import numpy as np
 import torch
+import zstandard
 
 import tables
 from fixed import Block, Depthwise, Model, Product
 
 SIGNATURE = b"\x89AEM\r\n\x1a\n"
-VERSION = 1
+VERSION, PACKED = 1, 2
 QUALITY = (("enc", "c", "<u2"), ("dec", "c", "<u2"), ("step", "m", "<u2"), ("log_gain", "m", "<i2"))
 
 
@@ -42,6 +43,22 @@ def write(model: Model) -> bytes:
         out.append(struct.pack("<B", len(table) // 2 - 1) + whole(table, "<u2"))
     card = model.card.encode()
     return b"".join([*out, struct.pack("<I", len(card)), card])
+
+
+def pack(plain: bytes) -> bytes:
+    """The packed form: even and odd bytes compressed apart, for the high bytes of weights hold few values."""
+    even, odd = (zstandard.compress(plain[i::2], 19) for i in (0, 1))
+    return SIGNATURE + struct.pack("<B2I", PACKED, len(plain), len(even)) + even + odd
+
+
+def unpack(data: bytes) -> bytes:
+    """The plain form, whose BLAKE3 is the model's identity."""
+    if data[:9] != SIGNATURE + bytes([PACKED]):
+        return data
+    length, size = struct.unpack_from("<2I", data, 9)
+    frames, plain = data[17:], bytearray(length)
+    plain[0::2], plain[1::2] = zstandard.decompress(frames[:size]), zstandard.decompress(frames[size:])
+    return bytes(plain)
 
 
 def product_bytes(layer: Product) -> bytes:
@@ -103,7 +120,7 @@ class Reader:
 
 
 def read(data: bytes) -> Model:
-    r = Reader(data)
+    r = Reader(unpack(data))
     if r.bytes(8) != SIGNATURE or r.unpack("B") != VERSION:
         raise ValueError("not a model file of version 1")
     profile = r.unpack("B")
@@ -117,7 +134,7 @@ def read(data: bytes) -> Model:
     gaussians = [r.table() for _ in range(tables.GAUSSIANS)]
     z_tables = [[r.table() for _ in range(z)] for _ in range(bands)]
     card = r.bytes(r.unpack("I")).decode()
-    if r.offset != len(data):
-        raise ValueError(f"{len(data) - r.offset} bytes follow the model")
+    if r.offset != len(r.data):
+        raise ValueError(f"{len(r.data) - r.offset} bytes follow the model")
     return Model(c, m, z, p, ne, nd, hidden, profile, skip_below, gain_shift, step_shift, z_shift,
                  y_fraction, layers, quality, gaussians, z_tables, card)

@@ -55,8 +55,9 @@ def main():
     model.gaussians = calibrate.y_tables(model, crops, a.crops)
     model.card = card
 
-    data = aem.write(model)
-    if aem.write(aem.read(data)) != data:
+    plain = aem.write(model)
+    data = aem.pack(plain)
+    if aem.write(aem.read(data)) != plain:
         raise SystemExit("the model file does not survive reading")
     weights.write_whole(a.out, lambda part: part.write_bytes(data))
     print(f"{'layer':14}{'fraction':>9}{'shift':>6}{'weight bits':>12}{'margin':>8}")
@@ -64,7 +65,7 @@ def main():
         print(f"{fit.name:14}{fit.fraction:9}{fit.shift:6}{fit.weight_bits:12.1f}{fit.margin:8.2f}")
     print(f"y_fraction {model.y_fraction}  gain_shift {model.gain_shift}  step_shift {model.step_shift}  "
           f"z_shift {model.z_shift}  least overflow margin {min(f.margin for f in report):.2f}")
-    print(f"{a.out}: {len(data)} bytes, BLAKE3 {blake3.blake3(data).hexdigest()}")
+    print(f"{a.out}: {len(data)} bytes ({len(plain)} plain), identity {blake3.blake3(plain).hexdigest()}")
     if a.float:
         weights.save(a.float, net.state_dict(), half=True)
     if a.golden:

@@ -1,4 +1,4 @@
-//! One zstd frame with bounded output: the shell of metadata and alpha.
+//! One zstd frame with bounded output: the shell of metadata, alpha and packed model files.
 
 use crate::{Error, Result};
 use std::io::Read;
@@ -7,12 +7,12 @@ use std::io::Read;
 const WINDOW_LOG2: u32 = 27;
 
 /// Compresses `bytes` into one frame.
-pub(super) fn pack(bytes: &[u8], level: i32) -> Vec<u8> {
+pub(crate) fn pack(bytes: &[u8], level: i32) -> Vec<u8> {
     zstd::bulk::compress(bytes, level).expect("zstd compresses any bytes in memory")
 }
 
 /// Decompresses one frame, of at most `limit` bytes.
-pub(super) fn unpack(what: &'static str, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
+pub(crate) fn unpack(what: &'static str, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
     let damaged = |error: std::io::Error| Error::Invalid { what, detail: error.to_string() };
     let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes).map_err(damaged)?.single_frame();
     decoder.window_log_max(WINDOW_LOG2).map_err(damaged)?;

@@ -5,7 +5,7 @@
 
 pub mod alpha;
 mod chunks;
-mod frame;
+pub(crate) mod frame;
 mod header;
 pub mod metadata;
 #[cfg(test)]

@@ -22,6 +22,7 @@ const FIT: (usize, f64) = (200, 0.02);
 /// [`Error::Codec`] where the file is none of the codec's, [`Error::Invalid`] where its blocks are not of one expansion.
 pub fn weights(bytes: &[u8], device: &Device) -> Result<Weights> {
     aecodec::Model::parse(bytes)?;
+    let bytes = &*aecodec::model_file::unpack(bytes)?;
     let model = Model::read(bytes)?;
     let mut tensors = layers(&model)?;
     let knots = Shapes::FAST.knots;

@@ -92,7 +92,7 @@ impl Refiner {
     /// # Errors
     /// [`Error::Codec`] where it is none, [`Error::Invalid`] where its blocks are not of one expansion.
     pub fn new(bytes: &[u8]) -> Result<Self> {
-        Ok(Self { model: Model::parse(bytes)?, layers: Layers::read(bytes)? })
+        Ok(Self { model: Model::parse(bytes)?, layers: Layers::read(&aecodec::model_file::unpack(bytes)?)? })
     }
 
     /// Encodes a picture as [`aecodec::encode`] does, and refines it: a quality keeps its quantisation steps and

@@ -72,7 +72,7 @@ impl Session {
         let after = encodes(&exported.bytes, validation)?;
         let card = card::text(self, &exported.weights, &after);
         exported.set_card(&card);
-        let model = exported.bytes;
+        let model = aecodec::model_file::pack(&exported.bytes)?.into_owned();
         let id = hex(&Model::parse(&model)?.id());
         Ok(Finished {
             card: card::with_identity(&card, &id),

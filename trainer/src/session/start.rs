@@ -38,7 +38,10 @@ impl Start {
                 let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
                 (Weights::parse(&bytes, device)?, name, hash(&bytes))
             }
-            Self::Model { name, bytes } => (import::weights(bytes, device)?, name.clone(), hash(bytes)),
+            Self::Model { name, bytes } => {
+                let weights = import::weights(bytes, device)?;
+                (weights, name.clone(), hash(&aecodec::model_file::unpack(bytes)?))
+            }
         };
         Ok((weights, Origin { name, hash }))
     }
