@@ -85,13 +85,16 @@ class Crops:
     def megapixels(self) -> float:
         return len(self.pixels) / 1e6
 
-    def batch(self, rng: np.random.Generator, count: int, side: int, gray=0.03, drawn=0.04):
+    def batch(self, rng: np.random.Generator, count: int, side: int, gray=0.03, drawn=0.06, strong=0.06):
         """float32 [count, side, side, 3] in [-0.5, 0.5]: flipped at random, a share of them turned
-        gray, a share drawn (see graphics.py) instead of photographed."""
-        places, grays, drawings = [], [], {}
+        gray, a share given strong colours, a share drawn (see graphics.py) instead of photographed."""
+        places, grays, drawings, recoloured = [], [], {}, []
         for n, i in enumerate(rng.choice(len(self), count, p=self.weight)):
             if rng.random() < drawn:
-                drawings[n] = torch.from_numpy(graphics.draw(rng, side))
+                drawing = graphics.draw(rng, side)
+                if rng.random() < 0.2:
+                    drawing = graphics.recolour(rng, drawing)
+                drawings[n] = torch.from_numpy(drawing)
                 places.append((0, 0, 0))
                 grays.append(False)
                 continue
@@ -107,6 +110,8 @@ class Crops:
                 down, right = right, down
             places.append((start, down, right))
             grays.append(rng.random() < gray)
+            if not grays[-1] and rng.random() < strong:
+                recoloured.append(n)
         device = self.pixels.device
         start, down, right = torch.tensor(places, device=device).T[:, :, None, None]
         at = torch.arange(side, device=device)
@@ -114,6 +119,8 @@ class Crops:
         for n, one in enumerate(grays):
             if one:
                 out[n] = out[n].mean(-1, keepdim=True).round()
+        for n in recoloured:
+            out[n] = torch.from_numpy(graphics.recolour(rng, out[n].byte().cpu().numpy())).to(device)
         for n, drawing in drawings.items():
             out[n] = drawing.to(device)
         return out / 255 - 0.5

@@ -1,4 +1,4 @@
-"""Generated crops of what photographs lack: text, flat shapes, stripes, checkerboards, noise.
+"""Generated crops of what photographs lack: text, flat shapes, stripes, checkerboards, noise, strong colours.
 
 A network that has never seen them produces activations far outside of its usual range.
 """
@@ -17,6 +17,30 @@ def draw(rng: np.random.Generator, side: int) -> np.ndarray:
         noise = rng.normal(0, rng.uniform(2, 60), image.shape)
         image = np.clip(image + noise, 0, 255).astype(np.uint8)
     return image
+
+
+LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+
+
+def recolour(rng: np.random.Generator, crop: np.ndarray) -> np.ndarray:
+    """Strong colours for a uint8 [H, W, 3] crop: more saturation, other hues, or flat patches of pure colours."""
+    kind = rng.random()
+    image = crop.astype(np.float32)
+    if kind < 0.6:
+        luma = (image @ LUMA)[..., None]
+        image = luma + (image - luma) * rng.uniform(1, 4)
+        if rng.random() < 0.5:
+            image = image[..., rng.permutation(3)]
+        image = image * rng.uniform(0.5, 1.5, 3).astype(np.float32) + rng.uniform(-40, 40, 3).astype(np.float32)
+    elif kind < 0.8:
+        image = image[..., rng.permutation(3)] * (rng.random(3) < 0.6)
+    else:
+        height, width, _ = image.shape
+        for _ in range(rng.integers(1, 5)):
+            top, bottom = np.sort(rng.integers(0, height + 1, 2))
+            left, right = np.sort(rng.integers(0, width + 1, 2))
+            image[top:bottom, left:right] = rng.choice([0.0, 255.0, 255.0, 128.0], 3)
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def color(rng: np.random.Generator) -> tuple[int, int, int]:

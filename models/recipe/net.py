@@ -33,7 +33,7 @@ class Shapes:
     m: int = 384  # latents at 1/16
     z: int = 64  # hyper-latents at 1/64
     p: int = 192  # channels of the prior at 1/16
-    ne: int = 3  # analysis blocks
+    ne: int = 6  # analysis blocks; more than synthesis blocks, since only encoders pay for them
     nd: int = 4  # synthesis blocks
     hidden: float = 1.5  # expansion of a block's gated unit
     knots: int = 8  # points on the quality axis at which gains are learned
@@ -41,7 +41,7 @@ class Shapes:
 
 PROFILES = {
     "fast": Shapes(),
-    "best": Shapes(c=192, p=256, ne=4, nd=8),
+    "best": Shapes(c=192, p=256, ne=8, nd=8),
 }
 
 

@@ -18,7 +18,7 @@ import weights
 
 # A checkpoint goes on with these settings only; others may change on the way, and are told.
 FIXED = ("profile", "optimizer")
-TOLD = ("lr", "hold", "warmup", "batch", "side", "ema", "seed", "minutes", "steps", "float32")
+TOLD = ("loss", "lr", "hold", "warmup", "batch", "side", "ema", "seed", "minutes", "steps", "float32")
 
 
 class RunFiles:
@@ -43,8 +43,8 @@ class RunFiles:
             if before[name] != settings[name]:
                 raise SystemExit(f"{self.checkpoint}: made with --{name} {before[name]}, not {settings[name]}")
         for name in TOLD:
-            if before[name] != settings[name]:
-                self.say(f"--{name} is {settings[name]} now, was {before[name]}")
+            if (was := before.get(name)) != settings[name]:
+                self.say(f"--{name} is {settings[name]} now, was {was}")
         self.say(f"goes on after step {state['step']}, {state['elapsed'] / 60:.1f} minutes")
         return state
 

@@ -23,9 +23,11 @@ import aem
 import calibrate
 import data
 import golden
+import graphics
 import grow
 import net
 import similarity
+import ssimulacra2
 import tables
 import train
 import weights
@@ -234,7 +236,7 @@ class Crops(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             generated(folder, 1)
             crops = data.Crops(folder, "cpu", 160)
-            drawn = crops.batch(rng, 16, 160, gray=0, drawn=0)
+            drawn = crops.batch(rng, 16, 160, gray=0, drawn=0, strong=0)
         whole = golden.picture(160, 160, seed=0).float() / 255 - 0.5
         turned = [t.flip(f) for t in (whole, whole.transpose(0, 1)) for f in ((), (0,), (1,), (0, 1))]
         found = {i for crop in drawn for i, t in enumerate(turned) if torch.equal(crop, t)}
@@ -281,6 +283,13 @@ class Export(unittest.TestCase):
         with self.assertRaises(ValueError):
             aem.read(data[:-1])
 
+    def test_the_packed_model_file_is_smaller_and_unpacks_to_the_same(self):
+        data = aem.write(self.model)
+        packed = aem.pack(data)
+        self.assertLess(len(packed), 0.9 * len(data))
+        self.assertEqual(aem.unpack(packed), data)
+        self.assertEqual(aem.write(aem.read(packed)), data)
+
     def test_integers_follow_the_float_network(self):
         image = golden.picture(128, 128)
         for q in (0, 3200, 6400):
@@ -314,6 +323,39 @@ class Similarity(unittest.TestCase):
         self.assertAlmostEqual(found[0], 1, places=5)
         self.assertGreater(found[0], found[1])
         self.assertGreater(found[1], found[2])
+
+
+class Ssimulacra2(unittest.TestCase):
+    def noisy(self, *deviations: float):
+        """The golden picture, and it with noise, [N, H, W, 3] from 0 to 1."""
+        image = golden.picture(200, 136).float() / 255
+        noise = torch.from_numpy(np.random.default_rng(0).normal(0, 1, image.shape)).float()
+        return image.expand(len(deviations), -1, -1, -1), torch.stack([image + s * noise for s in deviations])
+
+    def test_equal_pictures_score_100_and_noise_lowers_it(self):
+        found = ssimulacra2.score(ssimulacra2.errors(*self.noisy(0, 0.02, 0.05, 0.15))).tolist()
+        self.assertAlmostEqual(found[0], 100, delta=0.5)
+        for better, worse in zip(found, found[1:]):
+            self.assertGreater(better, worse + 5)
+
+    def test_the_gradient_is_that_of_differences(self):
+        original, decoded = self.noisy(0.05)
+        decoded.requires_grad_()
+        gradient, = torch.autograd.grad(ssimulacra2.errors(original, decoded).sum(), decoded)
+        step = torch.sign(gradient) * 1e-3
+        with torch.no_grad():
+            up, down = (ssimulacra2.errors(original, decoded + s * step) for s in (1, -1))
+        self.assertAlmostEqual((up - down).item() / 2 / (gradient * step).sum().item(), 1, delta=0.03)
+
+
+class StrongColours(unittest.TestCase):
+    def test_recoloured_crops_are_more_saturated(self):
+        rng = np.random.default_rng(0)
+        crop = golden.picture(64, 64).numpy()
+        spread = lambda image: np.mean(image.max(-1).astype(float) - image.min(-1))  # noqa: E731
+        found = [graphics.recolour(rng, crop) for _ in range(40)]
+        self.assertTrue(all(image.shape == crop.shape and image.dtype == np.uint8 for image in found))
+        self.assertGreater(np.mean([spread(image) for image in found]), 1.3 * spread(crop))
 
 
 class Worst(unittest.TestCase):

@@ -19,13 +19,18 @@ import torch
 import torch.distributed as dist
 
 import optim
+import ssimulacra2
 import weights
 from data import Crops
 from net import PROFILES, Codec
 from run_files import RunFiles
 
-# Trade-off at the ends of the quality axis: the loss is lambda * MSE (8-bit units) + bits per pixel.
+# Trade-off at the ends of the quality axis: the loss is lambda * distortion + bits per pixel.
 LAMBDA_MIN, LAMBDA_MAX = 3.28e-4, 0.384
+
+# What distortion is: this much of the mean squared error in 8-bit units, and this much of SSIMULACRA 2's errors. Errors
+# alone with a weight of 6.1 would be worth what squared error alone is, at every rate, so that quality means the same.
+LOSSES = {"eye": (0.5, 3.05), "mse": (1.0, 0.0)}
 
 # A sample's loss counts at most this much (photographs: 0.5 to 4). Noise can excite an untrained
 # network without bound, and one such crop would then decide the whole batch's gradient.
@@ -41,7 +46,7 @@ def lambda_at(q: torch.Tensor, knots: int) -> torch.Tensor:
     return torch.exp(lo + (hi - lo) * q / (knots - 1))
 
 
-def loss_of(net: Codec, x: torch.Tensor, q: torch.Tensor, bf16: bool):
+def loss_of(net: Codec, x: torch.Tensor, q: torch.Tensor, bf16: bool, kind: str = "eye"):
     """Loss to descend, and for the log [4]: mean loss before and after the cap, PSNR, bits per pixel.
 
     Each sample's loss is divided by 10 sqrt(lambda), so that no rate dominates the gradient.
@@ -49,8 +54,12 @@ def loss_of(net: Codec, x: torch.Tensor, q: torch.Tensor, bf16: bool):
     with torch.autocast(x.device.type, dtype=torch.bfloat16, enabled=bf16):
         x_hat, y_bpp, z_bpp = net(x, q)
     mse = (x_hat - x).square().mean((1, 2, 3)) * 255**2
+    of_squares, of_errors = LOSSES[kind]
+    distortion = of_squares * mse
+    if of_errors:
+        distortion = distortion + of_errors * ssimulacra2.errors(x + 0.5, x_hat + 0.5)
     lam = lambda_at(q, net.shapes.knots)
-    each = (lam * mse + y_bpp + z_bpp) / lam.sqrt() * 0.1
+    each = (lam * distortion + y_bpp + z_bpp) / lam.sqrt() * 0.1
     loss = (each * (LOSS_CAP / each.detach()).clamp(max=1)).mean()
     psnr = 10 * torch.log10(255**2 / mse.detach())
     return loss, torch.stack([each.mean(), loss, psnr.mean(), (y_bpp + z_bpp).mean()]).detach()
@@ -73,6 +82,8 @@ def arguments():
     length.add_argument("--minutes", type=float, default=0, help="length of the whole run in time")
     length.add_argument("--steps", type=int, default=0, help="length of the whole run in steps")
     ap.add_argument("--stop-after", type=float, default=math.inf, help="leave after this many minutes; resume later")
+    ap.add_argument("--loss", default="eye", choices=LOSSES,
+                    help="eye: squared error and the errors of SSIMULACRA 2; mse: squared error alone, for the best PSNR")
     ap.add_argument("--optimizer", default="muon", choices=["adam", "muon"])
     ap.add_argument("--lr", type=float, default=5e-4)
     ap.add_argument("--hold", type=float, default=0.3, help="share of the run before the rate falls")
@@ -208,7 +219,7 @@ class Run:
                 group["lr"] = learning_rate(progress, self.step, a)
         x = crops.batch(self.rng, a.batch, a.side)
         q = torch.from_numpy(self.rng.random(a.batch, dtype=np.float32)).to(self.processes.device)
-        loss, figures = loss_of(self.net, x, q * (self.net.shapes.knots - 1), not a.float32)
+        loss, figures = loss_of(self.net, x, q * (self.net.shapes.knots - 1), not a.float32, a.loss)
         for o in self.optimisers:
             o.zero_grad()
         loss.backward()

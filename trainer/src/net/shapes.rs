@@ -27,9 +27,9 @@ pub struct Shapes {
 
 impl Shapes {
     /// The profile `fast`: 16 kMAC a pixel to decode.
-    pub const FAST: Self = Self { c: 128, m: 384, z: 64, p: 192, ne: 3, nd: 4, expansion: 1.5, knots: 8 };
+    pub const FAST: Self = Self { c: 128, m: 384, z: 64, p: 192, ne: 6, nd: 4, expansion: 1.5, knots: 8 };
     /// The profile `best`: 46 kMAC a pixel to decode.
-    pub const BEST: Self = Self { c: 192, p: 256, ne: 4, nd: 8, ..Self::FAST };
+    pub const BEST: Self = Self { c: 192, p: 256, ne: 8, nd: 8, ..Self::FAST };
 
     /// The shapes that these weights have.
     ///
