@@ -1,4 +1,4 @@
-"""What the export learns from pictures: the reach of every tensor, and the counts of z and y."""
+"""What the export learns from pictures: the range of every tensor, and the counts of z and y."""
 
 import numpy as np
 import torch
@@ -10,14 +10,14 @@ from data import Crops
 from fixed import Q_MAX, Model
 from net import PASS_QUARTER, Block, Codec
 
-Z_SIDE = 384  # of the crops in which z is counted, pixels
+Z_SIDE = 384  # side in pixels of the crops in which z is counted
 
 
 @torch.no_grad()
 def ranges(net: Codec, images: list[torch.Tensor], points: int) -> tuple[dict[str, float], torch.Tensor]:
-    """Largest magnitude of each layer's input (`name.in`) and output (`name.out`) over all qualities.
+    """Returns the largest magnitude of each layer's input (`name.in`) and output (`name.out`) over all qualities.
 
-    And that of each channel of the latents, encoded, predicted and decoded: [M].
+    The second value is the largest magnitude of each channel of the latents, encoded, predicted and decoded: [M].
     """
     reach: dict[str, float] = {}
     latents = torch.zeros(net.shapes.m)
@@ -63,23 +63,23 @@ def ranges(net: Codec, images: list[torch.Tensor], points: int) -> tuple[dict[st
 
 
 def to_float(image: torch.Tensor, multiple: int = 64) -> torch.Tensor:
-    """uint8 [H, W, 3] to the float network's input, padded by repeating its edge."""
+    """Converts uint8 [H, W, 3] to the input of the float network, padded by repeating its edge."""
     h, w, _ = image.shape
     x = (image[None].float() / 255 - 0.5).permute(0, 3, 1, 2)
     return F.pad(x, (0, -w % multiple, 0, -h % multiple), mode="replicate").permute(0, 2, 3, 1)
 
 
 def z_tables(net: Codec, crops: Crops, bands: int, batches: int, **drawn) -> list[list[np.ndarray]]:
-    """One frequency table for each (band, channel), from counts of z in training crops."""
+    """Returns one frequency table for each (quality band, channel), from counts of z in training crops."""
     return [z_codes(net, counts) for counts in z_counts(net, crops, bands, batches, **drawn)]
 
 
 @torch.no_grad()
 def z_counts(net: Codec, crops: Crops, bands: int, batches: int, batch: int = 4, side: int = Z_SIDE,
              seed: int = 0) -> np.ndarray:
-    """How often each value of z occurs: [bands, Z, 2 K_MAX + 1].
+    """Counts how often each value of z occurs: [bands, Z, 2 K_MAX + 1].
 
-    The float network counts: its z differs from the integer network's in one place of a thousand.
+    The float network computes z, because only one value in a thousand differs from that of the integer network.
     """
     width, last = net.shapes.z, net.shapes.knots - 1
     rng = np.random.default_rng(seed)
@@ -96,8 +96,8 @@ def z_counts(net: Codec, crops: Crops, bands: int, batches: int, batch: int = 4,
 
 @torch.no_grad()
 def z_codes(net: Codec, counts: np.ndarray, faith: float = 16) -> list[np.ndarray]:
-    """The tables of a band. The learned density stands for `faith` further values, so that rare ones keep a
-    likely share."""
+    """Returns the tables of a quality band. The learned density counts like `faith` further values, so that rare
+    values keep a plausible share."""
     grid = torch.arange(-tables.K_MAX - 0.5, tables.K_MAX + 1)[:, None].expand(-1, net.shapes.z)
     learned = net.z_prior.cdf(grid.double()).diff(dim=0).clamp_min(1e-9).T.numpy()
     mixed = counts + faith * learned / learned.sum(1, keepdims=True)
@@ -105,12 +105,12 @@ def z_codes(net: Codec, counts: np.ndarray, faith: float = 16) -> list[np.ndarra
 
 
 def y_tables(model: Model, crops: Crops, count: int, **drawn) -> list[np.ndarray]:
-    """The tables of the levels, from counts of the integer model's symbols in training crops."""
+    """Returns the tables of the levels, from counts of the integer model's symbols in training crops."""
     return y_codes(y_counts(model, crops, count, **drawn))
 
 
 def y_counts(model: Model, crops: Crops, count: int, side: int = 256, seed: int = 0) -> np.ndarray:
-    """How often each table codes each value: [GAUSSIANS, 2 K_MAX + 1]."""
+    """Counts how often each table codes each value: [GAUSSIANS, 2 K_MAX + 1]."""
     rng, reach = np.random.default_rng(seed), tables.K_MAX
     counts = np.zeros((tables.GAUSSIANS, 2 * reach + 1), np.int64)
     for _ in range(count):
@@ -124,8 +124,9 @@ def y_counts(model: Model, crops: Crops, count: int, side: int = 256, seed: int 
 
 
 def y_codes(counts: np.ndarray, faith: float = 500) -> list[np.ndarray]:
-    """Symbols of a level are a little narrower or wider than the normal that the network was trained
-    with, and have longer tails. The normal stands for `faith` further values."""
+    """Returns the tables of the levels. The symbols of a level are slightly narrower or wider than the normal
+    distribution that the network was trained with, and have longer tails. The normal distribution counts like `faith`
+    further values."""
     counts = (counts + counts[:, ::-1]) / 2
     normals = [tables.normal(tables.sigma(level)) for level in range(tables.GAUSSIANS)]
     mixed = [c + faith * normal for c, normal in zip(counts, normals)]

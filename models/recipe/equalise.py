@@ -1,8 +1,8 @@
-"""Evens out the reach of the latent channels without changing what the network computes.
+"""Evens out the ranges of the latent channels without changing what the network computes.
 
-All latents share one fraction, and a few of them (the mean colours) reach ten times as far as the
-others, which leaves those few bits. Powers of two move between the layers that write a latent and
-those that read it, so the float network gives the same picture as before.
+All latents share one fraction, and the range of a few of them (the mean colours) is ten times as large as that of the
+others, which therefore have few bits. Powers of two are moved between the layers that write a latent and those that
+read it, so the float network still gives the same picture.
 """
 
 import math
@@ -11,14 +11,14 @@ import torch
 
 from net import Codec
 
-# The others keep twice the room of the farthest: drawings and text reach farther than photographs.
+# The other channels keep twice the room of the largest one: drawings and text have larger latents than photographs.
 ROOM = 2
 MAX_BITS = 3
 
 
 @torch.no_grad()
 def equalise(net: Codec, latents: torch.Tensor):
-    """Scales the latents in place, given the reach of each channel [M]."""
+    """Scales the latents in place, given the largest magnitude of each channel [M]."""
     bits = (latents.max() / (ROOM * latents.clamp_min(1e-9))).log2().floor().clamp(0, MAX_BITS)
     scale, log_scale, m = 2**bits, bits * math.log(2), net.shapes.m
     for layer in (net.e_out, net.head0, net.head):

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Rate-distortion on a folder, bits by cross-entropy: of float weights, of the integer model, or of both.
+"""Measures rate and distortion on a folder, for float weights, the integer model, or both. Bits are cross-entropies.
 
     python evaluate.py --model ../fast.safetensors --data FOLDER [--points 11 | --qualities 4,25,70] [--json curve.json]
     python evaluate.py --integer ../fast.aem --data FOLDER [--model ../fast.safetensors]
 
-With both, the JSON file holds the integer curve, and each line also says what integers cost.
-Figures are means over the pictures: bits per pixel, PSNR in dB, and with --ms-ssim the MS-SSIM.
+If both are given, the JSON file contains the curve of the integer model, and each line also shows the cost of integers.
+The figures are means over the pictures: bits per pixel, PSNR in dB and, with --ms-ssim, the MS-SSIM.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from similarity import LEAST_SIDE, ms_ssim
 
 @torch.no_grad()
 def code(net: Codec, image: torch.Tensor, q: float, similar: bool = False) -> list[float]:
-    """Bits per pixel and PSNR (8-bit RGB, rounded) of one picture, uint8 [H, W, 3]; MS-SSIM if wanted."""
+    """Returns bits per pixel and PSNR (8-bit RGB, rounded) of a picture, uint8 [H, W, 3], and MS-SSIM if `similar`."""
     h, w, _ = image.shape
     x = image[None].float() / 255 - 0.5
     pad = (0, -w % 64, 0, -h % 64)
@@ -38,7 +38,7 @@ def code(net: Codec, image: torch.Tensor, q: float, similar: bool = False) -> li
 
 @torch.no_grad()
 def code_integer(model: Model, image: torch.Tensor, q: int, similar: bool = False) -> list[float]:
-    """The same of the integer model, q as in the header."""
+    """Returns the same figures for the integer model; q is that of the header."""
     decoded, y_bits, z_bits = model.run(image, q)
     return figures(image, decoded, y_bits + z_bits, similar)
 
@@ -51,7 +51,7 @@ def figures(image: torch.Tensor, decoded: torch.Tensor, bits: float, similar: bo
 
 def curve(images: list[torch.Tensor], parts: list[float], net: Codec | None, model: Model | None,
           similar: bool = False) -> list[list[float]]:
-    """Mean figures at parts 0 to 1 of the quality axis; the integer model's where there is one."""
+    """Returns the mean figures at `parts` (0 to 1) of the range of qualities, of the integer model if there is one."""
     out = []
     for part in parts:
         rows = []
@@ -76,16 +76,16 @@ def main():
     ap.add_argument("--model", help="float weights (.safetensors)")
     ap.add_argument("--integer", help="integer model (.aem)")
     ap.add_argument("--data", required=True)
-    ap.add_argument("--points", type=int, default=11, help="this many qualities, 2 or more, evenly spread")
-    ap.add_argument("--qualities", help="these qualities (0 to 100), with commas, instead")
-    ap.add_argument("--ms-ssim", action="store_true", help=f"also MS-SSIM; no side below {LEAST_SIDE} pixels")
-    ap.add_argument("--limit", type=int, default=0, help="only this many pictures, evenly picked")
+    ap.add_argument("--points", type=int, default=11, help="number of evenly spread qualities, at least 2")
+    ap.add_argument("--qualities", help="qualities (0 to 100), separated by commas, instead of --points")
+    ap.add_argument("--ms-ssim", action="store_true", help=f"measure MS-SSIM too, on sides of at least {LEAST_SIDE} pixels")
+    ap.add_argument("--limit", type=int, default=0, help="use only this many pictures, evenly selected")
     ap.add_argument("--json")
     a = ap.parse_args()
     if not a.model and not a.integer:
-        ap.error("one of --model and --integer is needed")
+        ap.error("give --model, --integer, or both")
     if a.points < 2:
-        ap.error("--points: 2 or more")
+        ap.error("--points must be at least 2")
     net = weights.load(a.model)[1] if a.model else None
     model = aem.read(pathlib.Path(a.integer).read_bytes()) if a.integer else None
     images = pictures(a.data, a.limit, LEAST_SIDE if a.ms_ssim else 1)

@@ -1,7 +1,7 @@
 """The integer network: the reference of docs/format.md, sections 2 to 6.
 
-Tensors are float64 [H, W, C] that hold integers. Products of i16 by i16 summed over a few thousand
-terms stay far below 2^53, so float64 is exact; accumulators are then wrapped to 32 bits.
+Tensors are float64 [H, W, C] that contain integers. Sums of a few thousand products of i16 by i16 stay far below 2^53,
+so float64 is exact; accumulators are then wrapped to 32 bits.
 """
 
 import dataclasses
@@ -14,14 +14,14 @@ from net import PASS_QUARTER
 
 LIMIT = 8191  # largest magnitude of an activation
 R_LIMIT = 16383  # largest magnitude of a coded symbol
-Q_MAX = 6400  # the header's quality, 64 to a unit of the 0..100 scale
+Q_MAX = 6400  # largest quality of the header, with 64 steps for each unit of the scale from 0 to 100
 GROUP = 1024  # default side of a group in pixels
 INVERSE_BITS = 24  # fraction bits of the encoder's reciprocal of the quantisation step
 
 
 @dataclasses.dataclass
 class Product:
-    """weight [N, K] (depthwise: [C, 9]) and bias [N], whole numbers in float64."""
+    """A layer with weight [N, K] (depthwise: [C, 9]) and bias [N], which are integers in float64."""
 
     weight: torch.Tensor
     bias: torch.Tensor
@@ -29,7 +29,7 @@ class Product:
     fraction: int
 
     def rows(self, first: int, last: int) -> "Product":
-        """The same layer with only some of its outputs."""
+        """Returns the same layer with only some of its outputs."""
         return dataclasses.replace(self, weight=self.weight[first:last], bias=self.bias[first:last])
 
     def accumulate(self, x: torch.Tensor) -> torch.Tensor:
@@ -47,7 +47,7 @@ class Product:
 
 
 class Depthwise(Product):
-    """A 3x3 convolution of each channel by itself."""
+    """A 3x3 convolution of each channel separately."""
 
     def accumulate(self, x: torch.Tensor) -> torch.Tensor:
         return wrap(sum(t * w for t, w in zip(taps(x), self.weight.T)) + self.bias)
@@ -70,7 +70,7 @@ class Block:
 
 @dataclasses.dataclass
 class Pass:
-    """What one pass coded at each position: [h, w, M/4] each."""
+    """What one pass codes at each position, [h, w, M/4] each."""
 
     scale: torch.Tensor
     mean: torch.Tensor
@@ -92,7 +92,7 @@ class Coded:
 
 @dataclasses.dataclass
 class Model:
-    """What a model file holds (section 8); `hidden` are the gated widths of C, Z and P."""
+    """The contents of a model file (section 8); `hidden` are the gated widths of C, Z and P."""
 
     c: int
     m: int
@@ -114,7 +114,7 @@ class Model:
     card: str = ""
 
     def at(self, q: int) -> dict[str, torch.Tensor]:
-        """The four quality tables at q, 0..=6400 (section 4)."""
+        """Returns the four quality tables at q, 0..=6400 (section 4)."""
         u = q * (len(self.quality["enc"]) - 1)
         i = min(u // Q_MAX, len(self.quality["enc"]) - 2)
         w = u - Q_MAX * i
@@ -127,27 +127,27 @@ class Model:
         return x
 
     def analyse(self, image: torch.Tensor, q: int) -> torch.Tensor:
-        """uint8 [H, W, 3] to y [ceil(H/16), ceil(W/16), M]."""
+        """Computes y [ceil(H/16), ceil(W/16), M] of a picture, uint8 [H, W, 3]."""
         x = unshuffle(pad_edge(image.double(), 16) * 2 - 255, 8)
         x = sat(rnd(self.layers["e_in"].plain(x) * self.at(q)["enc"], self.gain_shift))
         return self.layers["e_out"].plain(unshuffle(self.stack("e", x), 2))
 
     def hyper_analyse(self, y: torch.Tensor) -> torch.Tensor:
-        """y of a group to z."""
+        """Computes z of a group from its y."""
         run = self.layers
         x = unshuffle(run["he1"](run["he_in"].plain(pad_edge(y, 4))), 2)
         x = unshuffle(run["he2"](run["he_mid"].plain(x)), 2)
         return rnd(run["he_out"].plain(x), self.z_shift).clamp(-127, 127)
 
     def prior(self, z: torch.Tensor, height: int, width: int) -> torch.Tensor:
-        """z to the prior of a group of height x width latents."""
+        """Computes the prior of a group of height x width latents from its z."""
         run = self.layers
         x = run["hd1"](shuffle(run["hd_in"].plain(z), 2))
         x = run["hd2"](shuffle(run["hd_mid"].plain(x), 2))
         return run["hd3"](run["hd_out"].plain(x)[:height, :width])
 
     def code(self, y: torch.Tensor, q: int) -> Coded:
-        """Quantises a group's y and counts the bits by cross-entropy."""
+        """Quantises y of a group and counts the bits as cross-entropy."""
         h, w, _ = y.shape
         z = self.hyper_analyse(y)
         prior = self.prior(z, h, w)
@@ -182,14 +182,14 @@ class Model:
         return Coded(z, prior, passes, y_hat, z_bits, y_bits)
 
     def synthesise(self, y_hat: torch.Tensor, q: int) -> torch.Tensor:
-        """Decoded latents to the padded picture, uint8."""
+        """Computes the padded picture, uint8, from decoded latents."""
         x = self.stack("d", shuffle(self.layers["d_in"].plain(y_hat), 2))
         x = sat(rnd(x * self.at(q)["dec"], self.gain_shift))
         x = self.layers["d_out"].plain(torch.cat(taps(x), -1))
         return (shuffle(x, 8) + 128).clamp(0, 255).byte()
 
     def run(self, image: torch.Tensor, q: int, group: int = GROUP):
-        """Codes a whole picture: decoded uint8 [H, W, 3], bits of y, bits of z."""
+        """Codes a whole picture and returns the decoded picture, uint8 [H, W, 3], the bits of y and the bits of z."""
         y, side = self.analyse(image, q), group // 16
         y_hat, y_bits, z_bits = torch.empty_like(y), 0.0, 0.0
         for i in range(0, y.shape[0], side):
@@ -202,12 +202,12 @@ class Model:
 
 
 def wrap(v: torch.Tensor) -> torch.Tensor:
-    """Two's complement of 32 bits."""
+    """Wraps to 32 bits in two's complement."""
     return v - 2.0**32 * ((v + 2.0**31) / 2.0**32).floor()
 
 
 def rnd(v: torch.Tensor, s: int) -> torch.Tensor:
-    """Adds half and shifts right."""
+    """Shifts right with rounding."""
     return (wrap(v + 2.0 ** (s - 1)) / 2.0**s).floor() if s else v
 
 
@@ -216,14 +216,14 @@ def sat(v: torch.Tensor) -> torch.Tensor:
 
 
 def taps(x: torch.Tensor) -> list[torch.Tensor]:
-    """The nine neighbours of each position, (dy, dx) row by row, zero outside the plane."""
+    """Returns the nine neighbours of each position, (dy, dx) row by row, with zeros outside the plane."""
     h, w, _ = x.shape
     x = F.pad(x, (0, 0, 1, 1, 1, 1))
     return [x[i : i + h, j : j + w] for i in range(3) for j in range(3)]
 
 
 def pad_edge(x: torch.Tensor, multiple: int) -> torch.Tensor:
-    """[H, W, C] to multiples, repeating the last row and column."""
+    """Pads [H, W, C] to multiples by repeating the last row and column."""
     h, w, _ = x.shape
     rows = torch.arange(h + -h % multiple).clamp_max(h - 1)
     columns = torch.arange(w + -w % multiple).clamp_max(w - 1)
@@ -231,13 +231,13 @@ def pad_edge(x: torch.Tensor, multiple: int) -> torch.Tensor:
 
 
 def unshuffle(x: torch.Tensor, r: int) -> torch.Tensor:
-    """[H, W, C] to [H/r, W/r, r*r*C]; channel order (row, column, channel)."""
+    """Rearranges [H, W, C] to [H/r, W/r, r*r*C], with channels in the order (row, column, channel)."""
     h, w, c = x.shape
     return x.reshape(h // r, r, w // r, r, c).transpose(1, 2).reshape(h // r, w // r, r * r * c)
 
 
 def shuffle(x: torch.Tensor, r: int) -> torch.Tensor:
-    """Inverse of `unshuffle`."""
+    """Inverts `unshuffle`."""
     h, w, c = x.shape
     x = x.reshape(h, w, r, r, c // (r * r)).transpose(1, 2)
     return x.reshape(h * r, w * r, c // (r * r))

@@ -12,7 +12,7 @@ WIDTH, HEIGHT = 66, 70  # neither a multiple of 16; odd numbers of latents and 2
 
 
 def picture(width: int = WIDTH, height: int = HEIGHT, seed: int = 7) -> torch.Tensor:
-    """Smooth colours, a texture, sharp edges and a little noise: uint8 [H, W, 3]."""
+    """Draws smooth colours, a texture, sharp edges and a little noise: uint8 [H, W, 3]."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     u, v = x / width, y / height
     rgb = np.stack([60 + 150 * u, 200 - 120 * v * u, 90 + 100 * np.sin(3 * u + 2 * v)], -1)
@@ -25,7 +25,7 @@ def picture(width: int = WIDTH, height: int = HEIGHT, seed: int = 7) -> torch.Te
 
 @torch.no_grad()
 def vectors(model: Model, net: Codec) -> dict[str, torch.Tensor]:
-    """Named tensors: integers of the integer network, and the float network's for comparison."""
+    """Returns named tensors: those of the integer network, and those of the float network for comparison."""
     image = picture()
     h, w, _ = image.shape
     out = {"picture": image}
@@ -39,7 +39,7 @@ def vectors(model: Model, net: Codec) -> dict[str, torch.Tensor]:
             found |= {f"pass{k}.scale": one.scale.short(), f"pass{k}.mean": one.mean.short(),
                       f"pass{k}.level": one.level.byte(), f"pass{k}.symbol": one.symbol.short()}
         at = torch.tensor([q * (net.shapes.knots - 1) / 6400])
-        # From the same decoded latents: with its own symbols a network of other padding would differ more.
+        # From the same decoded latents, because the float network pads differently and would choose other symbols.
         x_hat = net.synthesise(coded.y_hat[None].float() / 2**model.y_fraction, at)
         found["float_decoded"] = (x_hat[0, :h, :w] * 255 + 127.5).round().clamp(0, 255).byte()
         if q == QUALITIES[0]:

@@ -3,7 +3,7 @@
 
     python golden_float.py -o ../golden
 
-The trainer in Rust must find the same from the same weights, pictures, noise and counts.
+The trainer in Rust must compute the same from the same weights, pictures, noise and counts.
 """
 
 import argparse
@@ -33,7 +33,7 @@ STEPS, RATE = 3, 5e-3
 
 
 def network(seed: int) -> Codec:
-    """Random weights of a size that reaches every branch: gates at their bound, sigmas at theirs."""
+    """Draws random weights that are large enough to reach every branch, such as the bounds of gates and sigmas."""
     torch.manual_seed(seed)
     net = Codec(SHAPES)
     with torch.no_grad():
@@ -100,7 +100,7 @@ class Generated(Crops):
 
 @torch.no_grad()
 def export_vectors(pictures: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What the export learns from pictures, and the model file that follows from it."""
+    """Returns what the export learns from pictures, and the model file that results."""
     net = network(0)
     reach, latents = calibrate.ranges(net, list(pictures), 3)
     out = {f"reach.{k}": torch.tensor(v) for k, v in reach.items()} | {"latents": latents}

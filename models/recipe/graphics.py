@@ -1,6 +1,6 @@
-"""Generated crops of what photographs lack: text, flat shapes, stripes, checkerboards, noise, strong colours.
+"""Generated crops of what photographs do not contain: text, flat shapes, stripes, checkerboards, noise, strong colours.
 
-A network that has never seen them produces activations far outside of its usual range.
+A network that was not trained on them produces activations far outside of its usual range.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ WORDS = "the quick brown fox jumps over a lazy dog 0123456789 RATE distortion, (
 
 
 def draw(rng: np.random.Generator, side: int) -> np.ndarray:
-    """A crop as uint8 [side, side, 3]."""
+    """Draws a crop, uint8 [side, side, 3]."""
     kind = rng.random()
     image = page(rng, side) if kind < 0.5 else pattern(rng, side)
     if rng.random() < 0.3:
@@ -44,13 +44,13 @@ def recolour(rng: np.random.Generator, crop: np.ndarray) -> np.ndarray:
 
 
 def color(rng: np.random.Generator) -> tuple[int, int, int]:
-    """Any colour; half of the time black, white or gray."""
+    """Draws a colour, which is black, white or gray half of the time."""
     c = rng.integers(0, 256, 3) if rng.random() < 0.5 else np.repeat(rng.choice([0, 128, 255]), 3)
     return tuple(int(v) for v in c)
 
 
 def page(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Shapes and lines of text."""
+    """Draws shapes and lines of text."""
     image = Image.new("RGB", (side, side), color(rng))
     pen = ImageDraw.Draw(image)
     for _ in range(rng.integers(0, 8)):
@@ -67,7 +67,7 @@ def page(rng: np.random.Generator, side: int) -> np.ndarray:
 
 
 def pattern(rng: np.random.Generator, side: int) -> np.ndarray:
-    """Stripes, checkerboards or blocky noise between two colours."""
+    """Draws stripes, a checkerboard or blocky noise in two colours."""
     y, x = np.mgrid[:side, :side]
     period = int(2 ** rng.uniform(0, 5))
     kind = rng.integers(3)

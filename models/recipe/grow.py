@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Starts a larger profile from the weights of a smaller one: the same function, with more room.
+"""Makes weights for a larger profile from those of a smaller one. They compute the same function, with room to learn.
 
     python grow.py fast.safetensors --profile best -o start.safetensors
 
-Old channels keep their weights and see nothing of the new ones, whose factors into old channels are zero; new channels
-have random features of their own, and new blocks write nothing at first ("Net2Net", Chen et al. 2016, by zeros in place
-of copies, so that no two channels are alike). Latents and hyper-latents must be as many as before.
+Old channels keep their weights and do not depend on new channels, whose factors into old channels are zero. New channels
+have random features, and new blocks write nothing at first. This follows "Net2Net" (Chen et al. 2016), but with zeros
+instead of copies, so that no two channels are equal. The numbers of latents and hyper-latents must be the same.
 """
 
 import argparse
@@ -15,24 +15,24 @@ import torch
 import weights
 from net import PROFILES, Codec, Shapes
 
-# Layers that see the space-to-depth of C, and what of a block's stack belongs to which width.
+# The stacks of blocks, and the names of their depths.
 STACKS = {"e": "ne", "d": "nd"}
 
 
 def places(width: int, wider: int, copies: int = 1) -> torch.Tensor:
-    """Where each of `copies` runs of `width` channels lies when the runs are `wider`."""
+    """Returns where each of `copies` runs of `width` channels is when the runs are `wider`."""
     return (torch.arange(copies)[:, None] * wider + torch.arange(width)).flatten()
 
 
 def block_positions(old: int, new: int) -> list[int]:
-    """Places of the old blocks in the new stack: spread, the last one last."""
+    """Returns the positions of the old blocks in the new stack: spread evenly, with the last block last."""
     return [(i + 1) * new // old - 1 for i in range(old)]
 
 
 def grow(small: dict[str, torch.Tensor], old: Shapes, new: Shapes, seed: int) -> dict[str, torch.Tensor]:
-    """Float weights of `old` shapes to weights of `new` shapes that compute the same."""
+    """Converts float weights of `old` shapes to weights of `new` shapes that compute the same."""
     if (old.m, old.z, old.hidden, old.knots) != (new.m, new.z, new.hidden, new.knots):
-        raise SystemExit("latents, hyper-latents, expansion and knots must be as many as before")
+        raise SystemExit("both profiles must have the same latents, hyper-latents, expansion and knots")
     torch.manual_seed(seed)
     large = Codec(new).state_dict()
 
@@ -41,7 +41,7 @@ def grow(small: dict[str, torch.Tensor], old: Shapes, new: Shapes, seed: int) ->
     keep = lambda n: torch.arange(n)  # noqa: E731
     z, m = keep(old.z), keep(old.m)
     both = torch.cat([m, old.m + stream_p])
-    # Layer: where the old outputs and the old inputs lie.
+    # For each layer, where its old outputs and its old inputs are.
     layers = {
         "e_in": (stream_c, keep(192)), "e_out": (m, four_c),
         "hd_out": (stream_p, z), "head0": (keep(2 * old.m), stream_p), "head": (keep(2 * old.m), stream_p),
@@ -52,7 +52,7 @@ def grow(small: dict[str, torch.Tensor], old: Shapes, new: Shapes, seed: int) ->
     for stack, depth in STACKS.items():
         spread = block_positions(getattr(old, depth), getattr(new, depth))
         renamed |= {f"{stack}.{i}": f"{stack}.{at}" for i, at in enumerate(spread)}
-        for i in range(getattr(new, depth)):  # blocks that were not there write nothing
+        for i in range(getattr(new, depth)):  # new blocks write nothing
             if i not in spread:
                 for name in ("p2", "f2"):
                     large[f"{stack}.{i}.{name}.weight"].zero_()
@@ -75,7 +75,7 @@ def grow(small: dict[str, torch.Tensor], old: Shapes, new: Shapes, seed: int) ->
             if kind == "bias":
                 target.zero_()
                 target[rows] = value
-            elif layer.endswith(".dw"):  # a channel alone
+            elif layer.endswith(".dw"):  # each channel separately
                 target[rows] = value
             else:
                 target[rows] = 0
@@ -84,7 +84,7 @@ def grow(small: dict[str, torch.Tensor], old: Shapes, new: Shapes, seed: int) ->
 
 
 def block(name: str, stream: torch.Tensor, old: int, new: int, expansion: float) -> dict:
-    """Rows and columns of the layers of a block of `old` channels in one of `new`."""
+    """Returns the rows and columns of the layers of a block of `old` channels within one of `new` channels."""
     hidden, wider = int(old * expansion), int(new * expansion)
     gated, inner = places(hidden, wider, 2), places(hidden, wider)
     return {f"{name}.p1": (stream, stream), f"{name}.dw": (stream, stream), f"{name}.p2": (stream, stream),

@@ -1,7 +1,7 @@
-"""Muon for the matrices, Adam for the rest, behind one optimiser.
+"""Muon for the inner matrices, Adam for the other parameters.
 
-Muon (Jordan 2024) replaces a matrix's momentum by its nearest orthogonal matrix, found with a few
-Newton-Schulz steps. Updates are scaled by 0.2 * sqrt(longer side) so that one learning rate suits
+Muon (Jordan 2024) replaces the momentum of a matrix by the nearest orthogonal matrix, which a few
+Newton-Schulz steps approximate. Updates are scaled by 0.2 * sqrt(longer side) so that one learning rate suits
 both halves (Liu et al. 2025, "Muon is scalable for LLM training", section 2.2).
 """
 
@@ -9,7 +9,7 @@ import torch
 
 
 def orthogonalise(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """Approximate polar factor of each matrix of a batch [B, rows, columns]."""
+    """Approximates the polar factor of each matrix of a batch [B, rows, columns]."""
     x = g.bfloat16()
     tall = x.shape[-2] > x.shape[-1]
     if tall:
@@ -23,7 +23,7 @@ def orthogonalise(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Orthogonalised momentum for 2-D parameters; same-shaped ones share a batched product."""
+    """Orthogonalised momentum for 2-D parameters. Parameters of the same shape share a batched product."""
 
     def __init__(self, params, lr=5e-4, momentum=0.95):
         super().__init__(params, dict(lr=lr, momentum=momentum))
@@ -48,7 +48,7 @@ class Muon(torch.optim.Optimizer):
 
 
 def build(net: torch.nn.Module, kind: str, lr: float) -> list[torch.optim.Optimizer]:
-    """Optimisers for a network: `adam`, or `muon` with Adam for what is not an inner matrix."""
+    """Returns the optimisers of a network: `adam`, or `muon` with Adam for all parameters except inner matrices."""
     if kind == "adam":
         return [torch.optim.Adam(net.parameters(), lr=lr, betas=(0.9, 0.98), fused=True)]
     gains = {"enc_gain", "dec_gain", "y_gain"}

@@ -1,8 +1,8 @@
 """Turns float weights and calibrated ranges into the integer network.
 
-Each tensor gets a power-of-two fraction such that a multiple of the largest value seen, the headroom,
-fits in an activation. Each layer then gets the largest weights that fit in i16 and whose accumulator can
-provably not wrap, whatever the input.
+Each tensor gets a power-of-two fraction such that its largest observed value, multiplied by the headroom,
+fits in an activation. Each layer then gets the largest weights that fit in i16 and whose accumulator provably
+cannot wrap, whatever the input.
 """
 
 import dataclasses
@@ -14,9 +14,9 @@ import fixed
 import tables
 from net import Block, Codec, Shapes
 
-HEADROOM = 1.5  # unless told otherwise
-ROWS = 51  # of the quality tables
-MAX_FRACTION = 14  # for tensors that are all but zero
+HEADROOM = 1.5  # the default
+ROWS = 51  # rows of the quality tables
+MAX_FRACTION = 14  # for tensors that are almost zero
 SCALE_FRACTION = 7
 PROFILE_IDS = {"fast": 1, "best": 2}
 
@@ -40,13 +40,13 @@ class Quantiser:
         self.report: list[Fit] = []
 
     def fraction(self, *names: str) -> int:
-        """Fraction bits for a tensor that is known by these names in the ranges."""
+        """Returns the fraction bits of a tensor that has these names in the ranges."""
         largest = max(self.reach[n] for n in names) * self.headroom
         return int(math.floor(math.log2(fixed.LIMIT / max(largest, fixed.LIMIT / 2.0**MAX_FRACTION))))
 
     def product(self, name: str, f_in, f_out: int, limit: int = fixed.LIMIT, kind=fixed.Product,
                 weight=None, bias=None):
-        """Quantises one layer; f_in is the input's fraction, or one for each input."""
+        """Quantises one layer; f_in is the fraction of the input, or a list with one fraction for each input channel."""
         w = self.weights[name + ".weight"] if weight is None else weight
         b = self.weights[name + ".bias"] if bias is None else bias
         w = w.flatten(1) / 2.0 ** torch.as_tensor(f_in, dtype=torch.float64)
@@ -58,18 +58,18 @@ class Quantiser:
                 bits = math.log2(max(wi.abs().max().item(), 1)) + 1
                 self.report.append(Fit(name, f_out, shift, bits, 2**31 / worst))
                 return kind(wi, bi, shift, max(f_out, 0))
-        raise ValueError(f"{name}: does not fit at shift 0: weights reach {wi.abs().max():.4g} of 32767, "
-                         f"an accumulator {worst:.4g} of 2^31")
+        raise ValueError(f"{name}: does not fit at shift 0: the largest weight is {wi.abs().max():.4g} of 32767, "
+                         f"the largest accumulator {worst:.4g} of 2^31")
 
     def add(self, name: str, *args, **kw):
         self.layers[name] = self.product(name, *args, **kw)
 
     def stream(self, *blocks: str) -> int:
-        """Fraction of the residual stream of a stack of blocks."""
+        """Returns the fraction of the residual stream of a stack of blocks."""
         return self.fraction(*(f"{b}{at}" for b in blocks for at in (".in", ".f1.in", ".out")))
 
     def block(self, name: str, f: int) -> int:
-        """Quantises a block whose stream has fraction f, and returns f."""
+        """Quantises a block whose residual stream has the fraction f, and returns f."""
         a, d = self.fraction(f"{name}.dw.in"), self.fraction(f"{name}.p2.in")
         uv, h = self.fraction(f"{name}.f1.out"), self.fraction(f"{name}.f2.in")
         h = min(h, 2 * uv)
@@ -83,7 +83,7 @@ class Quantiser:
         return f
 
     def head(self, name: str, scale: str, mean: str, f_in: int, f_y: int):
-        """Splits a float head in its two layers; sigma's logarithm becomes binary."""
+        """Splits a float head into its two layers; the logarithm of sigma becomes binary."""
         m = self.shapes.m
         w, b = self.weights[name + ".weight"], self.weights[name + ".bias"]
         log2e = 1 / math.log(2)
@@ -93,12 +93,12 @@ class Quantiser:
 
 def quantise(net: Codec, reach: dict[str, float], profile: str = "", skip_below: int = 0,
              headroom: float = HEADROOM) -> tuple[fixed.Model, list[Fit]]:
-    """The integer model without its z tables, and how each layer was fitted."""
+    """Returns the integer model without its z tables, and how each layer was quantised."""
     s, qz = net.shapes, Quantiser(net, reach, headroom)
     e_blocks, d_blocks = [f"e.{i}" for i in range(s.ne)], [f"d.{i}" for i in range(s.nd)]
     f_y = qz.fraction("latents")
 
-    # The network's input is p / 255 - 1/2, the integer one 2p - 255.
+    # The input of the float network is p / 255 - 1/2, that of the integer network 2p - 255.
     f_first, f_e = qz.fraction("e_in.out"), qz.stream(*e_blocks)
     qz.add("e_in", 0, f_first, limit=255, weight=qz.weights["e_in.weight"] / 510)
     for name in e_blocks:
@@ -132,7 +132,7 @@ def quantise(net: Codec, reach: dict[str, float], profile: str = "", skip_below:
     qz.add("d_in", f_y, f_d)
     for name in d_blocks:
         qz.block(name, f_d)
-    # Output 0 of the float network is 127.5, of the integer one 128.
+    # Output 0 stands for 127.5 in the float network and for 128 in the integer network.
     qz.add("d_out", f_last, 0, weight=qz.weights["d_out.weight"].permute(0, 2, 3, 1) * 255,
            bias=qz.weights["d_out.bias"] * 255 - 0.5)
 
@@ -144,9 +144,9 @@ def quantise(net: Codec, reach: dict[str, float], profile: str = "", skip_below:
 
 
 def quality_tables(weights: dict, s: Shapes, enc_bits: int, dec_bits: int, f_y: int):
-    """Rows evenly spread over q, as whole numbers; gain_shift and step_shift as large as u16 allows.
+    """Returns rows evenly spread over q, as integers, with gain_shift and step_shift as large as u16 allows.
 
-    enc_bits and dec_bits are what the gain adds to its tensor's fraction.
+    enc_bits and dec_bits are what the gains add to the fractions of their tensors.
     """
     knot = torch.arange(ROWS, dtype=torch.float64) * (s.knots - 1) / (ROWS - 1)
     i = knot.floor().clamp(0, s.knots - 2).long()
@@ -161,8 +161,8 @@ def quality_tables(weights: dict, s: Shapes, enc_bits: int, dec_bits: int, f_y: 
 
 
 def spare_bits(largest: float) -> int:
-    """Fraction bits that still keep a value in u16."""
+    """Returns the largest number of fraction bits with which a value still fits in u16."""
     bits = int(math.floor(math.log2(65535 / largest)))
     if bits < 0:
-        raise ValueError(f"a quality table reaches {largest:.4g}, above 65535")
+        raise ValueError(f"a quality table contains {largest:.4g}, which is above 65535")
     return min(bits, 30)

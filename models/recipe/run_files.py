@@ -1,9 +1,9 @@
-"""The files of a training run, OUT: whole after a kill at any moment, and enough to write the model's card from.
+"""The files of a training run, OUT. They are complete even if the run is killed, and suffice for the model's card.
 
-    checkpoint.pt      weights, average, optimisers, generators; --resume goes on from it
+    checkpoint.pt      weights, average, optimisers, generators; --resume continues from it
     ema.safetensors    the averaged weights, to evaluate and export
     log.jsonl          means over every `--log-every` steps
-    starts.jsonl       a line for each start: step, settings, versions, commit of the recipe
+    starts.jsonl       one line per start: step, settings, versions, commit of the recipe
 """
 
 import json
@@ -16,13 +16,13 @@ import torch
 
 import weights
 
-# A checkpoint goes on with these settings only; others may change on the way, and are told.
+# A checkpoint can only be resumed with the same FIXED settings. The TOLD settings may change, which is reported.
 FIXED = ("profile", "optimizer")
 TOLD = ("loss", "lr", "hold", "warmup", "batch", "side", "ema", "seed", "minutes", "steps", "float32")
 
 
 class RunFiles:
-    """OUT of one run. Only the first process writes; all read the checkpoint."""
+    """The folder OUT of one run. Only the first process writes; all processes read the checkpoint."""
 
     def __init__(self, folder: str, writes: bool):
         self.folder, self.writes, self.log = pathlib.Path(folder), writes, None
@@ -30,26 +30,26 @@ class RunFiles:
         self.checkpoint = self.folder / "checkpoint.pt"
 
     def restore(self, resume: bool, settings: dict) -> dict | None:
-        """What `save` was given last, or None where a run begins; stops if the two do not go together."""
+        """Returns what `save` was given last, or None for a new run. Exits if the settings do not fit the checkpoint."""
         if not self.checkpoint.exists():
             if resume:
-                self.say(f"no checkpoint in {self.folder}: begins anew")
+                self.say(f"no checkpoint in {self.folder}: starting a new run")
             return None
         if not resume:
-            raise SystemExit(f"{self.checkpoint}: here is a run already; --resume goes on with it, another --out begins one")
+            raise SystemExit(f"{self.checkpoint}: there is a run here already; continue it with --resume, or give another --out")
         state = torch.load(self.checkpoint, map_location="cpu", weights_only=False)
         before = state["settings"]
         for name in FIXED:
             if before[name] != settings[name]:
-                raise SystemExit(f"{self.checkpoint}: made with --{name} {before[name]}, not {settings[name]}")
+                raise SystemExit(f"{self.checkpoint}: it was made with --{name} {before[name]}, not {settings[name]}")
         for name in TOLD:
             if (was := before.get(name)) != settings[name]:
                 self.say(f"--{name} is {settings[name]} now, was {was}")
-        self.say(f"goes on after step {state['step']}, {state['elapsed'] / 60:.1f} minutes")
+        self.say(f"continuing after step {state['step']}, {state['elapsed'] / 60:.1f} minutes")
         return state
 
     def begin(self, step: int, settings: dict, processes: int):
-        """Opens the log after its last row that the checkpoint knows of, and notes the start."""
+        """Opens the log after the last row before the checkpoint, and records the start."""
         if not self.writes:
             return
         path = self.folder / "log.jsonl"
@@ -84,7 +84,7 @@ class RunFiles:
 
 
 def commit() -> str | None:
-    """The recipe's commit, with a plus if files differ from it."""
+    """Returns the commit of the recipe, with a plus if files differ from it."""
     git = ["git", "-C", str(pathlib.Path(__file__).parent)]
     try:
         head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()

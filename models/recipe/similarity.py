@@ -3,13 +3,13 @@
 import torch
 import torch.nn.functional as F
 
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales, finest first
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # weights of the scales, the finest first
 WINDOW, SIGMA = 11, 1.5
-LEAST_SIDE = WINDOW * 2 ** (len(WEIGHTS) - 1)  # of a picture that has all scales
+LEAST_SIDE = WINDOW * 2 ** (len(WEIGHTS) - 1)  # shortest side of a picture that has all scales
 
 
 def blur(x: torch.Tensor) -> torch.Tensor:
-    """Gaussian mean around each place that has a whole window; x is [N, 1, H, W]."""
+    """Computes the Gaussian mean around each position that has a complete window; x is [N, 1, H, W]."""
     at = torch.arange(WINDOW, dtype=x.dtype) - WINDOW // 2
     window = torch.exp(-at.square() / (2 * SIGMA**2))
     window = window / window.sum()
@@ -17,7 +17,7 @@ def blur(x: torch.Tensor) -> torch.Tensor:
 
 
 def ms_ssim(a: torch.Tensor, b: torch.Tensor) -> float:
-    """Mean over the three channels; a and b are [H, W, 3] from 0 to 255, no side below LEAST_SIDE."""
+    """Returns the mean over the three channels; a and b are [H, W, 3] from 0 to 255 with sides of at least LEAST_SIDE."""
     a, b = (t.float().permute(2, 0, 1)[:, None] for t in (a, b))
     c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
     product = 1.0

@@ -1,4 +1,4 @@
-"""Frequency tables of the entropy coder (docs/format.md, section 6) and the bits they cost."""
+"""Frequency tables of the entropy coder (docs/format.md, section 6) and their cost in bits."""
 
 import heapq
 import math
@@ -11,19 +11,19 @@ K_MAX = 127
 
 
 def gaussian_tables() -> list[np.ndarray]:
-    """Tables of levels 0..=51: normals of standard deviation 2^((level - 26) / 8) in integer bins."""
+    """Returns the tables of the levels 0..=51: normals of standard deviation 2^((level - 26) / 8) in integer bins."""
     return [best_table(normal(sigma(level))) for level in range(GAUSSIANS)]
 
 
 def sigma(level: int) -> float:
-    """Standard deviation of a level."""
+    """Returns the standard deviation of a level."""
     return 2 ** ((level - 26) / 8)
 
 
 def normal(sigma: float) -> np.ndarray:
-    """Probabilities of -K_MAX..=K_MAX."""
+    """Returns the probabilities of -K_MAX..=K_MAX."""
     edges = (np.arange(2 * K_MAX + 2) - K_MAX - 0.5) / (sigma * math.sqrt(2))
-    # erfc of the far side keeps the tails' digits, which a difference of erf near 1 would lose.
+    # erfc of the far side keeps the digits of the tails, which a difference of erf near 1 would lose.
     lower = np.array([math.erfc(-e) / 2 for e in edges])
     upper = np.array([math.erfc(e) / 2 for e in edges])
     left = edges[1:] <= 0
@@ -31,7 +31,7 @@ def normal(sigma: float) -> np.ndarray:
 
 
 def best_table(p: np.ndarray) -> np.ndarray:
-    """The table of least expected bits for probabilities p of -K_MAX..=K_MAX: it may choose its K."""
+    """Returns the table, with any K, that minimises the expected bits for the probabilities p of -K_MAX..=K_MAX."""
     width = len(p) // 2
     escape_bits = np.array([1 + 2 * int(e + 1).bit_length() - 1 for e in range(width + 1)])
     best = (math.inf, None)
@@ -51,13 +51,13 @@ def best_table(p: np.ndarray) -> np.ndarray:
 
 
 def apportion(p: np.ndarray) -> np.ndarray:
-    """Frequencies of at least 1 that add up to TOTAL with the least cross-entropy."""
+    """Returns frequencies of at least 1 that add up to TOTAL and have the least cross-entropy."""
     p = np.maximum(p / p.sum(), 1e-12)
     f = np.maximum((p * TOTAL).astype(np.int64), 1)
     short = TOTAL - int(f.sum())
-    if short > 0:  # give single units where they save most
+    if short > 0:  # give units to the symbols for which they save most
         heap = [(-v * math.log2((n + 1) / n), i) for i, (v, n) in enumerate(zip(p, f))]
-    else:  # take them where they cost least
+    else:  # take units from the symbols for which this costs least
         heap = [(v * math.log2(n / (n - 1)), i) for i, (v, n) in enumerate(zip(p, f)) if n > 1]
     heapq.heapify(heap)
     for _ in range(abs(short)):
@@ -71,7 +71,7 @@ def apportion(p: np.ndarray) -> np.ndarray:
 
 
 def value_bits(table: np.ndarray, reach: int) -> np.ndarray:
-    """Bits of each value -reach..=reach, escapes with their raw bits included."""
+    """Returns the bits of each value -reach..=reach, including escapes and their raw bits."""
     k = len(table) // 2 - 1
     v = np.abs(np.arange(-reach, reach + 1))
     e = np.maximum(v - k - 1, 0)
@@ -83,12 +83,12 @@ def value_bits(table: np.ndarray, reach: int) -> np.ndarray:
 
 
 def z_bits(z: np.ndarray, z_tables: list[np.ndarray]) -> float:
-    """Bits of hyper-latents [positions, Z]."""
+    """Returns the bits of hyper-latents [positions, Z]."""
     return sum(value_bits(t, K_MAX)[z[:, c] + K_MAX].sum() for c, t in enumerate(z_tables))
 
 
 def symbol_bits(gaussians: list[np.ndarray], level, symbol, skip_below: int) -> float:
-    """Bits of symbols at their levels, both int arrays of one shape; skipped ones are free."""
+    """Returns the bits of symbols at their levels, int arrays of the same shape; skipped symbols cost nothing."""
     table, high, k = split(level, symbol, skip_below)
     reach = int(np.abs(high).max(initial=0))
     costs = np.stack([value_bits(t, reach) for t in gaussians])
@@ -96,7 +96,7 @@ def symbol_bits(gaussians: list[np.ndarray], level, symbol, skip_below: int) -> 
 
 
 def split(level, symbol, skip_below: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each symbol that is coded: its table, the value coded with it, the number of raw bits."""
+    """Returns for each coded symbol its table, the value that is coded with the table, and the number of raw bits."""
     coded = level >= skip_below
     level, r = level[coded], symbol[coded]
     k = np.where(level >= GAUSSIANS, 1 + (level - GAUSSIANS) // 8, 0)

@@ -53,7 +53,7 @@ def run_train(folder: str, *more: str, out: str = "run"):
 
 
 def run_process(rank: int, folder: str, port: int):
-    """One of two processes as torchrun would start them."""
+    """Runs one of two processes as torchrun would start them."""
     place = dict(RANK=str(rank), WORLD_SIZE="2", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
     with mock.patch.dict(os.environ, place):
         alone = [torch.full((2, 3), float(rank)), torch.full((4,), 2.0 * rank)]

@@ -1,4 +1,4 @@
-"""Float weights on disk: which profile they are of, and files that are whole or not there."""
+"""Float weights on disk: their profile, and files that are written completely or not at all."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ from net import PROFILES, Codec
 
 
 def write_whole(path: str | pathlib.Path, write: Callable[[pathlib.Path], object]):
-    """Lets `write` fill a file beside `path` and then renames it, so that a reader or a kill meets the old or the new one."""
+    """Calls `write` with a temporary path and renames the file to `path`, so that a kill leaves the old or the new file."""
     path = pathlib.Path(path)
     part = path.with_name(path.name + ".part")
     try:
@@ -25,31 +25,31 @@ def write_whole(path: str | pathlib.Path, write: Callable[[pathlib.Path], object
 
 
 def read(path: str | pathlib.Path) -> dict[str, torch.Tensor]:
-    """Tensors as float32, whatever precision they were kept in."""
+    """Reads tensors as float32, whatever their precision in the file."""
     try:
         return {k: v.float() for k, v in load_file(path).items()}
     except (OSError, SafetensorError) as error:
-        raise SystemExit(f"{path}: no float weights ({error})") from error
+        raise SystemExit(f"{path}: not a file of float weights ({error})") from error
 
 
 def save(path: str | pathlib.Path, weights: dict[str, torch.Tensor], half: bool = False):
-    """In float32, or in half precision: half the size for 0.02 % of the bits."""
+    """Writes float32, or half precision, which halves the size and costs 0.02 % of the bits."""
     kept = {k: (v.half() if half else v).contiguous().cpu() for k, v in weights.items()}
     write_whole(path, lambda part: save_file(kept, part))
 
 
 def profile_of(path: str, weights: dict[str, torch.Tensor]) -> str:
-    """The profile whose tensors have these names and shapes."""
+    """Returns the profile whose tensors have these names and shapes."""
     for name, shapes in PROFILES.items():
         with torch.device("meta"):
             expected = Codec(shapes).state_dict()
         if {k: v.shape for k, v in expected.items()} == {k: v.shape for k, v in weights.items()}:
             return name
-    raise SystemExit(f"{path}: these weights are of none of the profiles {', '.join(PROFILES)}")
+    raise SystemExit(f"{path}: these weights fit none of the profiles {', '.join(PROFILES)}")
 
 
 def load(path: str) -> tuple[str, Codec]:
-    """Profile and network of a file of float weights."""
+    """Reads a file of float weights and returns its profile and network."""
     weights = read(path)
     profile = profile_of(path, weights)
     net = Codec(PROFILES[profile]).eval()

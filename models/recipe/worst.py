@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""The pictures that a profile serves worst, for its card: a table, and a sheet of crops beside AVIF at equal bytes.
+"""Finds the pictures for which a profile works worst: a table, and crops next to AVIF at equal bytes, for its card.
 
     python worst.py --binary ../../target/release/aecodec --profile fast --data FOLDER -o ../fast-worst.jpg
 
-Bits are those of real files, PSNR that of decoded ones. BD-rate is against Pillow's AVIF, speed 6, 4:4:4.
+Bits and PSNR are measured on real files. The BD-rate is relative to AVIF as Pillow writes it, speed 6, 4:4:4.
 """
 
 import argparse
@@ -26,12 +26,12 @@ SHOWN_AT = 30  # quality of the crops
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
-    """In dB, of 8-bit RGB [H, W, 3]."""
+    """Returns the PSNR in dB of 8-bit RGB [H, W, 3]."""
     return 10 * math.log10(255**2 / max(1e-9, np.square(a.astype(float) - b).mean()))
 
 
 def bd_rate(ours: list, theirs: list) -> float:
-    """Percent of bits more than theirs at equal PSNR; curves are lists of (bits, dB) (Bjontegaard 2001, cubic)."""
+    """Returns how many percent more bits ours needs at equal PSNR; curves are lists of (bits, dB) (Bjontegaard 2001, cubic)."""
     low = max(min(d for _, d in c) for c in (ours, theirs))
     high = min(max(d for _, d in c) for c in (ours, theirs))
     means = []
@@ -43,32 +43,32 @@ def bd_rate(ours: list, theirs: list) -> float:
 
 
 def aecodec(a, path: pathlib.Path, quality: float) -> tuple[int, np.ndarray]:
-    """Bytes of the file, and what it decodes to."""
+    """Returns the bytes of the file and the decoded picture."""
     with tempfile.TemporaryDirectory() as folder:
         coded, back = f"{folder}/coded.aec", f"{folder}/back.png"
         for run in ((a.binary, "compress", str(path), "-o", coded, "--quality", str(quality), "--profile", a.profile),
                     (a.binary, "decompress", coded, "-o", back)):
             ended = subprocess.run(run, capture_output=True, text=True)
             if ended.returncode:
-                raise SystemExit(f"{' '.join(run)}: ended with {ended.returncode}\n{ended.stderr.strip()}")
+                raise SystemExit(f"{' '.join(run)}: failed with exit code {ended.returncode}\n{ended.stderr.strip()}")
         return pathlib.Path(coded).stat().st_size, np.asarray(Image.open(back).convert("RGB"))
 
 
 def avif(picture: np.ndarray, quality: int) -> tuple[int, np.ndarray]:
-    """The same of Pillow's AVIF."""
+    """Returns the same for AVIF as Pillow writes it."""
     coded = io.BytesIO()
     Image.fromarray(picture).save(coded, "AVIF", quality=quality, speed=6, subsampling="4:4:4")
     return len(coded.getvalue()), np.asarray(Image.open(coded).convert("RGB"))
 
 
 def avif_of(picture: np.ndarray, size: int) -> tuple[int, np.ndarray]:
-    """AVIF at the least quality that takes as many bytes, so that it is never the smaller one."""
+    """Returns AVIF at the lowest quality that takes at least `size` bytes, so that it is never smaller than ours."""
     quality = bisect.bisect_left(range(100), size, key=lambda q: avif(picture, q)[0])
     return avif(picture, quality)
 
 
 def worst_place(picture: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> tuple[int, int]:
-    """Top and left of the crop in which our squared error exceeds theirs the most."""
+    """Returns top and left of the crop in which our squared error exceeds theirs the most."""
     excess = (np.square(ours.astype(float) - picture) - np.square(theirs.astype(float) - picture)).sum(-1)
     total = np.pad(excess.cumsum(0).cumsum(1), ((1, 0), (1, 0)))
     sums = total[CROP:, CROP:] - total[:-CROP, CROP:] - total[CROP:, :-CROP] + total[:-CROP, :-CROP]
@@ -76,7 +76,7 @@ def worst_place(picture: np.ndarray, ours: np.ndarray, theirs: np.ndarray) -> tu
 
 
 def row_of(a, path: pathlib.Path) -> Image.Image:
-    """Original, ours and AVIF at equal bytes, side by side."""
+    """Draws the original, ours and AVIF at equal bytes side by side."""
     picture = np.asarray(Image.open(path).convert("RGB"))
     size, ours = aecodec(a, path, SHOWN_AT)
     their_size, theirs = avif_of(picture, size)
@@ -93,18 +93,18 @@ def row_of(a, path: pathlib.Path) -> Image.Image:
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    ap.add_argument("--binary", required=True, help="aecodec")
+    ap.add_argument("--binary", required=True, help="the program aecodec")
     ap.add_argument("--profile", default="fast")
-    ap.add_argument("--data", required=True, help=f"folder of test pictures, no side below {CROP} pixels")
-    ap.add_argument("--count", type=int, default=3, help="pictures on the sheet")
-    ap.add_argument("-o", "--output", required=True, help="the sheet")
+    ap.add_argument("--data", required=True, help=f"folder of test pictures whose sides have at least {CROP} pixels")
+    ap.add_argument("--count", type=int, default=3, help="number of pictures on the sheet")
+    ap.add_argument("-o", "--output", required=True, help="the sheet to write")
     a = ap.parse_args()
 
     found = []
     paths = paths_in(a.data)
     for path in paths:
         if min(size_of(path)) < CROP:
-            raise SystemExit(f"{path}: a side is shorter than {CROP} pixels")
+            raise SystemExit(f"{path}: a side is shorter than {CROP} pixels; leave the picture out")
     for path in paths:
         picture = np.asarray(Image.open(path).convert("RGB"))
         ours = [(n, psnr(picture, d)) for n, d in (aecodec(a, path, q) for q in QUALITIES)]
