@@ -99,7 +99,9 @@ class Crate:
 
     def add(self, file: Path, module: tuple):
         """Takes in a module and those that it declares."""
-        self.texts[file] = without_tests(without_comments(file.read_text()))
+        text = without_tests(without_comments(file.read_text()))
+        # The path of a visibility names no item.
+        self.texts[file] = re.sub(r"\bpub\(in [^)]*\)", lambda m: "pub".ljust(len(m[0])), text)
         self.inline[file] = []
         self.add_items(file, module, 0, len(self.texts[file]))
 

@@ -3,6 +3,7 @@
 mod aec;
 mod avif;
 mod external;
+mod interface;
 mod jpeg;
 mod process;
 mod scale;
@@ -15,10 +16,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use aec::Aec;
+pub use interface::{Codec, Decoded, Encoded};
 pub use scale::Scale;
 pub use webp::webp_for_page;
 
-use crate::{Error, Result, Rgb};
+use crate::{Error, Result};
 use avif::Avif;
 use external::External;
 use jpeg::Jpeg;
@@ -26,51 +28,6 @@ use webp::WebP;
 
 /// What aecodec is put next to unless told otherwise, as far as it is there.
 const USUAL: [&str; 4] = ["jpeg", "webp", "avif", "jxl"];
-
-/// A codec at fixed settings; only its quality varies.
-pub trait Codec: Send + Sync {
-    /// Short name for the command line, files and the cache, such as `avif`.
-    fn id(&self) -> &str;
-
-    /// Name for people, such as `AVIF`.
-    fn name(&self) -> &str;
-
-    /// Settings in words, such as `speed 6, 4:4:4`; part of the cache's key.
-    fn settings(&self) -> &str;
-
-    /// The implementation with its version, such as `libaom 3.6.0 (avifenc 0.11.1)`; part of the cache's key.
-    fn version(&self) -> &str;
-
-    /// The quality scale.
-    fn scale(&self) -> Scale;
-
-    /// Whether it runs as a program of its own, so that times hold its start and its files.
-    fn external(&self) -> bool {
-        false
-    }
-
-    /// The command lines of an external one, empty for others; part of the cache's key.
-    fn commands(&self) -> &str {
-        ""
-    }
-
-    /// The media type, where browsers show the coded bytes as they are.
-    fn media_type(&self) -> Option<&str> {
-        None
-    }
-
-    /// Codes a picture.
-    ///
-    /// # Errors
-    /// [`Error::Codec`] with what the encoder said.
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded>;
-
-    /// Decodes what [`Codec::encode`] made; the picture has the size of the one that was coded.
-    ///
-    /// # Errors
-    /// [`Error::Codec`] with what the decoder said.
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded>;
-}
 
 /// The codecs that can run here, and those that could.
 pub struct Available {
@@ -163,26 +120,4 @@ impl Available {
             },
         )
     }
-}
-
-/// A coded picture and what it cost.
-#[derive(Debug, Clone)]
-pub struct Encoded {
-    /// The whole file.
-    pub bytes: Vec<u8>,
-    /// Time of the encoder on one thread; of an external one, its whole process.
-    pub seconds: f64,
-    /// Largest resident memory of an external encoder, in bytes.
-    pub peak_memory: Option<u64>,
-}
-
-/// A decoded picture and what it cost.
-#[derive(Debug, Clone)]
-pub struct Decoded {
-    /// The pixels.
-    pub picture: Rgb,
-    /// Time of the decoder on one thread; of an external one, its whole process.
-    pub seconds: f64,
-    /// Largest resident memory of an external decoder, in bytes.
-    pub peak_memory: Option<u64>,
 }

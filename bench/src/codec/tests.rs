@@ -1,6 +1,7 @@
 //! What every codec must do, whoever made it.
 
 use super::*;
+use crate::Rgb;
 use aecodec::{Color, Model, Profile};
 use aecodec_tests::photo;
 

@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Shown;
 use crate::codec::webp_for_page;
 use crate::{Error, Result, Rgb};
 
@@ -20,6 +19,16 @@ const PART: usize = 960;
 const QUALITIES: [u8; 4] = [93, 90, 86, 82];
 /// How much lower the quality of the original may be: it has no artefacts that must be kept.
 pub(super) const ORIGINAL: u8 = 3;
+
+/// A picture for the page's slider.
+pub struct Shown {
+    /// Index of the codec; `None` for the original.
+    pub codec: Option<usize>,
+    /// The decoded pixels.
+    pub picture: Rgb,
+    /// The coded bytes with their media type, where browsers show them as they are.
+    pub native: Option<(String, Vec<u8>)>,
+}
 
 /// The pictures that found room.
 #[derive(Debug, Default)]

@@ -8,6 +8,8 @@ mod page;
 mod plot;
 mod template;
 
+pub use embed::Shown;
+
 use std::fs;
 use std::io::Write;
 use std::path::Path;
@@ -17,17 +19,7 @@ use figures::Work;
 use plot::Ground;
 
 use crate::metrics::Metric;
-use crate::{Error, Result, Results, Rgb, tables};
-
-/// A picture for the page's slider.
-pub struct Shown {
-    /// Index of the codec; `None` for the original.
-    pub codec: Option<usize>,
-    /// The decoded pixels.
-    pub picture: Rgb,
-    /// The coded bytes with their media type, where browsers show them as they are.
-    pub native: Option<(String, Vec<u8>)>,
-}
+use crate::{Error, Result, Results, tables};
 
 /// Writes `report.html`, `results.json`, `results.csv`, `report.md` and `plots/*.svg` into `folder`.
 ///

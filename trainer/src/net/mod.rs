@@ -3,6 +3,7 @@
 //! Tensors are `[N, H, W, C]`. It computes what `models/recipe/net.py` does, from the same weights; the codec runs
 //! the same in integers (docs/format.md).
 
+mod bounds;
 mod critic;
 mod layers;
 mod ops;
@@ -28,13 +29,6 @@ use std::collections::BTreeMap;
 ///
 /// Phases run (0,0), (0,1), (1,0), (1,1). Every row and every column is a permutation.
 pub const PASS_QUARTER: [[usize; 4]; 4] = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 3, 0, 1], [1, 0, 3, 2]];
-
-const LEAKY_SLOPE: f32 = 1.0 / 8.0;
-/// Products of the gated units stay within this; without the bound, noise squares itself until the floats overflow.
-const GATE_MAX: f32 = 16.0;
-/// Natural logarithm of the smallest and largest standard deviation that the entropy model uses.
-const LOG_SIGMA_MIN: f32 = -2.3;
-const LOG_SIGMA_MAX: f32 = 7.0;
 
 /// The network with its parameters.
 #[derive(Debug, Clone)]

@@ -1,6 +1,7 @@
 //! The card of a model: what it was trained on and how, and what came of it. In Markdown.
 
-use super::{End, Measured, Session};
+use super::encodes::Measured;
+use super::{End, Session};
 use crate::net::Weights;
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! The curve of a run as an SVG picture: loss of training and of validation over steps.
 
-use super::Point;
+use super::event::Point;
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 720.0;

@@ -1,31 +1,15 @@
 //! From the best weights of a run to what is handed around: the model file with its card, float weights, the curve.
 
-use super::validation::Validation;
+use super::encodes::{Measured, PIXELS, encodes};
 use super::{BEST, Data, Event, Session, card, curve};
+use crate::Result;
 use crate::data::Image;
 use crate::export;
 use crate::net::Weights;
-use crate::{Error, Result};
-use aecodec::{Color, EncodeOptions, Model, Picture, Profile, Quality, Target};
-use serde::{Deserialize, Serialize};
+use aecodec::{Model, Profile};
 
-/// Qualities at which models are compared.
-const QUALITIES: [u8; 4] = [12, 40, 70, 95];
 /// Pictures that set the ranges of the integers.
 const CALIBRATION: usize = 10;
-/// Pixels of the middle of each picture that is coded here.
-const PIXELS: usize = 1 << 20;
-
-/// What a model makes of the validation pictures at a quality: means over real files and their decoding.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
-    /// Quality from 0 to 100.
-    pub quality: u8,
-    /// Bits per pixel.
-    pub bpp: f64,
-    /// PSNR in dB.
-    pub psnr: f64,
-}
 
 /// What a run leaves.
 #[derive(Debug)]
@@ -51,7 +35,7 @@ impl Session {
     /// Exports the averaged weights of the best validation, and codes the validation pictures with them.
     ///
     /// # Errors
-    /// [`Error::File`] where they are not there, those of [`export::export`], and the codec's.
+    /// [`Error::File`](crate::Error::File) where they are not there, those of [`export::export`], and the codec's.
     pub fn finish(&self, see: &mut dyn FnMut(Event)) -> Result<Finished> {
         let weights = Weights::load(&self.folder.join(BEST), &candle_core::Device::Cpu)?;
         let (settings, Data { pictures, validation }) = (&self.note.settings, &*self.data);
@@ -84,34 +68,6 @@ impl Session {
             id,
         })
     }
-}
-
-/// Codes the validation pictures with a model.
-pub(super) fn encodes(model: &[u8], validation: &Validation) -> Result<Vec<Measured>> {
-    let model = Model::parse(model)?;
-    let pictures: Vec<Picture> = validation
-        .images()
-        .iter()
-        .map(|image| {
-            let Image { height, width, samples } = image.clone().middle(64, PIXELS);
-            Picture::new(width as u32, height as u32, Color::Rgb, samples).map_err(Error::from)
-        })
-        .collect::<Result<_>>()?;
-    let count = pictures.len().max(1) as f64;
-    let at = |quality: u8| {
-        let mut options = EncodeOptions::default();
-        options.target = Target::Quality(Quality::new(f64::from(quality)).unwrap_or_default());
-        options.threads = rayon::current_num_threads();
-        let mut sum = Measured { quality, bpp: 0.0, psnr: 0.0 };
-        for picture in &pictures {
-            let encoded = aecodec::encode(picture, &model, &options)?;
-            let pixels = f64::from(picture.width) * f64::from(picture.height);
-            sum.bpp += 8.0 * encoded.bytes.len() as f64 / pixels / count;
-            sum.psnr += encoded.psnr.min(100.0) / count;
-        }
-        Ok(sum)
-    };
-    QUALITIES.into_iter().map(at).collect()
 }
 
 /// Lower-case hexadecimal.

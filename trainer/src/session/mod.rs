@@ -5,12 +5,16 @@
 
 mod card;
 mod curve;
+mod encodes;
+mod event;
 mod finish;
 mod start;
 mod validation;
 
-pub use finish::{Finished, Measured};
-pub use start::Start;
+pub use encodes::Measured;
+pub use event::{End, Event, Point};
+pub use finish::Finished;
+pub use start::{Origin, Start};
 
 use crate::data::{PIXELS, Pictures};
 use crate::loss::Figures;
@@ -22,74 +26,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 use validation::Validation;
-
-/// Where a run's weights come from, for its card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// A model's or file's name, or `scratch`.
-    pub name: String,
-    /// BLAKE3 of its file, where there is one.
-    pub hash: Option<String>,
-}
-
-/// What a validation found.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    /// Steps taken.
-    pub step: usize,
-    /// Mean loss of training since the validation before, each picture's within its cap.
-    pub training: Option<f64>,
-    /// Loss of the averaged weights on the validation pictures, with real rounding.
-    pub validation: f64,
-    /// Their bits per pixel.
-    pub bpp: f64,
-    /// Their PSNR in dB.
-    pub psnr: f64,
-}
-
-/// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum End {
-    /// It took its steps, or its time.
-    Complete,
-    /// Validation did not get better for as long as patience allows.
-    NoBetter,
-}
-
-/// What happens during a run.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Event {
-    /// A step was taken.
-    Step {
-        /// Steps so far.
-        step: usize,
-        /// Share of the run that is done, 0 to 1.
-        progress: f64,
-        /// Seconds so far.
-        seconds: f64,
-        /// What it found, before the step.
-        figures: Figures,
-        /// Learning rate.
-        rate: f64,
-        /// Whether its gradient was finite; otherwise the step was left out.
-        taken: bool,
-        /// Crops a second.
-        speed: f64,
-    },
-    /// The averaged weights were validated.
-    Validated {
-        /// What was found.
-        point: Point,
-        /// Whether it is the best so far.
-        best: bool,
-    },
-    /// A checkpoint was written.
-    Saved(PathBuf),
-    /// The last part began: calibration, counts, integers, or encodes of the validation pictures.
-    Stage(&'static str),
-}
 
 /// What a checkpoint keeps of a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -166,7 +102,7 @@ impl Session {
         let device = device.open()?;
         let (weights, origin) = start.open(&settings, &device)?;
         let before = match start.model() {
-            Some(bytes) => finish::encodes(bytes, &data.validation)?,
+            Some(bytes) => encodes::encodes(bytes, &data.validation)?,
             None => Vec::new(),
         };
         let note = Note {

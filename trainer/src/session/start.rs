@@ -1,11 +1,20 @@
 //! What a run begins from.
 
-use super::Origin;
 use crate::net::Weights;
 use crate::settings::Settings;
 use crate::{Error, Result, import};
 use candle_core::Device;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+
+/// Where a run's weights come from, for its card.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// A model's or file's name, or `scratch`.
+    pub name: String,
+    /// BLAKE3 of its file, where there is one.
+    pub hash: Option<String>,
+}
 
 /// What a run begins from.
 #[derive(Debug, Clone)]

@@ -1,7 +1,7 @@
 //! Fused: bits of integer bins under normals, with both derivatives found on the way.
 
 use super::node::{floats, node, tensor};
-use crate::net::{LOG_SIGMA_MAX, LOG_SIGMA_MIN};
+use crate::net::bounds::{LOG_SIGMA_MAX, LOG_SIGMA_MIN};
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 use std::f32::consts::{FRAC_1_SQRT_2, LN_2};

@@ -3,7 +3,7 @@
 use super::depthwise::{self, Planes};
 use super::node::{floats, node, product, tensor};
 use super::rows;
-use crate::net::{GATE_MAX, LEAKY_SLOPE};
+use crate::net::bounds::{GATE_MAX, LEAKY_SLOPE};
 use candle_core::{Result, Tensor};
 
 /// Parts of a block's packed parameters, in their order.

@@ -1,7 +1,7 @@
 //! The same operators from candle's own: for accelerators, and the plain word on what the fused ones compute.
 
-use super::BlockParameters;
-use crate::net::{GATE_MAX, LEAKY_SLOPE, LOG_SIGMA_MAX, LOG_SIGMA_MIN};
+use super::parameters::BlockParameters;
+use crate::net::bounds::{GATE_MAX, LEAKY_SLOPE, LOG_SIGMA_MAX, LOG_SIGMA_MIN};
 use candle_core::{Result, Tensor};
 
 #[cfg(test)]

@@ -8,12 +8,15 @@ mod dense;
 mod depthwise;
 mod linear;
 mod node;
+mod parameters;
 mod permute;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use bits::bin;
+pub(super) use parameters::BlockParameters;
+
 use candle_core::{Result, Tensor};
 
 /// Whether the fused operators are for tensors like this.
@@ -23,30 +26,6 @@ fn fused(x: &Tensor) -> bool {
         return false;
     }
     x.device().is_cpu()
-}
-
-/// A block's parameters: weight and bias of each of its layers.
-#[derive(Debug, Clone)]
-pub(super) struct BlockParameters {
-    /// [C, C] and [C].
-    pub p1: [Tensor; 2],
-    /// [C, 1, 3, 3] and [C].
-    pub dw: [Tensor; 2],
-    /// [C, C] and [C].
-    pub p2: [Tensor; 2],
-    /// [2 H, C] and [2 H].
-    pub f1: [Tensor; 2],
-    /// [C, H] and [C].
-    pub f2: [Tensor; 2],
-}
-
-impl BlockParameters {
-    /// In one row, as the fused block takes them.
-    pub(super) fn packed(&self) -> Result<Tensor> {
-        let pair = |[w, b]: &'_ [Tensor; 2]| [w.clone(), b.clone()];
-        let linears = [&self.p1, &self.p2, &self.f1, &self.f2].map(pair);
-        block::pack(linears.each_ref().map(|[w, b]| [w, b]), &self.dw[0], &self.dw[1])
-    }
 }
 
 /// `x w^T + b` over the last dimension; of B weights [B, N, K], each has an equal share of x's first dimension.
