@@ -23,7 +23,7 @@ pub struct Cache {
 
 /// What is known of one picture in one codec at one quality.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-struct Entry {
+struct CacheEntry {
     /// How many pictures were worked on at the same time, which disturbs times.
     at_once: usize,
     /// Size of the file.
@@ -49,7 +49,7 @@ impl PictureId {
 
 /// Where an entry is kept.
 #[derive(Debug, Clone)]
-pub struct Key(blake3::Hash);
+pub struct CacheKey(blake3::Hash);
 
 impl Cache {
     /// A cache in this folder, made when the first entry is kept; without a folder nothing is kept.
@@ -61,7 +61,7 @@ impl Cache {
     }
 
     /// The key of a picture in a codec at a quality.
-    pub fn key(&self, picture: PictureId, codec: &dyn Codec, quality: f64) -> Key {
+    pub fn key(&self, picture: PictureId, codec: &dyn Codec, quality: f64) -> CacheKey {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&VERSION.to_le_bytes());
         hasher.update(&picture.0);
@@ -70,27 +70,27 @@ impl Cache {
             hasher.update(&(text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         }
-        Key(hasher.finalize())
+        CacheKey(hasher.finalize())
     }
 
     /// The point of this key, where it was measured in no greater crowd than now.
-    pub fn point(&self, key: &Key) -> Option<Point> {
+    pub fn point(&self, key: &CacheKey) -> Option<Point> {
         self.entry(key).filter(|entry| entry.at_once <= self.at_once)?.point
     }
 
     /// The size of the file of this key.
-    pub fn bytes(&self, key: &Key) -> Option<u64> {
+    pub fn bytes(&self, key: &CacheKey) -> Option<u64> {
         Some(self.entry(key)?.bytes)
     }
 
     /// The entry of this key. One that cannot be read is as good as none.
-    fn entry(&self, key: &Key) -> Option<Entry> {
+    fn entry(&self, key: &CacheKey) -> Option<CacheEntry> {
         let bytes = fs::read(self.path(key, "json")?).ok()?;
         serde_json::from_slice(&bytes).ok()
     }
 
     /// The coded file of this key.
-    pub fn file(&self, key: &Key) -> Option<Vec<u8>> {
+    pub fn file(&self, key: &CacheKey) -> Option<Vec<u8>> {
         fs::read(self.path(key, "coded")?).ok()
     }
 
@@ -98,8 +98,8 @@ impl Cache {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn keep(&self, key: &Key, bytes: u64, point: Option<Point>) -> Result<()> {
-        let entry = Entry { at_once: self.at_once, bytes, point };
+    pub fn keep(&self, key: &CacheKey, bytes: u64, point: Option<Point>) -> Result<()> {
+        let entry = CacheEntry { at_once: self.at_once, bytes, point };
         let json = serde_json::to_vec(&entry).map_err(|error| Error::Report(error.to_string()))?;
         self.write(key, "json", &json)
     }
@@ -108,16 +108,16 @@ impl Cache {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn keep_file(&self, key: &Key, bytes: &[u8]) -> Result<()> {
+    pub fn keep_file(&self, key: &CacheKey, bytes: &[u8]) -> Result<()> {
         self.write(key, "coded", bytes)
     }
 
-    fn path(&self, key: &Key, extension: &str) -> Option<PathBuf> {
+    fn path(&self, key: &CacheKey, extension: &str) -> Option<PathBuf> {
         let name = key.0.to_hex();
         Some(self.folder.as_ref()?.join(&name[..2]).join(format!("{}.{extension}", &name[2..])))
     }
 
-    fn write(&self, key: &Key, extension: &str, bytes: &[u8]) -> Result<()> {
+    fn write(&self, key: &CacheKey, extension: &str, bytes: &[u8]) -> Result<()> {
         let Some(path) = self.path(key, extension) else { return Ok(()) };
         let failed = |source| Error::file(&path, source);
         let folder = path.parent().unwrap_or(Path::new("."));

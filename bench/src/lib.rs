@@ -18,4 +18,4 @@ mod words;
 pub use error::{Error, Result};
 pub use results::Results;
 pub use rgb::Rgb;
-pub use run::{Event, Finished, Options, Source, run};
+pub use run::{BenchEvent, BenchOptions, FinishedBench, TestPicture, run};

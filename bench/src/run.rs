@@ -13,13 +13,13 @@ use crate::cache::{Cache, PictureId};
 use crate::codec::Codec;
 use crate::conditions;
 use crate::measure::Subject;
-use crate::report::Shown;
+use crate::report::ReportPicture;
 use crate::results::{CodecInfo, Overlay, PictureResult, Point, Results};
 use crate::{Error, Result, Rgb};
 
 /// What is measured, and how.
 #[derive(Clone)]
-pub struct Options {
+pub struct BenchOptions {
     /// The codecs; the first is aecodec, whose files set the common size.
     pub codecs: Vec<Arc<dyn Codec>>,
     /// Index of the codec that tables compare with.
@@ -40,7 +40,7 @@ pub struct Options {
 
 /// A picture to measure on.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct TestPicture {
     /// Its file.
     pub path: PathBuf,
     /// Its name in tables.
@@ -50,7 +50,7 @@ pub struct Source {
 /// Something that happened on the way.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Event<'a> {
+pub enum BenchEvent<'a> {
     /// One codec is done with one picture.
     Measured {
         /// The picture.
@@ -70,10 +70,10 @@ pub enum Event<'a> {
 }
 
 /// A finished benchmark, with what its report needs.
-pub struct Finished {
+pub struct FinishedBench {
     /// What was found out.
     pub results: Results,
-    options: Options,
+    options: BenchOptions,
     cache: Cache,
     /// Files of the pictures, in the order of the results.
     paths: Vec<PathBuf>,
@@ -84,7 +84,11 @@ pub struct Finished {
 ///
 /// # Errors
 /// Where no picture is left, or the cache cannot be written.
-pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Sync)) -> Result<Finished> {
+pub fn run(
+    sources: &[TestPicture],
+    options: BenchOptions,
+    tell: &(dyn Fn(BenchEvent<'_>) + Sync),
+) -> Result<FinishedBench> {
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, NonZero::get),
         n => n,
@@ -92,7 +96,7 @@ pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Syn
     let conditions = conditions::here(threads);
     let cache = Cache::new(options.cache.clone(), &conditions.processor, threads);
 
-    let work = Work { sources, options: &options, cache: &cache, tell };
+    let work = Jobs { sources, options: &options, cache: &cache, tell };
     let slots: Vec<Slot> = sources.iter().map(|_| Slot::new(options.codecs.len())).collect();
     // The first codec's files are what the others' sizes are compared with, so it goes ahead. The slowest codecs tend to be named
     // last; they follow, so that no thread is left with a long job at the end.
@@ -137,16 +141,16 @@ pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Syn
     let codecs = options.codecs.iter().map(|codec| info(codec.as_ref())).collect();
     let (reference, overlays) = (options.reference, options.overlays.clone());
     let results = Results { conditions, codecs, reference, pictures, overlays };
-    Ok(Finished { results, options, cache, paths })
+    Ok(FinishedBench { results, options, cache, paths })
 }
 
-impl Finished {
+impl FinishedBench {
     /// The pictures that the report shows side by side for the picture of this index: the original, and what each codec
     /// makes of it at the common size.
     ///
     /// # Errors
     /// Where a picture or a codec fails now that did not fail before.
-    pub fn shown(&self, picture: usize) -> Result<Vec<Shown>> {
+    pub fn shown(&self, picture: usize) -> Result<Vec<ReportPicture>> {
         let (original, id, _) = load(&self.paths[picture], &self.options.limits)?;
         let mut shown = Vec::new();
         for (codec, equal) in self.results.pictures[picture].equal.iter().enumerate() {
@@ -155,22 +159,22 @@ impl Finished {
             let subject = Subject { picture: &original, id, codec: of, cache: &self.cache };
             let (bytes, picture) = subject.file(point.quality)?;
             let native = of.media_type().map(|kind| (kind.to_owned(), bytes));
-            shown.push(Shown { codec: Some(codec), picture, native });
+            shown.push(ReportPicture { codec: Some(codec), picture, native });
         }
-        shown.insert(0, Shown { codec: None, picture: original, native: None });
+        shown.insert(0, ReportPicture { codec: None, picture: original, native: None });
         Ok(shown)
     }
 }
 
 /// What all jobs share.
-struct Work<'a> {
-    sources: &'a [Source],
-    options: &'a Options,
+struct Jobs<'a> {
+    sources: &'a [TestPicture],
+    options: &'a BenchOptions,
     cache: &'a Cache,
-    tell: &'a (dyn Fn(Event<'_>) + Sync),
+    tell: &'a (dyn Fn(BenchEvent<'_>) + Sync),
 }
 
-impl Work<'_> {
+impl Jobs<'_> {
     fn measure(&self, source: usize, codec: usize, slot: &Slot) -> Result<()> {
         if slot.failed() {
             return Ok(());
@@ -191,13 +195,13 @@ impl Work<'_> {
         let points = qualities.into_iter().map(|q| own.point(q)).collect::<Result<Vec<_>>>()?;
         let equal = if codec == 0 { Some(model) } else { own.at_most(model.bytes, &points)? };
         let name = &self.sources[source].name;
-        (self.tell)(Event::Measured { picture: name, codec: own.codec.id(), points: &points });
+        (self.tell)(BenchEvent::Measured { picture: name, codec: own.codec.id(), points: &points });
         slot.curves.lock().unwrap_or_else(PoisonError::into_inner)[codec] = Some((points, equal));
         Ok(())
     }
 }
 
-impl Work<'_> {
+impl Jobs<'_> {
     fn panicked(&self, codec: usize) -> Error {
         Error::codec(self.options.codecs[codec].id(), "internal error; leave it out with --against")
     }
@@ -231,9 +235,9 @@ impl Slot {
     }
 
     /// Tells of the first failure on this picture.
-    fn fail(&self, picture: &str, error: &Error, tell: &(dyn Fn(Event<'_>) + Sync)) {
+    fn fail(&self, picture: &str, error: &Error, tell: &(dyn Fn(BenchEvent<'_>) + Sync)) {
         if self.failed.set(()).is_ok() {
-            tell(Event::Failed { picture, error });
+            tell(BenchEvent::Failed { picture, error });
         }
     }
 

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use aecodec::Color;
-use aecodec_bench::report::{self, Shown};
+use aecodec_bench::report::{self, ReportPicture};
 use aecodec_bench::{Results, Rgb};
 use aecodec_tests::{Random, photo};
 use base64::Engine;
@@ -231,7 +231,7 @@ fn large_pictures_and_many_of_them_keep_the_page_small() {
     let called = Cell::new(0);
     let shown = |_| {
         called.set(called.get() + 1);
-        let version = |codec| Shown { codec, picture: large.clone(), native: None };
+        let version = |codec| ReportPicture { codec, picture: large.clone(), native: None };
         Ok([None, Some(0)].map(version).into())
     };
     let folder = tempfile::tempdir().unwrap();

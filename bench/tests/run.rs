@@ -5,18 +5,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aecodec::{Color, Limits, Model, Picture, Profile, files};
-use aecodec_bench::codec::{self, Aec, Codec, Decoded, Encoded, Scale};
-use aecodec_bench::{Error, Event, Finished, Options, Result, Rgb, Source, run};
+use aecodec_bench::codec::{self, Aec, Codec, CodedFile, DecodedPicture, QualityScale};
+use aecodec_bench::{BenchEvent, BenchOptions, Error, FinishedBench, Result, Rgb, TestPicture, run};
 use aecodec_tests::photo;
 
 /// Pictures in a folder of their own.
-fn sources(folder: &Path, pictures: &[Picture]) -> Vec<Source> {
+fn sources(folder: &Path, pictures: &[Picture]) -> Vec<TestPicture> {
     let mut sources = Vec::new();
     for (i, picture) in pictures.iter().enumerate() {
         let (name, path) = (format!("{i}.png"), folder.join(format!("{i}.png")));
         let (bytes, _) = files::write(picture, files::Format::Png, &Default::default()).expect("a PNG");
         std::fs::write(&path, bytes).expect("a file");
-        sources.push(Source { path, name });
+        sources.push(TestPicture { path, name });
     }
     sources
 }
@@ -29,8 +29,8 @@ fn aec() -> Arc<dyn Codec> {
     Arc::new(Aec::new("aecodec", "aecodec", Model::embedded(Profile::Fast).expect("the model")))
 }
 
-fn options(codecs: Vec<Arc<dyn Codec>>, cache: Option<PathBuf>) -> Options {
-    Options {
+fn options(codecs: Vec<Arc<dyn Codec>>, cache: Option<PathBuf>) -> BenchOptions {
+    BenchOptions {
         codecs,
         reference: 1,
         qualities: 4,
@@ -42,7 +42,7 @@ fn options(codecs: Vec<Arc<dyn Codec>>, cache: Option<PathBuf>) -> Options {
     }
 }
 
-fn quiet(sources: &[Source], options: Options) -> Result<Finished> {
+fn quiet(sources: &[TestPicture], options: BenchOptions) -> Result<FinishedBench> {
     run(sources, options, &|_| {})
 }
 
@@ -94,10 +94,10 @@ impl Codec for Probe {
     fn version(&self) -> &str {
         self.version
     }
-    fn scale(&self) -> Scale {
+    fn scale(&self) -> QualityScale {
         self.inner.scale()
     }
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         self.encodes.fetch_add(1, Ordering::Relaxed);
         if self.fault == Fault::Refuses(picture.width) {
             return Err(Error::codec("probe", "too wide"));
@@ -105,7 +105,7 @@ impl Codec for Probe {
         assert!(self.fault != Fault::Panics(picture.width), "a fault of the codec");
         self.inner.encode(picture, quality)
     }
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         let mut decoded = self.inner.decode(bytes)?;
         if self.fault == Fault::Shrinks {
             let Rgb { width, height, .. } = decoded.picture;
@@ -213,7 +213,7 @@ fn damaged_entries_are_measured_again() {
     }
     let again = quiet(&sources, options(vec![aec(), probe.clone()], Some(cache))).expect("a benchmark");
     assert_eq!(probe.encodes(), 2 * encodes);
-    let sizes = |finished: &Finished| -> Vec<u64> {
+    let sizes = |finished: &FinishedBench| -> Vec<u64> {
         finished.results.pictures[0].curves.iter().flatten().map(|point| point.bytes).collect()
     };
     assert_eq!(sizes(&again), sizes(&first));
@@ -240,11 +240,11 @@ fn a_picture_on_which_a_codec_fails_is_left_out_and_told() {
     let mut sources = sources(folder.path(), &photos());
     let junk = folder.path().join("junk.png");
     std::fs::write(&junk, b"no picture").expect("a file");
-    sources.push(Source { path: junk, name: "junk.png".into() });
+    sources.push(TestPicture { path: junk, name: "junk.png".into() });
     let told = std::sync::Mutex::new(Vec::new());
     let codecs = vec![aec(), Probe::new(Fault::Refuses(200)) as Arc<dyn Codec>];
     let finished = run(&sources, options(codecs, None), &|event| {
-        if let Event::Failed { picture, error } = event {
+        if let BenchEvent::Failed { picture, error } = event {
             told.lock().expect("no panic").push(format!("{picture}: {error}"));
         }
     });

@@ -15,7 +15,7 @@ const GRAY: f64 = 0.03;
 
 /// A picture in memory: RGB samples, `[height, width, 3]`.
 #[derive(Debug, Clone)]
-pub struct Image {
+pub struct RgbPicture {
     /// Rows.
     pub height: usize,
     /// Columns.
@@ -24,7 +24,7 @@ pub struct Image {
     pub samples: Vec<u8>,
 }
 
-impl Image {
+impl RgbPicture {
     /// A picture's colours; gray becomes three equal ones, alpha is left out.
     pub fn of(picture: &Picture) -> Self {
         let (height, width) = (picture.height as usize, picture.width as usize);
@@ -42,11 +42,11 @@ impl Image {
             return self;
         }
         let cut = |length: usize| ((length as f64 * shrink) as usize).max(side).min(length);
-        self.cut(cut(self.height), cut(self.width))
+        self.crop_middle(cut(self.height), cut(self.width))
     }
 
     /// The middle of these sides, which are no longer than the picture's.
-    pub(crate) fn cut(&self, height: usize, width: usize) -> Self {
+    pub(crate) fn crop_middle(&self, height: usize, width: usize) -> Self {
         let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
         let row = |y: usize| &self.samples[((top + y) * self.width + left) * 3..][..width * 3];
         Self { height, width, samples: (0..height).flat_map(row).copied().collect() }
@@ -56,7 +56,7 @@ impl Image {
 /// Pictures of a folder, and how many of its files were left out.
 #[derive(Debug)]
 pub struct Pictures {
-    images: Vec<Image>,
+    images: Vec<RgbPicture>,
     /// Their paths below the folder.
     names: Vec<String>,
     skipped: usize,
@@ -75,14 +75,14 @@ impl Pictures {
     pub fn read(folder: &Path, side: usize, pixels: usize) -> Result<Self> {
         let paths = list(folder)?;
         let share = pixels / paths.len().max(1);
-        let read: Vec<Option<(String, Image)>> = paths
+        let read: Vec<Option<(String, RgbPicture)>> = paths
             .par_iter()
             .map(|path| {
                 let bytes = std::fs::read(path).ok()?;
                 let (picture, _) = files::read(&bytes, &Limits::default()).ok()?;
                 let large = picture.width.min(picture.height) as usize >= side;
                 let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
-                large.then(|| (name, Image::of(&picture).middle(side, share)))
+                large.then(|| (name, RgbPicture::of(&picture).middle(side, share)))
             })
             .collect();
         let skipped = read.iter().filter(|image| image.is_none()).count();
@@ -94,8 +94,8 @@ impl Pictures {
     }
 
     /// A picture's chance grows with the root of its area: large ones hold more, but not as much more as they are.
-    fn new(named: Vec<(String, Image)>, skipped: usize) -> Self {
-        let (names, images): (Vec<String>, Vec<Image>) = named.into_iter().unzip();
+    fn new(named: Vec<(String, RgbPicture)>, skipped: usize) -> Self {
+        let (names, images): (Vec<String>, Vec<RgbPicture>) = named.into_iter().unzip();
         let mut sum = 0.0;
         let chances = images.iter().map(|image| {
             sum += ((image.height * image.width) as f64).sqrt();
@@ -110,7 +110,7 @@ impl Pictures {
     ///
     /// # Errors
     /// [`Error::Invalid`] where there are fewer than two pictures, or `nth` is 0.
-    pub fn split(self, nth: usize) -> Result<(Self, Vec<Image>)> {
+    pub fn split(self, nth: usize) -> Result<(Self, Vec<RgbPicture>)> {
         let count = self.images.len();
         if count < 2 || nth == 0 {
             let detail = format!("one of {nth} of {count} to validate with; two pictures are the least");
@@ -129,7 +129,7 @@ impl Pictures {
     }
 
     /// The pictures.
-    pub fn images(&self) -> &[Image] {
+    pub fn images(&self) -> &[RgbPicture] {
         &self.images
     }
 
@@ -326,7 +326,7 @@ mod tests {
     fn a_split_keeps_every_picture_once_and_follows_from_names() {
         let split = |marks: &[u8], nth| {
             let image =
-                |&mark| (format!("{mark}.png"), Image { height: 1, width: 1, samples: vec![mark; 3] });
+                |&mark| (format!("{mark}.png"), RgbPicture { height: 1, width: 1, samples: vec![mark; 3] });
             let (kept, aside) =
                 Pictures::new(marks.iter().map(image).collect(), 0).split(nth).expect("a split");
             [kept.images, aside].map(|list| list.iter().map(|image| image.samples[0]).collect::<Vec<_>>())

@@ -1,7 +1,7 @@
 //! The loss that training descends, and the figures of real rounding that models are judged by.
 
 use crate::Result;
-use crate::net::{Codec, Coded, Noise, Rate};
+use crate::net::{Coded, Network, Noise, Rate};
 use crate::objective::Distortion;
 use candle_core::Tensor;
 
@@ -18,12 +18,12 @@ pub struct Loss {
     /// The number to descend.
     pub total: Tensor,
     /// Means over the batch.
-    pub figures: Figures,
+    pub figures: LossMeans,
 }
 
 /// Means over pictures, each with noise in place of rounding where it comes from training.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Figures {
+pub struct LossMeans {
     /// Loss before its cap.
     pub loss: f64,
     /// Loss after its cap.
@@ -34,7 +34,7 @@ pub struct Figures {
     pub bpp: f64,
 }
 
-impl Figures {
+impl LossMeans {
     /// Mean of several figures; all zero where there are none.
     pub fn mean(all: &[Self]) -> Self {
         let count = all.len().max(1) as f64;
@@ -60,7 +60,7 @@ pub fn lambda(q: f32, knots: usize) -> f64 {
 ///
 /// # Errors
 /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
-pub fn training(net: &Codec, x: &Tensor, q: &[f32], noise: &Noise) -> Result<Loss> {
+pub fn training(net: &Network, x: &Tensor, q: &[f32], noise: &Noise) -> Result<Loss> {
     of(&net.forward(x, q, Rate::Noisy(noise))?, x, q, net.shapes().knots, Distortion::Mse)
 }
 
@@ -86,7 +86,7 @@ pub fn of(coded: &Coded, x: &Tensor, q: &[f32], knots: usize, distortion: Distor
     let mean =
         |values: &[f32]| values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len().max(1) as f64;
     let psnr: Vec<f32> = mse.to_vec1::<f32>()?.into_iter().map(|mse| psnr(f64::from(mse)) as f32).collect();
-    let figures = Figures {
+    let figures = LossMeans {
         loss: mean(&losses),
         capped: f64::from(total.to_scalar::<f32>()?),
         psnr: mean(&psnr),
@@ -97,7 +97,7 @@ pub fn of(coded: &Coded, x: &Tensor, q: &[f32], knots: usize, distortion: Distor
 
 /// Bits per pixel and PSNR of one picture, as the codec would code it: rounded latents, 8-bit samples.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
+pub struct RateAndPsnr {
     /// Bits for each pixel of the picture as it was given.
     pub bpp: f64,
     /// PSNR of RGB in dB.
@@ -110,7 +110,12 @@ pub struct Measured {
 ///
 /// # Errors
 /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
-pub fn measure(net: &Codec, samples: &[u8], (height, width): (usize, usize), q: f32) -> Result<Measured> {
+pub fn measure(
+    net: &Network,
+    samples: &[u8],
+    (height, width): (usize, usize),
+    q: f32,
+) -> Result<RateAndPsnr> {
     let x = crate::data::padded(samples, (height, width), 64, net.device())?;
     let coded = net.forward(&x, &[q], Rate::Rounded)?;
     let bpp = (coded.y_bpp + coded.z_bpp)?.to_vec1::<f32>()?;
@@ -121,7 +126,7 @@ pub fn measure(net: &Codec, samples: &[u8], (height, width): (usize, usize), q: 
         f64::from(decoded - f32::from(s)).powi(2)
     });
     let mse = squares.sum::<f64>() / samples.len().max(1) as f64;
-    Ok(Measured { bpp: bits / (height * width) as f64, psnr: psnr(mse.max(1e-9)) })
+    Ok(RateAndPsnr { bpp: bits / (height * width) as f64, psnr: psnr(mse.max(1e-9)) })
 }
 
 fn psnr(mse: f64) -> f64 {

@@ -1,7 +1,7 @@
 //! What training asks for beside few bits: which error counts, what is done to the pictures that the network sees, and
 //! what is asked of its latents.
 
-use crate::net::Codec;
+use crate::net::Network;
 use crate::{Result, similarity};
 use candle_core::{D, Device, Tensor};
 use rand::Rng;
@@ -118,7 +118,7 @@ impl Objective {
     /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
     pub fn penalty(
         &self,
-        net: &Codec,
+        net: &Network,
         (x, y): (&Tensor, &Tensor),
         q: &[f32],
         rng: &mut impl Rng,
@@ -296,7 +296,7 @@ mod tests {
     #[test]
     fn contraction_is_the_square_of_the_jacobian() {
         let net =
-            Codec::frozen(&Weights::random(TINY, 2, &Device::Cpu).expect("weights")).expect("a network");
+            Network::frozen(&Weights::random(TINY, 2, &Device::Cpu).expect("weights")).expect("a network");
         let (x, q) = (picture(), [1.0]);
         let y = net.analyse(&x, &q).expect("latents");
         let objective = Objective { contraction: 1.0, ..Objective::default() };

@@ -2,10 +2,10 @@
 
 use crate::checkpoint::{self, Tensors};
 use crate::data::Pictures;
-use crate::loss::{self, Figures};
-use crate::net::{Codec, Critic, Noise, Rate, Weights};
+use crate::loss::{self, LossMeans};
+use crate::net::{Critic, Network, Noise, Rate, Weights};
 use crate::objective::Objective;
-use crate::optim::{self, Ema, Kind, Optimizer, Schedule};
+use crate::optim::{self, Ema, Optimizer, OptimizerKind, Schedule};
 use crate::{Error, Result};
 use candle_core::Device;
 use rand::{Rng, SeedableRng};
@@ -19,9 +19,9 @@ const LONGEST: f64 = 1.0;
 /// How a run learns.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Options {
+pub struct RunOptions {
     /// Optimiser. Default Muon.
-    pub optimizer: Kind,
+    pub optimizer: OptimizerKind,
     /// Learning rate over the run.
     pub schedule: Schedule,
     /// Crops a step. Default 8; more need more memory and time, and fewer steps.
@@ -39,10 +39,10 @@ pub struct Options {
     pub seed: u64,
 }
 
-impl Default for Options {
+impl Default for RunOptions {
     fn default() -> Self {
         Self {
-            optimizer: Kind::Muon,
+            optimizer: OptimizerKind::Muon,
             schedule: Schedule::default(),
             batch: 8,
             side: 256,
@@ -57,9 +57,9 @@ impl Default for Options {
 /// A run between two steps.
 #[derive(Debug)]
 pub struct Run {
-    options: Options,
+    options: RunOptions,
     weights: Weights,
-    net: Codec,
+    net: Network,
     optimizer: Optimizer,
     ema: Ema,
     /// The adversary, where the objective asks for one.
@@ -89,7 +89,7 @@ struct State {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stepped {
     /// Figures of the batch, before the step.
-    pub figures: Figures,
+    pub figures: LossMeans,
     /// Length of the gradient before it was clipped. Where it is not finite the step was left out.
     pub norm: f64,
     /// Learning rate.
@@ -101,16 +101,16 @@ impl Run {
     ///
     /// # Errors
     /// [`Error::Invalid`] where an option is out of its range, [`Error::Tensor`] where the device fails.
-    pub fn new(weights: Weights, options: Options) -> Result<Self> {
+    pub fn new(weights: Weights, options: RunOptions) -> Result<Self> {
         let detail = match &options {
-            Options { batch: 0, .. } => Some("0 crops a step".to_owned()),
-            Options { side, .. } if *side == 0 || !side.is_multiple_of(64) => {
+            RunOptions { batch: 0, .. } => Some("0 crops a step".to_owned()),
+            RunOptions { side, .. } if *side == 0 || !side.is_multiple_of(64) => {
                 Some(format!("crops of {side} pixels, which is no multiple of 64"))
             }
-            Options { schedule, .. } if !(0.0..1.0).contains(&schedule.hold) => {
+            RunOptions { schedule, .. } if !(0.0..1.0).contains(&schedule.hold) => {
                 Some(format!("a plateau over {} of the run", schedule.hold))
             }
-            Options { drawn, .. } if !(0.0..=1.0).contains(drawn) => {
+            RunOptions { drawn, .. } if !(0.0..=1.0).contains(drawn) => {
                 Some(format!("a share {drawn} of drawn crops"))
             }
             _ => None,
@@ -118,7 +118,7 @@ impl Run {
         if let Some(detail) = detail {
             return Err(Error::Invalid { what: "training", detail });
         }
-        let net = Codec::new(&weights)?;
+        let net = Network::new(&weights)?;
         let adversarial = options.objective.adversary > 0.0;
         let critic = adversarial.then(|| Critic::new(options.seed, net.device())).transpose()?;
         Ok(Self {
@@ -140,7 +140,7 @@ impl Run {
     /// # Errors
     /// [`Error::File`] where it cannot be read, [`Error::Checkpoint`] and [`Error::Weights`] where it holds no run
     /// with these options.
-    pub fn resume(path: &Path, options: Options, device: &Device) -> Result<Self> {
+    pub fn resume(path: &Path, options: RunOptions, device: &Device) -> Result<Self> {
         let (mut groups, state): (_, State) = checkpoint::read(path, device)?;
         let mut take = |group: &str| groups.remove(group).unwrap_or_default();
         let mut run = Self::new(Weights::from_tensors(take("weights"))?, options)?;
@@ -208,7 +208,7 @@ impl Run {
     /// [`Error::Tensor`] where the device fails.
     pub fn step(&mut self, pictures: &Pictures, progress: f64) -> Result<Stepped> {
         let start = std::time::Instant::now();
-        let Options { batch, side, drawn, schedule, objective, .. } = self.options;
+        let RunOptions { batch, side, drawn, schedule, objective, .. } = self.options;
         let device = self.net.device().clone();
         let x = pictures.batch(&mut self.rng, (batch, side), drawn, &device)?;
         let last = (self.net.shapes().knots - 1) as f32;

@@ -1,7 +1,7 @@
 //! Pictures drawn from a model's own density: what it takes for likely before it sees any.
 
-use crate::data::Image;
-use crate::net::Codec;
+use crate::data::RgbPicture;
+use crate::net::Network;
 use crate::objective::normal;
 use crate::{Error, Result};
 use candle_core::Tensor;
@@ -16,7 +16,7 @@ const REACH: usize = 127;
 ///
 /// # Errors
 /// [`Error::Invalid`] where a side is no multiple of 64, [`Error::Tensor`] where the device fails.
-pub fn sample(net: &Codec, (height, width): (usize, usize), q: f32, seed: u64) -> Result<Image> {
+pub fn sample(net: &Network, (height, width): (usize, usize), q: f32, seed: u64) -> Result<RgbPicture> {
     if height == 0 || width == 0 || !height.is_multiple_of(64) || !width.is_multiple_of(64) {
         let detail = format!("{width} x {height} pixels, sides that are no multiples of 64");
         return Err(Error::Invalid { what: "sample", detail });
@@ -33,11 +33,11 @@ pub fn sample(net: &Codec, (height, width): (usize, usize), q: f32, seed: u64) -
     })?;
     let shown = net.synthesise(&y_hat, &[q])?.flatten_all()?.to_vec1::<f32>()?;
     let samples = shown.into_iter().map(|v| (v * 255.0 + 127.5).round().clamp(0.0, 255.0) as u8).collect();
-    Ok(Image { height, width, samples })
+    Ok(RgbPicture { height, width, samples })
 }
 
 /// Values at so many positions, channel by channel from the cumulative density.
-fn hyper_latents(net: &Codec, positions: usize, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
+fn hyper_latents(net: &Network, positions: usize, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
     let width = net.shapes().z;
     let value = |i: usize| i as f32 - REACH as f32;
     let edges: Vec<f32> = (0..2 * REACH).flat_map(|i| vec![value(i) + 0.5; width]).collect();
@@ -63,7 +63,7 @@ mod tests {
     fn samples_follow_from_the_seed_and_hyper_latents_from_their_density() {
         let shapes = Shapes { c: 16, m: 32, z: 8, p: 16, ne: 1, nd: 1, expansion: 1.5, knots: 3 };
         let weights = Weights::random(shapes, 1, &Device::Cpu).expect("weights");
-        let net = Codec::frozen(&weights).expect("a network");
+        let net = Network::frozen(&weights).expect("a network");
         let draw = |seed| sample(&net, (64, 128), 1.0, seed).expect("a picture").samples;
         assert_eq!(draw(1).len(), 64 * 128 * 3);
         assert!(draw(1) == draw(1) && draw(1) != draw(2));

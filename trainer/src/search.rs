@@ -3,8 +3,8 @@
 //! Random draws find good settings in fewer runs than a grid where few of the ranges matter (Bergstra and Bengio 2012,
 //! "Random search for hyper-parameter optimization").
 
-use crate::session::{Data, Event, Session, Start};
-use crate::{DeviceKind, Error, Result, Settings};
+use crate::session::{Start, TrainingData, TrainingEvent, TrainingSession};
+use crate::{DeviceKind, Error, Result, TrainingSettings};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Number, Value};
@@ -34,7 +34,7 @@ const FIXED: [&str; 16] = [
 ];
 /// What one setting may be.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Range {
+pub struct SettingRange {
     name: String,
     values: Values,
 }
@@ -47,7 +47,7 @@ enum Values {
     Of(Vec<Value>),
 }
 
-impl FromStr for Range {
+impl FromStr for SettingRange {
     type Err = Error;
 
     /// `lr=1e-4..1e-3`, `batch=4..16` (whole numbers) or `optimizer=muon,adam`.
@@ -76,14 +76,14 @@ impl FromStr for Range {
             Values::Of(values) => values.clone(),
         };
         for end in ends {
-            let with = Settings::default().with(Map::from_iter([(name.to_owned(), end)]));
+            let with = TrainingSettings::default().with(Map::from_iter([(name.to_owned(), end)]));
             with.map_err(|error| invalid(format!("`{text}`: {error}")))?;
         }
         Ok(range)
     }
 }
 
-impl fmt::Display for Range {
+impl fmt::Display for SettingRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.values {
             Values::Between { low, high, whole: true } => write!(f, "{}={low}..{high}", self.name),
@@ -101,7 +101,7 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-impl Range {
+impl SettingRange {
     fn draw(&self, rng: &mut impl Rng) -> Value {
         match &self.values {
             Values::Of(values) => values[rng.random_range(0..values.len())].clone(),
@@ -134,18 +134,18 @@ fn number(value: f64, whole: bool) -> Value {
 }
 
 /// Told the number of a run, from 1, what was drawn for it, and its session before the first step.
-pub type Begun<'a> = dyn FnMut(usize, &Map<String, Value>, &Session) + 'a;
+pub type Begun<'a> = dyn FnMut(usize, &Map<String, Value>, &TrainingSession) + 'a;
 
 /// Runs to be compared, with what they are to learn from.
 #[derive(Debug)]
 pub struct Search {
     trials: Vec<Draw>,
     start: Start,
-    data: Arc<Data>,
+    data: Arc<TrainingData>,
 }
 
 /// What was drawn for a run, and its settings.
-type Draw = (Map<String, Value>, Settings);
+type Draw = (Map<String, Value>, TrainingSettings);
 
 /// What came of one of them.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
@@ -178,13 +178,13 @@ impl Search {
     /// draw is of a network that the codec does not run; [`Error::NoPictures`] where there are none.
     pub fn random(
         count: usize,
-        ranges: &[Range],
-        settings: &Settings,
+        ranges: &[SettingRange],
+        settings: &TrainingSettings,
         start: Start,
         pictures: &Path,
     ) -> Result<Self> {
         let trials = draws(count, ranges, settings, &start)?;
-        Ok(Self { trials, start, data: Arc::new(Data::read(pictures, settings)?) })
+        Ok(Self { trials, start, data: Arc::new(TrainingData::read(pictures, settings)?) })
     }
 
     /// How many runs.
@@ -197,7 +197,7 @@ impl Search {
     /// events go to `see`.
     ///
     /// # Errors
-    /// Those of [`Session::begin`] and [`Session::train`]; [`Error::Invalid`] where a run there was begun with other
+    /// Those of [`TrainingSession::begin`] and [`TrainingSession::train`]; [`Error::Invalid`] where a run there was begun with other
     /// settings, or from something else.
     pub fn run(
         &self,
@@ -205,7 +205,7 @@ impl Search {
         device: DeviceKind,
         stop: &dyn Fn() -> bool,
         begun: &mut Begun,
-        see: &mut dyn FnMut(Event),
+        see: &mut dyn FnMut(TrainingEvent),
     ) -> Result<Option<Vec<Trial>>> {
         let (mut trials, mut origin) = (Vec::new(), None);
         for (i, (drawn, settings)) in self.trials.iter().enumerate() {
@@ -240,12 +240,12 @@ impl Search {
         Ok(Some(trials))
     }
 
-    fn open(&self, settings: &Settings, run: &Path, device: DeviceKind) -> Result<Session> {
+    fn open(&self, settings: &TrainingSettings, run: &Path, device: DeviceKind) -> Result<TrainingSession> {
         let data = Arc::clone(&self.data);
-        if !Session::resumable(run) {
-            return Session::begin_on(settings.clone(), data, run, &self.start, device);
+        if !TrainingSession::resumable(run) {
+            return TrainingSession::begin_on(settings.clone(), data, run, &self.start, device);
         }
-        Session::resume_on(
+        TrainingSession::resume_on(
             |_| Ok(data),
             run,
             device,
@@ -259,7 +259,12 @@ impl Search {
     }
 }
 
-fn draws(count: usize, ranges: &[Range], settings: &Settings, start: &Start) -> Result<Vec<Draw>> {
+fn draws(
+    count: usize,
+    ranges: &[SettingRange],
+    settings: &TrainingSettings,
+    start: &Start,
+) -> Result<Vec<Draw>> {
     settings.has_a_length()?;
     if count == 0 || ranges.is_empty() {
         return Err(invalid(format!("{count} runs over {} ranges", ranges.len())));
@@ -269,7 +274,7 @@ fn draws(count: usize, ranges: &[Range], settings: &Settings, start: &Start) -> 
     }
     let scratch = matches!(start, Start::Scratch);
     if let Some(shape) =
-        ranges.iter().find(|range| !scratch && Settings::SHAPES.contains(&range.name.as_str()))
+        ranges.iter().find(|range| !scratch && TrainingSettings::SHAPES.contains(&range.name.as_str()))
     {
         return Err(invalid(format!(
             "a range for {}, which is that of what it begins from; begin from scratch",
@@ -332,13 +337,13 @@ fn invalid(detail: String) -> Error {
 mod tests {
     use super::*;
 
-    fn range(text: &str) -> Range {
+    fn range(text: &str) -> SettingRange {
         text.parse().expect("a range")
     }
 
-    fn steps() -> Settings {
+    fn steps() -> TrainingSettings {
         let Value::Object(changes) = serde_json::json!({ "steps": 3 }) else { unreachable!("an object") };
-        Settings::default().with(changes).expect("settings")
+        TrainingSettings::default().with(changes).expect("settings")
     }
 
     #[test]
@@ -351,16 +356,16 @@ mod tests {
         ];
         let scratch = Start::Scratch;
         let drawn = draws(200, &ranges, &steps(), &scratch).expect("a search");
-        let all: Vec<&Settings> = drawn.iter().map(|(_, settings)| settings).collect();
+        let all: Vec<&TrainingSettings> = drawn.iter().map(|(_, settings)| settings).collect();
         assert!(all.iter().all(|s| (1e-4..=1e-2).contains(&s.lr) && (2..=9).contains(&s.batch)));
         let below = all.iter().filter(|s| s.lr < 1e-3).count();
         assert!((60..140).contains(&below), "half of the logarithms: {below} of 200");
         assert!((2..=9).all(|batch| all.iter().any(|s| s.batch == batch)), "both ends are reached");
-        let adam = all.iter().filter(|s| s.optimizer == crate::optim::Kind::Adam).count();
+        let adam = all.iter().filter(|s| s.optimizer == crate::optim::OptimizerKind::Adam).count();
         assert!((60..140).contains(&adam), "{adam} of 200");
         assert!(all.iter().any(|s| s.drawn > 0.4) && all.iter().any(|s| s.drawn < 0.1));
         for range in &ranges {
-            assert_eq!(range.to_string().parse::<Range>().expect("as it is written"), *range);
+            assert_eq!(range.to_string().parse::<SettingRange>().expect("as it is written"), *range);
         }
         assert_eq!(drawn, draws(200, &ranges, &steps(), &scratch).expect("a search"), "the seed decides");
     }
@@ -394,17 +399,17 @@ mod tests {
             ("loss=mse,l1", "validation could not tell"),
             ("adversarial=0.1..1", "validation could not tell"),
         ] {
-            let refused = text.parse::<Range>().expect_err("refused").to_string();
+            let refused = text.parse::<SettingRange>().expect_err("refused").to_string();
             assert!(refused.contains(named), "{text}: {refused}");
         }
-        let refused = |count, ranges: &[&str], settings: &Settings, start: &Start| {
-            let ranges: Vec<Range> = ranges.iter().map(|text| range(text)).collect();
+        let refused = |count, ranges: &[&str], settings: &TrainingSettings, start: &Start| {
+            let ranges: Vec<SettingRange> = ranges.iter().map(|text| range(text)).collect();
             draws(count, &ranges, settings, start).is_err()
         };
         let (lr, scratch) = ("lr=1e-4..1e-3", Start::Scratch);
         assert!(refused(0, &[lr], &steps(), &scratch) && refused(2, &[], &steps(), &scratch));
         assert!(refused(2, &[lr, lr], &steps(), &scratch));
-        assert!(refused(2, &[lr], &Settings::default(), &scratch), "no length");
+        assert!(refused(2, &[lr], &TrainingSettings::default(), &scratch), "no length");
         assert!(
             refused(20, &["channels=65..255"], &steps(), &scratch),
             "networks that the codec does not run"

@@ -3,8 +3,8 @@
 use crate::loss::LAMBDA_RANGE;
 use crate::net::Shapes;
 use crate::objective::{Distortion, Objective};
-use crate::optim::{Kind, Schedule};
-use crate::{Error, Options, Result};
+use crate::optim::{OptimizerKind, Schedule};
+use crate::{Error, Result, RunOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Settings {
+pub struct TrainingSettings {
     /// Length of the run in minutes; this or `steps`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
@@ -20,7 +20,7 @@ pub struct Settings {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
     /// Optimiser. Default Muon.
-    pub optimizer: Kind,
+    pub optimizer: OptimizerKind,
     /// Learning rate of the plateau. Default 5e-4.
     pub lr: f64,
     /// Steps in which the rate rises. Default 50.
@@ -91,9 +91,9 @@ pub enum Preset {
     Linear,
 }
 
-impl Default for Settings {
+impl Default for TrainingSettings {
     fn default() -> Self {
-        let Options { optimizer, schedule, batch, side, drawn, ema, seed, .. } = Options::default();
+        let RunOptions { optimizer, schedule, batch, side, drawn, ema, seed, .. } = RunOptions::default();
         Self {
             minutes: None,
             steps: None,
@@ -127,7 +127,7 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
+impl TrainingSettings {
     /// Names of those that networks from scratch alone heed; others have shapes already.
     pub const SHAPES: [&str; 4] = ["shapes", "channels", "latents", "blocks"];
 
@@ -199,8 +199,8 @@ impl Settings {
     }
 
     /// How the steps are taken.
-    pub fn options(&self) -> Options {
-        Options {
+    pub fn options(&self) -> RunOptions {
+        RunOptions {
             optimizer: self.optimizer,
             schedule: Schedule { rate: self.lr, warmup: self.warmup, hold: self.hold },
             batch: self.batch,
@@ -291,14 +291,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn with(base: &Settings, changes: Value) -> Result<Settings> {
+    fn with(base: &TrainingSettings, changes: Value) -> Result<TrainingSettings> {
         let Value::Object(changes) = changes else { unreachable!("an object") };
         base.with(changes)
     }
 
     #[test]
     fn changes_go_on_top_and_lengths_replace_each_other() {
-        let base = Settings::default();
+        let base = TrainingSettings::default();
         let timed =
             with(&base, json!({ "minutes": 3, "loss": "ms-ssim", "denoise-noise": 5 })).expect("settings");
         assert_eq!((timed.minutes, timed.loss, timed.denoise_noise), (Some(3.0), Distortion::MsSsim, 5.0));
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn what_is_unknown_or_out_of_range_is_named() {
-        let base = Settings::default();
+        let base = TrainingSettings::default();
         for (changes, named) in [
             (json!({ "learning": 1 }), "learning"),
             (json!({ "minutes": 1, "steps": 1 }), "both minutes and steps"),
@@ -325,7 +325,7 @@ mod tests {
 
     #[test]
     fn networks_from_scratch_are_those_that_the_codec_runs() {
-        let asked = |changes| with(&Settings::default(), changes).and_then(|s| s.scratch());
+        let asked = |changes| with(&TrainingSettings::default(), changes).and_then(|s| s.scratch());
         assert_eq!(asked(json!({})).expect("shapes"), Shapes::FAST);
         assert!(asked(json!({ "shapes": "linear" })).expect("shapes").is_linear());
         assert!(asked(json!({ "shapes": "linear", "blocks": 1 })).is_err());

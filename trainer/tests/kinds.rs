@@ -3,10 +3,10 @@
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, Picture};
 use aecodec_trainer::data::{PIXELS, Pictures};
-use aecodec_trainer::net::{Codec, Rate, Shapes, Weights};
+use aecodec_trainer::net::{Network, Rate, Shapes, Weights};
 use aecodec_trainer::objective::Objective;
-use aecodec_trainer::optim::{Kind, Schedule};
-use aecodec_trainer::{Options, Run};
+use aecodec_trainer::optim::{OptimizerKind, Schedule};
+use aecodec_trainer::{Run, RunOptions};
 use candle_core::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -34,21 +34,21 @@ fn pictures(count: usize, mut sample: impl FnMut(usize, usize, usize, usize) -> 
     Pictures::read(folder.path(), SIDE, PIXELS).expect("pictures")
 }
 
-fn options(rate: f64) -> Options {
-    let mut options = Options::default();
-    options.optimizer = Kind::Adam;
+fn options(rate: f64) -> RunOptions {
+    let mut options = RunOptions::default();
+    options.optimizer = OptimizerKind::Adam;
     options.schedule = Schedule { rate, warmup: 5, hold: 0.4 };
     (options.batch, options.side, options.ema, options.drawn) = (4, SIDE, 0.9, 0.0);
     options
 }
 
-fn train(shapes: Shapes, options: Options, pictures: &Pictures, steps: usize) -> Codec {
+fn train(shapes: Shapes, options: RunOptions, pictures: &Pictures, steps: usize) -> Network {
     let mut run =
         Run::new(Weights::random(shapes, 1, &Device::Cpu).expect("weights"), options).expect("a run");
     for step in 0..steps {
         run.step(pictures, step as f64 / steps as f64).expect("a step");
     }
-    Codec::frozen(&run.averaged().expect("weights")).expect("a network")
+    Network::frozen(&run.averaged().expect("weights")).expect("a network")
 }
 
 /// Orthonormal vectors that span the same.

@@ -2,11 +2,11 @@
 
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, Model, Picture};
-use aecodec_trainer::net::{Codec, Weights};
+use aecodec_trainer::net::{Network, Weights};
 use aecodec_trainer::objective::Objective;
 use aecodec_trainer::search::{Search, Trial};
-use aecodec_trainer::session::{End, Event, Start};
-use aecodec_trainer::{DeviceKind, Error, Session, Settings};
+use aecodec_trainer::session::{Start, TrainingEnd, TrainingEvent};
+use aecodec_trainer::{DeviceKind, Error, TrainingSession, TrainingSettings};
 use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -33,25 +33,26 @@ fn folder() -> TempDir {
 }
 
 /// Settings of a small and short run, and changes on top.
-fn settings(changes: Value) -> Settings {
+fn settings(changes: Value) -> TrainingSettings {
     let small = json!({
         "steps": 6, "shapes": "tiny", "side": 64, "batch": 2, "warmup": 1, "validate-every": 2,
         "table-batches": 1, "validation": 4, "drawn": 0, "lr": 2e-3,
     });
     let object = |value| if let Value::Object(map) = value { map } else { unreachable!("an object") };
-    Settings::default().with(object(small)).and_then(|s| s.with(object(changes))).expect("settings")
+    TrainingSettings::default().with(object(small)).and_then(|s| s.with(object(changes))).expect("settings")
 }
 
-fn begin(folder: &Path, run: &str, changes: Value) -> Session {
+fn begin(folder: &Path, run: &str, changes: Value) -> TrainingSession {
     let run = folder.join(run);
-    Session::begin(settings(changes), folder, &run, &Start::Scratch, DeviceKind::Cpu).expect("a session")
+    TrainingSession::begin(settings(changes), folder, &run, &Start::Scratch, DeviceKind::Cpu)
+        .expect("a session")
 }
 
 /// Trains to the end; the points of validation.
-fn train(session: &mut Session) -> (Option<End>, Vec<f64>) {
+fn train(session: &mut TrainingSession) -> (Option<TrainingEnd>, Vec<f64>) {
     let mut points = Vec::new();
     let end = session.train(&|| false, &mut |event| {
-        if let Event::Validated { point, .. } = event {
+        if let TrainingEvent::Validated { point, .. } = event {
             points.push(point.validation);
         }
     });
@@ -69,20 +70,20 @@ fn resumed_equals_unbroken(name: &str, changes: &Value) {
     let folder = folder();
     let mut whole = begin(folder.path(), "whole", changes.clone());
     let (end, expected) = train(&mut whole);
-    assert_eq!((end, expected.len()), (Some(End::Complete), 4));
+    assert_eq!((end, expected.len()), (Some(TrainingEnd::Complete), 4));
 
     let mut broken = begin(folder.path(), "broken", changes.clone());
     let (steps, mut found) = (std::cell::Cell::new(0), Vec::new());
     let end = broken.train(&|| steps.get() == 3, &mut |event| match event {
-        Event::Step { step, .. } => steps.set(step),
-        Event::Validated { point, .. } => found.push(point.validation),
+        TrainingEvent::Step { step, .. } => steps.set(step),
+        TrainingEvent::Validated { point, .. } => found.push(point.validation),
         _ => {}
     });
     assert_eq!(end.expect("trained"), None);
     drop(broken);
     let run = folder.path().join("broken");
     let mut resumed =
-        Session::resume(folder.path(), &run, DeviceKind::Cpu, |s| Ok(s.clone())).expect("resumed");
+        TrainingSession::resume(folder.path(), &run, DeviceKind::Cpu, |s| Ok(s.clone())).expect("resumed");
     assert_eq!(resumed.steps(), 3);
     found.extend(train(&mut resumed).1);
     for (found, expected) in found.iter().zip(&expected) {
@@ -111,7 +112,7 @@ fn a_finished_run_leaves_a_model_that_says_what_it_is() {
     let start = Start::Model { name: "own.aem".into(), bytes: finished.model };
     let run = folder.path().join("next");
     let mut next =
-        Session::begin(settings(json!({ "steps": 1 })), folder.path(), &run, &start, DeviceKind::Cpu)
+        TrainingSession::begin(settings(json!({ "steps": 1 })), folder.path(), &run, &start, DeviceKind::Cpu)
             .expect("a session");
     train(&mut next);
     assert_eq!(next.finish(&mut |_| {}).expect("a model").before, finished.after);
@@ -123,10 +124,10 @@ fn a_run_that_gets_no_better_is_stopped_unless_that_is_turned_off() {
     // A rate of nothing changes nothing, so no validation is better than the first.
     let still = |patience| json!({ "lr": 0, "steps": 5, "validate-every": 1, "patience": patience });
     let mut session = begin(folder.path(), "impatient", still(2));
-    assert_eq!(train(&mut session).0, Some(End::NoBetter));
+    assert_eq!(train(&mut session).0, Some(TrainingEnd::NoBetter));
     assert_eq!(session.steps(), 2);
     let mut session = begin(folder.path(), "patient", still(0));
-    assert_eq!(train(&mut session).0, Some(End::Complete));
+    assert_eq!(train(&mut session).0, Some(TrainingEnd::Complete));
     assert_eq!(session.steps(), 5);
 }
 
@@ -157,7 +158,7 @@ fn an_interrupted_search_goes_on_where_it_was() {
         let steps = std::cell::Cell::new(0);
         let stop = || steps.get() >= most;
         let mut see = |event| {
-            if let Event::Step { .. } = event {
+            if let TrainingEvent::Step { .. } = event {
                 steps.set(steps.get() + 1);
             }
         };
@@ -190,7 +191,7 @@ fn folders_without_enough_pictures_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let start = |side| {
         let run = folder.path().join("run");
-        Session::begin(
+        TrainingSession::begin(
             settings(json!({ "side": side })),
             folder.path(),
             &run,
@@ -207,7 +208,7 @@ fn folders_without_enough_pictures_are_refused() {
 }
 
 /// The averaged weights of a run of some steps with these settings.
-fn trained(folder: &Path, run: &str, changes: Value) -> Codec {
+fn trained(folder: &Path, run: &str, changes: Value) -> Network {
     let mut changes = changes;
     changes["steps"] = json!(24);
     changes["validate-every"] = json!(24);
@@ -216,11 +217,11 @@ fn trained(folder: &Path, run: &str, changes: Value) -> Codec {
     let best = folder.join(run).join("checkpoint.safetensors");
     let all = candle_core::safetensors::load(best, &Device::Cpu).expect("a checkpoint");
     let own = all.into_iter().filter_map(|(name, t)| Some((name.strip_prefix("weights/")?.to_owned(), t)));
-    Codec::frozen(&Weights::from_tensors(own.collect()).expect("weights")).expect("a network")
+    Network::frozen(&Weights::from_tensors(own.collect()).expect("weights")).expect("a network")
 }
 
 /// What an objective finds of a network's latents on a picture.
-fn penalty(net: &Codec, objective: &Objective) -> f64 {
+fn penalty(net: &Network, objective: &Objective) -> f64 {
     let values = (0..64 * 64 * 3).map(|i| (i as f32 * 0.013).sin() / 2.5).collect::<Vec<_>>();
     let x = Tensor::from_vec(values, (1, 64, 64, 3), &Device::Cpu).expect("a picture");
     let q = [net.knot(50.0)];
@@ -254,7 +255,7 @@ fn a_network_that_is_to_denoise_sees_less_than_it_is_to_paint() {
         let (mut found, stop) = (None, std::cell::Cell::new(false));
         begin(folder.path(), run, changes)
             .train(&|| stop.get(), &mut |event| {
-                if let Event::Step { figures, .. } = event {
+                if let TrainingEvent::Step { figures, .. } = event {
                     found = Some(figures);
                     stop.set(true);
                 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use aecodec::{DecodeOptions, EncodeOptions, Model, Quality, Target};
 
-use super::{Codec, Decoded, Encoded, Scale};
+use super::{Codec, CodedFile, DecodedPicture, QualityScale};
 use crate::{Error, Result, Rgb};
 
 /// aecodec with one of its models.
@@ -54,11 +54,11 @@ impl Codec for Aec {
         &self.build
     }
 
-    fn scale(&self) -> Scale {
-        Scale { worst: 4.0, best: 95.0, step: 1.0 }
+    fn scale(&self) -> QualityScale {
+        QualityScale { worst: 4.0, best: 95.0, step: 1.0 }
     }
 
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         let picture = picture.to_picture().map_err(|e| self.error(e))?;
         let Some(quality) = Quality::new(quality) else {
             return Err(Error::codec(&self.id, format!("quality {quality}, expected 0 to 100")));
@@ -68,10 +68,10 @@ impl Codec for Aec {
         let start = Instant::now();
         let encoded = aecodec::encode(&picture, &self.model, &options).map_err(|e| self.error(e))?;
         let seconds = start.elapsed().as_secs_f64();
-        Ok(Encoded { bytes: encoded.bytes, seconds, peak_memory: None })
+        Ok(CodedFile { bytes: encoded.bytes, seconds, peak_memory: None })
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         let start = Instant::now();
         let decoded =
             aecodec::decode(bytes, &self.model, &DecodeOptions::default()).map_err(|e| self.error(e))?;
@@ -79,6 +79,6 @@ impl Codec for Aec {
         if let Some(loss) = decoded.missing.first() {
             return Err(Error::codec(&self.id, format!("damaged stream: {loss}")));
         }
-        Ok(Decoded { picture: decoded.picture.into(), seconds, peak_memory: None })
+        Ok(DecodedPicture { picture: decoded.picture.into(), seconds, peak_memory: None })
     }
 }

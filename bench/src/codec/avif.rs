@@ -6,7 +6,7 @@ use avif_parse::AvifData;
 use ravif::{BitDepth, Img, RGB8};
 use re_rav1d::dav1d::{Decoder, PixelLayout, PlanarImageComponent, Settings};
 
-use super::{Codec, Decoded, Encoded, Scale};
+use super::{Codec, CodedFile, DecodedPicture, QualityScale};
 use crate::{Error, Result, Rgb};
 
 const ID: &str = "avif";
@@ -31,15 +31,15 @@ impl Codec for Avif {
         "rav1e 0.8.1 (ravif 0.13.0), rav1d (re_rav1d 0.1.3)"
     }
 
-    fn scale(&self) -> Scale {
-        Scale { worst: 10.0, best: 90.0, step: 1.0 }
+    fn scale(&self) -> QualityScale {
+        QualityScale { worst: 10.0, best: 90.0, step: 1.0 }
     }
 
     fn media_type(&self) -> Option<&str> {
         Some("image/avif")
     }
 
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         if !(1.0..=100.0).contains(&quality) {
             return Err(Error::codec(ID, format!("quality {quality}, expected 1 to 100")));
         }
@@ -54,13 +54,13 @@ impl Codec for Avif {
         let encoded = encoder
             .encode_rgb(Img::new(&pixels, picture.width, picture.height))
             .map_err(|error| Error::codec(ID, error.to_string()))?;
-        Ok(Encoded { bytes: encoded.avif_file, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
+        Ok(CodedFile { bytes: encoded.avif_file, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         let start = Instant::now();
         let picture = decode(bytes).map_err(|detail| Error::codec(ID, detail))?;
-        Ok(Decoded { picture, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
+        Ok(DecodedPicture { picture, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
     }
 }
 

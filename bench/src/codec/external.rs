@@ -8,14 +8,14 @@ use std::path::Path;
 use aecodec::{Limits, files};
 use tempfile::TempDir;
 
-use super::process::{self, Run};
-use super::table::{Entry, Format, Words};
-use super::{Codec, Decoded, Encoded, Scale};
+use super::process::{self, ProcessRun};
+use super::table::{CodecEntry, CommandLine, InterchangeFormat};
+use super::{Codec, CodedFile, DecodedPicture, QualityScale};
 use crate::{Error, Result, Rgb};
 
 /// A codec of a table whose programs are there.
 pub struct External {
-    entry: Entry,
+    entry: CodecEntry,
     version: String,
     commands: String,
 }
@@ -25,7 +25,7 @@ impl External {
     ///
     /// # Errors
     /// In words, why it cannot be used here: its programs are missing, or do not even tell their version.
-    pub fn find(entry: Entry) -> std::result::Result<Self, String> {
+    pub fn find(entry: CodecEntry) -> std::result::Result<Self, String> {
         let programs = entry.programs().into_iter().filter(|program| !process::is_installed(program));
         let missing: Vec<String> = programs.map(|program| format!("`{program}`")).collect();
         if !missing.is_empty() {
@@ -44,7 +44,7 @@ impl External {
         path.into_os_string().into_string().map_err(|path| self.error(format!("{path:?} is not UTF-8")))
     }
 
-    fn run(&self, words: &Words, places: &[(&str, &str)]) -> Result<Run> {
+    fn run(&self, words: &CommandLine, places: &[(&str, &str)]) -> Result<ProcessRun> {
         process::run(words.program(), &words.arguments(places)).map_err(|said| self.error(said))
     }
 
@@ -57,7 +57,7 @@ impl External {
     }
 
     /// The file that a program should have written.
-    fn written(&self, words: &Words, path: &str) -> Result<Vec<u8>> {
+    fn written(&self, words: &CommandLine, path: &str) -> Result<Vec<u8>> {
         let bytes = fs::read(path);
         bytes
             .map_err(|error| self.error(format!("`{}` ended well, but its output: {error}", words.program())))
@@ -81,7 +81,7 @@ impl Codec for External {
         &self.version
     }
 
-    fn scale(&self) -> Scale {
+    fn scale(&self) -> QualityScale {
         self.entry.quality
     }
 
@@ -97,7 +97,7 @@ impl Codec for External {
         &self.commands
     }
 
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         let folder = folder()?;
         let input = self.path(&folder, "in", self.entry.input.extension())?;
         let output = self.path(&folder, "out", self.extension())?;
@@ -105,10 +105,10 @@ impl Codec for External {
         let places = [("in", &*input), ("out", &output), ("quality", &quality.to_string())];
         let run = self.run(&self.entry.encode, &places)?;
         let bytes = self.written(&self.entry.encode, &output)?;
-        Ok(Encoded { bytes, seconds: run.seconds, peak_memory: run.peak_memory })
+        Ok(CodedFile { bytes, seconds: run.seconds, peak_memory: run.peak_memory })
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         let folder = folder()?;
         let input = self.path(&folder, "in", self.extension())?;
         let output = self.path(&folder, "out", self.entry.output.extension())?;
@@ -117,11 +117,11 @@ impl Codec for External {
         let file = self.written(&self.entry.decode, &output)?;
         let (picture, _) =
             files::read(&file, &Limits::default()).map_err(|error| self.error(error.to_string()))?;
-        Ok(Decoded { picture: picture.into(), seconds: run.seconds, peak_memory: run.peak_memory })
+        Ok(DecodedPicture { picture: picture.into(), seconds: run.seconds, peak_memory: run.peak_memory })
     }
 }
 
-impl Format {
+impl InterchangeFormat {
     fn extension(self) -> &'static str {
         match self {
             Self::Png => "png",
@@ -137,16 +137,16 @@ fn folder() -> Result<TempDir> {
 }
 
 /// Writes what an encoder reads; PNG stays uncompressed, as reading it is part of the encoder's time.
-fn write(picture: &Rgb, format: Format, path: &Path) -> Result<()> {
+fn write(picture: &Rgb, format: InterchangeFormat, path: &Path) -> Result<()> {
     let write = || {
         let mut file = BufWriter::new(File::create(path)?);
         let (width, height) = (picture.width as u32, picture.height as u32);
         match format {
-            Format::Ppm => {
+            InterchangeFormat::Ppm => {
                 write!(file, "P6\n{width} {height}\n255\n")?;
                 file.write_all(&picture.samples)?;
             }
-            Format::Png => {
+            InterchangeFormat::Png => {
                 let mut encoder = png::Encoder::new(&mut file, width, height);
                 encoder.set_color(png::ColorType::Rgb);
                 encoder.set_compression(png::Compression::NoCompression);

@@ -1,6 +1,6 @@
 //! What every codec offers: real bytes out, real pixels back.
 
-use super::Scale;
+use super::QualityScale;
 use crate::{Result, Rgb};
 
 /// A codec at fixed settings; only its quality varies.
@@ -18,7 +18,7 @@ pub trait Codec: Send + Sync {
     fn version(&self) -> &str;
 
     /// The quality scale.
-    fn scale(&self) -> Scale;
+    fn scale(&self) -> QualityScale;
 
     /// Whether it runs as a program of its own, so that times hold its start and its files.
     fn external(&self) -> bool {
@@ -39,18 +39,18 @@ pub trait Codec: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Codec`](crate::Error::Codec) with what the encoder said.
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded>;
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile>;
 
     /// Decodes what [`Codec::encode`] made; the picture has the size of the one that was coded.
     ///
     /// # Errors
     /// [`Error::Codec`](crate::Error::Codec) with what the decoder said.
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded>;
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture>;
 }
 
 /// A coded picture and what it cost.
 #[derive(Debug, Clone)]
-pub struct Encoded {
+pub struct CodedFile {
     /// The whole file.
     pub bytes: Vec<u8>,
     /// Time of the encoder on one thread; of an external one, its whole process.
@@ -61,7 +61,7 @@ pub struct Encoded {
 
 /// A decoded picture and what it cost.
 #[derive(Debug, Clone)]
-pub struct Decoded {
+pub struct DecodedPicture {
     /// The pixels.
     pub picture: Rgb,
     /// Time of the decoder on one thread; of an external one, its whole process.

@@ -16,8 +16,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use aec::Aec;
-pub use interface::{Codec, Decoded, Encoded};
-pub use scale::Scale;
+pub use interface::{Codec, CodedFile, DecodedPicture};
+pub use scale::QualityScale;
 pub use webp::webp_for_page;
 
 use crate::{Error, Result};
@@ -99,7 +99,7 @@ pub fn select(names: &[String], available: &Available) -> Result<Vec<Arc<dyn Cod
 }
 
 impl Available {
-    fn add(&mut self, entry: table::Entry) {
+    fn add(&mut self, entry: table::CodecEntry) {
         let id = entry.id.clone();
         match External::find(entry) {
             Ok(codec) => self.codecs.push(Arc::new(codec)),

@@ -11,7 +11,7 @@ use std::time::Instant;
 const TOLD_LINES: usize = 5;
 
 /// A program that ended well.
-pub struct Run {
+pub struct ProcessRun {
     /// Time of the whole process.
     pub seconds: f64,
     /// Largest resident memory in bytes, where the system tells it.
@@ -24,7 +24,7 @@ pub struct Run {
 ///
 /// # Errors
 /// Where it cannot be started or fails, in words: its status and the last lines of what it said.
-pub fn run(program: &str, arguments: &[String]) -> Result<Run, String> {
+pub fn run(program: &str, arguments: &[String]) -> Result<ProcessRun, String> {
     let mut log = tempfile::tempfile().map_err(|error| format!("no temporary file: {error}"))?;
     let start = Instant::now();
     let mut child = spawn(program, arguments, &log).map_err(|error| format!("`{program}`: {error}"))?;
@@ -34,7 +34,7 @@ pub fn run(program: &str, arguments: &[String]) -> Result<Run, String> {
     log.rewind().and_then(|()| log.read_to_end(&mut output)).map_err(|error| error.to_string())?;
     let output = String::from_utf8_lossy(&output).into_owned();
     if status.success() {
-        return Ok(Run { seconds, peak_memory, output });
+        return Ok(ProcessRun { seconds, peak_memory, output });
     }
     let lines: Vec<&str> = output.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let told = lines[lines.len().saturating_sub(TOLD_LINES)..].join("\n  ");
@@ -121,7 +121,7 @@ fn wait(child: &mut Child, start: Instant) -> io::Result<(ExitStatus, f64, Optio
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Result<Run, String> {
+    fn shell(script: &str) -> Result<ProcessRun, String> {
         run("sh", &["-c".to_owned(), script.to_owned()])
     }
 

@@ -40,7 +40,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::Scale;
+use super::QualityScale;
 use crate::{Error, Result};
 
 const BUILT_IN: &str = include_str!("external.toml");
@@ -50,17 +50,17 @@ const MAX_STEPS: f64 = 1e6;
 /// One codec of a table, its commands checked.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Entry {
+pub(super) struct CodecEntry {
     pub id: String,
     pub name: String,
     #[serde(default)]
     pub settings: String,
-    pub encode: Words,
-    pub decode: Words,
-    pub version: Words,
-    pub quality: Scale,
-    pub input: Format,
-    pub output: Format,
+    pub encode: CommandLine,
+    pub decode: CommandLine,
+    pub version: CommandLine,
+    pub quality: QualityScale,
+    pub input: InterchangeFormat,
+    pub output: InterchangeFormat,
     pub extension: Option<String>,
     pub media_type: Option<String>,
     pub install: Option<String>,
@@ -69,30 +69,30 @@ pub(super) struct Entry {
 /// A file format of uncoded pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Format {
+pub(super) enum InterchangeFormat {
     Png,
     Ppm,
 }
 
 /// A command: a program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Command")]
-pub(super) struct Words(Vec<String>);
+#[serde(try_from = "CommandText")]
+pub(super) struct CommandLine(Vec<String>);
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a command: a string or a list of strings")]
-enum Command {
+enum CommandText {
     Line(String),
-    Words(Vec<String>),
+    List(Vec<String>),
 }
 
-impl TryFrom<Command> for Words {
+impl TryFrom<CommandText> for CommandLine {
     type Error = &'static str;
 
-    fn try_from(command: Command) -> std::result::Result<Self, Self::Error> {
+    fn try_from(command: CommandText) -> std::result::Result<Self, Self::Error> {
         let words = match command {
-            Command::Line(line) => shlex::split(&line).ok_or("a quote without its end")?,
-            Command::Words(words) => words,
+            CommandText::Line(line) => shlex::split(&line).ok_or("a quote without its end")?,
+            CommandText::List(words) => words,
         };
         if words.first().is_none_or(String::is_empty) {
             return Err("a command without a program");
@@ -101,7 +101,7 @@ impl TryFrom<Command> for Words {
     }
 }
 
-impl Words {
+impl CommandLine {
     /// The program.
     pub fn program(&self) -> &str {
         &self.0[0]
@@ -130,7 +130,7 @@ impl Words {
     }
 }
 
-impl fmt::Display for Words {
+impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(" "))
     }
@@ -148,7 +148,7 @@ fn named(word: &str) -> impl Iterator<Item = &str> {
 ///
 /// # Errors
 /// [`Error::Table`] never, as a test reads the same table.
-pub(super) fn built_in() -> Result<Vec<Entry>> {
+pub(super) fn built_in() -> Result<Vec<CodecEntry>> {
     parse("the built-in table", BUILT_IN)
 }
 
@@ -156,12 +156,12 @@ pub(super) fn built_in() -> Result<Vec<Entry>> {
 ///
 /// # Errors
 /// [`Error::File`] where it cannot be read, [`Error::Table`] where it makes no sense.
-pub(super) fn read(path: &Path) -> Result<Vec<Entry>> {
+pub(super) fn read(path: &Path) -> Result<Vec<CodecEntry>> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
     parse(&path.display().to_string(), &text)
 }
 
-fn parse(file: &str, text: &str) -> Result<Vec<Entry>> {
+fn parse(file: &str, text: &str) -> Result<Vec<CodecEntry>> {
     let error = |detail: String| Error::Table { file: file.to_owned(), detail };
     let table: toml::Table =
         text.parse().map_err(|e: toml::de::Error| error(e.to_string().trim_end().to_owned()))?;
@@ -175,7 +175,7 @@ fn parse(file: &str, text: &str) -> Result<Vec<Entry>> {
     let entry = |(index, value): (usize, &toml::Value)| {
         let id = value.get("id").and_then(toml::Value::as_str);
         let codec = id.map_or_else(|| format!("codec number {}", index + 1), |id| format!("codec `{id}`"));
-        let entry = Entry::deserialize(value.clone()).map_err(|e| one_line(&e));
+        let entry = CodecEntry::deserialize(value.clone()).map_err(|e| one_line(&e));
         let entry = entry.and_then(|entry| entry.check().map(|()| entry));
         let entry = entry.map_err(|detail| error(format!("{codec}: {detail}")))?;
         if !ids.insert(entry.id.clone()) {
@@ -191,7 +191,7 @@ fn one_line(error: &toml::de::Error) -> String {
     error.to_string().lines().filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-impl Entry {
+impl CodecEntry {
     /// The programs that it needs, each once.
     pub fn programs(&self) -> Vec<&str> {
         let mut programs: Vec<&str> = Vec::new();
@@ -212,7 +212,7 @@ impl Entry {
         self.encode.check(&["in", "out", "quality"]).map_err(at("encode"))?;
         self.decode.check(&["in", "out"]).map_err(at("decode"))?;
         self.version.check(&[]).map_err(at("version"))?;
-        let Scale { worst, best, step } = self.quality;
+        let QualityScale { worst, best, step } = self.quality;
         let steps = (best - worst).abs() / step;
         // Written so that it is false for what is no number.
         if !(step > 0.0 && (1.0..=MAX_STEPS).contains(&steps)) {
@@ -248,7 +248,10 @@ mod tests {
     fn an_entry_is_read_and_its_places_are_filled() {
         let entries = parse("codecs.toml", MINE).expect("a sound table");
         let entry = &entries[0];
-        assert_eq!((entry.id.as_str(), entry.settings.as_str(), entry.input), ("mine", "", Format::Png));
+        assert_eq!(
+            (entry.id.as_str(), entry.settings.as_str(), entry.input),
+            ("mine", "", InterchangeFormat::Png)
+        );
         assert_eq!(entry.programs(), ["enc", "dec"]);
         let words = entry.encode.arguments(&[("in", "a b"), ("out", "c"), ("quality", "7.5")]);
         assert_eq!(words, ["--quality=7.5", "a b", "c"]);

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use webp::{Decoder, Encoder, PixelLayout, WebPConfig};
 
-use super::{Codec, Decoded, Encoded, Scale};
+use super::{Codec, CodedFile, DecodedPicture, QualityScale};
 use crate::{Error, Result, Rgb};
 
 const ID: &str = "webp";
@@ -29,30 +29,30 @@ impl Codec for WebP {
         "libwebp 1.3.1 (libwebp-sys 0.9.6)"
     }
 
-    fn scale(&self) -> Scale {
-        Scale { worst: 5.0, best: 95.0, step: 1.0 }
+    fn scale(&self) -> QualityScale {
+        QualityScale { worst: 5.0, best: 95.0, step: 1.0 }
     }
 
     fn media_type(&self) -> Option<&str> {
         Some("image/webp")
     }
 
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         let mut config = config(quality as f32)?;
         config.method = 6;
         let start = Instant::now();
         let bytes = encode(picture, &config)?;
-        Ok(Encoded { bytes, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
+        Ok(CodedFile { bytes, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         let start = Instant::now();
         let decoded = Decoder::new(bytes).decode().filter(|image| image.layout() == PixelLayout::Rgb);
         let seconds = start.elapsed().as_secs_f64();
         let picture = decoded
             .and_then(|image| Rgb::new(image.width() as usize, image.height() as usize, image.to_vec()))
             .ok_or_else(|| Error::codec(ID, "not a sound, opaque WebP file"))?;
-        Ok(Decoded { picture, seconds, peak_memory: None })
+        Ok(DecodedPicture { picture, seconds, peak_memory: None })
     }
 }
 

@@ -21,7 +21,7 @@ const QUALITIES: [u8; 4] = [93, 90, 86, 82];
 pub(super) const ORIGINAL: u8 = 3;
 
 /// A picture for the page's slider.
-pub struct Shown {
+pub struct ReportPicture {
     /// Index of the codec; `None` for the original.
     pub codec: Option<usize>,
     /// The decoded pixels.
@@ -51,12 +51,12 @@ pub(super) struct Exhibit {
     /// Upper left corner, where only a part is shown.
     pub part: Option<(usize, usize)>,
     /// The original first.
-    pub images: Vec<Image>,
+    pub images: Vec<PageImage>,
 }
 
 /// A picture that browsers show.
 #[derive(Debug)]
-pub(super) struct Image {
+pub(super) struct PageImage {
     /// Index of the codec; `None` for the original.
     pub codec: Option<usize>,
     /// Whether these are the codec's own bytes.
@@ -67,7 +67,7 @@ pub(super) struct Image {
 
 impl Gallery {
     /// Takes in pictures in this order until there is no more room.
-    pub fn hang(order: &[usize], shown: &dyn Fn(usize) -> Result<Vec<Shown>>) -> Result<Self> {
+    pub fn hang(order: &[usize], shown: &dyn Fn(usize) -> Result<Vec<ReportPicture>>) -> Result<Self> {
         let mut gallery = Self::default();
         let mut room = BUDGET;
         for (i, &picture) in order.iter().enumerate() {
@@ -75,7 +75,7 @@ impl Gallery {
             let Some(original) = versions.iter().find(|version| version.codec.is_none()) else {
                 continue;
             };
-            let view = View::of(original, &versions);
+            let view = ShownPart::of(original, &versions);
             // Pictures come worst first, and those are larger: twice an even share lets the later ones give way.
             let share = room / (order.len() - i) * 2;
             let mut fitting = None;
@@ -95,7 +95,7 @@ impl Gallery {
                 width: view.width,
                 height: view.height,
                 part: view.part,
-                images: images.into_iter().map(Coded::into_image).collect(),
+                images: images.into_iter().map(CodedImage::into_image).collect(),
             });
         }
         Ok(gallery)
@@ -103,21 +103,21 @@ impl Gallery {
 }
 
 /// What of a picture is shown.
-struct View {
+struct ShownPart {
     width: usize,
     height: usize,
     part: Option<(usize, usize)>,
 }
 
-struct Coded {
+struct CodedImage {
     codec: Option<usize>,
     own: bool,
     kind: String,
     bytes: Vec<u8>,
 }
 
-impl View {
-    fn of(original: &Shown, versions: &[Shown]) -> Self {
+impl ShownPart {
+    fn of(original: &ReportPicture, versions: &[ReportPicture]) -> Self {
         let whole = &original.picture;
         if whole.pixels() <= WHOLE && whole.width.max(whole.height) <= LONGEST {
             return Self { width: whole.width, height: whole.height, part: None };
@@ -130,12 +130,12 @@ impl View {
         Self { width, height, part: Some(corner) }
     }
 
-    fn images(&self, versions: &[Shown], quality: u8) -> Result<Vec<Coded>> {
-        let code = |version: &Shown| -> Result<Coded> {
+    fn images(&self, versions: &[ReportPicture], quality: u8) -> Result<Vec<CodedImage>> {
+        let code = |version: &ReportPicture| -> Result<CodedImage> {
             let codec = version.codec;
             match (&version.native, self.part) {
                 (Some((kind, bytes)), None) => {
-                    Ok(Coded { codec, own: true, kind: kind.clone(), bytes: bytes.clone() })
+                    Ok(CodedImage { codec, own: true, kind: kind.clone(), bytes: bytes.clone() })
                 }
                 (_, part) => {
                     let quality = if codec.is_none() { quality - ORIGINAL } else { quality };
@@ -151,21 +151,21 @@ impl View {
                         }
                         None => webp_for_page(picture, f32::from(quality))?,
                     };
-                    Ok(Coded { codec, own: false, kind: "image/webp".to_owned(), bytes })
+                    Ok(CodedImage { codec, own: false, kind: "image/webp".to_owned(), bytes })
                 }
             }
         };
-        let mut images = versions.iter().map(code).collect::<Result<Vec<Coded>>>()?;
+        let mut images = versions.iter().map(code).collect::<Result<Vec<CodedImage>>>()?;
         images.sort_by_key(|image| image.codec);
         Ok(images)
     }
 }
 
-impl Coded {
-    fn into_image(self) -> Image {
+impl CodedImage {
+    fn into_image(self) -> PageImage {
         let mut uri = format!("data:{};base64,", self.kind);
         STANDARD.encode_string(&self.bytes, &mut uri);
-        Image { codec: self.codec, own: self.own, uri }
+        PageImage { codec: self.codec, own: self.own, uri }
     }
 }
 
@@ -221,7 +221,7 @@ mod tests {
     fn a_picture_too_long_for_webp_is_shown_in_part() {
         let shown = |_| {
             let picture = Rgb::new(20_000, 4, vec![9; 3 * 20_000 * 4]).unwrap();
-            Ok(vec![Shown { codec: None, picture, native: None }])
+            Ok(vec![ReportPicture { codec: None, picture, native: None }])
         };
         let gallery = Gallery::hang(&[0], &shown).unwrap();
         let exhibit = &gallery.exhibits[0];

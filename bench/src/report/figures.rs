@@ -1,7 +1,7 @@
 //! The plots of a benchmark: quality over bits, of all pictures and of each, and saving over speed.
 
 use super::axis::{Axis, Spread};
-use super::plot::{Frame, Look, Mark, Names, Plot, Series};
+use super::plot::{Look, Mark, Names, Plot, PlotArea, Series};
 use crate::Results;
 use crate::metrics::Metric;
 use crate::words;
@@ -40,7 +40,7 @@ pub(super) fn means(results: &Results, metric: Metric) -> Option<Plot> {
         x,
         y,
         series: curves,
-        frame: Frame::WIDE,
+        frame: PlotArea::WIDE,
         names: Names::Column,
     })
 }
@@ -63,14 +63,14 @@ pub(super) fn picture(results: &Results, picture: usize, metric: Metric) -> Opti
         x,
         y,
         series: curves,
-        frame: Frame::SMALL,
+        frame: PlotArea::SMALL,
         names: Names::Column,
     })
 }
 
 /// Which of a codec's two programs is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Work {
+pub(super) enum Direction {
     /// The encoder.
     Encode,
     /// The decoder.
@@ -78,11 +78,11 @@ pub(super) enum Work {
 }
 
 /// What codecs save against the reference, over the speed of their encoders or decoders.
-pub(super) fn speed(results: &Results, work: Work) -> Option<Plot> {
+pub(super) fn speed(results: &Results, work: Direction) -> Option<Plot> {
     let reference = &results.codecs.get(results.reference)?.name;
     let (word, key) = match work {
-        Work::Encode => ("Encoding", "encode"),
-        Work::Decode => ("Decoding", "decode"),
+        Direction::Encode => ("Encoding", "encode"),
+        Direction::Decode => ("Decoding", "decode"),
     };
     let point = |codec: usize| {
         let saved = match codec == results.reference {
@@ -90,7 +90,7 @@ pub(super) fn speed(results: &Results, work: Work) -> Option<Plot> {
             false => -results.saving(codec, results.reference, Metric::PsnrRgb).of_means?,
         };
         let speed = results.speed(codec);
-        let speed = if work == Work::Encode { speed.encode } else { speed.decode };
+        let speed = if work == Direction::Encode { speed.encode } else { speed.decode };
         let text = format!(
             "{}: {} Mpixel/s, {} bits than {reference}",
             results.codecs[codec].name,
@@ -121,7 +121,7 @@ pub(super) fn speed(results: &Results, work: Work) -> Option<Plot> {
             values().map(|(_, saved)| saved),
         )?,
         series: points,
-        frame: Frame::HALF,
+        frame: PlotArea::HALF,
         names: Names::Beside,
     })
 }

@@ -8,14 +8,14 @@ mod page;
 mod plot;
 mod template;
 
-pub use embed::Shown;
+pub use embed::ReportPicture;
 
 use std::fs;
 use std::io::Write;
 use std::path::Path;
 
 use embed::Gallery;
-use figures::Work;
+use figures::Direction;
 use plot::Ground;
 
 use crate::metrics::Metric;
@@ -28,7 +28,11 @@ use crate::{Error, Result, Results, tables};
 ///
 /// # Errors
 /// What `shown` says, and where a file cannot be written.
-pub fn write(results: &Results, shown: &dyn Fn(usize) -> Result<Vec<Shown>>, folder: &Path) -> Result<()> {
+pub fn write(
+    results: &Results,
+    shown: &dyn Fn(usize) -> Result<Vec<ReportPicture>>,
+    folder: &Path,
+) -> Result<()> {
     let plots = folder.join("plots");
     fs::create_dir_all(&plots).map_err(|source| Error::file(&plots, source))?;
 
@@ -49,7 +53,7 @@ pub fn write(results: &Results, shown: &dyn Fn(usize) -> Result<Vec<Shown>>, fol
             replace(&plots.join("rd.svg"), &plot.svg(Ground::Preferred)?)?;
         }
     }
-    for (work, name) in [(Work::Encode, "plots/encode.svg"), (Work::Decode, "plots/decode.svg")] {
+    for (work, name) in [(Direction::Encode, "plots/encode.svg"), (Direction::Decode, "plots/decode.svg")] {
         let Some(plot) = figures::speed(results, work) else { continue };
         replace(&folder.join(name), &plot.svg(Ground::White)?)?;
         drawn.push((plot.title, name.to_owned()));

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::embed::{self, Exhibit, Gallery};
-use super::figures::{self, Work};
+use super::figures::{self, Direction};
 use super::look;
 use super::plot::Ground;
 use super::template::render;
@@ -27,7 +27,7 @@ struct Page<'a> {
     lead: String,
     second: Option<String>,
     count: String,
-    codecs: Vec<Codec<'a>>,
+    codecs: Vec<CodecStyle<'a>>,
     reference: &'a str,
     ours: &'a str,
     panels: Vec<Panel>,
@@ -49,7 +49,7 @@ struct Page<'a> {
 
 /// A codec and how it looks.
 #[derive(Serialize)]
-struct Codec<'a> {
+struct CodecStyle<'a> {
     info: &'a CodecInfo,
     class: String,
     marker: &'static str,
@@ -150,8 +150,9 @@ impl<'a> Page<'a> {
             others => format!("{ours} next to {}", words::list(others)),
         };
         let panels = Metric::ALL.into_iter().filter_map(|metric| Panel::of(results, metric).transpose());
-        let speed_plots =
-            [Work::Encode, Work::Decode].into_iter().filter_map(|work| figures::speed(results, work));
+        let speed_plots = [Direction::Encode, Direction::Decode]
+            .into_iter()
+            .filter_map(|work| figures::speed(results, work));
         let mut memory = (0..results.codecs.len()).map(|codec| results.speed(codec));
         let shown: Vec<usize> = gallery.exhibits.iter().map(|exhibit| exhibit.picture).collect();
         let pictures = results.pictures_worst_first().into_iter();
@@ -169,7 +170,7 @@ impl<'a> Page<'a> {
                 "By SSIMULACRA 2, which is closer to what eyes see,",
             ),
             count: count(results.pictures.len()),
-            codecs: results.codecs.iter().enumerate().map(Codec::of).collect(),
+            codecs: results.codecs.iter().enumerate().map(CodecStyle::of).collect(),
             reference: name(results, results.reference),
             ours,
             panels: panels.collect::<Result<_>>()?,
@@ -234,7 +235,7 @@ fn nonce(results: &Results, gallery: &Gallery) -> String {
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
-impl<'a> Codec<'a> {
+impl<'a> CodecStyle<'a> {
     fn of((index, info): (usize, &'a CodecInfo)) -> Self {
         Self { info, class: format!("s{}", look::color_index(index)), marker: look::marker(index) }
     }

@@ -28,7 +28,7 @@ pub(super) struct Plot {
     /// The curves, first ones on top.
     pub series: Vec<Series>,
     /// How large it is.
-    pub frame: Frame,
+    pub frame: PlotArea,
     /// Where the names stand.
     pub names: Names,
 }
@@ -73,7 +73,7 @@ pub(super) enum Names {
 
 /// Size of the drawing, in its own units, and of its letters.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Frame {
+pub(super) struct PlotArea {
     width: f64,
     height: f64,
     left: f64,
@@ -83,7 +83,7 @@ pub(super) struct Frame {
     font: f64,
 }
 
-impl Frame {
+impl PlotArea {
     /// A plot of the width of the page.
     pub const WIDE: Self =
         Self { width: 720.0, height: 446.0, left: 50.0, right: 606.0, top: 44.0, bottom: 382.0, font: 13.0 };
@@ -113,12 +113,12 @@ impl Plot {
     }
 
     fn x(&self, value: f64) -> f64 {
-        let Frame { left, right, .. } = self.frame;
+        let PlotArea { left, right, .. } = self.frame;
         tenths(left + self.x.place(value) * (right - left))
     }
 
     fn y(&self, value: f64) -> f64 {
-        let Frame { top, bottom, .. } = self.frame;
+        let PlotArea { top, bottom, .. } = self.frame;
         tenths(bottom - self.y.place(value) * (bottom - top))
     }
 
@@ -141,7 +141,7 @@ struct Drawing<'a> {
     y_title: &'a str,
     page: bool,
     dark_rules: Option<String>,
-    frame: Frame,
+    frame: PlotArea,
     x_ticks: Vec<Tick>,
     y_ticks: Vec<Tick>,
     curves: Vec<Curve<'a>>,
@@ -281,7 +281,7 @@ fn shortened(name: &str, letters: f64) -> Cow<'_, str> {
 
 /// Moves labels up and down until none covers another, as little as that takes; long ones beside points to the left.
 fn spread(labels: &mut [Label], plot: &Plot) {
-    let Frame { top, bottom, right, font, .. } = plot.frame;
+    let PlotArea { top, bottom, right, font, .. } = plot.frame;
     if plot.names == Names::Beside {
         for label in labels.iter_mut().filter(|label| label.extent(font).1 > right + 16.0) {
             label.x = label.from.0 - 10.0;

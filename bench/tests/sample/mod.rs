@@ -6,7 +6,7 @@ use std::path::Path;
 use aecodec::Color;
 use aecodec_bench::codec::webp_for_page;
 use aecodec_bench::metrics::Scores;
-use aecodec_bench::report::{self, Shown};
+use aecodec_bench::report::{self, ReportPicture};
 use aecodec_bench::results::{CodecInfo, Conditions, Overlay, PictureResult, Point};
 use aecodec_bench::{Results, Rgb};
 use aecodec_tests::photo;
@@ -86,10 +86,10 @@ fn point(codec: usize, picture: usize, step: usize, pixels: f64) -> Point {
 }
 
 /// The picture of this index as its original and as the codecs would make it, the last one with its own bytes.
-pub fn shown(index: usize) -> aecodec_bench::Result<Vec<Shown>> {
+pub fn shown(index: usize) -> aecodec_bench::Result<Vec<ReportPicture>> {
     let (width, height) = SIZES[index];
     let original = Rgb::from(photo(width, height, Color::Rgb, index as u64));
-    let tinted = |codec: usize| -> aecodec_bench::Result<Shown> {
+    let tinted = |codec: usize| -> aecodec_bench::Result<ReportPicture> {
         let mut picture = original.clone();
         for pixel in picture.samples.chunks_exact_mut(3) {
             for (value, add) in pixel.iter_mut().zip(TINTS[codec]) {
@@ -100,10 +100,10 @@ pub fn shown(index: usize) -> aecodec_bench::Result<Vec<Shown>> {
             2 => Some(("image/webp".to_owned(), webp_for_page(&picture, 60.0)?)),
             _ => None,
         };
-        Ok(Shown { codec: Some(codec), picture, native })
+        Ok(ReportPicture { codec: Some(codec), picture, native })
     };
     let versions = (0..3).map(tinted).collect::<aecodec_bench::Result<Vec<_>>>()?;
-    let original = Shown { codec: None, picture: original, native: None };
+    let original = ReportPicture { codec: None, picture: original, native: None };
     Ok([original].into_iter().chain(versions).collect())
 }
 

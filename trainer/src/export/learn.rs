@@ -3,8 +3,8 @@
 use super::quantise::Reach;
 use super::tables::{LEVELS, REACH, VALUES};
 use crate::Result;
-use crate::data::{self, Image, Pictures};
-use crate::net::{Codec, Observer, Rate, Weights, round_through};
+use crate::data::{self, Pictures, RgbPicture};
+use crate::net::{Network, Observer, Rate, Weights, round_through};
 use candle_core::{DType, Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -24,7 +24,7 @@ pub(super) struct Ranges {
 }
 
 /// Codes pictures at `points` places over the whole quality axis, and notes the ranges.
-pub(super) fn ranges(weights: &Weights, pictures: &[Image], points: usize) -> Result<Ranges> {
+pub(super) fn ranges(weights: &Weights, pictures: &[RgbPicture], points: usize) -> Result<Ranges> {
     let m = weights.shapes().m;
     let found = Arc::new(Mutex::new(Ranges { latents: vec![0.0; m], ..Ranges::default() }));
     let noted = Arc::clone(&found);
@@ -39,7 +39,7 @@ pub(super) fn ranges(weights: &Weights, pictures: &[Image], points: usize) -> Re
         let most = found.reach.entry(name.to_owned()).or_default();
         *most = most.max(largest);
     };
-    let net = Codec::observed(weights, Observer(Arc::new(see)))?;
+    let net = Network::observed(weights, Observer(Arc::new(see)))?;
     for image in pictures {
         let x = data::padded(&image.samples, (image.height, image.width), 64, &Device::Cpu)?;
         for i in 0..points {
@@ -58,7 +58,7 @@ pub(super) type Counts = Vec<Vec<f64>>;
 ///
 /// The float network counts: its z differs from the integer network's in one place of a thousand.
 pub(super) fn hyper_counts(
-    net: &Codec,
+    net: &Network,
     pictures: &Pictures,
     (bands, batches): (usize, usize),
     side: usize,
@@ -85,7 +85,7 @@ pub(super) fn hyper_counts(
 ///
 /// Values of levels beyond the last table are coded with one of its last eight, less their low bits.
 pub(super) fn level_counts(
-    net: &Codec,
+    net: &Network,
     pictures: &Pictures,
     crops: usize,
     side: usize,
@@ -124,7 +124,7 @@ pub(super) fn level_counts(
 }
 
 /// Learned probabilities of the values of each hyper-latent, `[Z][VALUES]`.
-pub(super) fn learned(net: &Codec) -> Result<Counts> {
+pub(super) fn learned(net: &Network) -> Result<Counts> {
     let width = net.shapes().z;
     let edges: Vec<f64> = (0..=VALUES).flat_map(|i| vec![i as f64 - REACH as f64 - 0.5; width]).collect();
     let edges = Tensor::from_vec(edges, (VALUES + 1, width), &Device::Cpu)?;

@@ -12,8 +12,8 @@ pub(crate) mod tables;
 
 pub use quantise::Fit;
 
-use crate::data::{Image, Pictures};
-use crate::net::{Codec, Weights};
+use crate::data::{Pictures, RgbPicture};
+use crate::net::{Network, Weights};
 use crate::{Error, Result};
 use aecodec::Profile;
 use candle_core::Device;
@@ -22,7 +22,7 @@ use learn::{Counts, Ranges};
 /// How a model is exported.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Options {
+pub struct ExportOptions {
     /// The model's place in the product. Default [`Profile::Other`]: a model of one's own.
     pub profile: Profile,
     /// Latents of a level below this are not coded, they are their mean. Default 8; 0 codes all, for 0.25 % more bits
@@ -42,7 +42,7 @@ pub struct Options {
     pub seed: u64,
 }
 
-impl Default for Options {
+impl Default for ExportOptions {
     fn default() -> Self {
         Self {
             profile: Profile::Other,
@@ -89,12 +89,12 @@ impl Exported {
 /// these shapes, [`Error::Invalid`] where there is nothing to calibrate with.
 pub fn export(
     weights: &Weights,
-    calibration: &[Image],
+    calibration: &[RgbPicture],
     pictures: &Pictures,
     card: &str,
-    options: &Options,
+    options: &ExportOptions,
 ) -> Result<Exported> {
-    let &Options { skip_below, points, bands, batches, crops, side, seed, .. } = options;
+    let &ExportOptions { skip_below, points, bands, batches, crops, side, seed, .. } = options;
     if calibration.is_empty() || points == 0 || bands == 0 || side == 0 || !side.is_multiple_of(64) {
         let detail = format!(
             "{} pictures at {points} qualities, {bands} bands, crops of {side} pixels",
@@ -107,7 +107,7 @@ pub fn export(
     let weights = Weights::from_tensors(here?)?;
     let ranges = learn::ranges(&weights, calibration, points)?;
     let even = equalise::equalise(&weights, &ranges.latents)?;
-    let net = Codec::frozen(&even)?;
+    let net = Network::frozen(&even)?;
     let hyper = learn::hyper_counts(&net, pictures, (bands, batches), side, seed)?;
     let levels = learn::level_counts(&net, pictures, crops, side, skip_below, seed)?;
     let (bytes, report) = assemble(&even, &ranges, &hyper, &levels, card, options)?;
@@ -123,11 +123,11 @@ fn assemble(
     hyper: &[Counts],
     levels: &Counts,
     card: &str,
-    options: &Options,
+    options: &ExportOptions,
 ) -> Result<(Vec<u8>, Vec<Fit>)> {
     let (model, report) =
         quantise::quantise(weights, &ranges.reach, options.profile.raw(), options.skip_below)?;
-    let learned = learn::learned(&Codec::frozen(weights)?)?;
+    let learned = learn::learned(&Network::frozen(weights)?)?;
     let bands: Vec<_> = hyper.iter().map(|counts| tables::of_hyper(counts, &learned)).collect();
     Ok((model.write(&tables::of_levels(levels), &bands, card)?, report))
 }

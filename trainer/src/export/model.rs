@@ -18,13 +18,13 @@ pub(crate) struct Product {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Layer {
+pub(crate) enum IntegerLayer {
     Product(Product),
-    Block(Box<Block>),
+    Block(Box<IntegerBlock>),
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Block {
+pub(crate) struct IntegerBlock {
     pub p1: Product,
     pub dw: Product,
     pub p2: Product,
@@ -35,7 +35,7 @@ pub(crate) struct Block {
 
 /// Tables over the quality axis, `[rows][C or M]`, whole numbers.
 #[derive(Debug, Clone)]
-pub(crate) struct Quality {
+pub(crate) struct GainTables {
     pub enc: Vec<Vec<f64>>,
     pub dec: Vec<Vec<f64>>,
     pub step: Vec<Vec<f64>>,
@@ -46,17 +46,17 @@ pub(crate) struct Quality {
 
 /// What a model file holds.
 #[derive(Debug)]
-pub(crate) struct Model {
+pub(crate) struct IntegerModel {
     pub shapes: Shapes,
     pub profile: u8,
     pub skip_below: u8,
     pub z_shift: u8,
     pub y_fraction: u8,
-    pub layers: BTreeMap<String, Layer>,
-    pub quality: Quality,
+    pub layers: BTreeMap<String, IntegerLayer>,
+    pub quality: GainTables,
 }
 
-impl Model {
+impl IntegerModel {
     /// The file, with the tables of the levels and of the hyper-latents of each band.
     pub(crate) fn write(&self, levels: &[Table], bands: &[Vec<Table>], card: &str) -> Result<Vec<u8>> {
         let Shapes { c, m, z, p, ne, nd, .. } = self.shapes;
@@ -68,12 +68,12 @@ impl Model {
         }
         out.number("rows", self.quality.enc.len() as f64, u16_of)?;
         out.number("bands", bands.len() as f64, u16_of)?;
-        let Quality { gain_shift, step_shift, .. } = self.quality;
+        let GainTables { gain_shift, step_shift, .. } = self.quality;
         out.0.extend([self.skip_below, gain_shift, step_shift, self.z_shift, self.y_fraction]);
         for name in names(ne, nd) {
             match self.layers.get(&name).ok_or_else(|| Error::weights(&name, "was not quantised"))? {
-                Layer::Product(layer) => out.product(&name, layer)?,
-                Layer::Block(block) => {
+                IntegerLayer::Product(layer) => out.product(&name, layer)?,
+                IntegerLayer::Block(block) => {
                     out.product(&name, &block.p1)?;
                     out.depthwise(&name, &block.dw)?;
                     out.product(&name, &block.p2)?;
@@ -83,7 +83,7 @@ impl Model {
                 }
             }
         }
-        let Quality { enc, dec, step, log_gain, .. } = &self.quality;
+        let GainTables { enc, dec, step, log_gain, .. } = &self.quality;
         for (what, table) in [("enc_gain", enc), ("dec_gain", dec), ("the steps", step)] {
             table.iter().flatten().try_for_each(|&v| out.number(what, v, u16_of))?;
         }

@@ -3,7 +3,7 @@
 //! Each tensor gets a power-of-two fraction such that 1.5 times the largest value seen fits in an activation. Each
 //! layer then gets the largest weights that fit in i16 and whose accumulator can provably not wrap, whatever the input.
 
-use super::model::{Block, Layer, Model, Product, Quality};
+use super::model::{GainTables, IntegerBlock, IntegerLayer, IntegerModel, Product};
 use crate::net::{Shapes, Weights};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
@@ -43,7 +43,7 @@ pub(super) fn quantise(
     reach: &Reach,
     profile: u8,
     skip_below: u8,
-) -> Result<(Model, Vec<Fit>)> {
+) -> Result<(IntegerModel, Vec<Fit>)> {
     let shapes = weights.shapes();
     let mut to = Quantiser { weights, reach, layers: BTreeMap::new(), report: Vec::new() };
     let stack = |name: &str, depth| (0..depth).map(|i| format!("{name}.{i}")).collect::<Vec<_>>();
@@ -101,7 +101,7 @@ pub(super) fn quantise(
     };
     let (z_shift, y_fraction) = (byte("he_out.weight", z)?, byte("e_out.weight", y)?);
     let Quantiser { layers, report, .. } = to;
-    Ok((Model { shapes, profile, skip_below, z_shift, y_fraction, layers, quality }, report))
+    Ok((IntegerModel { shapes, profile, skip_below, z_shift, y_fraction, layers, quality }, report))
 }
 
 /// A layer's weights `[outputs][inputs]` and biases, not yet whole.
@@ -128,7 +128,7 @@ impl Parameters {
 struct Quantiser<'a> {
     weights: &'a Weights,
     reach: &'a Reach,
-    layers: BTreeMap<String, Layer>,
+    layers: BTreeMap<String, IntegerLayer>,
     report: Vec<Fit>,
 }
 
@@ -195,7 +195,7 @@ impl Quantiser<'_> {
 
     fn add(&mut self, name: &str, own: Parameters, inputs: &[i32], fraction: i32, limit: f64) -> Result<()> {
         let layer = self.product(name, own, inputs, fraction, limit)?;
-        self.layers.insert(name.to_owned(), Layer::Product(layer));
+        self.layers.insert(name.to_owned(), IntegerLayer::Product(layer));
         Ok(())
     }
 
@@ -218,7 +218,10 @@ impl Quantiser<'_> {
         let (f1, f2) = (layer("f1", f, uv)?, layer("f2", h, f)?);
         let gate_shift =
             u8::try_from(2 * uv - h).map_err(|_| Error::weights(name, "has a gate that is all but zero"))?;
-        self.layers.insert(name.to_owned(), Layer::Block(Box::new(Block { p1, dw, p2, f1, gate_shift, f2 })));
+        self.layers.insert(
+            name.to_owned(),
+            IntegerLayer::Block(Box::new(IntegerBlock { p1, dw, p2, f1, gate_shift, f2 })),
+        );
         Ok(())
     }
 
@@ -239,7 +242,7 @@ impl Quantiser<'_> {
 /// Rows evenly spread over the quality axis, as whole numbers; shifts as large as u16 allows.
 ///
 /// `enc_bits` and `dec_bits` are what the gain adds to its tensor's fraction.
-fn quality(weights: &Weights, enc_bits: i32, dec_bits: i32, y: i32) -> Result<Quality> {
+fn quality(weights: &Weights, enc_bits: i32, dec_bits: i32, y: i32) -> Result<GainTables> {
     let Shapes { knots, .. } = weights.shapes();
     let rows = |name: &str, f: &dyn Fn(f64) -> f64| -> Result<Vec<Vec<f64>>> {
         let table = values(weights, name)?;
@@ -262,7 +265,7 @@ fn quality(weights: &Weights, enc_bits: i32, dec_bits: i32, y: i32) -> Result<Qu
         let one = |v: f64| (v * 2f64.powi(shift.into())).round_ties_even().max(least);
         table.into_iter().map(|row| row.into_iter().map(one).collect()).collect()
     };
-    Ok(Quality {
+    Ok(GainTables {
         enc: whole(enc, gain_shift, 0.0),
         dec: whole(dec, gain_shift, 0.0),
         step: whole(step, step_shift, 1.0),

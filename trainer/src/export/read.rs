@@ -1,13 +1,13 @@
 //! The layers of a model file as whole numbers again: the inverse of writing it (docs/format.md, section 8).
 
-use super::model::{Block, Layer, Model, Product, Quality, names};
+use super::model::{GainTables, IntegerBlock, IntegerLayer, IntegerModel, Product, names};
 use crate::net::Shapes;
 use crate::{Error, Result};
 
 /// Bytes of the signature, the version and the profile.
 const HEAD: usize = 10;
 
-impl Model {
+impl IntegerModel {
     /// Reads a file that [`aecodec::Model::parse`] takes; the frequency tables and the card are left out.
     ///
     /// # Errors
@@ -31,9 +31,16 @@ impl Model {
             let layer = if block {
                 let (p1, dw, p2, f1) = (from.product()?, from.depthwise()?, from.product()?, from.product()?);
                 let [gate_shift] = from.bytes()?;
-                Layer::Block(Box::new(Block { p1, dw, p2, f1, gate_shift, f2: from.product()? }))
+                IntegerLayer::Block(Box::new(IntegerBlock {
+                    p1,
+                    dw,
+                    p2,
+                    f1,
+                    gate_shift,
+                    f2: from.product()?,
+                }))
             } else {
-                Layer::Product(from.product()?)
+                IntegerLayer::Product(from.product()?)
             };
             layers.insert(name, layer);
         }
@@ -43,7 +50,7 @@ impl Model {
         };
         let (enc, dec, step) = (table(c, unsigned)?, table(c, unsigned)?, table(m, unsigned)?);
         let log_gain = table(m, |v| f64::from(i16::from_le_bytes(v)))?;
-        let quality = Quality { enc, dec, step, log_gain, gain_shift, step_shift };
+        let quality = GainTables { enc, dec, step, log_gain, gain_shift, step_shift };
         Ok(Self { shapes, profile, skip_below, z_shift, y_fraction, layers, quality })
     }
 }

@@ -3,14 +3,14 @@
 //! Each weight is its whole number over a power of two that follows from the fractions of its layer's input and output
 //! (docs/format.md, sections 1 and 2).
 
-use crate::export::model::{Block, Layer, Model, Product};
+use crate::export::model::{IntegerBlock, IntegerLayer, IntegerModel, Product};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
 /// The parameters of all layers by name; those of gains and of the density of the hyper-latents are none of a layer's.
-pub(crate) fn layers(model: &Model) -> Result<BTreeMap<String, Tensor>> {
+pub(crate) fn layers(model: &IntegerModel) -> Result<BTreeMap<String, Tensor>> {
     let mut to = Floats { model, tensors: BTreeMap::new() };
     let y = i32::from(model.y_fraction);
     let of = |name: &str| Ok::<_, Error>(i32::from(product(model, name)?.fraction));
@@ -44,15 +44,15 @@ pub(crate) fn layers(model: &Model) -> Result<BTreeMap<String, Tensor>> {
     Ok(to.tensors)
 }
 
-fn product<'a>(model: &'a Model, name: &str) -> Result<&'a Product> {
+fn product<'a>(model: &'a IntegerModel, name: &str) -> Result<&'a Product> {
     match model.layers.get(name) {
-        Some(Layer::Product(layer)) => Ok(layer),
+        Some(IntegerLayer::Product(layer)) => Ok(layer),
         _ => Err(Error::weights(name, "is missing")),
     }
 }
 
 struct Floats<'a> {
-    model: &'a Model,
+    model: &'a IntegerModel,
     tensors: BTreeMap<String, Tensor>,
 }
 
@@ -89,10 +89,10 @@ impl Floats<'_> {
 
     /// A block whose stream has the fraction `f`.
     fn block(&mut self, name: &str, f: i32) -> Result<()> {
-        let Some(Layer::Block(block)) = self.model.layers.get(name) else {
+        let Some(IntegerLayer::Block(block)) = self.model.layers.get(name) else {
             return Err(Error::weights(name, "is missing"));
         };
-        let Block { p1, dw, p2, f1, gate_shift, f2 } = &**block;
+        let IntegerBlock { p1, dw, p2, f1, gate_shift, f2 } = &**block;
         let [a, d, uv] = [p1, dw, f1].map(|layer| i32::from(layer.fraction));
         let gated = 2 * uv - i32::from(*gate_shift);
         for (part, layer, input, output) in

@@ -5,8 +5,8 @@
 
 mod layers;
 
-use crate::export::model::Model;
-use crate::net::{Codec, Shapes, Weights};
+use crate::export::model::IntegerModel;
+use crate::net::{Network, Shapes, Weights};
 use crate::optim::AdamMoments;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor, Var};
@@ -22,7 +22,7 @@ const FIT: (usize, f64) = (200, 0.02);
 /// [`Error::Codec`] where the file is none of the codec's, [`Error::Invalid`] where its blocks are not of one expansion.
 pub fn weights(bytes: &[u8], device: &Device) -> Result<Weights> {
     aecodec::Model::parse(bytes)?;
-    let model = Model::read(bytes)?;
+    let model = IntegerModel::read(bytes)?;
     let mut tensors = layers(&model)?;
     let knots = Shapes::FAST.knots;
     let quality = &model.quality;
@@ -81,7 +81,7 @@ const REACH: usize = 127;
 const LEVELS: usize = 52;
 
 /// Shares of the values of each hyper-latent, mean over the bands of quality: `[Z][2 REACH + 1]`.
-fn frequencies(bytes: &[u8], model: &Model) -> Result<Vec<Vec<f64>>> {
+fn frequencies(bytes: &[u8], model: &IntegerModel) -> Result<Vec<Vec<f64>>> {
     let short = || Error::Invalid { what: "model file", detail: "its tables are cut short".into() };
     // What precedes the tables is as long as a file without any, less the length of its card.
     let begin = model.write(&[], &[], "")?.len() - 4;
@@ -133,7 +133,7 @@ fn density(tensors: &BTreeMap<String, Tensor>, shares: &[Vec<f64>]) -> Result<BT
         all.insert(name.to_owned(), tensor);
     }
     let weights = Weights::from_tensors(all)?;
-    let net = Codec::new(&weights)?;
+    let net = Network::new(&weights)?;
     let vars: Vec<(&str, &Var)> = weights.vars().filter(|(name, _)| name.starts_with("z_prior")).collect();
     let mut moments = vars.iter().map(|(_, var)| AdamMoments::new(var)).collect::<Result<Vec<_>>>()?;
     let edges: Vec<f32> = (0..=values).flat_map(|i| vec![value(i) as f32 - 0.5; z]).collect();
@@ -193,7 +193,7 @@ mod tests {
             })
             .collect();
         let measured = |weights: &Weights, quality| {
-            let net = Codec::frozen(weights).expect("a network");
+            let net = Network::frozen(weights).expect("a network");
             loss::measure(&net, &samples, (128, 128), net.knot(quality)).expect("measured")
         };
         for quality in [10.0, 50.0, 90.0] {

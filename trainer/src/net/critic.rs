@@ -6,7 +6,7 @@
 
 use super::layers::unshuffle;
 use super::ops;
-use crate::optim::{self, Kind, Optimizer};
+use crate::optim::{self, Optimizer, OptimizerKind};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
@@ -45,7 +45,8 @@ impl Critic {
             vars.insert(format!("{name}.weight"), Var::from_vec(values, dims, device)?);
             vars.insert(format!("{name}.bias"), Var::from_vec(vec![0f32; dims[0]], dims[0], device)?);
         }
-        let optimizer = Optimizer::of(vars.iter().map(|(name, var)| (name.as_str(), var)), Kind::Adam)?;
+        let optimizer =
+            Optimizer::of(vars.iter().map(|(name, var)| (name.as_str(), var)), OptimizerKind::Adam)?;
         Ok(Self { vars, optimizer })
     }
 

@@ -40,7 +40,7 @@ impl Named<'_> {
         Ok(Linear { weight, bias })
     }
 
-    pub(super) fn block(&self, name: &str) -> Result<Block> {
+    pub(super) fn block(&self, name: &str) -> Result<ResidualBlock> {
         let pair = |layer: &str| self.pair(&format!("{name}.{layer}"));
         let parameters = BlockParameters {
             p1: pair("p1")?,
@@ -53,10 +53,10 @@ impl Named<'_> {
         let constant = !parameters.p1[0].track_op();
         let packed = if constant { Some(parameters.packed()?) } else { None };
         let observer = self.observer.map(|observer| (name.to_owned(), observer.clone()));
-        Ok(Block { parameters, packed, observer })
+        Ok(ResidualBlock { parameters, packed, observer })
     }
 
-    pub(super) fn stack(&self, name: &str, depth: usize) -> Result<Vec<Block>> {
+    pub(super) fn stack(&self, name: &str, depth: usize) -> Result<Vec<ResidualBlock>> {
         (0..depth).map(|i| self.block(&format!("{name}.{i}"))).collect()
     }
 }
@@ -87,13 +87,13 @@ impl Linear {
 
 /// Residual unit: depthwise 3x3 between two products, then a gated (ReGLU) unit.
 #[derive(Debug, Clone)]
-pub(super) struct Block {
+pub(super) struct ResidualBlock {
     parameters: BlockParameters,
     packed: Option<Tensor>,
     observer: Option<(String, Observer)>,
 }
 
-impl Block {
+impl ResidualBlock {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let Some((name, Observer(see))) = &self.observer else {
             return Ok(ops::block(x, &self.parameters, self.packed.as_ref())?);
@@ -103,7 +103,7 @@ impl Block {
 }
 
 /// Runs blocks one after the other.
-pub(super) fn run(blocks: &[Block], x: Tensor) -> Result<Tensor> {
+pub(super) fn run(blocks: &[ResidualBlock], x: Tensor) -> Result<Tensor> {
     blocks.iter().try_fold(x, |x, block| block.forward(&x))
 }
 

@@ -20,7 +20,7 @@ use crate::Result;
 use candle_core::{Device, Tensor};
 pub(crate) use critic::Critic;
 pub(crate) use layers::Observer;
-use layers::{Block, Linear, Named, from_phases, run, shuffle, to_phases, unshuffle};
+use layers::{Linear, Named, ResidualBlock, from_phases, run, shuffle, to_phases, unshuffle};
 pub(crate) use ops::bin;
 use prior::Factorized;
 use std::collections::BTreeMap;
@@ -32,29 +32,29 @@ pub const PASS_QUARTER: [[usize; 4]; 4] = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 3, 0,
 
 /// The network with its parameters.
 #[derive(Debug, Clone)]
-pub struct Codec {
+pub struct Network {
     shapes: Shapes,
     device: Device,
     e_in: Linear,
-    e: Vec<Block>,
+    e: Vec<ResidualBlock>,
     e_out: Linear,
     he_in: Linear,
-    he1: Block,
+    he1: ResidualBlock,
     he_mid: Linear,
-    he2: Block,
+    he2: ResidualBlock,
     he_out: Linear,
     hd_in: Linear,
-    hd1: Block,
+    hd1: ResidualBlock,
     hd_mid: Linear,
-    hd2: Block,
+    hd2: ResidualBlock,
     hd_out: Linear,
-    hd3: Block,
+    hd3: ResidualBlock,
     head0: Linear,
     ctx_in: [Linear; 3],
-    ctx: Block,
+    ctx: ResidualBlock,
     head: Linear,
     d_in: Linear,
-    d: Vec<Block>,
+    d: Vec<ResidualBlock>,
     d_out: Linear,
     own_tap: Option<Tensor>,
     z_prior: Factorized,
@@ -77,7 +77,7 @@ pub struct Coded {
     pub z_bpp: Tensor,
 }
 
-impl Codec {
+impl Network {
     /// The network to train: gradients reach the variables of `weights`, and it follows them as they are set.
     ///
     /// # Errors

@@ -8,12 +8,12 @@ const BETA_SECOND: f64 = 0.98;
 const EPSILON: f64 = 1e-8;
 
 #[derive(Debug)]
-pub(crate) struct Moments {
+pub(crate) struct AdamMoments {
     pub first: Tensor,
     pub second: Tensor,
 }
 
-impl Moments {
+impl AdamMoments {
     pub(crate) fn new(var: &Var) -> Result<Self> {
         Ok(Self { first: var.zeros_like()?, second: var.zeros_like()? })
     }

@@ -5,7 +5,7 @@ mod ema;
 mod muon;
 mod schedule;
 
-pub(crate) use adam::Moments as AdamMoments;
+pub(crate) use adam::AdamMoments;
 pub use ema::Ema;
 pub use muon::orthogonalise;
 pub use schedule::Schedule;
@@ -20,7 +20,7 @@ use std::str::FromStr;
 /// Which optimiser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum OptimizerKind {
     /// Muon for the inner matrices, Adam for the rest: a lower loss for a little more time a step.
     #[default]
     Muon,
@@ -28,7 +28,7 @@ pub enum Kind {
     Adam,
 }
 
-impl FromStr for Kind {
+impl FromStr for OptimizerKind {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
@@ -106,7 +106,7 @@ struct Parameter {
 #[derive(Debug)]
 enum Moments {
     Muon(muon::Momentum),
-    Adam(adam::Moments),
+    Adam(AdamMoments),
 }
 
 impl Optimizer {
@@ -114,17 +114,20 @@ impl Optimizer {
     ///
     /// # Errors
     /// [`Error::Tensor`] where the device fails.
-    pub fn new(weights: &Weights, kind: Kind) -> Result<Self> {
+    pub fn new(weights: &Weights, kind: OptimizerKind) -> Result<Self> {
         Self::of(weights.vars(), kind)
     }
 
     /// The same for any variables.
-    pub(crate) fn of<'a>(vars: impl IntoIterator<Item = (&'a str, &'a Var)>, kind: Kind) -> Result<Self> {
+    pub(crate) fn of<'a>(
+        vars: impl IntoIterator<Item = (&'a str, &'a Var)>,
+        kind: OptimizerKind,
+    ) -> Result<Self> {
         let parameter = |(name, var): (&str, &Var)| {
-            let moments = if kind == Kind::Muon && inner_matrix(name, var) {
+            let moments = if kind == OptimizerKind::Muon && inner_matrix(name, var) {
                 Moments::Muon(muon::Momentum::new(var)?)
             } else {
-                Moments::Adam(adam::Moments::new(var)?)
+                Moments::Adam(AdamMoments::new(var)?)
             };
             Ok(Parameter { name: name.to_owned(), var: var.clone(), moments })
         };

@@ -4,9 +4,9 @@
 //! was made of.
 
 use crate::Result;
-use crate::export::model::Model;
+use crate::export::model::IntegerModel;
 use crate::import::layers;
-use crate::net::{Codec, Weights};
+use crate::net::{Network, Weights};
 use aecodec::Quality;
 use candle_core::{Device, Tensor};
 use std::f64::consts::LN_2;
@@ -15,7 +15,7 @@ use std::f64::consts::LN_2;
 const LEAST_GAIN: f64 = 1e-12;
 
 /// The network of a model at one quality, to be run at [`AT`].
-pub(super) fn network(model: &Model, quality: Quality) -> Result<Codec> {
+pub(super) fn network(model: &IntegerModel, quality: Quality) -> Result<Network> {
     let mut tensors = layers(model)?;
     gains(model, quality, |name, values, rows| {
         let values: Vec<f32> = values.into_iter().map(|v| v as f32).collect();
@@ -23,20 +23,20 @@ pub(super) fn network(model: &Model, quality: Quality) -> Result<Codec> {
         tensors.insert(name.to_owned(), Tensor::from_vec(values, (rows, width), &Device::Cpu)?);
         Ok(())
     })?;
-    Codec::frozen(&Weights::from_tensors(tensors)?)
+    Network::frozen(&Weights::from_tensors(tensors)?)
 }
 
 /// Where the network of a quality has its gains: the axis has that quality at both ends.
 pub(super) const AT: [f32; 1] = [0.0];
 
 /// Quantisation steps at a quality, in units of y.
-pub(super) fn steps(model: &Model, quality: Quality) -> Vec<f32> {
+pub(super) fn steps(model: &IntegerModel, quality: Quality) -> Vec<f32> {
     let unit = 2f64.powi(i32::from(model.y_fraction) + i32::from(model.quality.step_shift));
     mixed(&model.quality.step, quality).into_iter().map(|step| (step.max(1.0) / unit) as f32).collect()
 }
 
 /// Natural logarithm of the standard deviation, in steps, below which a latent is not coded.
-pub(super) fn skip_below(model: &Model) -> f32 {
+pub(super) fn skip_below(model: &IntegerModel) -> f32 {
     ((f64::from(model.skip_below) - 26.5) / 8.0 * LN_2) as f32
 }
 
@@ -51,7 +51,7 @@ fn mixed(rows: &[Vec<f64>], quality: Quality) -> Vec<f64> {
 
 /// Logarithms of the gains, and zeros for the density of z: the model holds tables in its place.
 fn gains(
-    model: &Model,
+    model: &IntegerModel,
     quality: Quality,
     mut put: impl FnMut(&str, Vec<f64>, usize) -> Result<()>,
 ) -> Result<()> {

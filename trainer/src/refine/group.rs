@@ -6,9 +6,9 @@
 //! needed, and the best state seen is kept.
 
 use super::float::AT;
-use super::pixels::Pixels;
+use super::pixels::GroupPixels;
 use crate::Result;
-use crate::net::{Codec, PASS_QUARTER, Pass, Quantised, bin};
+use crate::net::{Network, PASS_QUARTER, Pass, Quantised, bin};
 use candle_core::{Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -20,7 +20,7 @@ const LEAST_CURVATURE: f32 = 0.2;
 
 /// How the search goes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Plan {
+pub(super) struct SearchPlan {
     /// Gradients to compute.
     pub steps: usize,
     /// Probability of a move that promises many bits.
@@ -31,8 +31,8 @@ pub(super) struct Plan {
 }
 
 /// What one group is coded with, and how the picture judges it.
-pub(super) struct Group<'a> {
-    pub net: &'a Codec,
+pub(super) struct RefinedGroup<'a> {
+    pub net: &'a Network,
     /// Rows and columns of latents.
     pub shape: (usize, usize),
     /// Quantisation steps, `[M]`.
@@ -41,11 +41,11 @@ pub(super) struct Group<'a> {
     pub skip_below: f32,
     /// Rounded hyper-latents `[1, ceil(h/4), ceil(w/4), Z]`.
     pub z: Tensor,
-    pub pixels: Pixels<'a>,
+    pub pixels: GroupPixels<'a>,
 }
 
 /// A state of the search.
-struct Coded {
+struct SearchState {
     /// Bits of the latents, and the cost: bits and weighted squared error.
     bits: f64,
     cost: f64,
@@ -58,16 +58,21 @@ struct Coded {
 }
 
 /// What a search found.
-pub(super) struct Found {
+pub(super) struct FoundLatents {
     /// Latents `[h, w, M]` that decode to themselves.
     pub y: Vec<f32>,
     /// Bits before and after.
     pub bits: (f64, f64),
 }
 
-impl Group<'_> {
+impl RefinedGroup<'_> {
     /// Searches from the latents `[h, w, M]` on; `each` is called with the bits after each step.
-    pub(super) fn search(&self, y: &[f32], plan: Plan, mut each: impl FnMut(f64)) -> Result<Found> {
+    pub(super) fn search(
+        &self,
+        y: &[f32],
+        plan: SearchPlan,
+        mut each: impl FnMut(f64),
+    ) -> Result<FoundLatents> {
         let ((h, w), (h2, w2), m) = (self.shape, self.even(), self.steps.len());
         let prior = self.net.prior_within(&self.z, h2, w2)?.detach();
         let mut state = vec![0.0; h2 * w2 * m];
@@ -76,7 +81,7 @@ impl Group<'_> {
         }
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut curvature = Vec::new();
-        let (mut first, mut best): (Option<f64>, Option<Coded>) = (None, None);
+        let (mut first, mut best): (Option<f64>, Option<SearchState>) = (None, None);
         for step in 0..=plan.steps {
             let coded = self.code(&state, &prior, step < plan.steps)?;
             each(coded.bits);
@@ -91,9 +96,9 @@ impl Group<'_> {
                 best = Some(coded);
             }
         }
-        let Some(best) = best else { return Ok(Found { y: y.to_vec(), bits: (0.0, 0.0) }) };
+        let Some(best) = best else { return Ok(FoundLatents { y: y.to_vec(), bits: (0.0, 0.0) }) };
         let rows = (0..h).flat_map(|row| best.decoded[row * w2 * m..][..w * m].iter().copied());
-        Ok(Found { y: rows.collect(), bits: (first.unwrap_or(best.bits), best.bits) })
+        Ok(FoundLatents { y: rows.collect(), bits: (first.unwrap_or(best.bits), best.bits) })
     }
 
     /// Sides up to the next even number: the passes go by cells of two.
@@ -101,7 +106,7 @@ impl Group<'_> {
         (self.shape.0.next_multiple_of(2), self.shape.1.next_multiple_of(2))
     }
 
-    fn code(&self, state: &[f32], prior: &Tensor, with_gradient: bool) -> Result<Coded> {
+    fn code(&self, state: &[f32], prior: &Tensor, with_gradient: bool) -> Result<SearchState> {
         let ((h2, w2), m) = (self.even(), self.steps.len());
         let y = Tensor::from_slice(state, (1, h2, w2, m), &Device::Cpu)?;
         let y = if with_gradient { Var::from_tensor(&y)?.into_inner() } else { y };
@@ -123,7 +128,14 @@ impl Group<'_> {
                 .for_each(|g| g.iter_mut().zip(self.steps).for_each(|(g, s)| *g *= s));
         }
         let decoded = decoded.detach().flatten_all()?.to_vec1()?;
-        Ok(Coded { bits: total_bits, cost: total_bits + error, decoded, residuals, log_sigmas, gradient })
+        Ok(SearchState {
+            bits: total_bits,
+            cost: total_bits + error,
+            decoded,
+            residuals,
+            log_sigmas,
+            gradient,
+        })
     }
 
     /// Only the group's own latents, `[1, h, w, M]`.
@@ -187,7 +199,14 @@ impl Group<'_> {
     }
 
     /// The next state: what is decoded now, and one step further where that promises a gain.
-    fn moved(&self, coded: &Coded, curvature: &[f32], plan: Plan, rng: &mut impl Rng, state: &mut [f32]) {
+    fn moved(
+        &self,
+        coded: &SearchState,
+        curvature: &[f32],
+        plan: SearchPlan,
+        rng: &mut impl Rng,
+        state: &mut [f32],
+    ) {
         let m = self.steps.len();
         for (i, state) in state.iter_mut().enumerate() {
             *state = coded.decoded[i];

@@ -24,12 +24,12 @@ mod pixels;
 #[cfg(test)]
 mod tests;
 
-use crate::export::model::Model as Layers;
+use crate::export::model::IntegerModel;
 use crate::{Error, Result, loss};
 use aecodec::{Check, EncodeOptions, Encoded, Latents, Model, Picture, Quality, Target};
 use candle_core::{Device, Tensor};
-use group::{Group, Plan};
-use pixels::Pixels;
+use group::{RefinedGroup, SearchPlan};
+use pixels::GroupPixels;
 use std::ops::Range;
 
 /// Groups above this side, as a binary logarithm in pixels, would take too much memory.
@@ -61,9 +61,9 @@ impl Effort {
         self.0
     }
 
-    fn plan(self) -> Option<Plan> {
+    fn plan(self) -> Option<SearchPlan> {
         let steps = [0, 1, 3, 6, 12, 24, 40, 64, 120, 320][usize::from(self.0)];
-        (steps > 0).then_some(Plan { steps, share: 0.7, doubt: 3.0 })
+        (steps > 0).then_some(SearchPlan { steps, share: 0.7, doubt: 3.0 })
     }
 }
 
@@ -83,7 +83,7 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Refiner {
     model: Model,
-    layers: Layers,
+    layers: IntegerModel,
 }
 
 impl Refiner {
@@ -92,7 +92,7 @@ impl Refiner {
     /// # Errors
     /// [`Error::Codec`] where it is none, [`Error::Invalid`] where its blocks are not of one expansion.
     pub fn new(bytes: &[u8]) -> Result<Self> {
-        Ok(Self { model: Model::parse(bytes)?, layers: Layers::read(bytes)? })
+        Ok(Self { model: Model::parse(bytes)?, layers: IntegerModel::read(bytes)? })
     }
 
     /// Encodes a picture as [`aecodec::encode`] does, and refines it: a quality keeps its quantisation steps and
@@ -120,7 +120,7 @@ impl Refiner {
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
         let pool = pool.map_err(|error| Error::Invalid { what: "threads", detail: error.to_string() })?;
-        let mut search = Search { of: self, picture, options, plan, progress: &mut progress };
+        let mut search = TargetSearch { of: self, picture, options, plan, progress: &mut progress };
         pool.install(|| search.run())
     }
 
@@ -130,7 +130,7 @@ impl Refiner {
         picture: &Picture,
         quality: Quality,
         latents: &mut Latents,
-        plan: Plan,
+        plan: SearchPlan,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<()> {
         let net = float::network(&self.layers, quality)?;
@@ -151,11 +151,11 @@ impl Refiner {
                 .flat_map(|row| latents.y[of_row(row)].iter().map(|&y| f32::from(y) * unit))
                 .collect();
             let group = [rows.clone(), columns.clone()];
-            let pixels = Pixels::new(picture, &latents.y, unit, (height, width), group, weight)?;
+            let pixels = GroupPixels::new(picture, &latents.y, unit, (height, width), group, weight)?;
             let z: Vec<f32> = latents.z[index].iter().map(|&z| f32::from(z)).collect();
             let dims = (1, shape.0.div_ceil(4), shape.1.div_ceil(4), self.layers.shapes.z);
             let z = Tensor::from_vec(z, dims, &Device::Cpu)?;
-            let group = Group { net: &net, shape, steps: &steps, skip_below, z, pixels };
+            let group = RefinedGroup { net: &net, shape, steps: &steps, skip_below, z, pixels };
             let mut before = None;
             let found = group.search(&own, plan, |now| {
                 let before = *before.get_or_insert(now);
@@ -185,15 +185,15 @@ fn groups(latents: &Latents) -> Vec<[Range<usize>; 2]> {
 }
 
 /// The refinement of one picture for a target.
-struct Search<'a> {
+struct TargetSearch<'a> {
     of: &'a Refiner,
     picture: &'a Picture,
     options: &'a EncodeOptions,
-    plan: Plan,
+    plan: SearchPlan,
     progress: &'a mut (dyn FnMut(Progress) + Send),
 }
 
-impl Search<'_> {
+impl TargetSearch<'_> {
     fn run(&mut self) -> Result<Encoded> {
         let pixels = f64::from(self.picture.width) * f64::from(self.picture.height);
         match self.options.target {

@@ -1,7 +1,7 @@
 //! The pixels that a group's latents reach, and the error there.
 
 use crate::Result;
-use crate::net::Codec;
+use crate::net::Network;
 use crate::refine::float::AT;
 use aecodec::{Color, Picture};
 use candle_core::{Device, Tensor};
@@ -13,7 +13,7 @@ const AROUND: usize = 4;
 const REACH: usize = 2;
 
 /// A group's place in its picture.
-pub(super) struct Pixels<'a> {
+pub(super) struct GroupPixels<'a> {
     picture: &'a Picture,
     /// Bits that a squared error of 1 in a sample is worth.
     weight: f64,
@@ -25,7 +25,7 @@ pub(super) struct Pixels<'a> {
     around: Tensor,
 }
 
-impl<'a> Pixels<'a> {
+impl<'a> GroupPixels<'a> {
     /// For a group of a picture whose latents are `y`, `[height, width, M]`.
     pub(super) fn new(
         picture: &'a Picture,
@@ -53,7 +53,7 @@ impl<'a> Pixels<'a> {
     }
 
     /// The window, with these latents `[1, h, w, M]` for the group: `[1, 16 H, 16 W, 3]`.
-    pub(super) fn synthesised(&self, net: &Codec, y: &Tensor) -> Result<Tensor> {
+    pub(super) fn synthesised(&self, net: &Network, y: &Tensor) -> Result<Tensor> {
         let mut y = y.clone();
         for (dim, (window, group)) in self.window.iter().zip(&self.group).enumerate() {
             let (before, after) = (group.start - window.start, window.end - group.end);

@@ -1,12 +1,12 @@
 //! The card of a model: what it was trained on and how, and what came of it. In Markdown.
 
-use super::encodes::Measured;
-use super::{End, Session};
+use super::encodes::CodingResult;
+use super::{TrainingEnd, TrainingSession};
 use crate::net::Weights;
 use std::fmt::Write as _;
 
 /// The card that is kept in the model file.
-pub(super) fn text(session: &Session, weights: &Weights, after: &[Measured]) -> String {
+pub(super) fn text(session: &TrainingSession, weights: &Weights, after: &[CodingResult]) -> String {
     let note = &session.note;
     let (pictures, aside, megapixels, skipped) = session.counts();
     let shapes = weights.shapes();
@@ -15,8 +15,8 @@ pub(super) fn text(session: &Session, weights: &Weights, after: &[Measured]) -> 
         None => note.origin.name.clone(),
     };
     let end = match note.end {
-        Some(End::NoBetter) => "ended by early stopping",
-        Some(End::Complete) => "complete",
+        Some(TrainingEnd::NoBetter) => "ended by early stopping",
+        Some(TrainingEnd::Complete) => "complete",
         None => "not complete",
     };
     let mut out = String::from("| | |\n|---|---|\n");

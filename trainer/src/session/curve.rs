@@ -1,6 +1,6 @@
 //! The curve of a run as an SVG picture: loss of training and of validation over steps.
 
-use super::event::Point;
+use super::event::ValidationPoint;
 use std::fmt::Write as _;
 
 const WIDTH: f64 = 720.0;
@@ -13,7 +13,7 @@ const TRAINING: &str = "#9a5b13";
 const VALIDATION: &str = "#1f5fbf";
 
 /// The picture, for a run's points and the step whose weights were kept.
-pub(super) fn svg(points: &[Point], kept: usize) -> String {
+pub(super) fn svg(points: &[ValidationPoint], kept: usize) -> String {
     let training: Vec<_> = points.iter().filter_map(|p| Some((p.step as f64, p.training?))).collect();
     let validation: Vec<_> = points.iter().map(|p| (p.step as f64, p.validation)).collect();
     let x = Axis::around(training.iter().chain(&validation).map(|p| p.0));
@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn a_curve_has_both_losses_and_the_step_that_was_kept() {
-        let point = |step, training, validation| Point { step, training, validation, bpp: 1.0, psnr: 30.0 };
+        let point =
+            |step, training, validation| ValidationPoint { step, training, validation, bpp: 1.0, psnr: 30.0 };
         let drawn = svg(&[point(0, None, 2.0), point(100, Some(1.8), 1.5), point(200, Some(1.4), 1.6)], 100);
         assert!(drawn.contains(">training<") && drawn.contains(">validation<") && drawn.contains("step 100"));
         assert!(!drawn.contains("NaN"));

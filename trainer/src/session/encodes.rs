@@ -1,7 +1,7 @@
 //! What a model makes of the validation pictures: real files of the integer codec.
 
 use super::validation::Validation;
-use crate::data::Image;
+use crate::data::RgbPicture;
 use crate::{Error, Result};
 use aecodec::{Color, EncodeOptions, Model, Picture, Quality, Target};
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ pub(super) const PIXELS: usize = 1 << 20;
 
 /// What a model makes of the validation pictures at a quality: means over real files and their decoding.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
+pub struct CodingResult {
     /// Quality from 0 to 100.
     pub quality: u8,
     /// Bits per pixel.
@@ -23,13 +23,13 @@ pub struct Measured {
 }
 
 /// Codes the validation pictures with a model.
-pub(super) fn encodes(model: &[u8], validation: &Validation) -> Result<Vec<Measured>> {
+pub(super) fn encodes(model: &[u8], validation: &Validation) -> Result<Vec<CodingResult>> {
     let model = Model::parse(model)?;
     let pictures: Vec<Picture> = validation
         .images()
         .iter()
         .map(|image| {
-            let Image { height, width, samples } = image.clone().middle(64, PIXELS);
+            let RgbPicture { height, width, samples } = image.clone().middle(64, PIXELS);
             Picture::new(width as u32, height as u32, Color::Rgb, samples).map_err(Error::from)
         })
         .collect::<Result<_>>()?;
@@ -38,7 +38,7 @@ pub(super) fn encodes(model: &[u8], validation: &Validation) -> Result<Vec<Measu
         let mut options = EncodeOptions::default();
         options.target = Target::Quality(Quality::new(f64::from(quality)).unwrap_or_default());
         options.threads = rayon::current_num_threads();
-        let mut sum = Measured { quality, bpp: 0.0, psnr: 0.0 };
+        let mut sum = CodingResult { quality, bpp: 0.0, psnr: 0.0 };
         for picture in &pictures {
             let encoded = aecodec::encode(picture, &model, &options)?;
             let pixels = f64::from(picture.width) * f64::from(picture.height);

@@ -1,12 +1,12 @@
 //! What a run tells on its way.
 
-use crate::loss::Figures;
+use crate::loss::LossMeans;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// What a validation found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Point {
+pub struct ValidationPoint {
     /// Steps taken.
     pub step: usize,
     /// Mean loss of training since the validation before, each picture's within its cap.
@@ -22,7 +22,7 @@ pub struct Point {
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum End {
+pub enum TrainingEnd {
     /// It took its steps, or its time.
     Complete,
     /// Validation did not get better for as long as patience allows.
@@ -32,7 +32,7 @@ pub enum End {
 /// What happens during a run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub enum Event {
+pub enum TrainingEvent {
     /// A step was taken.
     Step {
         /// Steps so far.
@@ -42,7 +42,7 @@ pub enum Event {
         /// Seconds so far.
         seconds: f64,
         /// What it found, before the step.
-        figures: Figures,
+        figures: LossMeans,
         /// Learning rate.
         rate: f64,
         /// Whether its gradient was finite; otherwise the step was left out.
@@ -53,7 +53,7 @@ pub enum Event {
     /// The averaged weights were validated.
     Validated {
         /// What was found.
-        point: Point,
+        point: ValidationPoint,
         /// Whether it is the best so far.
         best: bool,
     },

@@ -1,9 +1,9 @@
 //! From the best weights of a run to what is handed around: the model file with its card, float weights, the curve.
 
-use super::encodes::{Measured, PIXELS, encodes};
-use super::{BEST, Data, Event, Session, card, curve};
+use super::encodes::{CodingResult, PIXELS, encodes};
+use super::{BEST, TrainingData, TrainingEvent, TrainingSession, card, curve};
 use crate::Result;
-use crate::data::Image;
+use crate::data::RgbPicture;
 use crate::export;
 use crate::net::Weights;
 use aecodec::{Model, Profile};
@@ -14,7 +14,7 @@ const CALIBRATION: usize = 10;
 /// What a run leaves.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Finished {
+pub struct FinishedModel {
     /// The model file, `.aem`.
     pub model: Vec<u8>,
     /// Its identity, in hexadecimal.
@@ -26,39 +26,39 @@ pub struct Finished {
     /// The curve, in SVG.
     pub curve: String,
     /// The validation pictures with the model that the run began from; empty where that was none.
-    pub before: Vec<Measured>,
+    pub before: Vec<CodingResult>,
     /// The validation pictures with this model.
-    pub after: Vec<Measured>,
+    pub after: Vec<CodingResult>,
 }
 
-impl Session {
+impl TrainingSession {
     /// Exports the averaged weights of the best validation, and codes the validation pictures with them.
     ///
     /// # Errors
     /// [`Error::File`](crate::Error::File) where they are not there, those of [`export::export`], and the codec's.
-    pub fn finish(&self, see: &mut dyn FnMut(Event)) -> Result<Finished> {
+    pub fn finish(&self, see: &mut dyn FnMut(TrainingEvent)) -> Result<FinishedModel> {
         let weights = Weights::load(&self.folder.join(BEST), &candle_core::Device::Cpu)?;
-        let (settings, Data { pictures, validation }) = (&self.note.settings, &*self.data);
+        let (settings, TrainingData { pictures, validation }) = (&self.note.settings, &*self.data);
         let more = pictures.images().iter().take(CALIBRATION.saturating_sub(validation.images().len()));
-        let calibration: Vec<Image> =
+        let calibration: Vec<RgbPicture> =
             validation.images().iter().chain(more).map(|image| image.clone().middle(64, PIXELS)).collect();
-        let options = export::Options {
+        let options = export::ExportOptions {
             profile: if self.note.perceptual { Profile::Perceptual } else { Profile::Other },
             batches: settings.table_batches,
             crops: 5 * settings.table_batches,
             side: settings.side,
             seed: settings.seed,
-            ..export::Options::default()
+            ..export::ExportOptions::default()
         };
-        see(Event::Stage("integers"));
+        see(TrainingEvent::Stage("integers"));
         let mut exported = export::export(&weights, &calibration, pictures, "", &options)?;
-        see(Event::Stage("encodes of the validation pictures"));
+        see(TrainingEvent::Stage("encodes of the validation pictures"));
         let after = encodes(&exported.bytes, validation)?;
         let card = card::text(self, &exported.weights, &after);
         exported.set_card(&card);
         let model = exported.bytes;
         let id = hex(&Model::parse(&model)?.id());
-        Ok(Finished {
+        Ok(FinishedModel {
             card: card::with_identity(&card, &id),
             curve: curve::svg(&self.note.points, self.note.best),
             weights: exported.weights.to_bytes()?,

@@ -11,14 +11,14 @@ mod finish;
 mod start;
 mod validation;
 
-pub use encodes::Measured;
-pub use event::{End, Event, Point};
-pub use finish::Finished;
+pub use encodes::CodingResult;
+pub use event::{TrainingEnd, TrainingEvent, ValidationPoint};
+pub use finish::FinishedModel;
 pub use start::{Origin, Start};
 
 use crate::data::{PIXELS, Pictures};
-use crate::loss::Figures;
-use crate::settings::Settings;
+use crate::loss::LossMeans;
+use crate::settings::TrainingSettings;
 use crate::{DeviceKind, Error, Result, Run};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -30,9 +30,9 @@ use validation::Validation;
 /// What a checkpoint keeps of a session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Note {
-    settings: Settings,
+    settings: TrainingSettings,
     origin: Origin,
-    points: Vec<Point>,
+    points: Vec<ValidationPoint>,
     /// Step of the best validation.
     best: usize,
     /// Validations since then.
@@ -40,9 +40,9 @@ struct Note {
     /// Sum and count of the losses since the last validation.
     recent: (f64, usize),
     seconds: f64,
-    end: Option<End>,
+    end: Option<TrainingEnd>,
     /// Encodes of the validation pictures with the model that it began from.
-    before: Vec<Measured>,
+    before: Vec<CodingResult>,
     /// Whether its model may invent texture: it, or the one that it began from, had an adversary.
     #[serde(default)]
     perceptual: bool,
@@ -50,51 +50,51 @@ struct Note {
 
 /// A run with its pictures.
 #[derive(Debug)]
-pub struct Session {
+pub struct TrainingSession {
     run: Run,
     note: Note,
-    data: Arc<Data>,
+    data: Arc<TrainingData>,
     folder: PathBuf,
     device: Device,
 }
 
 /// The pictures of a folder: to train on, and set aside.
 #[derive(Debug)]
-pub(crate) struct Data {
+pub(crate) struct TrainingData {
     pictures: Pictures,
     validation: Validation,
 }
 
-impl Data {
+impl TrainingData {
     /// Reads them as the settings ask.
-    pub(crate) fn read(folder: &Path, settings: &Settings) -> Result<Self> {
+    pub(crate) fn read(folder: &Path, settings: &TrainingSettings) -> Result<Self> {
         let (pictures, aside) = Pictures::read(folder, settings.side, PIXELS)?.split(settings.validation)?;
         Ok(Self { pictures, validation: Validation::new(aside) })
     }
 }
 
-impl Session {
+impl TrainingSession {
     /// A new run on the pictures of a folder; `run` is the folder for its checkpoints.
     ///
     /// # Errors
     /// [`Error::Invalid`] and [`Error::NoPictures`] where settings or pictures are not enough, and others where the
     /// device or what it starts from cannot be opened.
     pub fn begin(
-        settings: Settings,
+        settings: TrainingSettings,
         pictures: &Path,
         run: &Path,
         start: &Start,
         device: DeviceKind,
     ) -> Result<Self> {
         settings.has_a_length()?;
-        let data = Data::read(pictures, &settings)?;
+        let data = TrainingData::read(pictures, &settings)?;
         Self::begin_on(settings, Arc::new(data), run, start, device)
     }
 
     /// The same on pictures that were read before.
     pub(crate) fn begin_on(
-        settings: Settings,
-        data: Arc<Data>,
+        settings: TrainingSettings,
+        data: Arc<TrainingData>,
         run: &Path,
         start: &Start,
         device: DeviceKind,
@@ -130,18 +130,18 @@ impl Session {
         pictures: &Path,
         run: &Path,
         device: DeviceKind,
-        change: impl FnOnce(&Settings) -> Result<Settings>,
+        change: impl FnOnce(&TrainingSettings) -> Result<TrainingSettings>,
     ) -> Result<Self> {
-        let read = |settings: &Settings| Ok(Arc::new(Data::read(pictures, settings)?));
+        let read = |settings: &TrainingSettings| Ok(Arc::new(TrainingData::read(pictures, settings)?));
         Self::resume_on(read, run, device, change)
     }
 
     /// The same on pictures that may have been read before.
     pub(crate) fn resume_on(
-        data: impl FnOnce(&Settings) -> Result<Arc<Data>>,
+        data: impl FnOnce(&TrainingSettings) -> Result<Arc<TrainingData>>,
         run: &Path,
         device: DeviceKind,
-        change: impl FnOnce(&Settings) -> Result<Settings>,
+        change: impl FnOnce(&TrainingSettings) -> Result<TrainingSettings>,
     ) -> Result<Self> {
         let checkpoint = run.join(CHECKPOINT);
         let refused =
@@ -168,18 +168,18 @@ impl Session {
     }
 
     /// What it was told.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &TrainingSettings {
         &self.note.settings
     }
 
     /// Pictures to train on, those set aside for validation, megapixels of the first, and files that were skipped.
     pub fn counts(&self) -> (usize, usize, f64, usize) {
-        let Data { pictures, validation } = &*self.data;
+        let TrainingData { pictures, validation } = &*self.data;
         (pictures.images().len(), validation.count(), pictures.pixels() as f64 / 1e6, pictures.skipped())
     }
 
     /// The best validation so far.
-    pub fn best(&self) -> Option<Point> {
+    pub fn best(&self) -> Option<ValidationPoint> {
         self.note.points.iter().find(|point| point.step == self.note.best).copied()
     }
 
@@ -189,7 +189,7 @@ impl Session {
     }
 
     /// Why it ended, once it has.
-    pub fn end(&self) -> Option<End> {
+    pub fn end(&self) -> Option<TrainingEnd> {
         self.note.end
     }
 
@@ -208,7 +208,11 @@ impl Session {
     /// # Errors
     /// [`Error::Tensor`] where the device fails, [`Error::File`] and [`Error::Checkpoint`] where a checkpoint cannot be
     /// written.
-    pub fn train(&mut self, stop: &dyn Fn() -> bool, see: &mut dyn FnMut(Event)) -> Result<Option<End>> {
+    pub fn train(
+        &mut self,
+        stop: &dyn Fn() -> bool,
+        see: &mut dyn FnMut(TrainingEvent),
+    ) -> Result<Option<TrainingEnd>> {
         let (before, begin) = (self.note.seconds, Instant::now());
         let mut saved = Instant::now();
         if self.note.points.is_empty() {
@@ -222,7 +226,7 @@ impl Session {
             }
             let progress = self.progress();
             if progress >= 1.0 {
-                self.note.end = Some(End::Complete);
+                self.note.end = Some(TrainingEnd::Complete);
                 break;
             }
             let start = Instant::now();
@@ -233,7 +237,7 @@ impl Session {
                 self.note.recent.1 += 1;
             }
             self.note.seconds = before + begin.elapsed().as_secs_f64();
-            see(Event::Step {
+            see(TrainingEvent::Step {
                 step: self.run.steps(),
                 progress: self.progress().min(1.0),
                 seconds: self.note.seconds,
@@ -246,7 +250,7 @@ impl Session {
                 self.validate(see)?;
                 let patience = self.note.settings.patience;
                 if patience > 0 && self.note.stale >= patience {
-                    self.note.end = Some(End::NoBetter);
+                    self.note.end = Some(TrainingEnd::NoBetter);
                 }
             }
             if saved.elapsed().as_secs_f64() >= 60.0 * self.note.settings.checkpoint_minutes {
@@ -269,14 +273,14 @@ impl Session {
         }
     }
 
-    fn validate(&mut self, see: &mut dyn FnMut(Event)) -> Result<()> {
+    fn validate(&mut self, see: &mut dyn FnMut(TrainingEvent)) -> Result<()> {
         let averaged = self.run.averaged()?;
         let objective = self.note.settings.options().objective;
         let found = self.data.validation.figures(&averaged, &objective)?;
         let (sum, count) = std::mem::take(&mut self.note.recent);
         let training = (count > 0).then(|| sum / count as f64);
-        let Figures { loss, bpp, psnr, .. } = found;
-        let point = Point { step: self.run.steps(), training, validation: loss, bpp, psnr };
+        let LossMeans { loss, bpp, psnr, .. } = found;
+        let point = ValidationPoint { step: self.run.steps(), training, validation: loss, bpp, psnr };
         let least = self.note.points.iter().map(|p| p.validation).fold(f64::INFINITY, f64::min);
         // What penalties are for, validation does not see, only what they cost.
         let best = objective.has_penalties() || loss < least * (1.0 - NOTHING) || self.note.points.is_empty();
@@ -287,15 +291,15 @@ impl Session {
         } else {
             self.note.stale += 1;
         }
-        see(Event::Validated { point, best });
+        see(TrainingEvent::Validated { point, best });
         Ok(())
     }
 
-    fn save(&self, see: &mut dyn FnMut(Event)) -> Result<()> {
+    fn save(&self, see: &mut dyn FnMut(TrainingEvent)) -> Result<()> {
         let path = self.folder.join(CHECKPOINT);
         let refused = |e: serde_json::Error| Error::Checkpoint { path: path.clone(), detail: e.to_string() };
         self.run.save_noted(&path, serde_json::to_value(&self.note).map_err(refused)?)?;
-        see(Event::Saved(path));
+        see(TrainingEvent::Saved(path));
         Ok(())
     }
 }

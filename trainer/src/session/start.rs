@@ -1,7 +1,7 @@
 //! What a run begins from.
 
 use crate::net::Weights;
-use crate::settings::Settings;
+use crate::settings::TrainingSettings;
 use crate::{Error, Result, import};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub enum Start {
 
 impl Start {
     /// The weights, and where they are from.
-    pub(super) fn open(&self, settings: &Settings, device: &Device) -> Result<(Weights, Origin)> {
+    pub(super) fn open(&self, settings: &TrainingSettings, device: &Device) -> Result<(Weights, Origin)> {
         let hash = |bytes: &[u8]| Some(blake3::hash(bytes).to_hex().to_string());
         let (weights, name, hash) = match self {
             Self::Scratch => {

@@ -1,9 +1,9 @@
 //! The loss of averaged weights on pictures that training never sees, always the same ones in the same way.
 
 use crate::Result;
-use crate::data::{self, Image};
-use crate::loss::{self, Figures};
-use crate::net::{Codec, Rate, Weights};
+use crate::data::{self, RgbPicture};
+use crate::loss::{self, LossMeans};
+use crate::net::{Network, Rate, Weights};
 use crate::objective::Objective;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -18,15 +18,15 @@ const QUALITIES: [f64; 3] = [15.0, 50.0, 85.0];
 /// Pictures that are set aside.
 #[derive(Debug)]
 pub(super) struct Validation {
-    images: Vec<Image>,
-    middles: Vec<Image>,
+    images: Vec<RgbPicture>,
+    middles: Vec<RgbPicture>,
 }
 
 impl Validation {
-    pub(super) fn new(images: Vec<Image>) -> Self {
+    pub(super) fn new(images: Vec<RgbPicture>) -> Self {
         let middles = images.iter().take(PICTURES).map(|image| {
             let side = |length: usize| (length / 64 * 64).clamp(1, SIDE);
-            image.cut(side(image.height), side(image.width))
+            image.crop_middle(side(image.height), side(image.width))
         });
         Self { middles: middles.collect(), images }
     }
@@ -36,13 +36,13 @@ impl Validation {
     }
 
     /// The first of them, whole.
-    pub(super) fn images(&self) -> &[Image] {
+    pub(super) fn images(&self) -> &[RgbPicture] {
         &self.images[..self.images.len().min(PICTURES)]
     }
 
     /// Means over pictures and qualities, with real rounding; what the network sees is corrupted as in training.
-    pub(super) fn figures(&self, weights: &Weights, objective: &Objective) -> Result<Figures> {
-        let net = Codec::frozen(weights)?;
+    pub(super) fn figures(&self, weights: &Weights, objective: &Objective) -> Result<LossMeans> {
+        let net = Network::frozen(weights)?;
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut all = Vec::new();
         for image in &self.middles {
@@ -54,6 +54,6 @@ impl Validation {
                 all.push(loss::of(&coded, &x, &q, net.shapes().knots, objective.distortion)?.figures);
             }
         }
-        Ok(Figures::mean(&all))
+        Ok(LossMeans::mean(&all))
     }
 }

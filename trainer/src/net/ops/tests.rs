@@ -1,7 +1,7 @@
 //! Fused operators against the same composed of candle's, values and gradients.
 
 use super::*;
-use crate::net::{Codec, Noise, Shapes, Weights};
+use crate::net::{Network, Noise, Shapes, Weights};
 use candle_core::{Device, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -122,7 +122,7 @@ fn bits() {
 fn whole_networks() {
     let shapes = Shapes { c: 16, m: 32, z: 8, p: 16, ne: 1, nd: 1, expansion: 1.5, knots: 3 };
     let weights = Weights::random(shapes, 5, &Device::Cpu).expect("weights");
-    let net = Codec::new(&weights).expect("a network");
+    let net = Network::new(&weights).expect("a network");
     let rng = &mut ChaCha8Rng::seed_from_u64(7);
     let x = random(rng, &[2, 64, 128, 3], 0.5).detach();
     let noise = Noise::draw(rng, shapes, (2, 64, 128), &Device::Cpu).expect("noise");
