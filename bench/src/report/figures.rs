@@ -1,7 +1,7 @@
 //! The plots of a benchmark: quality over bits, of all pictures and of each, and saving over speed.
 
-use super::axis::{Axis, Spread};
-use super::plot::{Look, Mark, Names, Plot, PlotArea, Series};
+use aecodec_plot::{Axis, Look, Mark, Names, Plot, PlotArea, Series, Spread};
+
 use crate::Results;
 use crate::metrics::Metric;
 use crate::words;
@@ -23,7 +23,7 @@ pub(super) fn means(results: &Results, metric: Metric) -> Option<Plot> {
     if metric == Metric::PsnrRgb {
         curves.extend(results.overlays.iter().enumerate().map(|(i, overlay)| Series {
             name: overlay.name.clone(),
-            look: Look::Overlay(i),
+            look: Look::Dashed(i),
             points: overlay.points.iter().map(|&at| Mark { at, text: String::new() }).collect(),
         }));
     }
@@ -40,7 +40,7 @@ pub(super) fn means(results: &Results, metric: Metric) -> Option<Plot> {
         x,
         y,
         series: curves,
-        frame: PlotArea::WIDE,
+        area: PlotArea::WIDE,
         names: Names::Column,
     })
 }
@@ -63,7 +63,7 @@ pub(super) fn picture(results: &Results, picture: usize, metric: Metric) -> Opti
         x,
         y,
         series: curves,
-        frame: PlotArea::SMALL,
+        area: PlotArea::SMALL,
         names: Names::Column,
     })
 }
@@ -121,13 +121,13 @@ pub(super) fn speed(results: &Results, work: Direction) -> Option<Plot> {
             values().map(|(_, saved)| saved),
         )?,
         series: points,
-        frame: PlotArea::HALF,
+        area: PlotArea::HALF,
         names: Names::Beside,
     })
 }
 
 fn series(results: &Results, codec: usize, points: Vec<Mark>) -> Series {
-    Series { name: results.codecs[codec].name.clone(), look: Look::Codec(codec), points }
+    Series { name: results.codecs[codec].name.clone(), look: Look::Marked(codec), points }
 }
 
 fn mark(results: &Results, codec: usize, metric: Metric, at: (f64, f64), quality: Option<f64>) -> Mark {

@@ -1,11 +1,8 @@
 //! The report: one page that opens from disk, plots for papers, and tables for programs.
 
-mod axis;
 mod embed;
 mod figures;
-mod look;
 mod page;
-mod plot;
 mod template;
 
 pub use embed::ReportPicture;
@@ -14,9 +11,9 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use aecodec_plot::Ground;
 use embed::Gallery;
 use figures::Direction;
-use plot::Ground;
 
 use crate::metrics::Metric;
 use crate::{Error, Result, Results, tables};
@@ -47,15 +44,15 @@ pub fn write(
             let _ = fs::remove_file(folder.join(name));
             continue;
         };
-        replace(&folder.join(&name), &plot.svg(Ground::White)?)?;
+        replace(&folder.join(&name), &plot.svg(Ground::White))?;
         drawn.push((plot.title.clone(), name));
         if metric == Metric::PsnrRgb {
-            replace(&plots.join("rd.svg"), &plot.svg(Ground::Preferred)?)?;
+            replace(&plots.join("rd.svg"), &plot.svg(Ground::Preferred))?;
         }
     }
     for (work, name) in [(Direction::Encode, "plots/encode.svg"), (Direction::Decode, "plots/decode.svg")] {
         let Some(plot) = figures::speed(results, work) else { continue };
-        replace(&folder.join(name), &plot.svg(Ground::White)?)?;
+        replace(&folder.join(name), &plot.svg(Ground::White))?;
         drawn.push((plot.title, name.to_owned()));
     }
     let drawn: Vec<(&str, &str)> =

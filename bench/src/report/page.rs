@@ -1,11 +1,10 @@
 //! The page: what the template gets, all of it in words.
 
+use aecodec_plot::{Ground, look};
 use serde::Serialize;
 
 use super::embed::{self, Exhibit, Gallery};
 use super::figures::{self, Direction};
-use super::look;
-use super::plot::Ground;
 use super::template::render;
 use crate::metrics::Metric;
 use crate::results::{CodecInfo, Conditions, Point, Saving};
@@ -14,7 +13,7 @@ use crate::{Result, Results};
 
 /// The whole page as HTML.
 pub(super) fn html(results: &Results, gallery: &Gallery) -> Result<String> {
-    render("page.html", Page::of(results, gallery)?)
+    render(Page::of(results, gallery))
 }
 
 #[derive(Serialize)]
@@ -142,21 +141,21 @@ struct EqualRow {
 }
 
 impl<'a> Page<'a> {
-    fn of(results: &'a Results, gallery: &'a Gallery) -> Result<Self> {
+    fn of(results: &'a Results, gallery: &'a Gallery) -> Self {
         let others: Vec<String> = results.codecs.iter().skip(1).map(|codec| codec.name.clone()).collect();
         let ours = results.codecs.first().map_or("aecodec", |codec| codec.name.as_str());
         let title = match others.as_slice() {
             [] => format!("{ours} measured"),
             others => format!("{ours} next to {}", words::list(others)),
         };
-        let panels = Metric::ALL.into_iter().filter_map(|metric| Panel::of(results, metric).transpose());
+        let panels = Metric::ALL.into_iter().filter_map(|metric| Panel::of(results, metric));
         let speed_plots = [Direction::Encode, Direction::Decode]
             .into_iter()
             .filter_map(|work| figures::speed(results, work));
         let mut memory = (0..results.codecs.len()).map(|codec| results.speed(codec));
         let shown: Vec<usize> = gallery.exhibits.iter().map(|exhibit| exhibit.picture).collect();
         let pictures = results.pictures_worst_first().into_iter();
-        Ok(Self {
+        Self {
             nonce: nonce(results, gallery),
             style: include_str!("style.css"),
             look_rules: look::page_rules(),
@@ -173,18 +172,14 @@ impl<'a> Page<'a> {
             codecs: results.codecs.iter().enumerate().map(CodecStyle::of).collect(),
             reference: name(results, results.reference),
             ours,
-            panels: panels.collect::<Result<_>>()?,
-            speed_plots: speed_plots.map(|plot| plot.svg(Ground::Page)).collect::<Result<_>>()?,
+            panels: panels.collect(),
+            speed_plots: speed_plots.map(|plot| plot.svg(Ground::Page)).collect(),
             speeds: speeds(results),
             memory: memory.any(|speed| speed.encode_memory.or(speed.decode_memory).is_some()),
             external: results.codecs.iter().any(|codec| codec.external),
             left_out: results.pictures.len() - shown.len(),
             pictures: pictures.map(|picture| PictureRow::of(results, picture, &shown)).collect(),
-            exhibits: gallery
-                .exhibits
-                .iter()
-                .map(|exhibit| Show::of(results, exhibit))
-                .collect::<Result<_>>()?,
+            exhibits: gallery.exhibits.iter().map(|exhibit| Show::of(results, exhibit)).collect(),
             parts: gallery.exhibits.iter().any(|exhibit| exhibit.part.is_some()),
             own: gallery.exhibits.iter().flat_map(|exhibit| &exhibit.images).any(|image| image.own),
             quality: gallery.quality,
@@ -192,7 +187,7 @@ impl<'a> Page<'a> {
             overlays: !results.overlays.is_empty(),
             conditions: &results.conditions,
             title,
-        })
+        }
     }
 }
 
@@ -242,8 +237,8 @@ impl<'a> CodecStyle<'a> {
 }
 
 impl Panel {
-    fn of(results: &Results, metric: Metric) -> Result<Option<Self>> {
-        let Some(plot) = figures::means(results, metric) else { return Ok(None) };
+    fn of(results: &Results, metric: Metric) -> Option<Self> {
+        let plot = figures::means(results, metric)?;
         let cells = |codec: usize, against: usize| match codec == against {
             true => Cells::none(),
             false => Cells::of(results, results.saving(codec, against, metric)),
@@ -267,7 +262,7 @@ impl Panel {
         let rows = measured.chain(published).collect();
         let title = metric.title();
         let name = title.split_once(',').map_or(title, |(name, _)| name);
-        Ok(Some(Self { key: metric.key(), title, name, plot: plot.svg(Ground::Page)?, rows }))
+        Some(Self { key: metric.key(), title, name, plot: plot.svg(Ground::Page), rows })
     }
 }
 
@@ -335,7 +330,7 @@ fn size(width: usize, height: usize) -> String {
 }
 
 impl<'a> Show<'a> {
-    fn of(results: &'a Results, exhibit: &'a Exhibit) -> Result<Self> {
+    fn of(results: &'a Results, exhibit: &'a Exhibit) -> Self {
         let index = exhibit.picture;
         let picture = &results.pictures[index];
         let codecs: Vec<Option<usize>> = exhibit.images.iter().map(|image| image.codec).collect();
@@ -359,7 +354,7 @@ impl<'a> Show<'a> {
         let plots = [Metric::PsnrRgb, Metric::Ssimulacra2].into_iter();
         let plots = plots.filter_map(|metric| figures::picture(results, index, metric));
         let rows = picture.equal.iter().enumerate().map(|(codec, point)| EqualRow::of(codec, point.as_ref()));
-        Ok(Self {
+        Self {
             index,
             name: &picture.name,
             size: size(picture.width, picture.height),
@@ -370,9 +365,9 @@ impl<'a> Show<'a> {
             height: exhibit.height,
             part: exhibit.part,
             images: images.collect(),
-            plots: plots.map(|plot| plot.svg(Ground::Page)).collect::<Result<_>>()?,
+            plots: plots.map(|plot| plot.svg(Ground::Page)).collect(),
             rows: rows.collect(),
-        })
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// How values are spread along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spread {
+pub enum Spread {
     /// Equal distances are equal differences.
     Linear,
     /// Equal distances are equal ratios.
@@ -11,7 +11,7 @@ pub(super) enum Spread {
 
 /// An axis with its marks.
 #[derive(Debug, Clone)]
-pub(super) struct Axis {
+pub struct Axis {
     /// What it shows, with the unit.
     pub title: String,
     spread: Spread,
@@ -22,7 +22,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// An axis that holds all of `values`, or `None` where there is nothing to show.
+    /// An axis that holds all of `values`, or `None` if there is nothing to show.
     pub fn around(title: &str, spread: Spread, values: impl Iterator<Item = f64>) -> Option<Self> {
         let usable = |v: &f64| v.is_finite() && (spread == Spread::Linear || *v > 0.0);
         let (low, high) = values
@@ -36,6 +36,12 @@ impl Axis {
             Spread::Log => log(low, high),
         };
         Some(Self { title: title.to_owned(), spread, low, high, ticks })
+    }
+
+    /// A linear axis from 0 to 1, for plots without a value.
+    pub fn unit(title: &str) -> Self {
+        let (low, high, ticks) = linear(0.0, 1.0);
+        Self { title: title.to_owned(), spread: Spread::Linear, low, high, ticks }
     }
 
     /// Where a value lies, from 0 at the axis' low end to 1 at its high end; outside of that for values beyond it.

@@ -29,34 +29,34 @@ const MARKERS: [&str; 8] = [
 const DASHES: [&str; 4] = ["6 4", "2 3", "9 3 2 3", "3 6"];
 
 /// How the codec of this index looks: the number of its colour, which repeats sooner than its marker.
-pub(super) fn color_index(codec: usize) -> usize {
+pub fn color_index(codec: usize) -> usize {
     codec % COLORS.len()
 }
 
 /// Colour of a codec on light ground.
-pub(super) fn color(codec: usize) -> &'static str {
+pub fn color(codec: usize) -> &'static str {
     COLORS[color_index(codec)].0
 }
 
 /// Marker of a codec, as the data of an SVG path around (0, 0).
-pub(super) fn marker(codec: usize) -> &'static str {
+pub fn marker(codec: usize) -> &'static str {
     MARKERS[(codec + codec / COLORS.len()) % MARKERS.len()]
 }
 
 /// Dashes of an overlay.
-pub(super) fn dashes(overlay: usize) -> &'static str {
+pub fn dashes(overlay: usize) -> &'static str {
     DASHES[overlay % DASHES.len()]
 }
 
 /// The rules that colour elements of class `s0`, `s1` and so on, for the ground that the page has.
-pub(super) fn page_rules() -> String {
+pub fn page_rules() -> String {
     let rule =
         |(i, (light, dark)): (usize, &(&str, &str))| format!(".s{i}{{color:light-dark({light},{dark})}}");
     COLORS.iter().enumerate().map(rule).collect()
 }
 
 /// The rules that colour a picture for dark ground, where that is preferred.
-pub(super) fn dark_rules() -> String {
+pub fn dark_rules() -> String {
     COLORS.iter().enumerate().map(|(i, (_, dark))| format!(".s{i}{{color:{dark}}}")).collect()
 }
 
