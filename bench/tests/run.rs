@@ -1,4 +1,4 @@
-//! A whole benchmark over small pictures, with real codecs and with ones that misbehave.
+//! Whole benchmarks over small pictures, with real codecs and with codecs that misbehave.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ fn quiet(sources: &[TestPicture], options: BenchOptions) -> Result<FinishedBench
     run(sources, options, &|_| {})
 }
 
-/// Counts what it codes, and fails or lies where it is told to.
+/// A codec that counts its encodes and can be told to fail or to return a wrong size.
 struct Probe {
     inner: Arc<dyn Codec>,
     encodes: AtomicUsize,
@@ -57,9 +57,9 @@ struct Probe {
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
     None,
-    /// Cannot code pictures of this width.
+    /// Refuses pictures of this width.
     Refuses(usize),
-    /// Gives back one row less.
+    /// Returns one row less.
     Shrinks,
     /// Panics at pictures of this width.
     Panics(usize),
@@ -173,7 +173,7 @@ fn a_second_run_measures_nothing_again() {
     quiet(&sources, options(vec![aec(), probe.clone()], cache())).expect("a benchmark");
     assert!(probe.encodes() > encodes, "a new picture is measured");
 
-    // Pixels count, not names.
+    // The cache depends on the pixels, not on the names.
     std::fs::copy(&sources[1].path, &sources[0].path).expect("a copy");
     let encodes = probe.encodes();
     quiet(&sources, options(vec![aec(), probe.clone()], cache())).expect("a benchmark");
@@ -195,7 +195,7 @@ fn what_may_have_changed_is_measured_again() {
     assert_eq!([encodes("1", 2), encodes("1", 3)], [0, 0]);
     assert_eq!(encodes("2", 2), all, "another version");
     let alone = encodes("1", 1);
-    assert!(alone > 0, "times of a crowd are not those of one");
+    assert!(alone > 0, "times with several pictures at once are not used for one at a time");
     assert_eq!([encodes("1", 1), encodes("1", 2)], [0, 0]);
 }
 

@@ -71,7 +71,7 @@ impl Pictures {
     /// of larger ones only the middle is kept.
     ///
     /// # Errors
-    /// [`Error::NoPictures`] where none is left, [`Error::File`] where the folder cannot be listed.
+    /// Returns [`Error::NoPictures`] if no picture is left, and [`Error::File`] if the folder cannot be listed.
     pub fn read(folder: &Path, side: usize, pixels: usize) -> Result<Self> {
         let paths = list(folder)?;
         let share = pixels / paths.len().max(1);
@@ -109,7 +109,7 @@ impl Pictures {
     /// A hash of its name decides about each, so that others which come or go change nothing for it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there are fewer than two pictures, or `nth` is 0.
+    /// Returns [`Error::Invalid`] if there are fewer than two pictures or if `nth` is 0.
     pub fn split(self, nth: usize) -> Result<(Self, Vec<RgbPicture>)> {
         let count = self.images.len();
         if count < 2 || nth == 0 {
@@ -147,7 +147,7 @@ impl Pictures {
     /// random, a few of them without colour, and a share `drawn` of them generated instead of cut.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn batch(
         &self,
         rng: &mut impl Rng,
@@ -195,7 +195,7 @@ impl Pictures {
 /// Picture files below a folder, by name.
 ///
 /// # Errors
-/// [`Error::File`] where the folder cannot be listed.
+/// Returns [`Error::File`] if the folder cannot be listed.
 pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
@@ -211,7 +211,7 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
 /// `multiple` by repeating the last row and column.
 ///
 /// # Errors
-/// [`Error::Tensor`] where the samples are not as many as the sides say.
+/// Returns [`Error::Invalid`] if the number of samples does not match the sides, and [`Error::Tensor`] if the device fails.
 pub fn padded(
     samples: &[u8],
     (height, width): (usize, usize),

@@ -21,7 +21,7 @@ impl DeviceKind {
     /// Opens the device.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where this build or this machine has no such device.
+    /// Returns [`Error::Tensor`] if this build or this machine has no such device.
     pub fn open(self) -> Result<Device> {
         Ok(match self {
             Self::Cpu => Device::Cpu,

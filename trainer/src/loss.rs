@@ -59,7 +59,7 @@ pub fn lambda(q: f32, knots: usize) -> f64 {
 /// Each picture's loss is divided by the root of its lambda, so that no rate dominates the gradient.
 ///
 /// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+/// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
 pub fn training(net: &Network, x: &Tensor, q: &[f32], noise: &Noise) -> Result<Loss> {
     of(&net.forward(x, q, Rate::Noisy(noise))?, x, q, net.shapes().knots, Distortion::Mse)
 }
@@ -67,7 +67,7 @@ pub fn training(net: &Network, x: &Tensor, q: &[f32], noise: &Noise) -> Result<L
 /// The same of what came of coding, with an error of one's choice.
 ///
 /// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+/// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
 pub fn of(coded: &Coded, x: &Tensor, q: &[f32], knots: usize, distortion: Distortion) -> Result<Loss> {
     let mse = Distortion::Mse.of(&coded.x_hat, x)?;
     let error = if distortion == Distortion::Mse { mse.clone() } else { distortion.of(&coded.x_hat, x)? };
@@ -109,7 +109,7 @@ pub struct RateAndPsnr {
 /// Its sides are filled up to multiples of 64 by repeating its edge; what that costs counts, what it shows does not.
 ///
 /// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+/// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.
 pub fn measure(
     net: &Network,
     samples: &[u8],

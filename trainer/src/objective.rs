@@ -36,7 +36,7 @@ impl Distortion {
     /// Error of each picture `[N]`, in squares of 8-bit units or what stands for them.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn of(self, decoded: &Tensor, original: &Tensor) -> Result<Tensor> {
         let mean = |t: Tensor| t.flatten_from(1)?.mean(1);
         Ok(match self {
@@ -94,7 +94,7 @@ impl Objective {
     /// What the network sees in place of these pictures, `[N, H, W, 3]` in -0.5..=0.5.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.
     pub fn corrupted(&self, x: &Tensor, rng: &mut impl Rng) -> Result<Tensor> {
         let (n, h, w, _) = x.dims4()?;
         let mut seen = x.clone();
@@ -115,7 +115,7 @@ impl Objective {
     /// What is added to the loss for latents `y` that came of pictures `x` at the knots q; none where nothing is asked.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.
     pub fn penalty(
         &self,
         net: &Network,

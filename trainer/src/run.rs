@@ -100,7 +100,7 @@ impl Run {
     /// A new run from these weights.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where an option is out of its range, [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Invalid`] if an option is out of its range, and [`Error::Tensor`] if the device fails.
     pub fn new(weights: Weights, options: RunOptions) -> Result<Self> {
         let detail = match &options {
             RunOptions { batch: 0, .. } => Some("0 crops a step".to_owned()),
@@ -138,8 +138,8 @@ impl Run {
     /// optimiser is not.
     ///
     /// # Errors
-    /// [`Error::File`] where it cannot be read, [`Error::Checkpoint`] and [`Error::Weights`] where it holds no run
-    /// with these options.
+    /// Returns [`Error::File`] if the checkpoint cannot be read, and [`Error::Checkpoint`] or [`Error::Weights`] if it holds no
+    /// run with these options.
     pub fn resume(path: &Path, options: RunOptions, device: &Device) -> Result<Self> {
         let (mut groups, state): (_, State) = checkpoint::read(path, device)?;
         let mut take = |group: &str| groups.remove(group).unwrap_or_default();
@@ -160,7 +160,7 @@ impl Run {
     /// The note that a checkpoint holds.
     ///
     /// # Errors
-    /// [`Error::File`] where it cannot be read, [`Error::Checkpoint`] where it is none.
+    /// Returns [`Error::File`] if the file cannot be read, and [`Error::Checkpoint`] if it is not a checkpoint.
     pub(crate) fn note(path: &Path) -> Result<serde_json::Value> {
         let state: State = checkpoint::state(path)?;
         Ok(state.note)
@@ -169,7 +169,7 @@ impl Run {
     /// Writes a checkpoint; the file is replaced as a whole, or not at all.
     ///
     /// # Errors
-    /// [`Error::File`] and [`Error::Checkpoint`] where it cannot be written.
+    /// Returns [`Error::File`] or [`Error::Checkpoint`] if it cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         self.save_noted(path, serde_json::Value::Null)
     }
@@ -205,7 +205,7 @@ impl Run {
     /// One step on crops of these pictures; `progress` is the share of the run that is done, 0 to 1.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn step(&mut self, pictures: &Pictures, progress: f64) -> Result<Stepped> {
         let start = std::time::Instant::now();
         let RunOptions { batch, side, drawn, schedule, objective, .. } = self.options;
@@ -253,7 +253,7 @@ impl Run {
     /// The averaged weights: the model that is kept.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn averaged(&self) -> Result<Weights> {
         self.ema.weights()
     }

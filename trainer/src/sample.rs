@@ -15,7 +15,7 @@ const REACH: usize = 127;
 /// four passes from the normals that the context predicts, and then the synthesis.
 ///
 /// # Errors
-/// [`Error::Invalid`] where a side is no multiple of 64, [`Error::Tensor`] where the device fails.
+/// Returns [`Error::Invalid`] if a side is not a multiple of 64, and [`Error::Tensor`] if the device fails.
 pub fn sample(net: &Network, (height, width): (usize, usize), q: f32, seed: u64) -> Result<RgbPicture> {
     if height == 0 || width == 0 || !height.is_multiple_of(64) || !width.is_multiple_of(64) {
         let detail = format!("{width} x {height} pixels, sides that are no multiples of 64");

@@ -174,8 +174,9 @@ impl Search {
     /// the settings' seed.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is nothing to draw, a setting has two ranges, the settings have no length, or a
-    /// draw is of a network that the codec does not run; [`Error::NoPictures`] where there are none.
+    /// Returns [`Error::Invalid`] if there is nothing to draw, if a setting has two ranges, if the settings have no length, or
+    /// if a draw describes a network that the codec does not run. Returns [`Error::NoPictures`] if the folder holds no
+    /// picture.
     pub fn random(
         count: usize,
         ranges: &[SettingRange],
@@ -197,8 +198,8 @@ impl Search {
     /// events go to `see`.
     ///
     /// # Errors
-    /// Those of [`TrainingSession::begin`] and [`TrainingSession::train`]; [`Error::Invalid`] where a run there was begun with other
-    /// settings, or from something else.
+    /// Returns the errors of [`TrainingSession::begin`] and [`TrainingSession::train`], and [`Error::Invalid`] if a run in
+    /// these folders began with other settings or from other weights.
     pub fn run(
         &self,
         run: &Path,

@@ -134,7 +134,7 @@ impl TrainingSettings {
     /// These settings with others on top, given by name; a length in steps replaces one in minutes, and the other way.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a name is unknown, a value is of another kind or out of its range.
+    /// Returns [`Error::Invalid`] if a name is unknown, or if a value has the wrong type or is out of its range.
     pub fn with(&self, changes: Map<String, Value>) -> Result<Self> {
         let invalid = |e: serde_json::Error| settings(e.to_string());
         let Value::Object(mut all) = serde_json::to_value(self).map_err(invalid)? else {
@@ -153,7 +153,7 @@ impl TrainingSettings {
     /// Whether they say how long the run is.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where they do not.
+    /// Returns [`Error::Invalid`] if they do not.
     pub(crate) fn has_a_length(&self) -> Result<()> {
         match (self.minutes, self.steps) {
             (None, None) => Err(settings("neither minutes nor steps; give one of them".into())),
@@ -224,7 +224,7 @@ impl TrainingSettings {
     /// Shapes of a network from scratch.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the codec runs no such network.
+    /// Returns [`Error::Invalid`] if the codec does not run such a network.
     pub fn scratch(&self) -> Result<Shapes> {
         let preset = match self.shapes {
             Preset::Fast => Shapes::FAST,

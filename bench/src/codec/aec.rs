@@ -1,4 +1,4 @@
-//! aecodec itself, in this process and with the options that it has unless told otherwise.
+//! aecodec itself, run in this process with its default options.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,13 +13,13 @@ pub struct Aec {
     id: String,
     name: String,
     version: String,
-    /// The program that it is part of: another build may code in another way, or at another speed.
+    /// The hash of the running program: another build may code differently or at another speed.
     build: String,
     model: Arc<Model>,
 }
 
 impl Aec {
-    /// aecodec with this model, under a short name and a name for people, such as `aecodec` twice.
+    /// Creates a codec from this model, with a short id and a display name.
     pub fn new(id: &str, name: &str, model: Arc<Model>) -> Self {
         let [a, b, c, d, ..] = model.id();
         let version = format!("aecodec {}, model {a:02x}{b:02x}{c:02x}{d:02x}", env!("CARGO_PKG_VERSION"));
@@ -61,7 +61,7 @@ impl Codec for Aec {
     fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         let picture = picture.to_picture().map_err(|e| self.error(e))?;
         let Some(quality) = Quality::new(quality) else {
-            return Err(Error::codec(&self.id, format!("quality {quality}, expected 0 to 100")));
+            return Err(Error::codec(&self.id, format!("quality {quality} is not between 0 and 100")));
         };
         let mut options = EncodeOptions::default();
         options.target = Target::Quality(quality);

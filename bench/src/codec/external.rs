@@ -1,4 +1,4 @@
-//! A codec that runs as a program of its own, as a table describes it.
+//! A codec that runs as separate programs, as an entry of the table describes it.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use super::table::{CodecEntry, CommandLine, InterchangeFormat};
 use super::{Codec, CodedFile, DecodedPicture, QualityScale};
 use crate::{Error, Result, Rgb};
 
-/// A codec of a table whose programs are there.
+/// A codec from a table whose programs are installed.
 pub struct External {
     entry: CodecEntry,
     version: String,
@@ -21,10 +21,10 @@ pub struct External {
 }
 
 impl External {
-    /// The codec of this entry.
+    /// Creates the codec of this entry.
     ///
     /// # Errors
-    /// In words, why it cannot be used here: its programs are missing, or do not even tell their version.
+    /// Returns the reason in words if the codec cannot be used here: its programs are missing, or fail to print their version.
     pub fn find(entry: CodecEntry) -> std::result::Result<Self, String> {
         let programs = entry.programs().into_iter().filter(|program| !process::is_installed(program));
         let missing: Vec<String> = programs.map(|program| format!("`{program}`")).collect();
@@ -38,7 +38,7 @@ impl External {
         Ok(Self { entry, version, commands })
     }
 
-    /// A file's name within the call's folder, for a command line.
+    /// The path of a file in the call's folder, for a command line.
     fn path(&self, folder: &TempDir, stem: &str, extension: &str) -> Result<String> {
         let path = folder.path().join(format!("{stem}.{extension}"));
         path.into_os_string().into_string().map_err(|path| self.error(format!("{path:?} is not UTF-8")))
@@ -56,11 +56,11 @@ impl External {
         self.entry.extension.as_ref().unwrap_or(&self.entry.id)
     }
 
-    /// The file that a program should have written.
+    /// Reads the file that a program should have written.
     fn written(&self, words: &CommandLine, path: &str) -> Result<Vec<u8>> {
         let bytes = fs::read(path);
         bytes
-            .map_err(|error| self.error(format!("`{}` ended well, but its output: {error}", words.program())))
+            .map_err(|error| self.error(format!("`{}` succeeded, but its output cannot be read: {error}", words.program())))
     }
 }
 
@@ -130,13 +130,13 @@ impl InterchangeFormat {
     }
 }
 
-/// A folder for one call, removed with it.
+/// Creates a folder for one call, which is removed when the value is dropped.
 fn folder() -> Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("aecodec-bench-").tempdir();
     folder.map_err(|error| Error::file(std::env::temp_dir(), error))
 }
 
-/// Writes what an encoder reads; PNG stays uncompressed, as reading it is part of the encoder's time.
+/// Writes the input of an encoder. PNG is not compressed, as the encoder's time includes reading it.
 fn write(picture: &Rgb, format: InterchangeFormat, path: &Path) -> Result<()> {
     let write = || {
         let mut file = BufWriter::new(File::create(path)?);
@@ -160,7 +160,7 @@ fn write(picture: &Rgb, format: InterchangeFormat, path: &Path) -> Result<()> {
     write().map_err(|error: io::Error| Error::file(path, error))
 }
 
-/// The first line of what a program says about its version, with its name where the line lacks it.
+/// The first line of a program's version output, with the program's name if the line lacks it.
 fn version(program: &str, output: &str) -> String {
     let name = Path::new(program).file_stem().map_or(Cow::Borrowed(program), |stem| stem.to_string_lossy());
     let line = output.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("of unknown version");

@@ -1,4 +1,4 @@
-//! JPEG as mozjpeg makes it at its best, and as every program with a plain libjpeg makes it.
+//! JPEG as mozjpeg writes it with all its optimisations, and as a plain libjpeg writes it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use mozjpeg::{ColorSpace, Compress, Decompress};
 use super::{Codec, CodedFile, DecodedPicture, QualityScale};
 use crate::{Error, Result, Rgb};
 
-/// The marker that ends every file; libjpeg itself fills up what is cut off with gray and says nothing.
+/// The marker at the end of every file. For a truncated file, libjpeg fills the rest with gray and reports no error.
 const END: [u8; 2] = [0xff, 0xd9];
 
 /// JPEG, 4:2:0.
@@ -23,12 +23,12 @@ enum Library {
 }
 
 impl Jpeg {
-    /// What JPEG can do today: progressive, with trellis quantisation and scans chosen for size.
+    /// The best that JPEG can do: progressive, with trellis quantisation and with scans chosen for size.
     pub const fn mozjpeg() -> Self {
         Self { encoder: Library::Mozjpeg }
     }
 
-    /// What most JPEG files are: baseline, the quantisation tables of the standard, optimised Huffman codes.
+    /// What most JPEG files are: baseline, with the quantisation tables of the standard and optimised Huffman codes.
     pub const fn libjpeg() -> Self {
         Self { encoder: Library::Libjpeg }
     }
@@ -47,7 +47,7 @@ impl Jpeg {
         compress.finish()
     }
 
-    /// Runs `work` in libjpeg, which reports its errors by unwinding.
+    /// Runs `work`, which calls libjpeg. That library reports errors by unwinding.
     fn guarded<T>(&self, work: impl FnOnce() -> std::io::Result<T>) -> Result<T> {
         let said = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(done)) => return Ok(done),
@@ -105,7 +105,7 @@ impl Codec for Jpeg {
 
     fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         if !bytes.ends_with(&END) {
-            return Err(Error::codec(self.id(), "the file is cut off"));
+            return Err(Error::codec(self.id(), "the file is truncated"));
         }
         let start = Instant::now();
         let (width, height, samples) = self.guarded(|| {
@@ -115,7 +115,7 @@ impl Codec for Jpeg {
         })?;
         let seconds = start.elapsed().as_secs_f64();
         let picture = Rgb::new(width, height, samples);
-        let picture = picture.ok_or_else(|| Error::codec(self.id(), "a file without pixels"))?;
+        let picture = picture.ok_or_else(|| Error::codec(self.id(), "the file has no pixels"))?;
         Ok(DecodedPicture { picture, seconds, peak_memory: None })
     }
 }

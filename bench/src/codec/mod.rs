@@ -1,4 +1,4 @@
-//! The codecs that are compared, each behind the same face: real bytes out, real pixels back.
+//! The codecs that are compared, and which of them can run on this machine.
 
 mod aec;
 mod avif;
@@ -26,33 +26,33 @@ use external::External;
 use jpeg::Jpeg;
 use webp::WebP;
 
-/// What aecodec is put next to unless told otherwise, as far as it is there.
+/// The codecs that aecodec is compared with by default, if they are available.
 const USUAL: [&str; 4] = ["jpeg", "webp", "avif", "jxl"];
 
-/// The codecs that can run here, and those that could.
+/// The codecs that can run on this machine, and those that need a program first.
 pub struct Available {
-    /// Those that can, built-in ones first.
+    /// The codecs that can run, built-in ones first.
     pub codecs: Vec<Arc<dyn Codec>>,
-    /// Those that cannot.
+    /// The codecs that cannot run.
     pub missing: Vec<Missing>,
-    /// Short names of the user's own, whether they can or not.
+    /// The ids of the codecs in the user's table, whether they can run or not.
     pub own: Vec<String>,
 }
 
-/// A codec that cannot run here.
+/// A codec that cannot run on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// Its short name.
+    /// Its id.
     pub id: String,
-    /// What to do about it, such as ``install `cjxl` and `djxl` (macOS: brew install jpeg-xl)``.
+    /// What the user can do about it, such as ``install `cjxl` and `djxl` (macOS: brew install jpeg-xl)``.
     pub remedy: String,
 }
 
-/// Looks for all codecs but aecodec: built-in ones, those of the built-in table, and those of the user's own
-/// [`table`], which replace others of the same name.
+/// Finds all codecs except aecodec: the built-in ones, those of the built-in table, and those of the user's [`table`],
+/// which replace others with the same id.
 ///
 /// # Errors
-/// [`Error::File`] and [`Error::Table`] for a table that cannot be read or makes no sense.
+/// Returns [`Error::File`] if the table cannot be read, and [`Error::Table`] if it is not valid.
 pub fn available(table: Option<&Path>) -> Result<Available> {
     let own = table.map(table::read).transpose()?.unwrap_or_default();
     let codecs: Vec<Arc<dyn Codec>> =
@@ -61,7 +61,7 @@ pub fn available(table: Option<&Path>) -> Result<Available> {
     for entry in table::built_in()? {
         found.add(entry);
     }
-    // Without programs there is still an AVIF.
+    // AVIF is also built in, for machines without its programs.
     if let Some(index) = found.missing.iter().position(|missing| missing.id == "avif") {
         found.missing.remove(index);
         found.codecs.push(Arc::new(Avif));
@@ -75,11 +75,12 @@ pub fn available(table: Option<&Path>) -> Result<Available> {
     Ok(found)
 }
 
-/// The codecs of these names in their order, each once; without names the usual ones that are there, and the
-/// user's own.
+/// The codecs with these ids, in this order and each once. If no ids are given, they are the default codecs that are
+/// available, followed by those of the user's table.
 ///
 /// # Errors
-/// [`Error::Codec`] for a name that is unknown or cannot run here, with what there is and what to do.
+/// Returns [`Error::Codec`] if a name is unknown or its codec cannot run here. The message lists the codecs that can run and
+/// says what to do.
 pub fn select(names: &[String], available: &Available) -> Result<Vec<Arc<dyn Codec>>> {
     let find = |name: &str| available.codecs.iter().find(|codec| codec.id() == name).map(Arc::clone);
     let mut selected: Vec<Arc<dyn Codec>> = Vec::new();
@@ -109,7 +110,7 @@ impl Available {
 
     fn lacks(&self, name: &str) -> Error {
         let ids: Vec<&str> = self.codecs.iter().map(|codec| codec.id()).collect();
-        let there = format!("there are {}", ids.join(", "));
+        let there = format!("available codecs: {}", ids.join(", "));
         let others: Vec<&str> = self.missing.iter().map(|missing| missing.id.as_str()).collect();
         Error::codec(
             name,

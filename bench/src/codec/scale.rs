@@ -1,28 +1,29 @@
-//! The qualities of a codec, as whole steps between its usual worst and best.
+//! The quality scale of a codec, in whole steps from its worst to its best usual quality.
 
-/// The qualities that a codec takes, from its smallest files to its largest.
+/// The range of qualities of a codec, from the smallest files to the largest.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityScale {
-    /// Gives the smallest files of the usual range; may be the larger number, as with quantisers and distances.
+    /// The quality that gives the smallest files of the usual range. It may be the larger number, as it is for quantisers
+    /// and distances.
     pub worst: f64,
-    /// Gives the largest files of the usual range.
+    /// The quality that gives the largest files of the usual range.
     pub best: f64,
-    /// Distance of two neighbouring qualities, above 0.
+    /// The distance between two adjacent qualities, above 0.
     pub step: f64,
 }
 
 impl QualityScale {
-    /// Number of whole steps from worst towards best.
+    /// The number of whole steps from worst to best.
     pub fn steps(&self) -> u32 {
-        // A little more, as steps such as 0.1 may come out just below a whole number.
+        // For steps such as 0.1 the quotient may be just below a whole number.
         ((self.best - self.worst).abs() / self.step + 1e-6).floor() as u32
     }
 
-    /// The quality `step` steps from the worst; `step` is at most [`QualityScale::steps`].
+    /// The quality that is `step` steps from the worst. `step` is at most [`QualityScale::steps`].
     pub fn at(&self, step: u32) -> f64 {
         let quality = self.worst + (self.best - self.worst).signum() * self.step * f64::from(step);
-        // Steps such as 0.1 leave noise in the last digits, which would reach command lines and cache keys.
+        // Steps such as 0.1 leave rounding errors, which would end up in command lines and cache keys.
         (quality * 1e6).round() / 1e6
     }
 
@@ -32,7 +33,7 @@ impl QualityScale {
         (steps.round() as u32).min(self.steps())
     }
 
-    /// `count` qualities spread evenly over the scale, worst first; fewer where the scale has fewer.
+    /// `count` qualities spread evenly over the scale, worst first. If the scale has fewer, all of them are returned.
     pub fn ladder(&self, count: usize) -> Vec<f64> {
         let steps = self.steps();
         let count = (count as u32).clamp(1, steps + 1);

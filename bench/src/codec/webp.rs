@@ -1,4 +1,4 @@
-//! WebP, lossy, by libwebp.
+//! Lossy WebP by libwebp.
 
 use std::time::Instant;
 
@@ -51,15 +51,15 @@ impl Codec for WebP {
         let seconds = start.elapsed().as_secs_f64();
         let picture = decoded
             .and_then(|image| Rgb::new(image.width() as usize, image.height() as usize, image.to_vec()))
-            .ok_or_else(|| Error::codec(ID, "not a sound, opaque WebP file"))?;
+            .ok_or_else(|| Error::codec(ID, "this is not a valid opaque WebP file"))?;
         Ok(DecodedPicture { picture, seconds, peak_memory: None })
     }
 }
 
-/// A WebP file of the picture for pages, where what matters is that colours stay sharp and the page small.
+/// Encodes a picture as WebP for a page, with sharp colours and a small size in mind.
 ///
 /// # Errors
-/// [`Error::Codec`] where a side is above 16383 pixels or the quality outside of 0 to 100.
+/// Returns [`Error::Codec`] if a side is longer than 16383 pixels or the quality is not between 0 and 100.
 pub fn webp_for_page(picture: &Rgb, quality: f32) -> Result<Vec<u8>> {
     let mut config = config(quality)?;
     config.method = 4;
@@ -68,7 +68,7 @@ pub fn webp_for_page(picture: &Rgb, quality: f32) -> Result<Vec<u8>> {
 }
 
 fn config(quality: f32) -> Result<WebPConfig> {
-    let mut config = WebPConfig::new().map_err(|()| Error::codec(ID, "libwebp of another version"))?;
+    let mut config = WebPConfig::new().map_err(|()| Error::codec(ID, "the version of libwebp does not match"))?;
     config.quality = quality;
     Ok(config)
 }

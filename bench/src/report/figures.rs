@@ -1,4 +1,4 @@
-//! The plots of a benchmark: quality over bits, of all pictures and of each, and saving over speed.
+//! The plots of a benchmark: quality over bits, for all pictures and for each one, and saving over speed.
 
 use aecodec_plot::{Axis, Look, Mark, Names, Plot, PlotArea, Series, Spread};
 
@@ -8,7 +8,7 @@ use crate::words;
 
 const BITS: &str = "bits per pixel (logarithmic)";
 
-/// Mean quality over mean bits of every codec; `None` where nothing was measured.
+/// The mean quality over the mean bits of every codec, or `None` if nothing was measured.
 pub(super) fn means(results: &Results, metric: Metric) -> Option<Plot> {
     let curve = |codec: usize| {
         let points = results.mean_points(codec).into_iter();
@@ -32,8 +32,8 @@ pub(super) fn means(results: &Results, metric: Metric) -> Option<Plot> {
         id: format!("rd-{}", metric.key()),
         title: format!("{} over bits per pixel", metric.title()),
         description: format!(
-            "One curve for each of {}, means over {count} {}. The table that follows gives the distances of the \
-             curves, the file results.csv every point.",
+            "One curve for each of {}, as means over {count} {}. The table below gives the distances between the \
+             curves, and the file results.csv lists every point.",
             names(results),
             if count == 1 { "picture" } else { "pictures" },
         ),
@@ -45,7 +45,7 @@ pub(super) fn means(results: &Results, metric: Metric) -> Option<Plot> {
     })
 }
 
-/// Quality over bits on one picture.
+/// The quality over the bits of one picture.
 pub(super) fn picture(results: &Results, picture: usize, metric: Metric) -> Option<Plot> {
     let curve = |codec: usize| {
         let marks = results.points(picture, codec).iter().filter_map(|point| {
@@ -68,7 +68,7 @@ pub(super) fn picture(results: &Results, picture: usize, metric: Metric) -> Opti
     })
 }
 
-/// Which of a codec's two programs is meant.
+/// Which of a codec's two directions a plot shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Direction {
     /// The encoder.
@@ -77,7 +77,7 @@ pub(super) enum Direction {
     Decode,
 }
 
-/// What codecs save against the reference, over the speed of their encoders or decoders.
+/// The savings of codecs against the reference, over the speed of their encoders or decoders.
 pub(super) fn speed(results: &Results, work: Direction) -> Option<Plot> {
     let reference = &results.codecs.get(results.reference)?.name;
     let (word, key) = match work {
@@ -106,8 +106,8 @@ pub(super) fn speed(results: &Results, work: Direction) -> Option<Plot> {
         id: format!("speed-{key}"),
         title: format!("{word} speed and saving"),
         description: format!(
-            "A point for each of {}: megapixels a second to the right, bits saved against {reference} at equal PSNR \
-             upwards. The table beside it gives the same numbers.",
+            "A point for each of {}. The x axis is the speed in megapixels per second, and the y axis is the share of \
+             bits saved against {reference} at equal PSNR. The table below gives the same numbers.",
             names(results),
         ),
         x: Axis::around(
@@ -140,7 +140,7 @@ fn mark(results: &Results, codec: usize, metric: Metric, at: (f64, f64), quality
     }
 }
 
-/// Where a metric stands among the values of a mean point.
+/// The index of a metric among the values of a mean point.
 fn index(metric: Metric) -> usize {
     Metric::ALL.iter().position(|&of| of == metric).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! The page: what the template gets, all of it in words.
+//! The page: the values of the template, formatted as text.
 
 use aecodec_plot::{Ground, look};
 use serde::Serialize;
@@ -39,14 +39,14 @@ struct Page<'a> {
     left_out: usize,
     parts: bool,
     own: bool,
-    /// The lowest quality of WebP among the pictures shown, and that of their originals.
+    /// The lowest WebP quality of the pictures shown, and that of their originals.
     quality: Option<u8>,
     original: Option<u8>,
     overlays: bool,
     conditions: &'a Conditions,
 }
 
-/// A codec and how it looks.
+/// A codec and its colour and marker.
 #[derive(Serialize)]
 struct CodecStyle<'a> {
     info: &'a CodecInfo,
@@ -54,7 +54,7 @@ struct CodecStyle<'a> {
     marker: &'static str,
 }
 
-/// One measure: its plot and its table.
+/// The plot and the table of one metric.
 #[derive(Serialize)]
 struct Panel {
     key: &'static str,
@@ -65,7 +65,7 @@ struct Panel {
     rows: Vec<SavingRow>,
 }
 
-/// What a codec saves against the reference, and aecodec against the codec.
+/// The savings of a codec against the reference, and of aecodec against the codec.
 #[derive(Serialize)]
 struct SavingRow {
     /// `None` for a published curve.
@@ -80,7 +80,7 @@ struct Cells {
     of_means: String,
     mean: String,
     worst: String,
-    /// Name and index of the picture on which it does worst.
+    /// The name and index of the picture with the worst result.
     on: Option<(String, usize)>,
 }
 
@@ -103,14 +103,14 @@ struct PictureRow<'a> {
     changes: Vec<String>,
 }
 
-/// One picture with its slider.
+/// One picture with its comparison.
 #[derive(Serialize)]
 struct Show<'a> {
     index: usize,
     name: &'a str,
     size: String,
     bytes: String,
-    /// Of aecodec against its rival, whose name goes with it.
+    /// The change of aecodec's bits against its rival.
     change: String,
     rival: Option<&'a str>,
     width: usize,
@@ -127,7 +127,7 @@ struct Version {
     name: String,
     caption: String,
     uri: String,
-    /// Which side of the slider shows it at first.
+    /// Whether it is shown at first on the left and on the right.
     left: bool,
     right: bool,
 }
@@ -145,8 +145,8 @@ impl<'a> Page<'a> {
         let others: Vec<String> = results.codecs.iter().skip(1).map(|codec| codec.name.clone()).collect();
         let ours = results.codecs.first().map_or("aecodec", |codec| codec.name.as_str());
         let title = match others.as_slice() {
-            [] => format!("{ours} measured"),
-            others => format!("{ours} next to {}", words::list(others)),
+            [] => format!("Measurements of {ours}"),
+            others => format!("{ours} compared with {}", words::list(others)),
         };
         let panels = Metric::ALL.into_iter().filter_map(|metric| Panel::of(results, metric));
         let speed_plots = [Direction::Encode, Direction::Decode]
@@ -161,12 +161,12 @@ impl<'a> Page<'a> {
             look_rules: look::page_rules(),
             script: include_str!("page.js"),
             lead: lead(results, ours, Metric::PsnrRgb, "At equal PSNR")
-                .unwrap_or_else(|| format!("{} coded by {ours}", count(results.pictures.len()))),
+                .unwrap_or_else(|| format!("{ours} on {}", count(results.pictures.len()))),
             second: lead(
                 results,
                 "it",
                 Metric::Ssimulacra2,
-                "By SSIMULACRA 2, which is closer to what eyes see,",
+                "At equal SSIMULACRA 2, which is closer to human perception,",
             ),
             count: count(results.pictures.len()),
             codecs: results.codecs.iter().enumerate().map(CodecStyle::of).collect(),
@@ -195,7 +195,7 @@ fn name(results: &Results, codec: usize) -> &str {
     results.codecs.get(codec).map_or("", |codec| &codec.name)
 }
 
-/// What aecodec saves against each of the others, in one sentence.
+/// The savings of aecodec against each of the others, in one sentence.
 fn lead(results: &Results, subject: &str, metric: Metric, how: &str) -> Option<String> {
     let savings = (1..results.codecs.len()).filter_map(|other| {
         let change = results.saving(0, other, metric).of_means?;
@@ -220,7 +220,7 @@ fn count(count: usize) -> String {
     if count == 1 { "1 picture".to_owned() } else { format!("{count} pictures") }
 }
 
-/// Marks the page's own script and style: nothing that comes with a picture can know what the pictures hash to.
+/// The nonce of the page's own script and style. The name of a picture cannot contain it, as it is a hash of all pictures.
 fn nonce(results: &Results, gallery: &Gallery) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(format!("{results:?}").as_bytes());
@@ -315,12 +315,12 @@ impl<'a> PictureRow<'a> {
     }
 }
 
-/// Change of bits of aecodec against another codec on one picture at equal PSNR.
+/// The change of aecodec's bits against another codec on one picture at equal PSNR.
 fn change(results: &Results, picture: usize, against: usize) -> Option<f64> {
     results.saving_on(picture, 0, against, Metric::PsnrRgb)
 }
 
-/// Whom aecodec is compared with first: the reference, unless that is aecodec itself.
+/// The codec that aecodec is compared with at first: the reference, unless that is aecodec itself.
 fn rival(results: &Results) -> usize {
     results.reference.max(1)
 }
@@ -344,7 +344,7 @@ impl<'a> Show<'a> {
                 name: image.codec.map_or("Original", |codec| name(results, codec)).to_owned(),
                 caption: match point {
                     Some(point) => caption(&point),
-                    None => format!("{} bytes as it came", words::grouped(picture.source_bytes)),
+                    None => format!("{} bytes in its own file", words::grouped(picture.source_bytes)),
                 },
                 uri: image.uri.clone(),
                 left: Some(image.codec) == left,

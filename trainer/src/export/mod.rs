@@ -85,8 +85,8 @@ impl Exported {
 /// the tables. `card` says what the model was trained on and how; it is kept in the file.
 ///
 /// # Errors
-/// [`Error::Weights`] where a layer cannot be quantised, [`Error::Codec`] where the codec does not take networks of
-/// these shapes, [`Error::Invalid`] where there is nothing to calibrate with.
+/// Returns [`Error::Weights`] if a layer cannot be quantised, [`Error::Codec`] if the codec does not accept networks of
+/// these shapes, and [`Error::Invalid`] if there is nothing to calibrate with.
 pub fn export(
     weights: &Weights,
     calibration: &[RgbPicture],

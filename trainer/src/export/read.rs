@@ -11,7 +11,7 @@ impl IntegerModel {
     /// Reads a file that [`aecodec::Model::parse`] takes; the frequency tables and the card are left out.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is cut short, or has blocks whose gated units are not of one expansion.
+    /// Returns [`Error::Invalid`] if the file is truncated, or if the gated units of its blocks differ in their expansion.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
         let mut from = Reader(bytes);
         let profile = from.take(HEAD)?[HEAD - 1];

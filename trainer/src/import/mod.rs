@@ -19,7 +19,8 @@ const FIT: (usize, f64) = (200, 0.02);
 /// The float network that a model file computes, ready to train on.
 ///
 /// # Errors
-/// [`Error::Codec`] where the file is none of the codec's, [`Error::Invalid`] where its blocks are not of one expansion.
+/// Returns [`Error::Codec`] if the codec does not accept the file, and [`Error::Invalid`] if its blocks differ in their
+/// expansion.
 pub fn weights(bytes: &[u8], device: &Device) -> Result<Weights> {
     aecodec::Model::parse(bytes)?;
     let model = IntegerModel::read(bytes)?;

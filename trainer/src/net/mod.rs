@@ -81,7 +81,7 @@ impl Network {
     /// The network to train: gradients reach the variables of `weights`, and it follows them as they are set.
     ///
     /// # Errors
-    /// [`Error::Weights`](crate::Error::Weights) where a parameter is missing.
+    /// Returns [`Error::Weights`](crate::Error::Weights) if a parameter is missing.
     pub fn new(weights: &Weights) -> Result<Self> {
         Self::from_tensors(weights.shapes(), &weights.trained(), None)
     }
@@ -90,7 +90,7 @@ impl Network {
     /// much.
     ///
     /// # Errors
-    /// [`Error::Weights`](crate::Error::Weights) where a parameter is missing.
+    /// Returns [`Error::Weights`](crate::Error::Weights) if a parameter is missing.
     pub fn frozen(weights: &Weights) -> Result<Self> {
         Self::from_tensors(weights.shapes(), &weights.frozen()?, None)
     }
@@ -159,7 +159,7 @@ impl Network {
     /// Codes pictures `[N, H, W, 3]` in -0.5..=0.5, sides multiples of 64, at the knots `q`, one a picture.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn forward(&self, x: &Tensor, q: &[f32], rate: Rate) -> Result<Coded> {
         let (_, height, width, _) = x.dims4()?;
         let y = self.analyse(x, q)?;
@@ -178,7 +178,7 @@ impl Network {
     /// Pictures to latents before their gain, `[N, H/16, W/16, M]`.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn analyse(&self, x: &Tensor, q: &[f32]) -> Result<Tensor> {
         let t = self.e_in.forward(&unshuffle(x, 8)?)?;
         self.show("e_in.out", &t)?;
@@ -191,7 +191,7 @@ impl Network {
     /// Latents in the steps in which they are rounded at the knots q.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn in_steps(&self, y: &Tensor, q: &[f32]) -> Result<Tensor> {
         Ok(ops::scale(y, &self.log_gain(&self.y_gain, q)?.exp()?)?)
     }
@@ -199,7 +199,7 @@ impl Network {
     /// Latents to hyper-latents before rounding, `[N, H/64, W/64, Z]`.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn hyper_analyse(&self, y: &Tensor) -> Result<Tensor> {
         let t = unshuffle(&self.he1.forward(&self.he_in.forward(y)?)?, 2)?;
         let t = unshuffle(&self.he2.forward(&self.he_mid.forward(&t)?)?, 2)?;
@@ -211,7 +211,7 @@ impl Network {
     /// Bits of hyper-latents under their learned density, `[N]`.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn hyper_bits(&self, z: &Tensor) -> Result<Tensor> {
         self.z_prior.bits(z)
     }
@@ -219,7 +219,7 @@ impl Network {
     /// Cumulative learned density of the hyper-latents at x `[.., Z]`.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn hyper_cdf(&self, x: &Tensor) -> Result<Tensor> {
         self.z_prior.cdf(x)
     }
@@ -227,7 +227,7 @@ impl Network {
     /// Rounded hyper-latents to the prior's features, `[N, H/16, W/16, P]`.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn prior(&self, z: &Tensor) -> Result<Tensor> {
         let (_, height, width, _) = z.dims4()?;
         self.prior_within(z, 4 * height, 4 * width)
@@ -236,7 +236,7 @@ impl Network {
     /// The same for latents of these sides, which need not be multiples of four.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn prior_within(&self, z: &Tensor, height: usize, width: usize) -> Result<Tensor> {
         let t = self.hd1.forward(&shuffle(&self.hd_in.forward(z)?, 2)?)?;
         let t = self.hd2.forward(&shuffle(&self.hd_mid.forward(&t)?, 2)?)?;
@@ -249,7 +249,7 @@ impl Network {
     /// `quantise` says for each pass what its latents become.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit, and what `quantise` returns.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match, and any error of `quantise`.
     pub fn code(
         &self,
         y: &Tensor,
@@ -301,7 +301,7 @@ impl Network {
     /// Decoded latents to pictures.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn synthesise(&self, y_hat: &Tensor, q: &[f32]) -> Result<Tensor> {
         self.show("latents", y_hat)?;
         let t = run(&self.d, shuffle(&self.d_in.forward(y_hat)?, 2)?)?;

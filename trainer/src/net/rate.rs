@@ -19,7 +19,7 @@ impl Rate<'_> {
     /// What the latents of a pass become.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where noise is of another batch.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the noise was drawn for another batch size.
     pub fn quantise(&self, pass: &Pass) -> Result<Quantised> {
         let decoded = round_through(pass.residual)?;
         let counted = match self {
@@ -43,7 +43,7 @@ impl Noise {
     /// Draws noise for a batch of pictures of these sides.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.
     pub fn draw(
         rng: &mut impl Rng,
         shapes: Shapes,
@@ -77,7 +77,7 @@ pub type Quantised = (Tensor, Tensor);
 /// Rounds; the gradient passes as if it had not.
 ///
 /// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+/// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.
 pub fn round_through(x: &Tensor) -> Result<Tensor> {
     let change = (x.detach().round()? - x.detach())?;
     Ok((x + change)?)

@@ -34,7 +34,8 @@ impl Shapes {
     /// The shapes that these weights have.
     ///
     /// # Errors
-    /// [`Error::Weights`] where a tensor is missing, is of another shape than the others ask for, or has no place.
+    /// Returns [`Error::Weights`] if a tensor is missing, has a shape that does not match the others, or is not part of the
+    /// network.
     pub fn infer(weights: &BTreeMap<String, Tensor>) -> Result<Self> {
         let size = |name: &str, dim: usize| {
             let tensor = weights.get(name).ok_or_else(|| Error::weights(name, "is missing"))?;

@@ -30,7 +30,7 @@ impl Weights {
     /// Reads the float weights of a model, `models/fast.safetensors` for one.
     ///
     /// # Errors
-    /// [`Error::File`] where the file cannot be read, [`Error::Weights`] where it holds another network.
+    /// Returns [`Error::File`] if the file cannot be read, and [`Error::Weights`] if it holds another network.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::file(path))?;
         Self::parse(&bytes, device)
@@ -39,7 +39,7 @@ impl Weights {
     /// Reads weights from the bytes of a `.safetensors` file.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where it is no such file, [`Error::Weights`] where it holds another network.
+    /// Returns [`Error::Tensor`] if it is not such a file, and [`Error::Weights`] if it holds another network.
     pub fn parse(bytes: &[u8], device: &Device) -> Result<Self> {
         let tensors = candle_core::safetensors::load_buffer(bytes, device)?;
         Self::from_tensors(tensors.into_iter().collect())
@@ -48,7 +48,7 @@ impl Weights {
     /// Variables that begin as these tensors.
     ///
     /// # Errors
-    /// [`Error::Weights`] where they are not those of a network.
+    /// Returns [`Error::Weights`] if they are not the tensors of a network.
     pub fn from_tensors(tensors: BTreeMap<String, Tensor>) -> Result<Self> {
         let shapes = Shapes::infer(&tensors)?;
         let tensors = own_taps(tensors, shapes)?;
@@ -63,7 +63,7 @@ impl Weights {
     /// end a block halved, no bias, and steps of the latents spread over the quality axis.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn random(shapes: Shapes, seed: u64, device: &Device) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut tensors = BTreeMap::new();
@@ -89,7 +89,7 @@ impl Weights {
     /// Writes a `.safetensors` file.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where it cannot be written.
+    /// Returns [`Error::Tensor`] if it cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let tensors: HashMap<_, _> =
             self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
@@ -99,7 +99,7 @@ impl Weights {
     /// The bytes of a `.safetensors` file.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let tensors = self.vars.iter().map(|(name, var)| (name.as_str(), var.as_tensor()));
         let bytes = safetensors::serialize(tensors, None);

@@ -16,7 +16,7 @@ impl Ema {
     /// Begins at the weights; `decay` near 1 averages over more steps (0.999: about a thousand).
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn new(weights: &Weights, decay: f64) -> Result<Self> {
         let copy = weights.vars().map(|(name, var)| Ok((name.to_owned(), var.as_detached_tensor().copy()?)));
         Ok(Self { decay, values: copy.collect::<Result<_>>()? })
@@ -25,7 +25,7 @@ impl Ema {
     /// Moves towards the weights after the `step`th step; faster at first, when they change most.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn update(&mut self, weights: &Weights, step: usize) -> Result<()> {
         let decay = self.decay.min((1 + step) as f64 / (10 + step) as f64);
         for (name, var) in weights.vars() {
@@ -39,7 +39,7 @@ impl Ema {
     /// The averages as weights of their own.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn weights(&self) -> Result<Weights> {
         Weights::from_tensors(self.values.clone())
     }
@@ -52,7 +52,7 @@ impl Ema {
     /// Goes on from averages that [`Self::values`] gave.
     ///
     /// # Errors
-    /// [`Error::Weights`] where one is missing or of another shape.
+    /// Returns [`Error::Weights`] if an average is missing or has another shape.
     pub fn restore(&mut self, values: &BTreeMap<String, Tensor>) -> Result<()> {
         for (name, value) in &mut self.values {
             let found =

@@ -49,7 +49,7 @@ pub type Gradients = BTreeMap<String, Tensor>;
 /// Takes the gradients of all parameters out of what `backward` found; those without one are zero.
 ///
 /// # Errors
-/// [`Error::Tensor`] where the device fails.
+/// Returns [`Error::Tensor`] if the device fails.
 pub fn gradients(weights: &Weights, store: &GradStore) -> Result<Gradients> {
     gradients_of(weights.vars(), store)
 }
@@ -74,7 +74,7 @@ pub(crate) fn gradients_of<'a>(
 /// Where it is not finite nothing is changed, and the step should not be taken.
 ///
 /// # Errors
-/// [`Error::Tensor`] where the device fails.
+/// Returns [`Error::Tensor`] if the device fails.
 pub fn clip(gradients: &mut Gradients, limit: f64) -> Result<f64> {
     let mut sum = 0.0;
     for gradient in gradients.values() {
@@ -113,7 +113,7 @@ impl Optimizer {
     /// An optimiser for all parameters of these weights.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn new(weights: &Weights, kind: OptimizerKind) -> Result<Self> {
         Self::of(weights.vars(), kind)
     }
@@ -137,7 +137,7 @@ impl Optimizer {
     /// One step at this learning rate.
     ///
     /// # Errors
-    /// [`Error::Weights`] where a parameter has no gradient.
+    /// Returns [`Error::Weights`] if a parameter has no gradient.
     pub fn step(&mut self, gradients: &Gradients, rate: f64) -> Result<()> {
         self.steps += 1;
         for Parameter { name, var, moments } in &mut self.parameters {
@@ -173,7 +173,8 @@ impl Optimizer {
     /// Goes on from a state that [`Self::state`] gave after so many steps.
     ///
     /// # Errors
-    /// [`Error::Weights`] where a moment is missing or of another shape, as of an optimiser of the other kind.
+    /// Returns [`Error::Weights`] if a moment is missing or has another shape, for example because it is from an optimiser of
+    /// the other kind.
     pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, steps: usize) -> Result<()> {
         let take = |name: &str, part: &str, like: &Var| {
             let name = format!("{name}.{part}");

@@ -34,7 +34,7 @@ impl Momentum {
 /// About the nearest orthogonal matrix to a matrix, by Newton-Schulz steps that bring its singular values near 1.
 ///
 /// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where `matrix` is none.
+/// Returns [`Error::Tensor`](crate::Error::Tensor) if `matrix` is not a matrix.
 pub fn orthogonalise(matrix: &Tensor) -> Result<Tensor> {
     let (rows, columns) = matrix.dims2()?;
     let tall = rows > columns;

@@ -90,7 +90,7 @@ impl Refiner {
     /// Reads a model file.
     ///
     /// # Errors
-    /// [`Error::Codec`] where it is none, [`Error::Invalid`] where its blocks are not of one expansion.
+    /// Returns [`Error::Codec`] if it is not a model file, and [`Error::Invalid`] if its blocks differ in their expansion.
     pub fn new(bytes: &[u8]) -> Result<Self> {
         Ok(Self { model: Model::parse(bytes)?, layers: IntegerModel::read(bytes)? })
     }
@@ -103,7 +103,7 @@ impl Refiner {
     /// of the search otherwise. What the file decodes to is exact as ever.
     ///
     /// # Errors
-    /// As [`aecodec::encode`]; [`Error::Invalid`] for groups above 2^10 pixels.
+    /// Returns the errors of [`aecodec::encode`], and [`Error::Invalid`] if the side of a group is longer than 2^10 pixels.
     pub fn encode(
         &self,
         picture: &Picture,

@@ -35,7 +35,8 @@ impl TrainingSession {
     /// Exports the averaged weights of the best validation, and codes the validation pictures with them.
     ///
     /// # Errors
-    /// [`Error::File`](crate::Error::File) where they are not there, those of [`export::export`], and the codec's.
+    /// Returns [`Error::File`](crate::Error::File) if the weights cannot be read, and the errors of [`export::export`] and of
+    /// the codec.
     pub fn finish(&self, see: &mut dyn FnMut(TrainingEvent)) -> Result<FinishedModel> {
         let weights = Weights::load(&self.folder.join(BEST), &candle_core::Device::Cpu)?;
         let (settings, TrainingData { pictures, validation }) = (&self.note.settings, &*self.data);

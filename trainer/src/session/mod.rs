@@ -77,8 +77,8 @@ impl TrainingSession {
     /// A new run on the pictures of a folder; `run` is the folder for its checkpoints.
     ///
     /// # Errors
-    /// [`Error::Invalid`] and [`Error::NoPictures`] where settings or pictures are not enough, and others where the
-    /// device or what it starts from cannot be opened.
+    /// Returns [`Error::Invalid`] if the settings have no length or there are too few pictures, [`Error::NoPictures`] if there
+    /// is no picture at all, and other errors if the device or the starting weights cannot be opened.
     pub fn begin(
         settings: TrainingSettings,
         pictures: &Path,
@@ -125,7 +125,7 @@ impl TrainingSession {
     /// Goes on from the checkpoint in a run's folder, as if it had not stopped; `change` may change its settings.
     ///
     /// # Errors
-    /// [`Error::File`] and [`Error::Checkpoint`] where there is none, and those of [`Self::begin`].
+    /// Returns [`Error::File`] or [`Error::Checkpoint`] if there is no checkpoint, and the errors of [`Self::begin`].
     pub fn resume(
         pictures: &Path,
         run: &Path,
@@ -206,7 +206,7 @@ impl TrainingSession {
     /// Trains until the end, or until `stop` says so between two steps: then there is a checkpoint, and no end.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails, [`Error::File`] and [`Error::Checkpoint`] where a checkpoint cannot be
+    /// Returns [`Error::Tensor`] if the device fails, and [`Error::File`] or [`Error::Checkpoint`] if a checkpoint cannot be
     /// written.
     pub fn train(
         &mut self,
