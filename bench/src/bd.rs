@@ -179,7 +179,8 @@ mod tests {
         for (factor, expected) in [(0.9, -10.0), (1.0, 0.0), (2.0, 100.0)] {
             assert!((bd_rate(&VTM, &scaled(&VTM, factor), 1.0).unwrap() - expected).abs() < 1e-9);
         }
-        // Straight lines are reproduced for any knots: the rate grows tenfold in 10 dB, and the second curve needs half.
+        // Straight lines are reproduced for any knots: the rate grows tenfold in 10 dB, and the second curve needs
+        // half.
         let line = |start: f64, count: u32| -> Vec<(f64, f64)> {
             (0..count).map(|i| start + f64::from(i * i)).map(|x| (10f64.powf(x / 10.0), x)).collect()
         };

@@ -55,8 +55,8 @@ pub struct CacheKey(blake3::Hash);
 impl Cache {
     /// Creates a cache in this folder, which is created with the first entry. Without a folder, nothing is kept.
     ///
-    /// Times depend on the `processor`, so each processor has separate entries. They also depend on how many pictures are
-    /// processed `at_once`: points that were measured with more pictures at a time are not used.
+    /// Times depend on the `processor`, so each processor has separate entries. They also depend on how many pictures
+    /// are processed `at_once`: points that were measured with more pictures at a time are not used.
     pub fn new(folder: Option<PathBuf>, processor: &str, at_once: usize) -> Self {
         Self { folder, processor: processor.to_owned(), at_once }
     }

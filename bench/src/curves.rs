@@ -7,11 +7,12 @@ use serde_json::Value;
 use crate::results::Overlay;
 use crate::{Error, Result};
 
-/// Reads curves from a JSON file: an object with a list of `[bits per pixel, dB, ...]` for each name. Other values, such
-/// as remarks, are ignored.
+/// Reads curves from a JSON file: an object with a list of `[bits per pixel, dB, ...]` for each name. Other values,
+/// such as remarks, are ignored.
 ///
 /// # Errors
-/// Returns [`Error::File`] if the file cannot be read, and [`Error::Table`] if it is not a JSON object or holds no curve.
+/// Returns [`Error::File`] if the file cannot be read, and [`Error::Table`] if it is not a JSON object or holds no
+/// curve.
 pub fn read(path: &Path) -> Result<Vec<Overlay>> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::file(path, source))?;
     parse(&text).map_err(|detail| Error::Table { file: path.display().to_string(), detail })
@@ -19,7 +20,9 @@ pub fn read(path: &Path) -> Result<Vec<Overlay>> {
 
 fn parse(text: &str) -> std::result::Result<Vec<Overlay>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let Value::Object(entries) = value else { return Err("expected an object with a curve for each name".into()) };
+    let Value::Object(entries) = value else {
+        return Err("expected an object with a curve for each name".into());
+    };
     let mut overlays = Vec::new();
     for (name, value) in entries {
         let Some(mut points) = points(&value) else { continue };

@@ -1,5 +1,5 @@
-//! Compares aecodec with the image codecs in common use, on the user's pictures. Every measurement is of a real file that
-//! is decoded again.
+//! Compares aecodec with the image codecs in common use, on the user's pictures. Every measurement is of a real file
+//! that is decoded again.
 
 pub mod bd;
 pub mod cache;

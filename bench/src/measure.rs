@@ -26,8 +26,8 @@ impl Subject<'_> {
     /// Encodes and decodes the picture at a quality, and measures both.
     ///
     /// # Errors
-    /// Returns [`Error::Codec`] if the codec fails or returns a picture of another size, and [`Error::File`] if the cache
-    /// cannot be written.
+    /// Returns [`Error::Codec`] if the codec fails or returns a picture of another size, and [`Error::File`] if the
+    /// cache cannot be written.
     pub fn point(&self, quality: f64) -> Result<Point> {
         let key = self.cache.key(self.id, self.codec, quality);
         if let Some(point) = self.cache.point(&key) {
@@ -51,8 +51,8 @@ impl Subject<'_> {
         Ok(point)
     }
 
-    /// The point of a file of at most `limit` bytes: either of the highest quality that fits, or of a quality whose file is
-    /// within 2 % of the limit. Returns `None` if even the lowest quality does not fit.
+    /// The point of a file of at most `limit` bytes: either of the highest quality that fits, or of a quality whose
+    /// file is within 2 % of the limit. Returns `None` if even the lowest quality does not fit.
     ///
     /// `near` holds points of the same picture, which shorten the search.
     ///
@@ -133,7 +133,8 @@ impl Subject<'_> {
         if expected == got {
             return Ok(());
         }
-        let detail = format!("the decoded picture is {}x{}; expected {}x{}", got.0, got.1, expected.0, expected.1);
+        let detail =
+            format!("the decoded picture is {}x{}; expected {}x{}", got.0, got.1, expected.0, expected.1);
         Err(Error::codec(self.codec.id(), detail))
     }
 }

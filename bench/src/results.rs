@@ -105,7 +105,8 @@ pub struct Overlay {
 /// The saving of a codec against another by one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Saving {
-    /// The change of bits between the mean curves of all pictures at equal quality, in percent. Negative means fewer bits.
+    /// The change of bits between the mean curves of all pictures at equal quality, in percent. Negative means fewer
+    /// bits.
     pub of_means: Option<f64>,
     /// The mean of the changes on each picture, in percent.
     pub mean: Option<f64>,
@@ -144,7 +145,8 @@ impl Results {
         curves.get(codec).map_or(&[], Vec::as_slice)
     }
 
-    /// The curve of a codec on one picture, as (bits per pixel, value of the metric). Points without a value are left out.
+    /// The curve of a codec on one picture, as (bits per pixel, value of the metric). Points without a value are left
+    /// out.
     pub fn curve(&self, picture: usize, codec: usize, metric: Metric) -> Vec<(f64, f64)> {
         let points = self.points(picture, codec).iter();
         points.filter_map(|point| Some((point.bpp, point.scores.of(metric)?))).collect()
@@ -168,8 +170,8 @@ impl Results {
         (0..steps).map(step).collect()
     }
 
-    /// The curve of [`Results::mean_points`] for one metric, as (bits per pixel, value). Qualities at which a picture has no
-    /// value are left out.
+    /// The curve of [`Results::mean_points`] for one metric, as (bits per pixel, value). Qualities at which a picture
+    /// has no value are left out.
     pub fn mean_curve(&self, codec: usize, metric: Metric) -> Vec<(f64, f64)> {
         let value = |point: MeanPoint| {
             let values = Metric::ALL.into_iter().zip(point.values);
@@ -206,7 +208,8 @@ impl Results {
         bd_rate(published, &ours, Metric::PsnrRgb.least_overlap())
     }
 
-    /// The speed of a codec: the pixels of all its points divided by the time they took. It is 0 if nothing was measured.
+    /// The speed of a codec: the pixels of all its points divided by the time they took. It is 0 if nothing was
+    /// measured.
     pub fn speed(&self, codec: usize) -> Speed {
         let measured = || {
             let pictures = self.pictures.iter().enumerate();
@@ -222,8 +225,8 @@ impl Results {
         }
     }
 
-    /// The indices of the pictures, sorted by the change of aecodec's bits against the reference at equal PSNR (RGB), worst
-    /// first. Pictures that cannot be compared come last.
+    /// The indices of the pictures, sorted by the change of aecodec's bits against the reference at equal PSNR (RGB),
+    /// worst first. Pictures that cannot be compared come last.
     pub fn pictures_worst_first(&self) -> Vec<usize> {
         let change = |picture| self.saving_on(picture, 0, self.reference, Metric::PsnrRgb);
         let mut order: Vec<(usize, Option<f64>)> = (0..self.pictures.len()).map(|i| (i, change(i))).collect();

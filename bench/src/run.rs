@@ -28,8 +28,8 @@ pub struct BenchOptions {
     pub qualities: usize,
     /// The quality of the first codec that sets the common size of the pictures side by side.
     pub side_by_side: f64,
-    /// The number of pictures at a time; 0 means one for each core. Each codec uses one thread, but several at a time slow
-    /// each other down.
+    /// The number of pictures at a time; 0 means one for each core. Each codec uses one thread, but several at a time
+    /// slow each other down.
     pub threads: usize,
     /// The folder for the cache of measurements. Without one, nothing is kept.
     pub cache: Option<PathBuf>,
@@ -148,8 +148,8 @@ pub fn run(
 }
 
 impl FinishedBench {
-    /// The versions of the picture with this index that the report shows side by side: the original, and what each codec
-    /// makes of it at the common size.
+    /// The versions of the picture with this index that the report shows side by side: the original, and what each
+    /// codec makes of it at the common size.
     ///
     /// # Errors
     /// Returns an error if a picture cannot be read any more, or if a codec fails that did not fail before.

@@ -28,8 +28,9 @@ fn psnr_and_ms_ssim_are_those_of_the_published_implementations() {
 
 #[test]
 fn ssimulacra2_is_near_the_original_program() {
-    // The scores are from libjxl's `ssimulacra2`, as the crate fast-ssim2 0.8.2 records them (src/reference_data.rs), for
-    // pictures made as it describes. For nearly equal pictures the score depends on rounding, hence the tolerance of 0.2.
+    // The scores are from libjxl's `ssimulacra2`, as the crate fast-ssim2 0.8.2 records them (src/reference_data.rs),
+    // for pictures made as it describes. For nearly equal pictures the score depends on rounding, hence the tolerance
+    // of 0.2.
     let noise = |seed| {
         let mut noise = Noise(seed);
         painted(64, 64, |_, _| [(); 3].map(|()| usize::from(noise.byte())))
@@ -73,7 +74,8 @@ fn pictures_that_are_too_small_have_no_score_rather_than_a_wrong_one() {
     assert_eq!(scores(1, 1), (false, false));
 }
 
-/// A picture of slopes, waves and noise. It uses integer arithmetic only, so that other languages can make the same one.
+/// A picture of slopes, waves and noise. It uses integer arithmetic only, so that other languages can make the same
+/// one.
 fn scene(width: usize, height: usize) -> Rgb {
     let mut noise = Noise(1);
     painted(width, height, |x, y| {

@@ -242,11 +242,7 @@ fn large_pictures_and_many_of_them_keep_the_page_small() {
     let document = Document::parse(&markup).unwrap();
     let exhibits = elements(&document, "details").count();
     assert!(exhibits > 0 && exhibits < 12, "{exhibits}");
-    assert_eq!(
-        called.get(),
-        exhibits + 1,
-        "only one picture is made that does not fit"
-    );
+    assert_eq!(called.get(), exhibits + 1, "only one picture is made that does not fit");
     assert!(page.contains(&format!("the last {} pictures of the table have no comparison", 12 - exhibits)));
     for image in elements(&document, "img") {
         let side = |name| image.attribute(name).unwrap().parse::<u32>().unwrap();

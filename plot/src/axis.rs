@@ -44,7 +44,8 @@ impl Axis {
         Self { title: title.to_owned(), spread: Spread::Linear, low, high, ticks }
     }
 
-    /// The place of a value on the axis: 0 is the low end and 1 the high end. Values beyond the ends are outside of 0 to 1.
+    /// The place of a value on the axis: 0 is the low end and 1 the high end. Values beyond the ends are outside of 0
+    /// to 1.
     pub fn place(&self, value: f64) -> f64 {
         match self.spread {
             Spread::Linear => (value - self.low) / (self.high - self.low),

@@ -67,8 +67,8 @@ fn shortened(name: &str, letters: f64) -> Cow<'_, str> {
     format!("{}\u{2026}", kept.trim_end()).into()
 }
 
-/// Moves labels up and down, as little as possible, until none covers another. A long label next to a point moves to the
-/// point's left.
+/// Moves labels up and down, as little as possible, until none covers another. A long label next to a point moves to
+/// the point's left.
 fn spread(labels: &mut [Label], plot: &Plot) {
     let PlotArea { top, bottom, right, font, .. } = plot.area;
     if plot.names == Names::Beside {

@@ -1,4 +1,5 @@
-//! Time of a training step, by its parts: forward, backward, optimiser; and of a gradient by the latents.
+//! The time of a training step by its parts (forward, backward, optimiser), and of a gradient with respect to the
+//! latents.
 
 #![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
@@ -10,7 +11,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// A batch of crops, and half a picture of Kodak's for the refinement.
+/// A batch of crops, and half a Kodak picture for the refinement.
 const BATCH: (usize, usize, usize) = (8, 256, 256);
 const PICTURE: (usize, usize, usize) = (1, 512, 384);
 

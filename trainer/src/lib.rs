@@ -1,8 +1,8 @@
-//! The network of aecodec in float: training, and gradients for the refinement of single pictures.
+//! The network of aecodec in floating point: training, and the refinement of single pictures.
 //!
-//! It computes what the recipe in `models/recipe` does, from the same weights (`models/fast.safetensors`). On the
-//! processor, chains of steps are fused into single nodes of candle's graph with a backward pass of their own; on
-//! accelerators (features `cuda`, `metal`) they are candle's own operators.
+//! It computes the same as the recipe in `models/recipe`, from the same weights (`models/fast.safetensors`). On the
+//! processor, chains of steps are fused into single nodes of candle's graph, each with its own backward pass. On
+//! accelerators (features `cuda` and `metal`) they are candle's operators.
 //!
 //! ```
 //! use aecodec_trainer::net::{Network, Rate, Shapes, Weights};

@@ -1,41 +1,42 @@
-//! The loss that training descends, and the figures of real rounding that models are judged by.
+//! The loss of training, and measurements with real rounding, by which models are compared.
 
 use crate::Result;
 use crate::net::{Coded, Network, Noise, Rate};
 use crate::objective::Distortion;
 use candle_core::Tensor;
 
-/// Trade-off at the ends of the quality axis: the loss is `lambda * MSE + bits per pixel`, MSE in 8-bit units.
+/// The trade-off lambda at the ends of the quality axis. The loss is `lambda * MSE + bits per pixel`, with the MSE in
+/// 8-bit units.
 pub const LAMBDA_RANGE: (f64, f64) = (3.28e-4, 0.384);
 
-/// A picture's loss counts at most this much (photographs: 0.5 to 4). Noise can excite an untrained network without
-/// bound, and one such crop would then decide the whole batch's gradient.
+/// The cap on a picture's loss, which is 0.5 to 4 for photographs. The loss of an untrained network on noise has no
+/// bound, and without the cap one such crop would dominate the gradient of the whole batch.
 const CAP: f32 = 6.0;
 
-/// The loss of a batch, and figures for the log.
+/// The loss of a batch, and means for the log.
 #[derive(Debug)]
 pub struct Loss {
-    /// The number to descend.
+    /// The loss to minimise.
     pub total: Tensor,
-    /// Means over the batch.
+    /// The means over the batch.
     pub figures: LossMeans,
 }
 
-/// Means over pictures, each with noise in place of rounding where it comes from training.
+/// Means over pictures. In training, noise takes the place of rounding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct LossMeans {
-    /// Loss before its cap.
+    /// The loss before the cap.
     pub loss: f64,
-    /// Loss after its cap.
+    /// The loss after the cap.
     pub capped: f64,
-    /// PSNR of RGB in dB.
+    /// The PSNR of RGB in dB.
     pub psnr: f64,
     /// Bits per pixel.
     pub bpp: f64,
 }
 
 impl LossMeans {
-    /// Mean of several figures; all zero where there are none.
+    /// The mean of several means, or zeros if there are none.
     pub fn mean(all: &[Self]) -> Self {
         let count = all.len().max(1) as f64;
         let mean = |part: fn(&Self) -> f64| all.iter().map(part).sum::<f64>() / count;
@@ -48,15 +49,15 @@ impl LossMeans {
     }
 }
 
-/// Lambda at the knot q of `knots`: straight in the logarithm.
+/// Lambda at the knot q of `knots`. Its logarithm is linear.
 pub fn lambda(q: f32, knots: usize) -> f64 {
     let (low, high) = (LAMBDA_RANGE.0.ln(), LAMBDA_RANGE.1.ln());
     (low + (high - low) * f64::from(q) / (knots - 1) as f64).exp()
 }
 
-/// Loss of pictures `[N, H, W, 3]` in -0.5..=0.5 at the knots q, one a picture.
+/// The loss of pictures `[N, H, W, 3]` in -0.5..=0.5 at the knots q, one for each picture.
 ///
-/// Each picture's loss is divided by the root of its lambda, so that no rate dominates the gradient.
+/// Each picture's loss is divided by the square root of its lambda, so that no rate dominates the gradient.
 ///
 /// # Errors
 /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -64,7 +65,7 @@ pub fn training(net: &Network, x: &Tensor, q: &[f32], noise: &Noise) -> Result<L
     of(&net.forward(x, q, Rate::Noisy(noise))?, x, q, net.shapes().knots, Distortion::Mse)
 }
 
-/// The same of what came of coding, with an error of one's choice.
+/// The loss of coded pictures, with a given measure of distortion.
 ///
 /// # Errors
 /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -95,18 +96,18 @@ pub fn of(coded: &Coded, x: &Tensor, q: &[f32], knots: usize, distortion: Distor
     Ok(Loss { total, figures })
 }
 
-/// Bits per pixel and PSNR of one picture, as the codec would code it: rounded latents, 8-bit samples.
+/// The bits per pixel and the PSNR of one picture with rounded latents and 8-bit samples, as in the codec.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct RateAndPsnr {
-    /// Bits for each pixel of the picture as it was given.
+    /// The bits per pixel of the picture without padding.
     pub bpp: f64,
-    /// PSNR of RGB in dB.
+    /// The PSNR of RGB in dB.
     pub psnr: f64,
 }
 
 /// Codes a picture, `[height, width, 3]` samples, with real rounding at the knot q.
 ///
-/// Its sides are filled up to multiples of 64 by repeating its edge; what that costs counts, what it shows does not.
+/// Its sides are padded to multiples of 64 by repeating its edge. The bits of the padding count, but not its error.
 ///
 /// # Errors
 /// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.

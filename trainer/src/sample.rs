@@ -1,4 +1,4 @@
-//! Pictures drawn from a model's own density: what it takes for likely before it sees any.
+//! Random pictures from the probability distribution that a model has learned.
 
 use crate::data::RgbPicture;
 use crate::net::Network;
@@ -8,17 +8,19 @@ use candle_core::Tensor;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Largest magnitude of a hyper-latent.
+/// The largest magnitude of a hyper-latent.
 const REACH: usize = 127;
 
-/// Draws a picture of these sides, multiples of 64, at the knot q: hyper-latents from their learned density, latents in
-/// four passes from the normals that the context predicts, and then the synthesis.
+/// Draws a picture at the knot q. Its sides must be multiples of 64.
+///
+/// The hyper-latents are drawn from their learned density, and the latents in four passes from the normal distributions
+/// that the context model predicts. The synthesis then makes a picture of them.
 ///
 /// # Errors
 /// Returns [`Error::Invalid`] if a side is not a multiple of 64, and [`Error::Tensor`] if the device fails.
 pub fn sample(net: &Network, (height, width): (usize, usize), q: f32, seed: u64) -> Result<RgbPicture> {
     if height == 0 || width == 0 || !height.is_multiple_of(64) || !width.is_multiple_of(64) {
-        let detail = format!("{width} x {height} pixels, sides that are no multiples of 64");
+        let detail = format!("{width} x {height} pixels; both sides must be multiples of 64");
         return Err(Error::Invalid { what: "sample", detail });
     }
     let rng = &mut ChaCha8Rng::seed_from_u64(seed);
@@ -36,7 +38,7 @@ pub fn sample(net: &Network, (height, width): (usize, usize), q: f32, seed: u64)
     Ok(RgbPicture { height, width, samples })
 }
 
-/// Values at so many positions, channel by channel from the cumulative density.
+/// Draws the values at this number of positions from the cumulative density of each channel.
 fn hyper_latents(net: &Network, positions: usize, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
     let width = net.shapes().z;
     let value = |i: usize| i as f32 - REACH as f32;
@@ -69,7 +71,7 @@ mod tests {
         assert!(draw(1) == draw(1) && draw(1) != draw(2));
         assert!(sample(&net, (60, 64), 1.0, 0).is_err());
 
-        // Such a density is logistic, with a deviation of pi / sqrt(3) and a twelfth for the rounding.
+        // The density of random weights is logistic with a deviation of pi / sqrt(3). Rounding adds a variance of 1/12.
         let drawn = hyper_latents(&net, 4000, &mut ChaCha8Rng::seed_from_u64(1)).expect("values");
         let square = drawn.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / drawn.len() as f64;
         let expected = std::f64::consts::PI.powi(2) / 3.0 + 1.0 / 12.0;

@@ -1,4 +1,4 @@
-//! Exported models in the codec.
+//! The codec runs exported models.
 
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, DecodeOptions, EncodeOptions, Error as CodecError, Model, Picture, Quality, Target};
@@ -33,8 +33,8 @@ fn options() -> ExportOptions {
     options
 }
 
-/// Exported again with a few pictures, the shipped weights are as good as the shipped model, but for tables that are
-/// coarse from so few crops; both skip what the float network codes.
+/// If the shipped weights are exported again with a few pictures, the model is as good as the shipped one, except for
+/// coarser tables from so few crops. Both skip latents that the float network codes.
 #[test]
 fn a_model_exported_from_the_shipped_weights_codes_like_the_shipped_model() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fast.safetensors");

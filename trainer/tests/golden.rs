@@ -1,4 +1,4 @@
-//! The network, its gradients and the optimisers against vectors that the recipe made in PyTorch.
+//! Compares the network, its gradients and the optimisers with vectors that the recipe made in PyTorch.
 
 use aecodec_trainer::loss;
 use aecodec_trainer::net::{Network, Noise, Rate, Weights, round_through};
@@ -40,7 +40,7 @@ impl Golden {
         }
     }
 
-    /// Largest difference to a golden tensor, over its largest magnitude.
+    /// The largest difference to a golden tensor, divided by its largest magnitude.
     fn error(&self, name: &str, found: &Tensor) -> f32 {
         let expected = self.tensors[name].to_dtype(DType::F32).expect("floats");
         assert_eq!(found.dims(), expected.dims(), "{name}");
@@ -100,12 +100,12 @@ fn every_gradient_is_the_recipes_and_so_are_the_steps() {
     assert!(stepped.len() > 5);
     for name in stepped {
         let var = golden.weights.var(name).expect("a parameter");
-        // Adam divides small gradients by their own size, and their rounding with them.
+        // Adam divides gradients by their magnitude, which amplifies the rounding errors of small ones.
         golden.check(&format!("stepped.{name}"), var.as_tensor(), 1e-3);
     }
 }
 
-/// Refinement descends by the latents, with constant weights.
+/// Refinement uses gradients with respect to the latents, with constant weights.
 #[test]
 fn constant_weights_let_the_same_gradient_through_to_the_latents() {
     let golden = Golden::load();

@@ -12,7 +12,7 @@ use std::path::Path;
 
 const TINY: Shapes = Shapes { c: 16, m: 32, z: 8, p: 16, ne: 1, nd: 1, expansion: 1.5, knots: 3 };
 
-/// Smooth colours with an edge, three of them.
+/// Three pictures of smooth colours with an edge.
 fn pictures(folder: &Path) -> Pictures {
     for i in 0..3usize {
         let pixel = |at: usize| {
@@ -60,7 +60,7 @@ fn training_lowers_the_loss_and_the_error_of_the_averaged_weights() {
     }
 }
 
-/// PSNR of the averaged weights at middle quality, with real rounding.
+/// The PSNR of the averaged weights at medium quality, with real rounding.
 fn measured(run: &Run, pictures: &Pictures) -> f64 {
     let net = Network::frozen(&run.averaged().expect("weights")).expect("a network");
     let image = &pictures.images()[0];
@@ -120,7 +120,7 @@ fn the_same_seed_gives_the_same_run() {
     assert_eq!(run(), run());
 }
 
-/// The shipped weights, with real rounding, are as good as their card says of such pictures: far better than noise.
+/// With real rounding, the shipped weights code such pictures well.
 #[test]
 fn shipped_weights_code_a_picture_well() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fast.safetensors");

@@ -1,4 +1,4 @@
-//! Whole runs on generated pictures, from a folder to a model file.
+//! Whole sessions on generated pictures, from a folder to a model file.
 
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, Model, Picture};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A folder with four pictures, one that is too small, and a file that is none.
+/// A folder with four pictures, one picture that is too small, and a file that is not a picture.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (i, side) in [(0, 96), (1, 96), (2, 96), (3, 96), (4, 40)] {
@@ -32,7 +32,7 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Settings of a small and short run, and changes on top.
+/// The settings of a small and short run, with changes.
 fn settings(changes: Value) -> TrainingSettings {
     let small = json!({
         "steps": 6, "shapes": "tiny", "side": 64, "batch": 2, "warmup": 1, "validate-every": 2,
@@ -48,7 +48,7 @@ fn begin(folder: &Path, run: &str, changes: Value) -> TrainingSession {
         .expect("a session")
 }
 
-/// Trains to the end; the points of validation.
+/// Trains to the end, and returns the validation losses.
 fn train(session: &mut TrainingSession) -> (Option<TrainingEnd>, Vec<f64>) {
     let mut points = Vec::new();
     let end = session.train(&|| false, &mut |event| {
@@ -97,7 +97,7 @@ fn a_finished_run_leaves_a_model_that_says_what_it_is() {
     let folder = folder();
     let mut session = begin(folder.path(), "run", json!({}));
     assert_eq!(session.counts().0 + session.counts().1, 4);
-    assert_eq!(session.counts().3, 2, "a small picture and a file that is none");
+    assert_eq!(session.counts().3, 2, "a small picture and a file that is not a picture");
     train(&mut session);
     let finished = session.finish(&mut |_| {}).expect("a model");
     let model = Model::parse(&finished.model).expect("a model");
@@ -108,7 +108,7 @@ fn a_finished_run_leaves_a_model_that_says_what_it_is() {
     let weights = Weights::parse(&finished.weights, &Device::Cpu).expect("weights");
     assert_eq!(weights.shapes().c, model.figures().c);
 
-    // The model is something to begin from, too.
+    // A session can also start from the model.
     let start = Start::Model { name: "own.aem".into(), bytes: finished.model };
     let run = folder.path().join("next");
     let mut next =
@@ -121,7 +121,7 @@ fn a_finished_run_leaves_a_model_that_says_what_it_is() {
 #[test]
 fn a_run_that_gets_no_better_is_stopped_unless_that_is_turned_off() {
     let folder = folder();
-    // A rate of nothing changes nothing, so no validation is better than the first.
+    // A rate of 0 changes nothing, so no validation is better than the first.
     let still = |patience| json!({ "lr": 0, "steps": 5, "validate-every": 1, "patience": patience });
     let mut session = begin(folder.path(), "impatient", still(2));
     assert_eq!(train(&mut session).0, Some(TrainingEnd::NoBetter));
@@ -131,7 +131,7 @@ fn a_run_that_gets_no_better_is_stopped_unless_that_is_turned_off() {
     assert_eq!(session.steps(), 5);
 }
 
-/// Validation sees what penalties cost, not what they are for.
+/// Validation measures the cost of penalties but not their benefit.
 #[test]
 fn a_run_with_penalties_keeps_its_last_weights() {
     let folder = folder();
@@ -153,7 +153,7 @@ fn an_interrupted_search_goes_on_where_it_was() {
     let ranges = ["lr=1e-4..1e-2".parse().expect("a range")];
     let search = Search::random(3, &ranges, &settings(json!({})), Start::Scratch, folder.path());
     let search = search.expect("a search");
-    // Trials, and how many steps were taken.
+    // Returns the trials and the number of steps.
     let take = |run: &str, most: usize| {
         let steps = std::cell::Cell::new(0);
         let stop = || steps.get() >= most;
@@ -207,7 +207,7 @@ fn folders_without_enough_pictures_are_refused() {
     assert!(matches!(start(128), Err(Error::NoPictures { skipped: 1, .. })));
 }
 
-/// The averaged weights of a run of some steps with these settings.
+/// The network after a short run with these settings.
 fn trained(folder: &Path, run: &str, changes: Value) -> Network {
     let mut changes = changes;
     changes["steps"] = json!(24);
@@ -220,7 +220,7 @@ fn trained(folder: &Path, run: &str, changes: Value) -> Network {
     Network::frozen(&Weights::from_tensors(own.collect()).expect("weights")).expect("a network")
 }
 
-/// What an objective finds of a network's latents on a picture.
+/// The penalty of an objective on a network's latents of a picture.
 fn penalty(net: &Network, objective: &Objective) -> f64 {
     let values = (0..64 * 64 * 3).map(|i| (i as f32 * 0.013).sin() / 2.5).collect::<Vec<_>>();
     let x = Tensor::from_vec(values, (1, 64, 64, 3), &Device::Cpu).expect("a picture");
@@ -247,7 +247,7 @@ fn penalties_bring_down_what_they_are_for() {
     }
 }
 
-/// PSNR of the first step: against the picture as it is, of what the network sees.
+/// The PSNR of the first step compares the output for the corrupted input with the original picture.
 #[test]
 fn a_network_that_is_to_denoise_sees_less_than_it_is_to_paint() {
     let folder = folder();

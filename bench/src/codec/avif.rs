@@ -73,7 +73,11 @@ fn decode(bytes: &[u8]) -> std::result::Result<Rgb, String> {
     decoder.send_data(file.primary_item.to_vec(), None, None, None).map_err(|error| error.to_string())?;
     let picture = decoder.get_picture().map_err(|error| error.to_string())?;
     if (picture.bit_depth(), picture.pixel_layout()) != (8, PixelLayout::I444) {
-        return Err(format!("the file has {} bits and layout {:?}; expected 8 bits and I444", picture.bit_depth(), picture.pixel_layout()));
+        return Err(format!(
+            "the file has {} bits and layout {:?}; expected 8 bits and I444",
+            picture.bit_depth(),
+            picture.pixel_layout()
+        ));
     }
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let planes = [PlanarImageComponent::Y, PlanarImageComponent::U, PlanarImageComponent::V]

@@ -24,7 +24,8 @@ impl External {
     /// Creates the codec of this entry.
     ///
     /// # Errors
-    /// Returns the reason in words if the codec cannot be used here: its programs are missing, or fail to print their version.
+    /// Returns the reason in words if the codec cannot be used here: its programs are missing, or fail to print their
+    /// version.
     pub fn find(entry: CodecEntry) -> std::result::Result<Self, String> {
         let programs = entry.programs().into_iter().filter(|program| !process::is_installed(program));
         let missing: Vec<String> = programs.map(|program| format!("`{program}`")).collect();
@@ -59,8 +60,9 @@ impl External {
     /// Reads the file that a program should have written.
     fn written(&self, words: &CommandLine, path: &str) -> Result<Vec<u8>> {
         let bytes = fs::read(path);
-        bytes
-            .map_err(|error| self.error(format!("`{}` succeeded, but its output cannot be read: {error}", words.program())))
+        bytes.map_err(|error| {
+            self.error(format!("`{}` succeeded, but its output cannot be read: {error}", words.program()))
+        })
     }
 }
 

@@ -79,8 +79,8 @@ pub fn available(table: Option<&Path>) -> Result<Available> {
 /// available, followed by those of the user's table.
 ///
 /// # Errors
-/// Returns [`Error::Codec`] if a name is unknown or its codec cannot run here. The message lists the codecs that can run and
-/// says what to do.
+/// Returns [`Error::Codec`] if a name is unknown or its codec cannot run here. The message lists the codecs that can
+/// run and says what to do.
 pub fn select(names: &[String], available: &Available) -> Result<Vec<Arc<dyn Codec>>> {
     let find = |name: &str| available.codecs.iter().find(|codec| codec.id() == name).map(Arc::clone);
     let mut selected: Vec<Arc<dyn Codec>> = Vec::new();

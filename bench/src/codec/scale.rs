@@ -4,8 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QualityScale {
-    /// The quality that gives the smallest files of the usual range. It may be the larger number, as it is for quantisers
-    /// and distances.
+    /// The quality that gives the smallest files of the usual range. It may be the larger number, as it is for
+    /// quantisers and distances.
     pub worst: f64,
     /// The quality that gives the largest files of the usual range.
     pub best: f64,

@@ -31,8 +31,8 @@
 //! | `install` | Where to get the programs. This is shown if they are missing |
 //!
 //! A command is a list of words, or a string that is split at spaces and may contain quotes, as in a shell. It is not
-//! run by a shell, so `|` and `$HOME` have no special meaning. A codec is available if the programs of its three commands
-//! are installed. For comparable speeds, run the encoder and the decoder on one thread.
+//! run by a shell, so `|` and `$HOME` have no special meaning. A codec is available if the programs of its three
+//! commands are installed. For comparable speeds, run the encoder and the decoder on one thread.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -216,8 +216,9 @@ impl CodecEntry {
         let steps = (best - worst).abs() / step;
         // The condition is false for NaN.
         if !(step > 0.0 && (1.0..=MAX_STEPS).contains(&steps)) {
-            let detail =
-                format!("worst {worst}, best {best}, step {step}; the step must be above 0 and fit between worst and best");
+            let detail = format!(
+                "worst {worst}, best {best}, step {step}; the step must be above 0 and fit between worst and best"
+            );
             return Err(at("quality")(detail));
         }
         Ok(())

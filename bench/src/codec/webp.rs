@@ -68,7 +68,8 @@ pub fn webp_for_page(picture: &Rgb, quality: f32) -> Result<Vec<u8>> {
 }
 
 fn config(quality: f32) -> Result<WebPConfig> {
-    let mut config = WebPConfig::new().map_err(|()| Error::codec(ID, "the version of libwebp does not match"))?;
+    let mut config =
+        WebPConfig::new().map_err(|()| Error::codec(ID, "the version of libwebp does not match"))?;
     config.quality = quality;
     Ok(config)
 }

@@ -50,8 +50,8 @@ impl Metric {
         }
     }
 
-    /// The range of values that two curves must share for their rates to be compared. With a smaller range the comparison
-    /// would be little more than extrapolation.
+    /// The range of values that two curves must share for their rates to be compared. With a smaller range the
+    /// comparison would be little more than extrapolation.
     pub const fn least_overlap(self) -> f64 {
         match self {
             Self::PsnrRgb | Self::PsnrYcbcr | Self::MsSsim => 1.0,

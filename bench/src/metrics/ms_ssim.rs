@@ -14,8 +14,8 @@ const CONTRAST: f64 = 58.5225;
 
 /// Multi-scale structural similarity, from 0 to 1: the mean over red, green and blue.
 ///
-/// Both pictures have the same size. Returns `None` if a side is below 161 pixels, as the coarsest scale then has no room
-/// for a window.
+/// Both pictures have the same size. Returns `None` if a side is below 161 pixels, as the coarsest scale then has no
+/// room for a window.
 ///
 /// Windows are within the picture. Each scale halves the one before by the mean of 2x2 pixels, after a row or column of
 /// zeros was added before an odd side. Negative similarities count as 0. All of this matches `pytorch_msssim`, which

@@ -16,7 +16,8 @@ pub fn psnr_rgb(original: &Rgb, decoded: &Rgb) -> f64 {
     decibels(squares as f64, original.samples.len())
 }
 
-/// The peak signal-to-noise ratio in dB over luma and chroma: (6 Y + Cb + Cr) / 8 of the three ratios, each at most 100.
+/// The peak signal-to-noise ratio in dB over luma and chroma: (6 Y + Cb + Cr) / 8 of the three ratios, each at most
+/// 100.
 ///
 /// Both pictures have the same size. The conversion is JPEG's (ITU-R BT.601, full range, JFIF), without rounding to
 /// integers and without subsampling. The weights are those of Ohm et al., "Comparison of the coding efficiency of video

@@ -4,8 +4,8 @@ use ssimulacra2::{LinearRgb, compute_frame_ssimulacra2};
 
 use crate::Rgb;
 
-/// SSIMULACRA 2 (Sneyers 2023, version 2.1): 100 means identical, 90 hardly distinguishable and 50 medium quality. It is
-/// negative for very poor pictures.
+/// SSIMULACRA 2 (Sneyers 2023, version 2.1): 100 means identical, 90 hardly distinguishable and 50 medium quality. It
+/// is negative for very poor pictures.
 ///
 /// Both pictures have the same size. Returns `None` if a side is below 8 pixels, for which the measure is not defined.
 pub fn ssimulacra2(original: &Rgb, decoded: &Rgb) -> Option<f64> {

@@ -14,8 +14,8 @@ const WHOLE: u64 = 1 << 20;
 const LONGEST: usize = 16_383;
 /// The longest side of a part.
 const PART: usize = 960;
-/// WebP qualities for pictures whose coded files browsers cannot show. The first one that fits is used. Even at the last
-/// one, artefacts of the codecs can be distinguished from those of WebP.
+/// WebP qualities for pictures whose coded files browsers cannot show. The first one that fits is used. Even at the
+/// last one, artefacts of the codecs can be distinguished from those of WebP.
 const QUALITIES: [u8; 4] = [93, 90, 86, 82];
 /// How much lower the quality of the original is, as it has no artefacts that must be preserved.
 pub(super) const ORIGINAL: u8 = 3;
@@ -169,8 +169,8 @@ impl CodedImage {
     }
 }
 
-/// The upper left corner of the part with the largest squared error, among parts of this size whose corners are multiples
-/// of 32 pixels.
+/// The upper left corner of the part with the largest squared error, among parts of this size whose corners are
+/// multiples of 32 pixels.
 fn worst_part(original: &Rgb, decoded: &Rgb, width: usize, height: usize) -> (usize, usize) {
     const CELL: usize = 32;
     let (columns, rows) = (original.width.div_ceil(CELL), original.height.div_ceil(CELL));

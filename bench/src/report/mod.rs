@@ -20,7 +20,8 @@ use crate::{Error, Result, Results, tables};
 
 /// Writes `report.html`, `results.json`, `results.csv`, `report.md` and `plots/*.svg` into `folder`.
 ///
-/// `shown` returns the versions of the picture with this index that the page compares: the original, and what the codecs
+/// `shown` returns the versions of the picture with this index that the page compares: the original, and what the
+/// codecs
 /// make of it at equal bytes. It is called for the worst picture first, until the page has no room for more.
 ///
 /// # Errors

@@ -220,7 +220,8 @@ fn count(count: usize) -> String {
     if count == 1 { "1 picture".to_owned() } else { format!("{count} pictures") }
 }
 
-/// The nonce of the page's own script and style. The name of a picture cannot contain it, as it is a hash of all pictures.
+/// The nonce of the page's own script and style. The name of a picture cannot contain it, as it is a hash of all
+/// pictures.
 fn nonce(results: &Results, gallery: &Gallery) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(format!("{results:?}").as_bytes());

@@ -121,8 +121,7 @@ fn speed(results: &Results) -> String {
         [vec![marked(results, codec)], speeds.into(), memory.into()].concat()
     });
     let table = table(header.map(str::to_owned).into(), rows);
-    let note =
-        "On one thread, over all pictures and qualities. The times of separate programs (\\*) include their start.\n";
+    let note = "On one thread, over all pictures and qualities. The times of separate programs (\\*) include their start.\n";
     format!("## Speed and memory\n\n{note}\n{table}")
 }
 

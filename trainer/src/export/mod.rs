@@ -1,7 +1,8 @@
-//! Float weights to the integer model file of docs/format.md, which the codec runs.
+//! Exports float weights to an integer model file (docs/format.md), which the codec runs.
 //!
-//! The same as `models/recipe/export.py`: fractions from what passes through the network on some pictures, latents
-//! evened out, layers quantised with a proof that no accumulator wraps, frequency tables from counts.
+//! It does the same as `models/recipe/export.py`: it chooses fractions by the ranges of activations on some pictures,
+//! equalises the latents, quantises the layers with a proof that no accumulator can wrap, and makes frequency tables
+//! from counts.
 
 mod equalise;
 mod learn;
@@ -19,26 +20,27 @@ use aecodec::Profile;
 use candle_core::Device;
 use learn::{Counts, Ranges};
 
-/// How a model is exported.
+/// The options of an export.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ExportOptions {
-    /// The model's place in the product. Default [`Profile::Other`]: a model of one's own.
+    /// The model's profile. Default [`Profile::Other`], for models that do not ship with aecodec.
     pub profile: Profile,
-    /// Latents of a level below this are not coded, they are their mean. Default 8; 0 codes all, for 0.25 % more bits
-    /// and twice the symbols.
+    /// Latents whose level is below this are not coded, and decode to their mean. Default 8; 0 codes all latents, which
+    /// takes 0.25 % more bits and twice the symbols.
     pub skip_below: u8,
-    /// Qualities at which ranges are measured. Default 6.
+    /// The number of qualities at which ranges are measured. Default 6.
     pub points: usize,
-    /// Bands of quality whose hyper-latents have tables of their own. Default 8.
+    /// The number of quality bands with separate tables for the hyper-latents. Default 8.
     pub bands: usize,
-    /// Batches of four crops counted in each band. Default 40; fewer are faster and give coarser tables.
+    /// The number of batches of four crops that are counted in each quality band. Default 40; fewer are faster and give
+    /// coarser tables.
     pub batches: usize,
-    /// Crops counted for the tables of the levels. Default 200.
+    /// The number of crops that are counted for the tables of the levels. Default 200.
     pub crops: usize,
-    /// Side of these crops in pixels, a multiple of 64. Default 256.
+    /// The side of these crops in pixels, a multiple of 64. Default 256.
     pub side: usize,
-    /// What the crops follow from. Default 0.
+    /// The seed of the random crops. Default 0.
     pub seed: u64,
 }
 
@@ -62,16 +64,16 @@ impl Default for ExportOptions {
 pub struct Exported {
     /// The model file, `.aem`.
     pub bytes: Vec<u8>,
-    /// The float weights in the units of the integer model: to refine pictures with, and to train on from.
+    /// The float weights in the units of the integer model, to continue training with.
     pub weights: Weights,
     /// How each layer was quantised.
     pub report: Vec<Fit>,
-    /// Where the card's text begins in the file.
+    /// The offset of the card's text in the file.
     card: usize,
 }
 
 impl Exported {
-    /// Puts another card into the file, one that says what the model was found to do.
+    /// Replaces the card in the file, so that it can contain measurements of the exported model.
     pub fn set_card(&mut self, card: &str) {
         self.bytes.truncate(self.card - 4);
         self.bytes.extend((card.len() as u32).to_le_bytes());
@@ -81,8 +83,8 @@ impl Exported {
 
 /// Exports weights.
 ///
-/// `calibration` sets the ranges: some ten varied pictures, better not those of the training. `pictures` are counted for
-/// the tables. `card` says what the model was trained on and how; it is kept in the file.
+/// `calibration` determines the ranges: about ten varied pictures, preferably not used in training. The tables are made
+/// from counts on `pictures`. `card` is kept in the file and says what the model was trained on and how.
 ///
 /// # Errors
 /// Returns [`Error::Weights`] if a layer cannot be quantised, [`Error::Codec`] if the codec does not accept networks of
@@ -97,7 +99,7 @@ pub fn export(
     let &ExportOptions { skip_below, points, bands, batches, crops, side, seed, .. } = options;
     if calibration.is_empty() || points == 0 || bands == 0 || side == 0 || !side.is_multiple_of(64) {
         let detail = format!(
-            "{} pictures at {points} qualities, {bands} bands, crops of {side} pixels",
+            "{} calibration pictures at {points} qualities, {bands} quality bands, crops of {side} pixels",
             calibration.len()
         );
         return Err(Error::Invalid { what: "export", detail });
@@ -116,7 +118,7 @@ pub fn export(
     Ok(Exported { bytes, weights: even, report, card })
 }
 
-/// The file of evened weights, from what was learnt of pictures.
+/// The file of equalised weights, with what was measured on pictures.
 fn assemble(
     weights: &Weights,
     ranges: &Ranges,

@@ -1,17 +1,18 @@
-//! The layers of a model file as whole numbers again: the inverse of writing it (docs/format.md, section 8).
+//! Reads the integer layers of a model file (docs/format.md, section 8).
 
 use super::model::{GainTables, IntegerBlock, IntegerLayer, IntegerModel, Product, names};
 use crate::net::Shapes;
 use crate::{Error, Result};
 
-/// Bytes of the signature, the version and the profile.
+/// The number of bytes of the signature, the version and the profile.
 const HEAD: usize = 10;
 
 impl IntegerModel {
-    /// Reads a file that [`aecodec::Model::parse`] takes; the frequency tables and the card are left out.
+    /// Reads a file that [`aecodec::Model::parse`] accepts, without the frequency tables and the card.
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] if the file is truncated, or if the gated units of its blocks differ in their expansion.
+    /// Returns [`Error::Invalid`] if the file is truncated, or if the gated units of its blocks differ in their
+    /// expansion.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
         let mut from = Reader(bytes);
         let profile = from.take(HEAD)?[HEAD - 1];
@@ -55,7 +56,7 @@ impl IntegerModel {
     }
 }
 
-/// The layers that are blocks, besides those of the stacks.
+/// The layers that are blocks, in addition to those of the stacks.
 const BLOCKS: [&str; 6] = ["he1", "he2", "hd1", "hd2", "hd3", "ctx"];
 
 fn invalid(detail: String) -> Error {
@@ -95,7 +96,7 @@ impl<'a> Reader<'a> {
         Ok(layer)
     }
 
-    /// Weights `[channels][9]`; in the file the taps are outermost.
+    /// Weights `[channels][9]`. In the file, the taps are the outermost dimension.
     fn depthwise(&mut self) -> Result<Product> {
         let mut layer = self.head()?;
         let channels = layer.bias.len();

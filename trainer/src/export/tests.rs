@@ -1,4 +1,4 @@
-//! The export against a model file that the recipe made of the same weights.
+//! Compares the export with a model file that the recipe made from the same weights.
 
 use super::*;
 use crate::data::RgbPicture;
@@ -15,7 +15,7 @@ fn weights(float: &BTreeMap<String, Tensor>) -> Weights {
     Weights::from_tensors(float.iter().filter_map(own).collect()).expect("weights")
 }
 
-/// What the recipe learnt of the golden pictures.
+/// What the recipe measured on the golden pictures.
 fn learnt(export: &BTreeMap<String, Tensor>) -> Ranges {
     let number = |t: &Tensor| t.to_scalar::<f32>().expect("a number");
     let reach =

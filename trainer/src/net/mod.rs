@@ -1,7 +1,7 @@
-//! The network in float: analysis, hyper network, four-pass context model, synthesis.
+//! The network in floating point: analysis, hyper network, four-pass context model and synthesis.
 //!
-//! Tensors are `[N, H, W, C]`. It computes what `models/recipe/net.py` does, from the same weights; the codec runs
-//! the same in integers (docs/format.md).
+//! Tensors are `[N, H, W, C]`. The network computes the same as `models/recipe/net.py`, from the same weights. The
+//! codec runs the same network in integers (docs/format.md).
 
 mod bounds;
 mod critic;
@@ -25,9 +25,9 @@ pub(crate) use ops::bin;
 use prior::Factorized;
 use std::collections::BTreeMap;
 
-/// Quarter of the channels that each pass codes at each phase of a 2x2 cell: `[pass][phase]`.
+/// The quarter of the channels that each pass codes at each phase of a 2x2 cell: `[pass][phase]`.
 ///
-/// Phases run (0,0), (0,1), (1,0), (1,1). Every row and every column is a permutation.
+/// The phases are (0,0), (0,1), (1,0) and (1,1). Every row and every column is a permutation.
 pub const PASS_QUARTER: [[usize; 4]; 4] = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 3, 0, 1], [1, 0, 3, 2]];
 
 /// The network with its parameters.
@@ -64,21 +64,22 @@ pub struct Network {
     observer: Option<Observer>,
 }
 
-/// What coding a batch gives.
+/// The result of coding a batch.
 #[derive(Debug, Clone)]
 pub struct Coded {
-    /// Decoded pictures, `[N, H, W, 3]`.
+    /// The decoded pictures, `[N, H, W, 3]`.
     pub x_hat: Tensor,
-    /// Latents before their gain, `[N, H/16, W/16, M]`.
+    /// The latents before their gain, `[N, H/16, W/16, M]`.
     pub y: Tensor,
-    /// Bits of the latents for each pixel, `[N]`.
+    /// The bits of the latents per pixel, `[N]`.
     pub y_bpp: Tensor,
-    /// Bits of the hyper-latents for each pixel, `[N]`.
+    /// The bits of the hyper-latents per pixel, `[N]`.
     pub z_bpp: Tensor,
 }
 
 impl Network {
-    /// The network to train: gradients reach the variables of `weights`, and it follows them as they are set.
+    /// Creates a network to train. Gradients reach the variables of `weights`, and the network uses their current
+    /// values.
     ///
     /// # Errors
     /// Returns [`Error::Weights`](crate::Error::Weights) if a parameter is missing.
@@ -86,8 +87,8 @@ impl Network {
         Self::from_tensors(weights.shapes(), &weights.trained(), None)
     }
 
-    /// The network with the weights as they are now, as constants: gradients reach its inputs only, and cost half as
-    /// much.
+    /// Creates a network with the current values of the weights as constants. Gradients reach only its inputs, and take
+    /// half the time.
     ///
     /// # Errors
     /// Returns [`Error::Weights`](crate::Error::Weights) if a parameter is missing.
@@ -95,9 +96,10 @@ impl Network {
         Self::from_tensors(weights.shapes(), &weights.frozen()?, None)
     }
 
-    /// The network on the processor, with constant weights, that shows what passes through it: the tensors of each
-    /// block as `NAME.PART`, `e_in.out`, `he_out.out`, `d_out.in`, and as `latents`, with all M channels, the latents
-    /// as they are encoded, predicted (zero where a pass predicts others) and decoded.
+    /// Creates a network with constant weights on the processor that passes its tensors to an observer: those of each
+    /// block as `NAME.PART`, and `e_in.out`, `he_out.out` and `d_out.in`. As `latents`, with all M channels, the
+    /// observer gets the encoded, the predicted and the decoded latents; a pass's predictions are zero for the latents
+    /// of other passes.
     pub(crate) fn observed(weights: &Weights, observer: Observer) -> Result<Self> {
         Self::from_tensors(weights.shapes(), &weights.frozen()?, Some(observer))
     }
@@ -141,22 +143,23 @@ impl Network {
         })
     }
 
-    /// Widths and depths.
+    /// The widths and depths.
     pub fn shapes(&self) -> Shapes {
         self.shapes
     }
 
-    /// Where its parameters are, and its inputs must be.
+    /// The device of the parameters, on which inputs must be as well.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Place on the axis of knots, 0 to `knots - 1`, of a quality of 0 to 100.
+    /// Converts a quality from 0 to 100 to a place on the axis of knots, from 0 to `knots - 1`.
     pub fn knot(&self, quality: f64) -> f32 {
         (quality / 100.0 * (self.shapes.knots - 1) as f64) as f32
     }
 
-    /// Codes pictures `[N, H, W, 3]` in -0.5..=0.5, sides multiples of 64, at the knots `q`, one a picture.
+    /// Codes pictures `[N, H, W, 3]` in -0.5..=0.5 at the knots `q`, one for each picture. The sides are multiples of
+    /// 64.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -175,7 +178,7 @@ impl Network {
         Ok(Coded { x_hat, y, y_bpp: (y_bits / pixels)?, z_bpp: (z_bits / pixels)? })
     }
 
-    /// Pictures to latents before their gain, `[N, H/16, W/16, M]`.
+    /// The analysis: pictures to latents before their gain, `[N, H/16, W/16, M]`.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -188,7 +191,7 @@ impl Network {
         Ok(y)
     }
 
-    /// Latents in the steps in which they are rounded at the knots q.
+    /// The latents in units of the quantisation steps at the knots q.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -196,7 +199,7 @@ impl Network {
         Ok(ops::scale(y, &self.log_gain(&self.y_gain, q)?.exp()?)?)
     }
 
-    /// Latents to hyper-latents before rounding, `[N, H/64, W/64, Z]`.
+    /// The hyper analysis: latents to hyper-latents before rounding, `[N, H/64, W/64, Z]`.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -208,7 +211,7 @@ impl Network {
         Ok(z)
     }
 
-    /// Bits of hyper-latents under their learned density, `[N]`.
+    /// The bits of hyper-latents under their learned density, `[N]`.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -216,7 +219,7 @@ impl Network {
         self.z_prior.bits(z)
     }
 
-    /// Cumulative learned density of the hyper-latents at x `[.., Z]`.
+    /// The cumulative learned density of the hyper-latents at x `[.., Z]`.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -224,7 +227,7 @@ impl Network {
         self.z_prior.cdf(x)
     }
 
-    /// Rounded hyper-latents to the prior's features, `[N, H/16, W/16, P]`.
+    /// The hyper synthesis: rounded hyper-latents to the features of the prior, `[N, H/16, W/16, P]`.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -233,7 +236,7 @@ impl Network {
         self.prior_within(z, 4 * height, 4 * width)
     }
 
-    /// The same for latents of these sides, which need not be multiples of four.
+    /// Like [`Self::prior`], for latents of these sides, which need not be multiples of four.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -244,9 +247,10 @@ impl Network {
         self.hd3.forward(&t)
     }
 
-    /// Codes latents y in four passes: the decoded latents, as y, and the bits of each picture, `[N]`.
+    /// Codes latents `y` in four passes. Returns the decoded latents in the shape of `y`, and the bits of each picture,
+    /// `[N]`.
     ///
-    /// `quantise` says for each pass what its latents become.
+    /// `quantise` quantises the latents of each pass.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match, and any error of `quantise`.
@@ -259,7 +263,7 @@ impl Network {
     ) -> Result<(Tensor, Tensor)> {
         let (n, h, w, m) = y.dims4()?;
         let (rows, quarter) = (n * h * w / 4, m / 4);
-        // Gains are for each picture, so its rows become a dimension of their own.
+        // Gains differ between pictures, so the rows of each picture become a separate dimension.
         let apart = |t: &Tensor| t.reshape((4 * n, h * w / 4, quarter));
         let together = |t: &Tensor| t.reshape((4, rows, quarter));
 
@@ -298,7 +302,7 @@ impl Network {
         Ok((from_phases(&known, (n, h, w))?, bits.reshape((4, n))?.sum(0)?))
     }
 
-    /// Decoded latents to pictures.
+    /// The synthesis: decoded latents to pictures.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
@@ -321,10 +325,10 @@ impl Network {
         }
     }
 
-    /// Log-sigma and mean of what a pass codes, `[4, R, M/4]` each.
+    /// The log-sigma and the mean of the latents of a pass, `[4, R, M/4]` each.
     fn predict(&self, feature: &Tensor, head: &Linear, quarters: [usize; 4]) -> Result<(Tensor, Tensor)> {
         let (m, quarter) = (self.shapes.m, self.shapes.m / 4);
-        // Each phase takes the rows of its own quarter: first those of sigma, then those of the mean.
+        // Each phase uses the rows of its quarter: first those of sigma, then those of the mean.
         let first = quarters.iter().flat_map(|i| [i * quarter, m + i * quarter]);
         let rows: Vec<u32> = first.flat_map(|first| (first as u32..).take(quarter)).collect();
         let rows = Tensor::from_vec(rows, 2 * m, &self.device)?;
@@ -334,7 +338,7 @@ impl Network {
         Ok((both.narrow(2, 0, quarter)?.contiguous()?, both.narrow(2, quarter, quarter)?.contiguous()?))
     }
 
-    /// Rows of a table of gains at the knots q, straight between knots: `[N, C]`.
+    /// The rows of a table of gains at the knots q, interpolated linearly: `[N, C]`.
     fn log_gain(&self, table: &Tensor, q: &[f32]) -> Result<Tensor> {
         let knots = self.shapes.knots;
         let near =

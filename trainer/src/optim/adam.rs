@@ -18,7 +18,7 @@ impl AdamMoments {
         Ok(Self { first: var.zeros_like()?, second: var.zeros_like()? })
     }
 
-    /// The `step`th step, from 1.
+    /// Takes a step. `step` counts from 1.
     pub(crate) fn step(&mut self, var: &Var, gradient: &Tensor, rate: f64, step: usize) -> Result<()> {
         self.first = ((&self.first * BETA_FIRST)? + (gradient * (1.0 - BETA_FIRST))?)?;
         self.second = ((&self.second * BETA_SECOND)? + (gradient.sqr()? * (1.0 - BETA_SECOND))?)?;

@@ -1,4 +1,4 @@
-//! Muon (Jordan 2024): a matrix moves along the nearest orthogonal matrix to its momentum.
+//! Muon (Jordan 2024): updates a matrix in the direction of the orthogonal matrix that is nearest to its momentum.
 //!
 //! Updates are scaled by `0.2 * sqrt(longer side)`, so that one learning rate suits Adam's parameters as well (Liu et
 //! al. 2025, "Muon is scalable for LLM training", section 2.2).
@@ -31,7 +31,8 @@ impl Momentum {
     }
 }
 
-/// About the nearest orthogonal matrix to a matrix, by Newton-Schulz steps that bring its singular values near 1.
+/// Approximates the orthogonal matrix that is nearest to a matrix, by Newton-Schulz steps that bring the singular
+/// values close to 1.
 ///
 /// # Errors
 /// Returns [`Error::Tensor`](crate::Error::Tensor) if `matrix` is not a matrix.

@@ -3,7 +3,7 @@
 use super::event::ValidationPoint;
 use aecodec_plot::{Axis, Ground, Look, Mark, Names, Plot, PlotArea, Series, Spread};
 
-/// Numbers of the curves' colours.
+/// The numbers of the curves' colours.
 const TRAINING: usize = 0;
 const VALIDATION: usize = 2;
 

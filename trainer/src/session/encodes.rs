@@ -1,4 +1,4 @@
-//! What a model makes of the validation pictures: real files of the integer codec.
+//! Measures a model on the validation pictures, with real files of the integer codec.
 
 use super::validation::Validation;
 use crate::data::RgbPicture;
@@ -6,23 +6,23 @@ use crate::{Error, Result};
 use aecodec::{Color, EncodeOptions, Model, Picture, Quality, Target};
 use serde::{Deserialize, Serialize};
 
-/// Qualities at which models are compared.
+/// The qualities at which models are compared.
 const QUALITIES: [u8; 4] = [12, 40, 70, 95];
-/// Pixels of the middle of each picture that is coded here.
+/// The number of pixels of each picture's middle that is coded.
 pub(super) const PIXELS: usize = 1 << 20;
 
-/// What a model makes of the validation pictures at a quality: means over real files and their decoding.
+/// The results of a model on the validation pictures at one quality, as means over real files.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct CodingResult {
-    /// Quality from 0 to 100.
+    /// The quality from 0 to 100.
     pub quality: u8,
-    /// Bits per pixel.
+    /// The bits per pixel.
     pub bpp: f64,
-    /// PSNR in dB.
+    /// The PSNR in dB.
     pub psnr: f64,
 }
 
-/// Codes the validation pictures with a model.
+/// Codes the validation pictures with a model at each quality.
 pub(super) fn encodes(model: &[u8], validation: &Validation) -> Result<Vec<CodingResult>> {
     let model = Model::parse(model)?;
     let pictures: Vec<Picture> = validation

@@ -1,64 +1,65 @@
-//! What a run tells on its way.
+//! The events of a training session, and its end.
 
 use crate::loss::LossMeans;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// What a validation found.
+/// The result of a validation.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ValidationPoint {
-    /// Steps taken.
+    /// The number of steps before it.
     pub step: usize,
-    /// Mean loss of training since the validation before, each picture's within its cap.
+    /// The mean training loss since the previous validation, with each picture's loss capped.
     pub training: Option<f64>,
-    /// Loss of the averaged weights on the validation pictures, with real rounding.
+    /// The loss of the averaged weights on the validation pictures, with real rounding.
     pub validation: f64,
-    /// Their bits per pixel.
+    /// The bits per pixel of the averaged weights.
     pub bpp: f64,
-    /// Their PSNR in dB.
+    /// The PSNR of the averaged weights in dB.
     pub psnr: f64,
 }
 
-/// Why a run ended.
+/// The reason why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TrainingEnd {
-    /// It took its steps, or its time.
+    /// The run reached its number of steps or its time.
     Complete,
-    /// Validation did not get better for as long as patience allows.
+    /// Validation did not improve for as long as the patience allows.
     NoBetter,
 }
 
-/// What happens during a run.
+/// An event of a training session.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum TrainingEvent {
     /// A step was taken.
     Step {
-        /// Steps so far.
+        /// The number of steps so far.
         step: usize,
-        /// Share of the run that is done, 0 to 1.
+        /// The share of the run that is done, from 0 to 1.
         progress: f64,
-        /// Seconds so far.
+        /// The seconds so far.
         seconds: f64,
-        /// What it found, before the step.
+        /// The means over the batch before the step.
         figures: LossMeans,
-        /// Learning rate.
+        /// The learning rate.
         rate: f64,
-        /// Whether its gradient was finite; otherwise the step was left out.
+        /// Whether the gradient was finite. If it was not, the step was skipped.
         taken: bool,
-        /// Crops a second.
+        /// The number of crops per second.
         speed: f64,
     },
     /// The averaged weights were validated.
     Validated {
-        /// What was found.
+        /// The result.
         point: ValidationPoint,
-        /// Whether it is the best so far.
+        /// Whether it is the best result so far.
         best: bool,
     },
     /// A checkpoint was written.
     Saved(PathBuf),
-    /// The last part began: calibration, counts, integers, or encodes of the validation pictures.
+    /// A part of [`TrainingSession::finish`](super::TrainingSession::finish) started: the export, or the encodes of the
+    /// validation pictures.
     Stage(&'static str),
 }

@@ -1,4 +1,4 @@
-//! From the best weights of a run to what is handed around: the model file with its card, float weights, the curve.
+//! Makes the results of a session from the best weights: the model file with its card, the float weights and the curve.
 
 use super::encodes::{CodingResult, PIXELS, encodes};
 use super::{BEST, TrainingData, TrainingEvent, TrainingSession, card, curve};
@@ -8,35 +8,36 @@ use crate::export;
 use crate::net::Weights;
 use aecodec::{Model, Profile};
 
-/// Pictures that set the ranges of the integers.
+/// The number of pictures that calibrate the ranges of the integer model.
 const CALIBRATION: usize = 10;
 
-/// What a run leaves.
+/// The results of a training session.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct FinishedModel {
     /// The model file, `.aem`.
     pub model: Vec<u8>,
-    /// Its identity, in hexadecimal.
+    /// The id of the model, in hexadecimal.
     pub id: String,
     /// The float weights in the units of the model, `.safetensors`.
     pub weights: Vec<u8>,
     /// The card with the model's hash, in Markdown.
     pub card: String,
-    /// The curve, in SVG.
+    /// The curve as SVG.
     pub curve: String,
-    /// The validation pictures with the model that the run began from; empty where that was none.
+    /// The results of the model that the run started from, on the validation pictures. Empty if it did not start from a
+    /// model.
     pub before: Vec<CodingResult>,
-    /// The validation pictures with this model.
+    /// The results of this model on the validation pictures.
     pub after: Vec<CodingResult>,
 }
 
 impl TrainingSession {
-    /// Exports the averaged weights of the best validation, and codes the validation pictures with them.
+    /// Exports the averaged weights of the best validation, and codes the validation pictures with the exported model.
     ///
     /// # Errors
-    /// Returns [`Error::File`](crate::Error::File) if the weights cannot be read, and the errors of [`export::export`] and of
-    /// the codec.
+    /// Returns [`Error::File`](crate::Error::File) if the weights cannot be read, and the errors of [`export::export`]
+    /// and of the codec.
     pub fn finish(&self, see: &mut dyn FnMut(TrainingEvent)) -> Result<FinishedModel> {
         let weights = Weights::load(&self.folder.join(BEST), &candle_core::Device::Cpu)?;
         let (settings, TrainingData { pictures, validation }) = (&self.note.settings, &*self.data);
@@ -71,7 +72,7 @@ impl TrainingSession {
     }
 }
 
-/// Lower-case hexadecimal.
+/// Formats bytes as lower-case hexadecimal.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

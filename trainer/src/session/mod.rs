@@ -1,6 +1,6 @@
-//! A run from a folder of pictures to a model file: validation, early stopping, checkpoints, export, card.
+//! Training sessions: from a folder of pictures to a model file, with validation, early stopping and checkpoints.
 //!
-//! The run's folder holds `checkpoint.safetensors`, from which it goes on as if it had not stopped, and
+//! The folder of a session holds `checkpoint.safetensors`, from which it resumes without a difference, and
 //! `best.safetensors`, the averaged weights of the best validation so far.
 
 mod card;
@@ -27,28 +27,28 @@ use std::sync::Arc;
 use std::time::Instant;
 use validation::Validation;
 
-/// What a checkpoint keeps of a session.
+/// The state of a session in a checkpoint.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Note {
     settings: TrainingSettings,
     origin: Origin,
     points: Vec<ValidationPoint>,
-    /// Step of the best validation.
+    /// The step of the best validation.
     best: usize,
-    /// Validations since then.
+    /// The number of validations since then.
     stale: usize,
-    /// Sum and count of the losses since the last validation.
+    /// The sum and the number of the losses since the last validation.
     recent: (f64, usize),
     seconds: f64,
     end: Option<TrainingEnd>,
-    /// Encodes of the validation pictures with the model that it began from.
+    /// The results of the model that the session started from.
     before: Vec<CodingResult>,
-    /// Whether its model may invent texture: it, or the one that it began from, had an adversary.
+    /// Whether the model may invent texture, because it or the model that it started from had an adversary.
     #[serde(default)]
     perceptual: bool,
 }
 
-/// A run with its pictures.
+/// A training session: a run with its pictures, its folder and its history.
 #[derive(Debug)]
 pub struct TrainingSession {
     run: Run,
@@ -58,7 +58,7 @@ pub struct TrainingSession {
     device: Device,
 }
 
-/// The pictures of a folder: to train on, and set aside.
+/// The pictures of a folder, divided into training and validation.
 #[derive(Debug)]
 pub(crate) struct TrainingData {
     pictures: Pictures,
@@ -66,7 +66,7 @@ pub(crate) struct TrainingData {
 }
 
 impl TrainingData {
-    /// Reads them as the settings ask.
+    /// Reads the pictures of a folder as the settings say.
     pub(crate) fn read(folder: &Path, settings: &TrainingSettings) -> Result<Self> {
         let (pictures, aside) = Pictures::read(folder, settings.side, PIXELS)?.split(settings.validation)?;
         Ok(Self { pictures, validation: Validation::new(aside) })
@@ -74,11 +74,11 @@ impl TrainingData {
 }
 
 impl TrainingSession {
-    /// A new run on the pictures of a folder; `run` is the folder for its checkpoints.
+    /// Starts a session on the pictures of a folder. `run` is the folder for its checkpoints.
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] if the settings have no length or there are too few pictures, [`Error::NoPictures`] if there
-    /// is no picture at all, and other errors if the device or the starting weights cannot be opened.
+    /// Returns [`Error::Invalid`] if the settings have no length or there are too few pictures, [`Error::NoPictures`]
+    /// if there is no picture at all, and other errors if the device or the starting weights cannot be opened.
     pub fn begin(
         settings: TrainingSettings,
         pictures: &Path,
@@ -91,7 +91,7 @@ impl TrainingSession {
         Self::begin_on(settings, Arc::new(data), run, start, device)
     }
 
-    /// The same on pictures that were read before.
+    /// Like [`Self::begin`], with pictures that have already been read.
     pub(crate) fn begin_on(
         settings: TrainingSettings,
         data: Arc<TrainingData>,
@@ -122,7 +122,7 @@ impl TrainingSession {
         Ok(Self { run: Run::new(weights, options)?, note, data, folder: run.to_owned(), device })
     }
 
-    /// Goes on from the checkpoint in a run's folder, as if it had not stopped; `change` may change its settings.
+    /// Resumes the session in the folder `run`. `change` may change its settings.
     ///
     /// # Errors
     /// Returns [`Error::File`] or [`Error::Checkpoint`] if there is no checkpoint, and the errors of [`Self::begin`].
@@ -136,7 +136,7 @@ impl TrainingSession {
         Self::resume_on(read, run, device, change)
     }
 
-    /// The same on pictures that may have been read before.
+    /// Like [`Self::resume`], with a function that returns the pictures.
     pub(crate) fn resume_on(
         data: impl FnOnce(&TrainingSettings) -> Result<Arc<TrainingData>>,
         run: &Path,
@@ -162,17 +162,18 @@ impl TrainingSession {
         })
     }
 
-    /// Whether a run's folder holds a checkpoint.
+    /// Whether the folder `run` holds a checkpoint.
     pub fn resumable(run: &Path) -> bool {
         run.join(CHECKPOINT).is_file()
     }
 
-    /// What it was told.
+    /// The settings of the session.
     pub fn settings(&self) -> &TrainingSettings {
         &self.note.settings
     }
 
-    /// Pictures to train on, those set aside for validation, megapixels of the first, and files that were skipped.
+    /// The number of pictures to train on, the number for validation, the megapixels to train on, and the number of
+    /// files that were skipped.
     pub fn counts(&self) -> (usize, usize, f64, usize) {
         let TrainingData { pictures, validation } = &*self.data;
         (pictures.images().len(), validation.count(), pictures.pixels() as f64 / 1e6, pictures.skipped())
@@ -183,31 +184,31 @@ impl TrainingSession {
         self.note.points.iter().find(|point| point.step == self.note.best).copied()
     }
 
-    /// What it began from.
+    /// The origin of its first weights.
     pub fn origin(&self) -> &Origin {
         &self.note.origin
     }
 
-    /// Why it ended, once it has.
+    /// The reason why training ended, or `None` if it has not ended.
     pub fn end(&self) -> Option<TrainingEnd> {
         self.note.end
     }
 
-    /// Minutes of training so far.
+    /// The minutes of training so far.
     pub fn minutes(&self) -> f64 {
         self.note.seconds / 60.0
     }
 
-    /// Steps taken so far.
+    /// The number of steps so far.
     pub fn steps(&self) -> usize {
         self.run.steps()
     }
 
-    /// Trains until the end, or until `stop` says so between two steps: then there is a checkpoint, and no end.
+    /// Trains until the end. If `stop` returns true between two steps, a checkpoint is written and `None` is returned.
     ///
     /// # Errors
-    /// Returns [`Error::Tensor`] if the device fails, and [`Error::File`] or [`Error::Checkpoint`] if a checkpoint cannot be
-    /// written.
+    /// Returns [`Error::Tensor`] if the device fails, and [`Error::File`] or [`Error::Checkpoint`] if a checkpoint
+    /// cannot be written.
     pub fn train(
         &mut self,
         stop: &dyn Fn() -> bool,
@@ -282,7 +283,7 @@ impl TrainingSession {
         let LossMeans { loss, bpp, psnr, .. } = found;
         let point = ValidationPoint { step: self.run.steps(), training, validation: loss, bpp, psnr };
         let least = self.note.points.iter().map(|p| p.validation).fold(f64::INFINITY, f64::min);
-        // What penalties are for, validation does not see, only what they cost.
+        // Validation measures the cost of penalties but not their benefit, so with penalties the last weights are kept.
         let best = objective.has_penalties() || loss < least * (1.0 - NOTHING) || self.note.points.is_empty();
         self.note.points.push(point);
         if best {
@@ -305,6 +306,6 @@ impl TrainingSession {
 }
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
-/// Share of a loss that is no gain, but rounding.
+/// A smaller relative change of a loss is not an improvement but rounding.
 const NOTHING: f64 = 1e-5;
 const BEST: &str = "best.safetensors";

@@ -1,4 +1,4 @@
-//! The loss of averaged weights on pictures that training never sees, always the same ones in the same way.
+//! The loss of averaged weights on pictures that are not used in training. It always uses the same pixels.
 
 use crate::Result;
 use crate::data::{self, RgbPicture};
@@ -8,14 +8,14 @@ use crate::objective::Objective;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Pictures at most; more take longer and change little.
+/// The largest number of pictures. More would take longer and hardly change the result.
 const PICTURES: usize = 8;
-/// Largest side of the middle that is coded.
+/// The longest side of the middle that is coded.
 const SIDE: usize = 384;
-/// Where on the quality axis.
+/// The qualities at which the loss is measured.
 const QUALITIES: [f64; 3] = [15.0, 50.0, 85.0];
 
-/// Pictures that are set aside.
+/// The pictures for validation.
 #[derive(Debug)]
 pub(super) struct Validation {
     images: Vec<RgbPicture>,
@@ -35,12 +35,12 @@ impl Validation {
         self.images.len()
     }
 
-    /// The first of them, whole.
+    /// The first pictures, not cropped.
     pub(super) fn images(&self) -> &[RgbPicture] {
         &self.images[..self.images.len().min(PICTURES)]
     }
 
-    /// Means over pictures and qualities, with real rounding; what the network sees is corrupted as in training.
+    /// The means over pictures and qualities, with real rounding. The input is corrupted as in training.
     pub(super) fn figures(&self, weights: &Weights, objective: &Objective) -> Result<LossMeans> {
         let net = Network::frozen(weights)?;
         let mut rng = ChaCha8Rng::seed_from_u64(0);

@@ -1,14 +1,15 @@
-//! Fused: the dense 3x3 output layer, a product over the nine neighbours laid side by side, one run of positions at a time.
+//! Fused: the dense 3x3 output layer. It is a product with the concatenated nine neighbours of each position, for some
+//! positions at a time.
 
 use super::depthwise::Planes;
 use super::node::{floats, node, product, tensor};
 use super::rows;
 use candle_core::{Result, Tensor};
 
-/// Positions whose neighbours are laid out at a time: bounds the memory, and keeps them in the cache.
+/// The number of positions whose neighbours are gathered at a time, so that they stay in the cache.
 const POSITIONS_AT_ONCE: usize = 2048;
 
-/// 3x3 convolution of x [N, H, W, C] with w [O, C, 3, 3] and b [O], zero outside of the planes.
+/// The 3x3 convolution of x [N, H, W, C] with w [O, C, 3, 3] and b [O]. Outside of the planes x is zero.
 pub(super) fn conv3x3(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (count, height, width, channels) = x.dims4()?;
     let outputs = w.dim(0)?;
@@ -55,7 +56,7 @@ fn runs(positions: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
         .map(move |first| first..positions.min(first + POSITIONS_AT_ONCE))
 }
 
-/// The neighbours of each position side by side: [positions, 9 C].
+/// The concatenated neighbours of each position: [positions, 9 C].
 fn gather(planes: Planes, input: &[f32], run: std::ops::Range<usize>) -> Result<Tensor> {
     let c = planes.channels;
     let mut out = vec![0.0; run.len() * 9 * c];
@@ -70,7 +71,7 @@ fn gather(planes: Planes, input: &[f32], run: std::ops::Range<usize>) -> Result<
     tensor(out, (run.len(), 9 * c))
 }
 
-/// The transpose of `gather`: each position sums what it was to its neighbours.
+/// The transpose of `gather`: sums for each position its contributions to all its neighbours.
 fn scatter(planes: Planes, of_taps: &[f32]) -> Vec<f32> {
     let c = planes.channels;
     let mut out = vec![0.0; planes.positions() * c];
