@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub enum Error {
     /// The tensor library failed: shapes do not match, or a device does not work.
     #[error("tensors: {0}")]
-    Tensor(#[from] candle_core::Error),
+    Tensor(String),
     /// The codec refused a picture or a model.
     #[error(transparent)]
     Codec(#[from] aecodec::Error),
@@ -57,6 +57,12 @@ pub enum Error {
         /// What was found, and what was expected.
         detail: String,
     },
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.to_string())
+    }
 }
 
 impl Error {

@@ -21,8 +21,7 @@ use crate::{Error, Result, Results, tables};
 /// Writes `report.html`, `results.json`, `results.csv`, `report.md` and `plots/*.svg` into `folder`.
 ///
 /// `shown` returns the versions of the picture with this index that the page compares: the original, and what the
-/// codecs
-/// make of it at equal bytes. It is called for the worst picture first, until the page has no room for more.
+/// codecs make of it at equal bytes. It is called for the worst picture first, until the page has no room for more.
 ///
 /// # Errors
 /// Returns the error of `shown`, and [`Error::File`] if a file cannot be written.

@@ -52,8 +52,7 @@ impl<'a> GroupPixels<'a> {
         Ok(Self { picture, weight, extent, group, around })
     }
 
-    /// Synthesises the group and its surroundings, with these latents `[1, h, w, M]` for the group: `[1, 16 H, 16 W,
-    /// 3]`.
+    /// Synthesises the group, with these latents `[1, h, w, M]`, and its surroundings. Returns `[1, 16 H, 16 W, 3]`.
     pub(super) fn synthesised(&self, net: &Network, y: &Tensor) -> Result<Tensor> {
         let mut y = y.clone();
         for (dim, (extent, group)) in self.extent.iter().zip(&self.group).enumerate() {

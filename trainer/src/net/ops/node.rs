@@ -14,8 +14,7 @@ use std::sync::{Mutex, PoisonError, RwLockReadGuard};
 /// Adds a finished value to the graph as a function of `args`.
 ///
 /// `backward` gets the contiguous gradient of the value and returns the gradients of the arguments. It must return one
-/// for
-/// each argument that depends on a variable.
+/// for each argument that depends on a variable.
 pub(super) fn node<const N: usize>(
     args: [&Tensor; N],
     value: Vec<f32>,
