@@ -1,17 +1,19 @@
-//! Bjontegaard's difference of rate between two curves, with piecewise cubic (PCHIP) interpolation.
+//! The Bjontegaard delta rate between two curves, with piecewise cubic (PCHIP) interpolation.
 
-/// Change of rate, in percent, of curve `b` against curve `a` at equal quality; negative: `b` needs fewer bits.
+/// The change of rate, in percent, of curve `b` against curve `a` at equal quality. It is negative if `b` needs fewer
+/// bits.
 ///
 /// Points are (bits per pixel, quality), in any order. The logarithm of the rate is interpolated over the quality, its
 /// mean is taken exactly over the qualities that both curves reach, and the difference of the means is turned back into
-/// a ratio. Where points have the same quality, the one with the fewest bits counts.
+/// a ratio. If several points have the same quality, the one with the fewest bits counts.
 ///
-/// `None` where the curves share less than `overlap` of quality, where one has fewer than two qualities, and where a
-/// number is not finite or a rate not above 0.
+/// Returns `None` if the curves share a range of less than `overlap` in quality, if one of them has fewer than two
+/// qualities, or if a number is not finite or a rate is not above 0.
 ///
-/// The measure is Bjontegaard's (VCEG-M33, 2001). His one cubic through four points swings where the points are uneven;
-/// here it is the piecewise cubic of Fritsch and Carlson (1980) with the slopes of Fritsch and Butland (1984), which
-/// rises and falls only where the points do, as in the common test conditions of the video coding groups.
+/// The measure is Bjontegaard's (VCEG-M33, 2001). His single cubic through four points overshoots if the points are
+/// unevenly spaced. This function uses the piecewise cubic of Fritsch and Carlson (1980) with the slopes of Fritsch and
+/// Butland (1984), which rises and falls only where the points do, as the common test conditions of the video coding
+/// groups ask for.
 pub fn bd_rate(a: &[(f64, f64)], b: &[(f64, f64)], overlap: f64) -> Option<f64> {
     let (a, b) = (Spline::new(a)?, Spline::new(b)?);
     let (low, high) = (a.first().max(b.first()), a.last().min(b.last()));
@@ -23,7 +25,7 @@ pub fn bd_rate(a: &[(f64, f64)], b: &[(f64, f64)], overlap: f64) -> Option<f64> 
     Some(change.exp_m1() * 100.0).filter(|percent| percent.is_finite())
 }
 
-/// A cubic for each interval between knots, in Hermite's form: x is quality, y the logarithm of the rate.
+/// A cubic for each interval between knots, in Hermite form: x is the quality, y is the logarithm of the rate.
 struct Spline {
     /// Strictly rising.
     x: Vec<f64>,
@@ -55,7 +57,7 @@ impl Spline {
         self.x[self.x.len() - 1]
     }
 
-    /// Integral of y from `low` to `high`, both within the knots.
+    /// The integral of y from `low` to `high`, both of which are within the knots.
     fn integral(&self, low: f64, high: f64) -> f64 {
         let pieces = (0..self.x.len() - 1).map(|i| {
             let (start, width) = (self.x[i], self.x[i + 1] - self.x[i]);
@@ -65,7 +67,7 @@ impl Spline {
         pieces.sum()
     }
 
-    /// Integral of piece `i` from its start to the fraction `t` of its width, for a width of 1.
+    /// The integral of piece `i` from its start to the fraction `t` of its width, scaled to a width of 1.
     fn primitive(&self, i: usize, width: f64, t: f64) -> f64 {
         let (t2, t3, t4) = (t * t, t * t * t, t * t * t * t);
         self.y[i] * (t4 / 2.0 - t3 + t)
@@ -75,7 +77,7 @@ impl Spline {
     }
 }
 
-/// Slope at each knot: the weighted harmonic mean of its neighbours' secants, 0 at extremes.
+/// The slope at each knot: the weighted harmonic mean of the adjacent secants, or 0 at an extreme.
 fn slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
     let widths: Vec<f64> = x.windows(2).map(|x| x[1] - x[0]).collect();
     let secants: Vec<f64> = y.windows(2).zip(&widths).map(|(y, width)| (y[1] - y[0]) / width).collect();
@@ -96,7 +98,7 @@ fn slopes(x: &[f64], y: &[f64]) -> Vec<f64> {
     std::iter::once(first).chain(inner).chain([end]).collect()
 }
 
-/// Slope at an end: that of the parabola through three points, limited so that the piece stays monotone.
+/// The slope at an end: that of the parabola through three points, limited so that the piece stays monotone.
 fn end_slope(width: f64, next_width: f64, secant: f64, next_secant: f64) -> f64 {
     let slope = ((2.0 * width + next_width) * secant - width * next_secant) / (width + next_width);
     if slope * secant <= 0.0 {
@@ -154,8 +156,8 @@ mod tests {
 
     #[test]
     fn published_curves_give_what_an_independent_program_gives() {
-        // From a program of its own in Python: the same slopes, the integral as a sum over 2000 places.
-        // A made-up curve, whose rate falls at both ends although its quality rises, bends the ends.
+        // The values are from an independent Python program with the same slopes, which integrates by a sum over 2000
+        // samples. The rate of the made-up curve falls at both ends although its quality rises.
         let bent = [(0.5, 28.0), (0.49, 29.0), (0.9, 32.0), (1.5, 35.0), (1.48, 35.5)];
         let expected: [(&[_], &[_], f64); 7] = [
             (&VTM, &BPG, 21.9982),
@@ -177,7 +179,8 @@ mod tests {
         for (factor, expected) in [(0.9, -10.0), (1.0, 0.0), (2.0, 100.0)] {
             assert!((bd_rate(&VTM, &scaled(&VTM, factor), 1.0).unwrap() - expected).abs() < 1e-9);
         }
-        // Straight lines are kept, whatever the knots: rates that grow tenfold in 10 dB, half as many bits.
+        // Straight lines are reproduced for any knots: the rate grows tenfold in 10 dB, and the second curve needs
+        // half.
         let line = |start: f64, count: u32| -> Vec<(f64, f64)> {
             (0..count).map(|i| start + f64::from(i * i)).map(|x| (10f64.powf(x / 10.0), x)).collect()
         };

@@ -1,10 +1,10 @@
-//! What a benchmark ran on, and when.
+//! The machine and the date of a benchmark.
 
 use std::num::NonZero;
 
 use crate::results::Conditions;
 
-/// This machine, today.
+/// The conditions on this machine today.
 pub fn here(at_once: usize) -> Conditions {
     Conditions {
         version: env!("CARGO_PKG_VERSION").into(),
@@ -16,7 +16,7 @@ pub fn here(at_once: usize) -> Conditions {
     }
 }
 
-/// The processor's name for itself, where the system tells it.
+/// The name of the processor, if the system reports it.
 fn processor() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name") || line.starts_with("Model"))?;

@@ -1,4 +1,4 @@
-//! Published curves of PSNR (RGB), to lay over one's own.
+//! Published curves of PSNR (RGB), which are drawn over the measured ones.
 
 use std::path::Path;
 
@@ -7,11 +7,12 @@ use serde_json::Value;
 use crate::results::Overlay;
 use crate::{Error, Result};
 
-/// Reads curves from a JSON file: an object with a list of `[bits per pixel, dB, ...]` for each name; what is no such
-/// list, such as a remark, is left out.
+/// Reads curves from a JSON file: an object with a list of `[bits per pixel, dB, ...]` for each name. Other values,
+/// such as remarks, are ignored.
 ///
 /// # Errors
-/// Where the file cannot be read, is no JSON object, or holds no curve.
+/// Returns [`Error::File`] if the file cannot be read, and [`Error::Table`] if it is not a JSON object or holds no
+/// curve.
 pub fn read(path: &Path) -> Result<Vec<Overlay>> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::file(path, source))?;
     parse(&text).map_err(|detail| Error::Table { file: path.display().to_string(), detail })
@@ -19,7 +20,9 @@ pub fn read(path: &Path) -> Result<Vec<Overlay>> {
 
 fn parse(text: &str) -> std::result::Result<Vec<Overlay>, String> {
     let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let Value::Object(entries) = value else { return Err("expected an object of curves".into()) };
+    let Value::Object(entries) = value else {
+        return Err("expected an object with a curve for each name".into());
+    };
     let mut overlays = Vec::new();
     for (name, value) in entries {
         let Some(mut points) = points(&value) else { continue };
@@ -27,12 +30,12 @@ fn parse(text: &str) -> std::result::Result<Vec<Overlay>, String> {
         overlays.push(Overlay { name, points });
     }
     if overlays.is_empty() {
-        return Err("holds no curve; expected lists of [bits per pixel, dB]".into());
+        return Err("the file holds no curve; expected lists of [bits per pixel, dB]".into());
     }
     Ok(overlays)
 }
 
-/// Two points or more, all of them positive numbers of bits.
+/// The points of a curve, if there are two or more and all have a positive number of bits.
 fn points(value: &Value) -> Option<Vec<(f64, f64)>> {
     let points: Option<Vec<_>> = value.as_array()?.iter().map(point).collect();
     points.filter(|points| points.len() > 1)

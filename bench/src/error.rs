@@ -1,4 +1,4 @@
-//! What can go wrong in a benchmark.
+//! The error type of the benchmark.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ pub enum Error {
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// A picture cannot be read.
@@ -19,7 +19,7 @@ pub enum Error {
     Picture {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: aecodec::Error,
     },
     /// A codec failed on a picture.
@@ -27,35 +27,35 @@ pub enum Error {
     Codec {
         /// The codec's id.
         codec: String,
-        /// What it said.
+        /// The message.
         detail: String,
     },
-    /// The table of external codecs does not make sense.
+    /// A table of external codecs or a file of curves is not valid.
     #[error("{file}: {detail}")]
     Table {
-        /// The table's file.
+        /// The file.
         file: String,
-        /// Where and why.
+        /// What is wrong, and where.
         detail: String,
     },
-    /// The report cannot be made.
-    #[error("the report cannot be made: {0}")]
+    /// The report cannot be written.
+    #[error("the report cannot be written: {0}")]
     Report(String),
-    /// There is no picture on which every codec worked.
+    /// There is no picture that every codec could process.
     #[error("no picture could be measured")]
     NoPictures,
 }
 
-/// A result of the benchmark.
+/// The result of the benchmark's functions.
 pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
-    /// An error of a codec.
+    /// Creates an error of a codec.
     pub fn codec(codec: &str, detail: impl Into<String>) -> Self {
         Self::Codec { codec: codec.to_owned(), detail: detail.into() }
     }
 
-    /// An error on a file.
+    /// Creates an error of a file.
     pub fn file(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::File { path: path.into(), source }
     }

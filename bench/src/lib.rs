@@ -1,4 +1,5 @@
-//! Puts aecodec next to the codecs that people use today, on their own pictures: real files, real decoding.
+//! Compares aecodec with the image codecs in common use, on the user's pictures. Every measurement is of a real file
+//! that is decoded again.
 
 pub mod bd;
 pub mod cache;
@@ -18,4 +19,4 @@ mod words;
 pub use error::{Error, Result};
 pub use results::Results;
 pub use rgb::Rgb;
-pub use run::{Event, Finished, Options, Source, run};
+pub use run::{BenchEvent, BenchOptions, FinishedBench, TestPicture, run};

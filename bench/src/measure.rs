@@ -1,4 +1,4 @@
-//! One picture in one codec: its curve, and its best file of a given size.
+//! Measurements of one picture in one codec: its points, and its best file of a given size.
 
 use crate::cache::{Cache, PictureId};
 use crate::codec::Codec;
@@ -6,10 +6,10 @@ use crate::metrics::Scores;
 use crate::results::Point;
 use crate::{Error, Result, Rgb};
 
-/// A file this near to the size that it may have, as a share, is near enough.
+/// A file is large enough if it has this share of the size that is allowed.
 const NEAR: f64 = 0.98;
 
-/// A picture in a codec, with what is known of it from earlier.
+/// A picture, a codec, and the cache of earlier measurements.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// The original.
@@ -18,15 +18,16 @@ pub struct Subject<'a> {
     pub id: PictureId,
     /// The codec.
     pub codec: &'a dyn Codec,
-    /// What was measured before.
+    /// The cache of earlier measurements.
     pub cache: &'a Cache,
 }
 
 impl Subject<'_> {
-    /// Codes and decodes the picture at a quality, and measures both.
+    /// Encodes and decodes the picture at a quality, and measures both.
     ///
     /// # Errors
-    /// Where the codec fails, or gives back a picture of another size.
+    /// Returns [`Error::Codec`] if the codec fails or returns a picture of another size, and [`Error::File`] if the
+    /// cache cannot be written.
     pub fn point(&self, quality: f64) -> Result<Point> {
         let key = self.cache.key(self.id, self.codec, quality);
         if let Some(point) = self.cache.point(&key) {
@@ -50,13 +51,13 @@ impl Subject<'_> {
         Ok(point)
     }
 
-    /// A file of at most `limit` bytes, of the highest quality that fits or one that comes within 2 % of the limit; `None`
-    /// where even the lowest quality does not fit.
+    /// The point of a file of at most `limit` bytes: either of the highest quality that fits, or of a quality whose
+    /// file is within 2 % of the limit. Returns `None` if even the lowest quality does not fit.
     ///
-    /// `near` are points of the same picture, which save most of the search.
+    /// `near` holds points of the same picture, which shorten the search.
     ///
     /// # Errors
-    /// Where the codec fails.
+    /// Returns [`Error::Codec`] if the codec fails, and [`Error::File`] if the cache cannot be written.
     pub fn at_most(&self, limit: u64, near: &[Point]) -> Result<Option<Point>> {
         let scale = self.codec.scale();
         let known = |step: u32| near.iter().find(|point| scale.nearest(point.quality) == step);
@@ -73,14 +74,14 @@ impl Subject<'_> {
         }
         for point in near {
             let step = scale.nearest(point.quality);
-            // Sizes may waver from step to step; only what lies between the ends narrows them.
+            // Sizes may fluctuate from step to step, so only points between the ends narrow the range.
             if (low.0 + 1..high.0).contains(&step) {
                 *(if point.bytes <= limit { &mut low } else { &mut high }) = (step, point.bytes);
             }
         }
         let mut halve = false;
         while low.0 + 1 < high.0 && (low.1 as f64) < NEAR * limit as f64 {
-            // Between neighbours the logarithm of the size is nearly a straight line; where it is not, halving ends the search.
+            // Between close points the logarithm of the size is nearly linear. If it is not, halving ends the search.
             let log = |bytes: u64| (bytes.max(1) as f64).ln();
             let share = (log(limit) + 0.5 * NEAR.ln() - log(low.1)) / (log(high.1) - log(low.1));
             let width = f64::from(high.0 - low.0);
@@ -93,13 +94,13 @@ impl Subject<'_> {
         self.point(scale.at(low.0)).map(Some)
     }
 
-    /// The file at a quality and what decodes from it.
+    /// The coded file at a quality, and the picture that it decodes to.
     ///
     /// # Errors
-    /// Where the codec fails.
+    /// Returns [`Error::Codec`] if the codec fails, and [`Error::File`] if the cache cannot be written.
     pub fn file(&self, quality: f64) -> Result<(Vec<u8>, Rgb)> {
         let key = self.cache.key(self.id, self.codec, quality);
-        // A kept file that does not decode is as good as none.
+        // A cached file that does not decode counts as missing.
         let kept = self.cache.file(&key).and_then(|bytes| Some((self.decoded(&bytes).ok()?, bytes)));
         if let Some((picture, bytes)) = kept {
             return Ok((bytes, picture));
@@ -116,7 +117,7 @@ impl Subject<'_> {
         Ok(picture)
     }
 
-    /// Size of the file at a quality.
+    /// The size of the file at a quality.
     fn bytes(&self, quality: f64) -> Result<u64> {
         let key = self.cache.key(self.id, self.codec, quality);
         if let Some(bytes) = self.cache.bytes(&key) {
@@ -132,7 +133,8 @@ impl Subject<'_> {
         if expected == got {
             return Ok(());
         }
-        let detail = format!("gives back {}x{}, expected {}x{}", got.0, got.1, expected.0, expected.1);
+        let detail =
+            format!("the decoded picture is {}x{}; expected {}x{}", got.0, got.1, expected.0, expected.1);
         Err(Error::codec(self.codec.id(), detail))
     }
 }

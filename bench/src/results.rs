@@ -1,95 +1,95 @@
-//! Everything that a benchmark found out, as it stands in `results.json`.
+//! The results of a benchmark, as `results.json` contains them.
 
 use serde::{Deserialize, Serialize};
 
 use crate::bd::bd_rate;
 use crate::metrics::{Metric, Scores};
 
-/// A finished benchmark.
+/// The results of a finished benchmark.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Results {
-    /// What it ran on and when.
+    /// The machine and the date.
     pub conditions: Conditions,
-    /// The codecs; the first is aecodec.
+    /// The codecs. The first one is aecodec.
     pub codecs: Vec<CodecInfo>,
-    /// Index of the codec that others are compared with in tables of BD-rate.
+    /// The index of the codec that others are compared with in tables of BD-rate.
     pub reference: usize,
-    /// The pictures, in the order of their names.
+    /// The pictures, sorted by name.
     pub pictures: Vec<PictureResult>,
-    /// Published curves to lay over.
+    /// Published curves, which are drawn over the measured ones.
     pub overlays: Vec<Overlay>,
 }
 
-/// Machine, versions and date.
+/// The machine, the versions and the date.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Conditions {
-    /// Version of aecodec.
+    /// The version of aecodec.
     pub version: String,
-    /// Date of the measurement, `2026-11-21`.
+    /// The date of the measurement, such as `2026-11-21`.
     pub date: String,
-    /// Processor as it names itself.
+    /// The name of the processor.
     pub processor: String,
-    /// Number of its cores that the system has.
+    /// The number of available cores.
     pub cores: usize,
-    /// Operating system and architecture.
+    /// The operating system and architecture.
     pub system: String,
-    /// How many pictures were worked on at the same time.
+    /// How many pictures were processed at the same time.
     pub at_once: usize,
 }
 
-/// One codec at its settings.
+/// One codec with its settings.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CodecInfo {
-    /// Short name, such as `avif`.
+    /// The id, such as `avif`.
     pub id: String,
-    /// Name for people, such as `AVIF`.
+    /// The display name, such as `AVIF`.
     pub name: String,
-    /// Settings in words.
+    /// The settings in words.
     pub settings: String,
-    /// Implementation and version.
+    /// The implementation and its version.
     pub version: String,
-    /// Whether it runs as a program of its own, so that times hold its start and the reading of files.
+    /// Whether it runs as a separate program. If so, times include its start and the reading of files.
     pub external: bool,
 }
 
-/// What was measured on one picture.
+/// The measurements of one picture.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PictureResult {
-    /// Name of its file, below the folder that was given.
+    /// The path of its file below the given folder.
     pub name: String,
-    /// Columns.
+    /// The number of columns.
     pub width: usize,
-    /// Rows.
+    /// The number of rows.
     pub height: usize,
-    /// Size of its file.
+    /// The size of its file.
     pub source_bytes: u64,
-    /// For each codec its points, worst quality first.
+    /// The points of each codec, worst quality first.
     pub curves: Vec<Vec<Point>>,
-    /// For each codec the largest file that is not above the common size; `None` where even its smallest is.
+    /// Each codec's largest file that does not exceed the common size, or `None` if even its smallest file does.
     pub equal: Vec<Option<Point>>,
     /// The common size of `equal`, in bytes.
     pub equal_bytes: u64,
 }
 
-/// One picture coded once.
+/// The measurements of one picture coded once.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Point {
-    /// Quality on the codec's own scale.
+    /// The quality on the codec's own scale.
     pub quality: f64,
-    /// Size of the file.
+    /// The size of the coded file.
     pub bytes: u64,
-    /// Bits for each pixel.
+    /// Bits per pixel.
     pub bpp: f64,
-    /// Closeness to the original.
+    /// The metrics of the decoded picture.
     #[serde(flatten)]
     pub scores: Scores,
-    /// Time to encode, on one thread.
+    /// The time to encode on one thread.
     pub encode_seconds: f64,
-    /// Time to decode, on one thread.
+    /// The time to decode on one thread.
     pub decode_seconds: f64,
-    /// Largest resident memory while encoding, in bytes, of external codecs.
+    /// The peak resident memory while encoding, in bytes. It is known for external codecs only.
     pub encode_memory: Option<u64>,
-    /// Largest resident memory while decoding, in bytes, of external codecs.
+    /// The peak resident memory while decoding, in bytes. It is known for external codecs only.
     pub decode_memory: Option<u64>,
 }
 
@@ -102,57 +102,59 @@ pub struct Overlay {
     pub points: Vec<(f64, f64)>,
 }
 
-/// What a codec saves against another, by one metric.
+/// The saving of a codec against another by one metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Saving {
-    /// Change of bits at equal quality over all pictures' mean curves, in percent; negative is fewer.
+    /// The change of bits between the mean curves of all pictures at equal quality, in percent. Negative means fewer
+    /// bits.
     pub of_means: Option<f64>,
-    /// Mean over the pictures of each picture's own change, in percent.
+    /// The mean of the changes on each picture, in percent.
     pub mean: Option<f64>,
-    /// The picture on which it does worst, as an index, with its change in percent.
+    /// The index of the picture with the worst result, and its change in percent.
     pub worst: Option<(usize, f64)>,
 }
 
-/// Speed of a codec over all that was measured.
+/// The speed of a codec over all its measurements.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Speed {
-    /// Megapixels a second on one thread.
+    /// Megapixels encoded per second on one thread.
     pub encode: f64,
-    /// Megapixels a second on one thread.
+    /// Megapixels decoded per second on one thread.
     pub decode: f64,
-    /// Largest memory of the encoder, in bytes, where known.
+    /// The encoder's peak memory in bytes, if known.
     pub encode_memory: Option<u64>,
-    /// Largest memory of the decoder, in bytes, where known.
+    /// The decoder's peak memory in bytes, if known.
     pub decode_memory: Option<u64>,
 }
 
-/// A step of a codec's ladder, as the mean over all pictures.
+/// The mean over all pictures at one of a codec's qualities.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct MeanPoint {
-    /// Quality on the codec's own scale, where it is the same for all pictures.
+    /// The quality on the codec's own scale, if it is the same for all pictures.
     pub quality: Option<f64>,
-    /// Mean of the bits for each pixel.
+    /// The mean of the bits per pixel.
     pub bpp: f64,
-    /// Mean of each metric, in the order of [`Metric::ALL`]; `None` where a picture has no value.
+    /// The mean of each metric in the order of [`Metric::ALL`], or `None` if a picture has no value.
     pub values: [Option<f64>; Metric::ALL.len()],
 }
 
 impl Results {
-    /// Points of a codec on one picture; none where the picture or the codec does not exist.
+    /// The points of a codec on one picture. The slice is empty if the picture or the codec does not exist.
     pub fn points(&self, picture: usize, codec: usize) -> &[Point] {
         let curves = self.pictures.get(picture).map_or(&[][..], |picture| &picture.curves);
         curves.get(codec).map_or(&[], Vec::as_slice)
     }
 
-    /// Curve of a codec on one picture, as (bits per pixel, value of the metric); without points that have no value.
+    /// The curve of a codec on one picture, as (bits per pixel, value of the metric). Points without a value are left
+    /// out.
     pub fn curve(&self, picture: usize, codec: usize, metric: Metric) -> Vec<(f64, f64)> {
         let points = self.points(picture, codec).iter();
         points.filter_map(|point| Some((point.bpp, point.scores.of(metric)?))).collect()
     }
 
-    /// Means over the pictures at each step of the codec's ladder, as far as all pictures have that step.
+    /// The means over the pictures at each of the codec's qualities that all pictures have.
     ///
-    /// MS-SSIM is averaged in decibels, as it is plotted: its plain mean says little about the better pictures.
+    /// MS-SSIM is averaged in decibels, as in the plots, because its plain mean hardly depends on the better pictures.
     pub fn mean_points(&self, codec: usize) -> Vec<MeanPoint> {
         let curves: Vec<&[Point]> = (0..self.pictures.len()).map(|i| self.points(i, codec)).collect();
         let steps = curves.iter().map(|curve| curve.len()).min().unwrap_or(0);
@@ -168,8 +170,8 @@ impl Results {
         (0..steps).map(step).collect()
     }
 
-    /// The codec's curve of [`Results::mean_points`] for one metric, as (bits per pixel, value); steps at which a
-    /// picture has no value are left out.
+    /// The curve of [`Results::mean_points`] for one metric, as (bits per pixel, value). Qualities at which a picture
+    /// has no value are left out.
     pub fn mean_curve(&self, codec: usize, metric: Metric) -> Vec<(f64, f64)> {
         let value = |point: MeanPoint| {
             let values = Metric::ALL.into_iter().zip(point.values);
@@ -178,13 +180,13 @@ impl Results {
         self.mean_points(codec).into_iter().filter_map(|point| Some((point.bpp, value(point)?))).collect()
     }
 
-    /// Change of bits of a codec against another at equal quality on one picture, in percent (BD-rate).
+    /// The change of bits of a codec against another at equal quality on one picture, in percent (BD-rate).
     pub fn saving_on(&self, picture: usize, codec: usize, against: usize, metric: Metric) -> Option<f64> {
         let [ours, theirs] = [codec, against].map(|codec| self.curve(picture, codec, metric));
         bd_rate(&theirs, &ours, metric.least_overlap())
     }
 
-    /// What a codec saves against another at equal quality.
+    /// The saving of a codec against another at equal quality.
     pub fn saving(&self, codec: usize, against: usize, metric: Metric) -> Saving {
         let [ours, theirs] = [codec, against].map(|codec| self.mean_curve(codec, metric));
         let pictures = 0..self.pictures.len();
@@ -197,16 +199,17 @@ impl Results {
         }
     }
 
-    /// Change of bits of a codec's mean curve against a published one at equal PSNR (RGB), in percent.
+    /// The change of bits of a codec's mean curve against a published one at equal PSNR (RGB), in percent.
     ///
-    /// It says something only if the pictures are those that the published curve is a mean over.
+    /// It is meaningful only if the published curve is a mean over the same pictures.
     pub fn saving_against_overlay(&self, codec: usize, overlay: usize) -> Option<f64> {
         let published = &self.overlays.get(overlay)?.points;
         let ours = self.mean_curve(codec, Metric::PsnrRgb);
         bd_rate(published, &ours, Metric::PsnrRgb.least_overlap())
     }
 
-    /// Speed of a codec: the pixels of all its points over the time that they took; 0 where nothing was measured.
+    /// The speed of a codec: the pixels of all its points divided by the time they took. It is 0 if nothing was
+    /// measured.
     pub fn speed(&self, codec: usize) -> Speed {
         let measured = || {
             let pictures = self.pictures.iter().enumerate();
@@ -222,8 +225,8 @@ impl Results {
         }
     }
 
-    /// Indices of the pictures: first where aecodec does worst against the reference at equal PSNR (RGB), last those
-    /// that cannot be compared.
+    /// The indices of the pictures, sorted by the change of aecodec's bits against the reference at equal PSNR (RGB),
+    /// worst first. Pictures that cannot be compared come last.
     pub fn pictures_worst_first(&self) -> Vec<usize> {
         let change = |picture| self.saving_on(picture, 0, self.reference, Metric::PsnrRgb);
         let mut order: Vec<(usize, Option<f64>)> = (0..self.pictures.len()).map(|i| (i, change(i))).collect();
@@ -234,13 +237,13 @@ impl Results {
 }
 
 impl PictureResult {
-    /// Number of pixels.
+    /// The number of pixels.
     pub fn pixels(&self) -> u64 {
         self.width as u64 * self.height as u64
     }
 }
 
-/// `None` where there are no values, or one is missing.
+/// The mean, or `None` if there are no values or one is missing.
 fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
     let values: Vec<f64> = values.collect::<Option<_>>()?;
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
@@ -250,7 +253,7 @@ fn mean(values: impl Iterator<Item = Option<f64>>) -> Option<f64> {
 pub(crate) mod tests {
     use super::*;
 
-    /// Two codecs on two pictures; the second needs half the bits of the first on `a.png` and four fifths on `b.png`.
+    /// Two codecs on two pictures. The first needs half the bits of the second on `a.png` and four fifths on `b.png`.
     pub(crate) fn sample() -> Results {
         let point = |quality: f64, pixels: u64, bpp: f64| Point {
             quality,
@@ -395,7 +398,7 @@ pub(crate) mod tests {
         let mut results = sample();
         assert_eq!((results.speed(0).encode, results.speed(0).decode), (2.0, 8.0));
         for point in &mut results.pictures[0].curves[0] {
-            point.encode_seconds = 1.25; // Four times 0.5 Mpixel in 5 s, beside four times 1 Mpixel in 2 s.
+            point.encode_seconds = 1.25; // Four times 0.5 Mpixel in 5 s, and four times 1 Mpixel in 2 s.
         }
         assert_near(Some(results.speed(0).encode), 6.0 / 7.0);
         assert_eq!(results.speed(0).encode_memory, None);

@@ -1,4 +1,4 @@
-//! A whole benchmark: all pictures in all codecs, several at a time.
+//! Runs a benchmark: all pictures in all codecs, several pictures at a time.
 
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,45 +13,46 @@ use crate::cache::{Cache, PictureId};
 use crate::codec::Codec;
 use crate::conditions;
 use crate::measure::Subject;
-use crate::report::Shown;
+use crate::report::ReportPicture;
 use crate::results::{CodecInfo, Overlay, PictureResult, Point, Results};
 use crate::{Error, Result, Rgb};
 
-/// What is measured, and how.
+/// What a benchmark measures, and how.
 #[derive(Clone)]
-pub struct Options {
-    /// The codecs; the first is aecodec, whose files set the common size.
+pub struct BenchOptions {
+    /// The codecs. The first one is aecodec, whose files set the common size.
     pub codecs: Vec<Arc<dyn Codec>>,
-    /// Index of the codec that tables compare with.
+    /// The index of the codec that tables compare with.
     pub reference: usize,
-    /// Points of each curve, at least 2.
+    /// The number of points of each curve, at least 2.
     pub qualities: usize,
-    /// Quality of the first codec whose size all codecs get for the pictures side by side.
+    /// The quality of the first codec that sets the common size of the pictures side by side.
     pub side_by_side: f64,
-    /// Pictures at a time; 0 is one for each core. Times are those of one thread; more at a time disturb each other.
+    /// The number of pictures at a time; 0 means one for each core. Each codec uses one thread, but several at a time
+    /// slow each other down.
     pub threads: usize,
-    /// Where measurements are kept; nowhere unless told.
+    /// The folder for the cache of measurements. Without one, nothing is kept.
     pub cache: Option<PathBuf>,
-    /// Bounds on the pictures that are read.
+    /// The limits on the pictures that are read.
     pub limits: Limits,
-    /// Published curves to lay over.
+    /// Published curves, which are drawn over the measured ones.
     pub overlays: Vec<Overlay>,
 }
 
-/// A picture to measure on.
+/// A picture that codecs are measured on.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct TestPicture {
     /// Its file.
     pub path: PathBuf,
     /// Its name in tables.
     pub name: String,
 }
 
-/// Something that happened on the way.
+/// A report of progress.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Event<'a> {
-    /// One codec is done with one picture.
+pub enum BenchEvent<'a> {
+    /// One codec has been measured on one picture.
     Measured {
         /// The picture.
         picture: &'a str,
@@ -60,31 +61,37 @@ pub enum Event<'a> {
         /// Its points, worst quality first.
         points: &'a [Point],
     },
-    /// A picture cannot be read, or a codec fails on it; the rest goes on without it.
+    /// A picture cannot be read, or a codec failed on it. The benchmark continues without the picture.
     Failed {
         /// The picture.
         picture: &'a str,
-        /// Why.
+        /// The cause.
         error: &'a Error,
     },
 }
 
-/// A finished benchmark, with what its report needs.
-pub struct Finished {
-    /// What was found out.
+/// A finished benchmark, with everything that its report needs.
+pub struct FinishedBench {
+    /// The results.
     pub results: Results,
-    options: Options,
+    options: BenchOptions,
     cache: Cache,
-    /// Files of the pictures, in the order of the results.
+    /// The files of the pictures, in the order of the results.
     paths: Vec<PathBuf>,
 }
 
-/// Measures every codec on every picture. Pictures that cannot be read, or on which a codec fails, are left out:
-/// means over different pictures would not be comparable.
+/// Measures every codec on every picture.
+///
+/// A picture is left out if it cannot be read or if a codec fails on it, as means over different pictures would not be
+/// comparable. `tell` is called for each event.
 ///
 /// # Errors
-/// Where no picture is left, or the cache cannot be written.
-pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Sync)) -> Result<Finished> {
+/// Returns [`Error::NoPictures`] if no picture is left, and [`Error::File`] if the cache cannot be written.
+pub fn run(
+    sources: &[TestPicture],
+    options: BenchOptions,
+    tell: &(dyn Fn(BenchEvent<'_>) + Sync),
+) -> Result<FinishedBench> {
     let threads = match options.threads {
         0 => std::thread::available_parallelism().map_or(1, NonZero::get),
         n => n,
@@ -92,10 +99,10 @@ pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Syn
     let conditions = conditions::here(threads);
     let cache = Cache::new(options.cache.clone(), &conditions.processor, threads);
 
-    let work = Work { sources, options: &options, cache: &cache, tell };
+    let work = Jobs { sources, options: &options, cache: &cache, tell };
     let slots: Vec<Slot> = sources.iter().map(|_| Slot::new(options.codecs.len())).collect();
-    // The first codec's files are what the others' sizes are compared with, so it goes ahead. The slowest codecs tend to be named
-    // last; they follow, so that no thread is left with a long job at the end.
+    // The first codec goes first, as its files set the common size. The slowest codecs tend to be named last, so they
+    // follow next: no thread should be left with a long job at the end.
     let order = std::iter::once(0).chain((1..options.codecs.len()).rev());
     let jobs: Vec<(usize, usize)> =
         order.flat_map(|codec| (0..sources.len()).map(move |source| (source, codec))).collect();
@@ -107,7 +114,7 @@ pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Syn
                 while let Some(&(source, codec)) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let measured =
                         catch_unwind(AssertUnwindSafe(|| work.measure(source, codec, &slots[source])));
-                    // Codecs of others run in this process; a panic of theirs costs one picture.
+                    // Codecs of other projects run in this process. If one panics, only the picture is lost.
                     match measured.unwrap_or_else(|_| Err(work.panicked(codec))) {
                         Err(error @ Error::File { .. }) => {
                             next.store(jobs.len(), Ordering::Relaxed);
@@ -137,16 +144,16 @@ pub fn run(sources: &[Source], options: Options, tell: &(dyn Fn(Event<'_>) + Syn
     let codecs = options.codecs.iter().map(|codec| info(codec.as_ref())).collect();
     let (reference, overlays) = (options.reference, options.overlays.clone());
     let results = Results { conditions, codecs, reference, pictures, overlays };
-    Ok(Finished { results, options, cache, paths })
+    Ok(FinishedBench { results, options, cache, paths })
 }
 
-impl Finished {
-    /// The pictures that the report shows side by side for the picture of this index: the original, and what each codec
-    /// makes of it at the common size.
+impl FinishedBench {
+    /// The versions of the picture with this index that the report shows side by side: the original, and what each
+    /// codec makes of it at the common size.
     ///
     /// # Errors
-    /// Where a picture or a codec fails now that did not fail before.
-    pub fn shown(&self, picture: usize) -> Result<Vec<Shown>> {
+    /// Returns an error if a picture cannot be read any more, or if a codec fails that did not fail before.
+    pub fn shown(&self, picture: usize) -> Result<Vec<ReportPicture>> {
         let (original, id, _) = load(&self.paths[picture], &self.options.limits)?;
         let mut shown = Vec::new();
         for (codec, equal) in self.results.pictures[picture].equal.iter().enumerate() {
@@ -155,22 +162,22 @@ impl Finished {
             let subject = Subject { picture: &original, id, codec: of, cache: &self.cache };
             let (bytes, picture) = subject.file(point.quality)?;
             let native = of.media_type().map(|kind| (kind.to_owned(), bytes));
-            shown.push(Shown { codec: Some(codec), picture, native });
+            shown.push(ReportPicture { codec: Some(codec), picture, native });
         }
-        shown.insert(0, Shown { codec: None, picture: original, native: None });
+        shown.insert(0, ReportPicture { codec: None, picture: original, native: None });
         Ok(shown)
     }
 }
 
-/// What all jobs share.
-struct Work<'a> {
-    sources: &'a [Source],
-    options: &'a Options,
+/// The data that all jobs share.
+struct Jobs<'a> {
+    sources: &'a [TestPicture],
+    options: &'a BenchOptions,
     cache: &'a Cache,
-    tell: &'a (dyn Fn(Event<'_>) + Sync),
+    tell: &'a (dyn Fn(BenchEvent<'_>) + Sync),
 }
 
-impl Work<'_> {
+impl Jobs<'_> {
     fn measure(&self, source: usize, codec: usize, slot: &Slot) -> Result<()> {
         if slot.failed() {
             return Ok(());
@@ -191,19 +198,19 @@ impl Work<'_> {
         let points = qualities.into_iter().map(|q| own.point(q)).collect::<Result<Vec<_>>>()?;
         let equal = if codec == 0 { Some(model) } else { own.at_most(model.bytes, &points)? };
         let name = &self.sources[source].name;
-        (self.tell)(Event::Measured { picture: name, codec: own.codec.id(), points: &points });
+        (self.tell)(BenchEvent::Measured { picture: name, codec: own.codec.id(), points: &points });
         slot.curves.lock().unwrap_or_else(PoisonError::into_inner)[codec] = Some((points, equal));
         Ok(())
     }
 }
 
-impl Work<'_> {
+impl Jobs<'_> {
     fn panicked(&self, codec: usize) -> Error {
-        Error::codec(self.options.codecs[codec].id(), "internal error; leave it out with --against")
+        Error::codec(self.options.codecs[codec].id(), "the codec panicked; leave it out with --against")
     }
 }
 
-/// What is known of one picture so far.
+/// What is known about one picture so far.
 struct Slot {
     facts: OnceLock<Facts>,
     failed: OnceLock<()>,
@@ -230,10 +237,10 @@ impl Slot {
         self.failed.get().is_some()
     }
 
-    /// Tells of the first failure on this picture.
-    fn fail(&self, picture: &str, error: &Error, tell: &(dyn Fn(Event<'_>) + Sync)) {
+    /// Reports a failure on this picture, if it is the first one.
+    fn fail(&self, picture: &str, error: &Error, tell: &(dyn Fn(BenchEvent<'_>) + Sync)) {
         if self.failed.set(()).is_ok() {
-            tell(Event::Failed { picture, error });
+            tell(BenchEvent::Failed { picture, error });
         }
     }
 
@@ -263,7 +270,7 @@ fn info(codec: &dyn Codec) -> CodecInfo {
     }
 }
 
-/// A picture, its id, and the size of its file.
+/// Reads a picture: its pixels, its id, and the size of its file.
 fn load(path: &PathBuf, limits: &Limits) -> Result<(Rgb, PictureId, u64)> {
     let failed = |source| Error::Picture { path: path.clone(), source };
     let bytes = std::fs::read(path).map_err(|error| failed(error.into()))?;

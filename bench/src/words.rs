@@ -1,10 +1,10 @@
-//! Numbers and lists as people read them.
+//! Formats numbers and lists for readers.
 
-/// Stands where there is no value.
+/// The text for a missing value.
 pub(crate) const NONE: &str = "n/a";
 const MINUS: &str = "\u{2212}";
 
-/// A change in percent with its sign, or `n/a` where there is none.
+/// A change in percent with its sign, or `n/a` if there is none.
 pub(crate) fn percent(change: Option<f64>) -> String {
     let Some(change) = change else { return NONE.to_owned() };
     let sign = match format!("{:.1}", change.abs()).as_str() {
@@ -15,19 +15,19 @@ pub(crate) fn percent(change: Option<f64>) -> String {
     format!("{sign}{:.1}\u{a0}%", change.abs())
 }
 
-/// A change of bits in words, such as `14.7 % fewer`.
+/// A change of bits, such as `14.7 % fewer`.
 pub(crate) fn fewer(change: f64) -> String {
     let kind = if change < 0.0 { "fewer" } else { "more" };
     format!("{:.1}\u{a0}% {kind}", change.abs())
 }
 
-/// Three digits that count.
+/// A number with three significant digits.
 pub(crate) fn digits(value: f64) -> String {
     let digits = if value >= 100.0 || value <= 0.0 { 0 } else { (2.0 - value.log10().floor()) as usize };
     format!("{value:.*}", digits.min(4))
 }
 
-/// A value of a measure in decibels or points.
+/// A value of a metric, in decibels or points.
 pub(crate) fn score(value: Option<f64>) -> String {
     value.map_or_else(|| NONE.to_owned(), |value| format!("{value:.2}").replace('-', MINUS))
 }

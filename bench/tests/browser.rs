@@ -1,5 +1,5 @@
 //! The page works in a browser: from disk, with mouse and keyboard, on wide and narrow screens.
-//! Left out, with a line that says so, where there is no Chromium.
+//! If there is no Chromium, the tests are skipped with a message.
 
 mod chromium;
 mod sample;
@@ -16,10 +16,10 @@ const RIGHT: u32 = 39;
 /// The stage of the picture that is open at first.
 const STAGE: &str = "document.querySelector('details[open] .stage')";
 
-/// The page in a browser, together with the folder that it lies in.
+/// The page in a browser, and the folder that contains it.
 fn opened() -> Option<(Chromium, tempfile::TempDir)> {
     let Some(mut browser) = Chromium::start() else {
-        eprintln!("left out: there is no Chromium here");
+        eprintln!("skipped: Chromium is not installed");
         return None;
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -38,7 +38,7 @@ fn place(browser: &mut Chromium, element: &str) -> [f64; 4] {
     std::array::from_fn(|i| place[i].as_f64().expect("a number"))
 }
 
-/// The colour that stands out at a share of the stage's width: 0 red, 1 green, 2 blue.
+/// The dominant colour at a share of the stage's width: 0 is red, 1 green, 2 blue.
 fn color(browser: &mut Chromium, share: f64) -> usize {
     let [left, top, width, height] = place(browser, STAGE);
     let [x, y] = [browser.number("scrollX"), browser.number("scrollY")];
@@ -51,7 +51,7 @@ fn color(browser: &mut Chromium, share: f64) -> usize {
     (0..3).max_by_key(|&i| sums[i]).expect("three")
 }
 
-/// Holds when the stage shows these colours at these shares of its width; a browser may draw a picture a little late.
+/// Asserts that the stage shows these colours at these shares of its width. A browser may draw a picture with a delay.
 fn shows<const N: usize>(browser: &mut Chromium, shares: [f64; N], expected: [usize; N]) {
     let deadline = Instant::now() + chromium::PATIENCE;
     let mut seen = shares.map(|share| color(browser, share));
@@ -145,7 +145,7 @@ fn enlarged_pictures_are_moved_by_hand() {
     let y = top + height / 2.0;
     browser.mouse(&[(left + width * 0.2, y), (left + width * 0.2 + 40.0, y)], Button::Down);
     assert_eq!((browser.number(&corner) - before).round(), 40.0);
-    // It never leaves the stage.
+    // The picture cannot be moved out of the stage.
     browser.mouse(&[(left + 2.0, y), (left + 2.0 + 5000.0, y)], Button::Down);
     assert_eq!(browser.number(&corner).round(), 0.0);
     assert_eq!(browser.complaints(), Vec::<String>::new());
@@ -185,7 +185,7 @@ fn the_page_fits_every_screen_and_ground() {
     without_scripts(&mut browser, folder.path());
 }
 
-/// Everything is there without the script too, one after the other.
+/// Without the script, the page shows everything, one after the other.
 fn without_scripts(browser: &mut Chromium, folder: &Path) {
     browser.prefer("", "prefers-color-scheme", "light");
     browser.scripts(false);

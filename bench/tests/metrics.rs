@@ -1,4 +1,4 @@
-//! The measures of quality give the numbers of their published implementations.
+//! The metrics give the same numbers as their published implementations.
 
 use aecodec_bench::Rgb;
 use aecodec_bench::metrics::{Scores, ms_ssim, psnr_rgb, psnr_ycbcr, ssimulacra2};
@@ -7,7 +7,7 @@ use aecodec_bench::metrics::{Scores, ms_ssim, psnr_rgb, psnr_ycbcr, ssimulacra2}
 fn psnr_and_ms_ssim_are_those_of_the_published_implementations() {
     // MS-SSIM: pytorch_msssim 1.0.0, `ms_ssim(a, b, data_range=255, win=window)` on [1, 3, H, W], all in double
     // precision (its own single precision is off by up to 2e-6 here). PSNR: NumPy, YCbCr by the matrix of JFIF 1.02.
-    // Odd sides are padded, at every scale anew.
+    // Odd sides are padded at every scale.
     let expected = [
         // (width, height, step, amplitude, MS-SSIM, PSNR RGB, PSNR YCbCr)
         (192, 176, 4, 5, 0.998225787, 42.657395, 46.060292),
@@ -28,8 +28,9 @@ fn psnr_and_ms_ssim_are_those_of_the_published_implementations() {
 
 #[test]
 fn ssimulacra2_is_near_the_original_program() {
-    // Scores of libjxl's `ssimulacra2`, as the crate fast-ssim2 0.8.2 records them (src/reference_data.rs), for
-    // pictures made the way it describes. Where next to nothing differs the score hangs on rounding: hence 0.2.
+    // The scores are from libjxl's `ssimulacra2`, as the crate fast-ssim2 0.8.2 records them (src/reference_data.rs),
+    // for pictures made as it describes. For nearly equal pictures the score depends on rounding, hence the tolerance
+    // of 0.2.
     let noise = |seed| {
         let mut noise = Noise(seed);
         painted(64, 64, |_, _| [(); 3].map(|()| usize::from(noise.byte())))
@@ -73,7 +74,8 @@ fn pictures_that_are_too_small_have_no_score_rather_than_a_wrong_one() {
     assert_eq!(scores(1, 1), (false, false));
 }
 
-/// Slopes, waves and noise by integer arithmetic, so that other languages make the same picture.
+/// A picture of slopes, waves and noise. It uses integer arithmetic only, so that other languages can make the same
+/// one.
 fn scene(width: usize, height: usize) -> Rgb {
     let mut noise = Noise(1);
     painted(width, height, |x, y| {
@@ -82,7 +84,7 @@ fn scene(width: usize, height: usize) -> Rgb {
     })
 }
 
-/// What a coarse codec might make of a picture: steps of `step`, and noise of `amplitude` above them.
+/// A coarse imitation of a decoded picture: values in steps of `step`, with noise of `amplitude` added.
 fn degraded(picture: &Rgb, step: usize, amplitude: usize) -> Rgb {
     let mut noise = Noise(2);
     let samples = picture.samples.iter().map(|&v| {
@@ -92,7 +94,7 @@ fn degraded(picture: &Rgb, step: usize, amplitude: usize) -> Rgb {
     Rgb { samples: samples.collect(), ..*picture }
 }
 
-/// The mean of 8x8 pixels, four of them before and three behind each place, the picture continued at its rim.
+/// The mean of 8x8 pixels, from four before to three after each pixel. Pixels at the edge are repeated.
 fn blurred(picture: &Rgb) -> Rgb {
     let (width, height) = (picture.width, picture.height);
     painted(width, height, |x, y| {
@@ -104,7 +106,7 @@ fn blurred(picture: &Rgb) -> Rgb {
     })
 }
 
-/// Five times each sample less its four neighbours, the picture continued at its rim.
+/// Five times each sample minus its four neighbours. Pixels at the edge are repeated.
 fn sharpened(picture: &Rgb) -> Rgb {
     let (width, height) = (picture.width, picture.height);
     painted(width, height, |x, y| {
@@ -136,7 +138,7 @@ impl Noise {
     }
 }
 
-/// The picture of a formula, row by row; channels are cut to 8 bits.
+/// The picture that a formula gives, row by row. Channels are truncated to 8 bits.
 fn painted(width: usize, height: usize, mut pixel: impl FnMut(usize, usize) -> [usize; 3]) -> Rgb {
     let places = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
     let samples = places.flat_map(|(x, y)| pixel(x, y)).map(|v| v as u8).collect();

@@ -1,4 +1,4 @@
-//! The report stands alone, is safe to open whatever the pictures are called, and can be read by everyone.
+//! The report needs no other files, is safe to open whatever the names of the pictures are, and is accessible.
 
 mod sample;
 
@@ -7,14 +7,14 @@ use std::fs;
 use std::path::Path;
 
 use aecodec::Color;
-use aecodec_bench::report::{self, Shown};
+use aecodec_bench::report::{self, ReportPicture};
 use aecodec_bench::{Results, Rgb};
 use aecodec_tests::{Random, photo};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use roxmltree::{Document, Node};
 
-/// The page as XML, without what its script and style hold, and those.
+/// The page as XML without the contents of its scripts and styles, and those contents.
 fn parts(page: &str) -> (String, Vec<String>) {
     let mut rest = page.strip_prefix("<!doctype html>").expect("HTML");
     let mut markup = String::new();
@@ -111,7 +111,7 @@ fn names_cannot_break_out_of_the_page() {
     assert_eq!(elements(&document, "script").count(), 1);
     assert_eq!(code.len(), 2);
     assert!(code.iter().all(|code| !code.contains("alert")));
-    // They are shown as they are.
+    // The names are shown unchanged.
     let headings: Vec<String> = elements(&document, "h3").map(text).collect();
     assert!(headings.iter().any(|heading| heading == sample::HOSTILE), "{headings:?}");
     assert!(
@@ -214,7 +214,7 @@ fn plots_stand_alone() {
 
 #[test]
 fn large_pictures_and_many_of_them_keep_the_page_small() {
-    // Noise is the worst that can come: no codec of a page makes it small.
+    // Noise is the worst case, as no codec makes it small.
     let (width, height) = (1200, 900);
     let mut random = Random::new(7);
     let mut large = Rgb::from(photo(width, height, Color::Rgb, 3));
@@ -231,7 +231,7 @@ fn large_pictures_and_many_of_them_keep_the_page_small() {
     let called = Cell::new(0);
     let shown = |_| {
         called.set(called.get() + 1);
-        let version = |codec| Shown { codec, picture: large.clone(), native: None };
+        let version = |codec| ReportPicture { codec, picture: large.clone(), native: None };
         Ok([None, Some(0)].map(version).into())
     };
     let folder = tempfile::tempdir().unwrap();
@@ -242,12 +242,8 @@ fn large_pictures_and_many_of_them_keep_the_page_small() {
     let document = Document::parse(&markup).unwrap();
     let exhibits = elements(&document, "details").count();
     assert!(exhibits > 0 && exhibits < 12, "{exhibits}");
-    assert_eq!(
-        called.get(),
-        exhibits + 1,
-        "no more pictures are made than there is room for, but for the last"
-    );
-    assert!(page.contains(&format!("the last {} of the table have no comparison", 12 - exhibits)));
+    assert_eq!(called.get(), exhibits + 1, "only one picture is made that does not fit");
+    assert!(page.contains(&format!("the last {} pictures of the table have no comparison", 12 - exhibits)));
     for image in elements(&document, "img") {
         let side = |name| image.attribute(name).unwrap().parse::<u32>().unwrap();
         assert!(side("width") * side("height") < 1 << 20, "a part at its own resolution");
@@ -259,6 +255,6 @@ fn an_error_of_a_picture_is_passed_on() {
     let fails = |_| Err(aecodec_bench::Error::Report("no such picture".to_owned()));
     let folder = tempfile::tempdir().unwrap();
     assert!(report::write(&sample::results(), &fails, folder.path()).is_err());
-    // What was measured is on the disk all the same.
+    // The measurements are on the disk nevertheless.
     assert!(Path::new(&folder.path().join("results.csv")).exists());
 }

@@ -1,22 +1,22 @@
-//! A whole benchmark over small pictures, with real codecs and with ones that misbehave.
+//! Whole benchmarks over small pictures, with real codecs and with codecs that misbehave.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aecodec::{Color, Limits, Model, Picture, Profile, files};
-use aecodec_bench::codec::{self, Aec, Codec, Decoded, Encoded, Scale};
-use aecodec_bench::{Error, Event, Finished, Options, Result, Rgb, Source, run};
+use aecodec_bench::codec::{self, Aec, Codec, CodedFile, DecodedPicture, QualityScale};
+use aecodec_bench::{BenchEvent, BenchOptions, Error, FinishedBench, Result, Rgb, TestPicture, run};
 use aecodec_tests::photo;
 
 /// Pictures in a folder of their own.
-fn sources(folder: &Path, pictures: &[Picture]) -> Vec<Source> {
+fn sources(folder: &Path, pictures: &[Picture]) -> Vec<TestPicture> {
     let mut sources = Vec::new();
     for (i, picture) in pictures.iter().enumerate() {
         let (name, path) = (format!("{i}.png"), folder.join(format!("{i}.png")));
         let (bytes, _) = files::write(picture, files::Format::Png, &Default::default()).expect("a PNG");
         std::fs::write(&path, bytes).expect("a file");
-        sources.push(Source { path, name });
+        sources.push(TestPicture { path, name });
     }
     sources
 }
@@ -29,8 +29,8 @@ fn aec() -> Arc<dyn Codec> {
     Arc::new(Aec::new("aecodec", "aecodec", Model::embedded(Profile::Fast).expect("the model")))
 }
 
-fn options(codecs: Vec<Arc<dyn Codec>>, cache: Option<PathBuf>) -> Options {
-    Options {
+fn options(codecs: Vec<Arc<dyn Codec>>, cache: Option<PathBuf>) -> BenchOptions {
+    BenchOptions {
         codecs,
         reference: 1,
         qualities: 4,
@@ -42,11 +42,11 @@ fn options(codecs: Vec<Arc<dyn Codec>>, cache: Option<PathBuf>) -> Options {
     }
 }
 
-fn quiet(sources: &[Source], options: Options) -> Result<Finished> {
+fn quiet(sources: &[TestPicture], options: BenchOptions) -> Result<FinishedBench> {
     run(sources, options, &|_| {})
 }
 
-/// Counts what it codes, and fails or lies where it is told to.
+/// A codec that counts its encodes and can be told to fail or to return a wrong size.
 struct Probe {
     inner: Arc<dyn Codec>,
     encodes: AtomicUsize,
@@ -57,9 +57,9 @@ struct Probe {
 #[derive(Clone, Copy, PartialEq)]
 enum Fault {
     None,
-    /// Cannot code pictures of this width.
+    /// Refuses pictures of this width.
     Refuses(usize),
-    /// Gives back one row less.
+    /// Returns one row less.
     Shrinks,
     /// Panics at pictures of this width.
     Panics(usize),
@@ -94,10 +94,10 @@ impl Codec for Probe {
     fn version(&self) -> &str {
         self.version
     }
-    fn scale(&self) -> Scale {
+    fn scale(&self) -> QualityScale {
         self.inner.scale()
     }
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         self.encodes.fetch_add(1, Ordering::Relaxed);
         if self.fault == Fault::Refuses(picture.width) {
             return Err(Error::codec("probe", "too wide"));
@@ -105,7 +105,7 @@ impl Codec for Probe {
         assert!(self.fault != Fault::Panics(picture.width), "a fault of the codec");
         self.inner.encode(picture, quality)
     }
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         let mut decoded = self.inner.decode(bytes)?;
         if self.fault == Fault::Shrinks {
             let Rgb { width, height, .. } = decoded.picture;
@@ -173,7 +173,7 @@ fn a_second_run_measures_nothing_again() {
     quiet(&sources, options(vec![aec(), probe.clone()], cache())).expect("a benchmark");
     assert!(probe.encodes() > encodes, "a new picture is measured");
 
-    // Pixels count, not names.
+    // The cache depends on the pixels, not on the names.
     std::fs::copy(&sources[1].path, &sources[0].path).expect("a copy");
     let encodes = probe.encodes();
     quiet(&sources, options(vec![aec(), probe.clone()], cache())).expect("a benchmark");
@@ -195,7 +195,7 @@ fn what_may_have_changed_is_measured_again() {
     assert_eq!([encodes("1", 2), encodes("1", 3)], [0, 0]);
     assert_eq!(encodes("2", 2), all, "another version");
     let alone = encodes("1", 1);
-    assert!(alone > 0, "times of a crowd are not those of one");
+    assert!(alone > 0, "times with several pictures at once are not used for one at a time");
     assert_eq!([encodes("1", 1), encodes("1", 2)], [0, 0]);
 }
 
@@ -213,7 +213,7 @@ fn damaged_entries_are_measured_again() {
     }
     let again = quiet(&sources, options(vec![aec(), probe.clone()], Some(cache))).expect("a benchmark");
     assert_eq!(probe.encodes(), 2 * encodes);
-    let sizes = |finished: &Finished| -> Vec<u64> {
+    let sizes = |finished: &FinishedBench| -> Vec<u64> {
         finished.results.pictures[0].curves.iter().flatten().map(|point| point.bytes).collect()
     };
     assert_eq!(sizes(&again), sizes(&first));
@@ -240,11 +240,11 @@ fn a_picture_on_which_a_codec_fails_is_left_out_and_told() {
     let mut sources = sources(folder.path(), &photos());
     let junk = folder.path().join("junk.png");
     std::fs::write(&junk, b"no picture").expect("a file");
-    sources.push(Source { path: junk, name: "junk.png".into() });
+    sources.push(TestPicture { path: junk, name: "junk.png".into() });
     let told = std::sync::Mutex::new(Vec::new());
     let codecs = vec![aec(), Probe::new(Fault::Refuses(200)) as Arc<dyn Codec>];
     let finished = run(&sources, options(codecs, None), &|event| {
-        if let Event::Failed { picture, error } = event {
+        if let BenchEvent::Failed { picture, error } = event {
             told.lock().expect("no panic").push(format!("{picture}: {error}"));
         }
     });

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use aecodec_bench::codec::{self, Aec, Codec};
 use aecodec_bench::metrics::Metric;
-use aecodec_bench::{Error, Event, Finished, Results, Source, curves, report as page};
+use aecodec_bench::{BenchEvent, BenchOptions, Error, FinishedBench, Results, TestPicture, curves, report};
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
 use crate::failure::{Exit, Refusal, in_words, usage};
 use crate::flags::Common;
-use crate::inputs::{self, Source as From};
+use crate::inputs::{self, Source};
 use crate::models::{self, ProfileName};
 use crate::progress::Steps;
 use crate::report::{Reporter, warn};
@@ -112,7 +112,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let sources = sources(&args.inputs)?;
     let many = sources.len() > 1;
 
-    let options = aecodec_bench::Options {
+    let options = BenchOptions {
         reference,
         qualities: args.qualities.into(),
         side_by_side: args.side_by_side,
@@ -125,14 +125,14 @@ pub fn run(args: &Args) -> Result<Exit> {
     let progress = Steps::new(sources.len() * options.codecs.len());
     let failures = std::sync::atomic::AtomicUsize::new(0);
     let finished = aecodec_bench::run(&sources, options, &|event| match event {
-        Event::Measured { picture, codec, points } => {
+        BenchEvent::Measured { picture, codec, points } => {
             if args.common.json {
                 let line = json!({ "picture": picture, "codec": codec, "points": points });
                 let _ = progress.around(|| reporter.result("", &line));
             }
             progress.advance(|| format!("{codec}  {picture}"));
         }
-        Event::Failed { picture, error } => {
+        BenchEvent::Failed { picture, error } => {
             failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let said = in_words(anyhow::Chain::new(error));
             // What cannot be read is named by its path already.
@@ -186,13 +186,13 @@ fn reference(args: &Args, codecs: &[Arc<dyn Codec>]) -> Result<usize> {
     }
 }
 
-fn sources(args: &[PathBuf]) -> Result<Vec<Source>> {
+fn sources(args: &[PathBuf]) -> Result<Vec<TestPicture>> {
     let mut sources = Vec::new();
     for input in inputs::expand(args, aecodec::files::readable)?.list {
-        let From::File(path) = input.source else {
+        let Source::File(path) = input.source else {
             return Err(usage("'-' (stdin) cannot be measured; give files or folders"));
         };
-        sources.push(Source { path, name: input.below.display().to_string() });
+        sources.push(TestPicture { path, name: input.below.display().to_string() });
     }
     if sources.is_empty() {
         return Err(Refusal::Nothing("no picture to measure on".into()).into());
@@ -230,9 +230,9 @@ fn cache(args: &Args) -> Result<Option<PathBuf>> {
     Ok(Some(folder))
 }
 
-fn write(finished: &Finished, folder: &Path) -> Result<()> {
+fn write(finished: &FinishedBench, folder: &Path) -> Result<()> {
     std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    Ok(page::write(&finished.results, &|picture| finished.shown(picture), folder)?)
+    Ok(report::write(&finished.results, &|picture| finished.shown(picture), folder)?)
 }
 
 /// What can be measured here.

@@ -52,7 +52,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     target.check(existing)?;
     let bytes = model::bytes(&args.model).with_context(|| args.model.clone())?;
     let weights = import::weights(&bytes, &DeviceKind::Cpu.open()?)?;
-    let net = net::Codec::frozen(&weights)?;
+    let net = net::Network::frozen(&weights)?;
     let (width, height) = args.size;
     let sides = (height as usize, width as usize);
     let drawn = sample(&net, sides, net.knot(args.quality), args.seed)?;

@@ -1,16 +1,17 @@
-//! Time of a training step, by its parts: forward, backward, optimiser; and of a gradient by the latents.
+//! The time of a training step by its parts (forward, backward, optimiser), and of a gradient with respect to the
+//! latents.
 
 #![expect(missing_docs, reason = "criterion's macro makes a public function")]
 
 use aecodec_trainer::loss;
-use aecodec_trainer::net::{Codec, Noise, Rate, Shapes, Weights, round_through};
-use aecodec_trainer::optim::{self, Kind, Optimizer};
+use aecodec_trainer::net::{Network, Noise, Rate, Shapes, Weights, round_through};
+use aecodec_trainer::optim::{self, Optimizer, OptimizerKind};
 use candle_core::{Device, Tensor, Var};
 use criterion::{Criterion, criterion_group, criterion_main};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// A batch of crops, and half a picture of Kodak's for the refinement.
+/// A batch of crops, and half a Kodak picture for the refinement.
 const BATCH: (usize, usize, usize) = (8, 256, 256);
 const PICTURE: (usize, usize, usize) = (1, 512, 384);
 
@@ -19,7 +20,7 @@ fn step(c: &mut Criterion) {
     let mut group = c.benchmark_group("step of 8 crops of 256x256");
     group.sample_size(10);
 
-    let net = Codec::new(&weights).expect("a network");
+    let net = Network::new(&weights).expect("a network");
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
     let noise = Noise::draw(rng, net.shapes(), BATCH, &Device::Cpu).expect("noise");
     let (x, q) = (pictures(BATCH), [3.5; BATCH.0]);
@@ -30,14 +31,14 @@ fn step(c: &mut Criterion) {
     });
     let store = loss().backward().expect("gradients");
     let gradients = optim::gradients(&weights, &store).expect("gradients");
-    let mut optimizer = Optimizer::new(&weights, Kind::Muon).expect("an optimiser");
+    let mut optimizer = Optimizer::new(&weights, OptimizerKind::Muon).expect("an optimiser");
     group.bench_function("muon", |b| b.iter(|| optimizer.step(&gradients, 1e-6).expect("a step")));
     group.finish();
 }
 
 fn refinement(c: &mut Criterion) {
     let weights = Weights::random(Shapes::FAST, 1, &Device::Cpu).expect("weights");
-    let net = Codec::frozen(&weights).expect("a network");
+    let net = Network::frozen(&weights).expect("a network");
     let (x, q) = (pictures(PICTURE), [3.5]);
     let y = Var::from_tensor(&net.analyse(&x, &q).expect("latents")).expect("a variable");
     let prior =

@@ -1,4 +1,4 @@
-//! A run as a file: every tensor it goes on from, and the rest as JSON in the file's header.
+//! Checkpoint files: they hold the tensors of a run, and the rest of its state as JSON in the header.
 
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
@@ -7,13 +7,13 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// Key of the JSON in the header.
+/// The key of the JSON in the header.
 const STATE: &str = "state";
 
 /// Tensors by name.
 pub(crate) type Tensors = BTreeMap<String, Tensor>;
 
-/// Writes groups of tensors and a state. The file is replaced as a whole, or not at all.
+/// Writes groups of tensors and a state. The file is replaced atomically.
 pub(crate) fn write<S: Serialize>(path: &Path, groups: &[(&str, &Tensors)], state: &S) -> Result<()> {
     let refused = |detail: String| Error::Checkpoint { path: path.to_owned(), detail };
     let tensors: HashMap<String, Tensor> = groups
@@ -29,8 +29,8 @@ pub(crate) fn write<S: Serialize>(path: &Path, groups: &[(&str, &Tensors)], stat
     })
 }
 
-/// Lets a file be written beside `path` and puts it there; where that fails, as on a full disk, nothing is left of it
-/// and the old file stays.
+/// Writes a temporary file next to `path` and renames it to `path`. If that fails, for example because the disk is
+/// full, the temporary file is removed and the old file stays.
 pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let unfinished = path.with_extension("tmp");
     let written = write(&unfinished);
@@ -41,7 +41,7 @@ pub(crate) fn replace(path: &Path, write: impl FnOnce(&Path) -> Result<()>) -> R
     placed
 }
 
-/// Reads what [`write`] wrote.
+/// Reads a file that [`write`] wrote.
 pub(crate) fn read<S: DeserializeOwned>(
     path: &Path,
     device: &Device,
@@ -57,7 +57,7 @@ pub(crate) fn read<S: DeserializeOwned>(
     Ok((groups, state))
 }
 
-/// The state alone.
+/// Reads only the state.
 pub(crate) fn state<S: DeserializeOwned>(path: &Path) -> Result<S> {
     let bytes = std::fs::read(path).map_err(Error::file(path))?;
     state_of(&bytes).map_err(|detail| Error::Checkpoint { path: path.to_owned(), detail })
@@ -66,7 +66,7 @@ pub(crate) fn state<S: DeserializeOwned>(path: &Path) -> Result<S> {
 fn state_of<S: DeserializeOwned>(bytes: &[u8]) -> Result<S, String> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| e.to_string())?;
     let state = header.metadata().as_ref().and_then(|all| all.get(STATE));
-    serde_json::from_str(state.ok_or("it holds weights only, no run to go on with")?)
+    serde_json::from_str(state.ok_or("the file holds only weights and no state of a run")?)
         .map_err(|e| e.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Pictures to train on: kept as bytes, cut at random, flipped, turned.
+//! The pictures to train on, and random crops of them.
 
 use crate::{Error, Result, drawn};
 use aecodec::{Color, Limits, Picture, files};
@@ -7,25 +7,25 @@ use rand::Rng;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
-/// Pixels that [`Pictures::read`] keeps unless told: 3 GiB of samples.
+/// The usual limit on the pixels that [`Pictures::read`] keeps: 3 GiB of samples.
 pub const PIXELS: usize = 1 << 30;
 
-/// Share of crops that lose their colour.
+/// The share of crops that are made gray.
 const GRAY: f64 = 0.03;
 
 /// A picture in memory: RGB samples, `[height, width, 3]`.
 #[derive(Debug, Clone)]
-pub struct Image {
-    /// Rows.
+pub struct RgbPicture {
+    /// The number of rows.
     pub height: usize,
-    /// Columns.
+    /// The number of columns.
     pub width: usize,
-    /// Samples.
+    /// The samples.
     pub samples: Vec<u8>,
 }
 
-impl Image {
-    /// A picture's colours; gray becomes three equal ones, alpha is left out.
+impl RgbPicture {
+    /// Converts a picture. Gray is copied to three channels, and alpha is dropped.
     pub fn of(picture: &Picture) -> Self {
         let (height, width) = (picture.height as usize, picture.width as usize);
         let samples = match picture.color {
@@ -35,54 +35,54 @@ impl Image {
         Self { height, width, samples }
     }
 
-    /// The middle of the picture, of about `pixels` and the same proportions, but no side below `side`.
+    /// The middle of the picture, with about `pixels` pixels and the same proportions, but no side shorter than `side`.
     pub(crate) fn middle(self, side: usize, pixels: usize) -> Self {
         let shrink = (pixels as f64 / (self.height * self.width) as f64).sqrt();
         if shrink >= 1.0 {
             return self;
         }
         let cut = |length: usize| ((length as f64 * shrink) as usize).max(side).min(length);
-        self.cut(cut(self.height), cut(self.width))
+        self.crop_middle(cut(self.height), cut(self.width))
     }
 
-    /// The middle of these sides, which are no longer than the picture's.
-    pub(crate) fn cut(&self, height: usize, width: usize) -> Self {
+    /// The middle of the picture with these sides, which must not be longer than the picture's.
+    pub(crate) fn crop_middle(&self, height: usize, width: usize) -> Self {
         let (top, left) = ((self.height - height) / 2, (self.width - width) / 2);
         let row = |y: usize| &self.samples[((top + y) * self.width + left) * 3..][..width * 3];
         Self { height, width, samples: (0..height).flat_map(row).copied().collect() }
     }
 }
 
-/// Pictures of a folder, and how many of its files were left out.
+/// The pictures of a folder, and how many of its files were skipped.
 #[derive(Debug)]
 pub struct Pictures {
-    images: Vec<Image>,
+    images: Vec<RgbPicture>,
     /// Their paths below the folder.
     names: Vec<String>,
     skipped: usize,
-    /// Running sums of the chances.
+    /// Cumulative sums of the pictures' weights in random choices.
     chances: Vec<f64>,
 }
 
 impl Pictures {
-    /// Reads every picture below a folder; those with a side below `side` and those that cannot be read are skipped.
+    /// Reads every picture below a folder. Pictures with a side shorter than `side` and unreadable files are skipped.
     ///
-    /// All are kept in memory. Where the folder holds more than `pixels`, each picture gets an equal share of them, and
-    /// of larger ones only the middle is kept.
+    /// All pictures are kept in memory. Each gets an equal share of `pixels`, and only the middle of a larger picture
+    /// is kept.
     ///
     /// # Errors
-    /// [`Error::NoPictures`] where none is left, [`Error::File`] where the folder cannot be listed.
+    /// Returns [`Error::NoPictures`] if no picture is left, and [`Error::File`] if the folder cannot be listed.
     pub fn read(folder: &Path, side: usize, pixels: usize) -> Result<Self> {
         let paths = list(folder)?;
         let share = pixels / paths.len().max(1);
-        let read: Vec<Option<(String, Image)>> = paths
+        let read: Vec<Option<(String, RgbPicture)>> = paths
             .par_iter()
             .map(|path| {
                 let bytes = std::fs::read(path).ok()?;
                 let (picture, _) = files::read(&bytes, &Limits::default()).ok()?;
                 let large = picture.width.min(picture.height) as usize >= side;
                 let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().replace('\\', "/");
-                large.then(|| (name, Image::of(&picture).middle(side, share)))
+                large.then(|| (name, RgbPicture::of(&picture).middle(side, share)))
             })
             .collect();
         let skipped = read.iter().filter(|image| image.is_none()).count();
@@ -93,9 +93,10 @@ impl Pictures {
         Ok(Self::new(named, skipped))
     }
 
-    /// A picture's chance grows with the root of its area: large ones hold more, but not as much more as they are.
-    fn new(named: Vec<(String, Image)>, skipped: usize) -> Self {
-        let (names, images): (Vec<String>, Vec<Image>) = named.into_iter().unzip();
+    /// The weight of a picture in random choices is the square root of its area: large pictures hold more detail, but
+    /// not in proportion to their area.
+    fn new(named: Vec<(String, RgbPicture)>, skipped: usize) -> Self {
+        let (names, images): (Vec<String>, Vec<RgbPicture>) = named.into_iter().unzip();
         let mut sum = 0.0;
         let chances = images.iter().map(|image| {
             sum += ((image.height * image.width) as f64).sqrt();
@@ -104,16 +105,18 @@ impl Pictures {
         Self { chances: chances.collect(), images, names, skipped }
     }
 
-    /// Sets about one picture of `nth` aside, for validation: no fewer than half as many, and at most half of all.
+    /// Sets about one in `nth` pictures aside for validation: at least half that many, and at most half of all
+    /// pictures.
     ///
-    /// A hash of its name decides about each, so that others which come or go change nothing for it.
+    /// A hash of its name decides about each picture, so adding or removing others does not change the choice.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there are fewer than two pictures, or `nth` is 0.
-    pub fn split(self, nth: usize) -> Result<(Self, Vec<Image>)> {
+    /// Returns [`Error::Invalid`] if there are fewer than two pictures or if `nth` is 0.
+    pub fn split(self, nth: usize) -> Result<(Self, Vec<RgbPicture>)> {
         let count = self.images.len();
         if count < 2 || nth == 0 {
-            let detail = format!("one of {nth} of {count} to validate with; two pictures are the least");
+            let detail =
+                format!("{count} pictures, of which one in {nth} is for validation; at least two are needed");
             return Err(Error::Invalid { what: "pictures", detail });
         }
         let hash = |name: &str| {
@@ -128,26 +131,27 @@ impl Pictures {
         Ok((Self::new(kept, self.skipped), named.into_iter().map(|(_, image)| image).collect()))
     }
 
-    /// The pictures.
-    pub fn images(&self) -> &[Image] {
+    /// The pictures to train on.
+    pub fn images(&self) -> &[RgbPicture] {
         &self.images
     }
 
-    /// Files that were left out: unreadable or too small.
+    /// The number of files that were skipped because they are unreadable or too small.
     pub fn skipped(&self) -> usize {
         self.skipped
     }
 
-    /// Pixels of all pictures.
+    /// The number of pixels of all pictures.
     pub fn pixels(&self) -> usize {
         self.images.iter().map(|image| image.height * image.width).sum()
     }
 
-    /// Draws `count` square crops of `side` pixels, `[count, side, side, 3]` in -0.5..=0.5: flipped and turned at
-    /// random, a few of them without colour, and a share `drawn` of them generated instead of cut.
+    /// Draws `count` square crops of `side` pixels, `[count, side, side, 3]` in -0.5..=0.5. They are flipped and
+    /// transposed at random, and a few are made gray. A share `drawn` of the crops is generated instead of taken from
+    /// pictures.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn batch(
         &self,
         rng: &mut impl Rng,
@@ -192,10 +196,10 @@ impl Pictures {
     }
 }
 
-/// Picture files below a folder, by name.
+/// The picture files below a folder, sorted by name.
 ///
 /// # Errors
-/// [`Error::File`] where the folder cannot be listed.
+/// Returns [`Error::File`] if the folder cannot be listed.
 pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
@@ -207,11 +211,12 @@ pub fn list(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Samples `[height, width, 3]` as the network takes them, `[1, H, W, 3]`: in -0.5..=0.5, sides filled up to a
-/// `multiple` by repeating the last row and column.
+/// Converts samples `[height, width, 3]` to the network's input `[1, H, W, 3]` in -0.5..=0.5. The sides are padded to
+/// multiples of `multiple` by repeating the last row and column.
 ///
 /// # Errors
-/// [`Error::Tensor`] where the samples are not as many as the sides say.
+/// Returns [`Error::Invalid`] if the number of samples does not match the sides, and [`Error::Tensor`] if the device
+/// fails.
 pub fn padded(
     samples: &[u8],
     (height, width): (usize, usize),
@@ -234,7 +239,7 @@ pub fn padded(
     Ok(Tensor::from_vec(values, (1, rows, columns, 3), device)?)
 }
 
-/// A sample as the network takes it.
+/// Converts a sample to the network's range.
 fn centred(sample: u8) -> f32 {
     f32::from(sample) / 255.0 - 0.5
 }
@@ -246,7 +251,7 @@ mod tests {
     use rand::SeedableRng;
     use rand_chacha::ChaCha8Rng;
 
-    /// Writes a picture whose samples tell where they are: row, column, and a mark.
+    /// Writes a picture whose samples are the row, the column and a mark.
     fn picture(folder: &Path, name: &str, height: usize, width: usize, mark: u8) {
         let at = |i: usize| [(i / width) as u8, (i % width) as u8, mark];
         let samples = (0..height * width).flat_map(at).collect();
@@ -326,7 +331,7 @@ mod tests {
     fn a_split_keeps_every_picture_once_and_follows_from_names() {
         let split = |marks: &[u8], nth| {
             let image =
-                |&mark| (format!("{mark}.png"), Image { height: 1, width: 1, samples: vec![mark; 3] });
+                |&mark| (format!("{mark}.png"), RgbPicture { height: 1, width: 1, samples: vec![mark; 3] });
             let (kept, aside) =
                 Pictures::new(marks.iter().map(image).collect(), 0).split(nth).expect("a split");
             [kept.images, aside].map(|list| list.iter().map(|image| image.samples[0]).collect::<Vec<_>>())

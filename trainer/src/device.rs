@@ -1,19 +1,19 @@
-//! Where tensors live: the processor, or an accelerator that this build knows.
+//! The device of tensors: the processor, or an accelerator that this build supports.
 
 use crate::{Error, Result};
 use candle_core::Device;
 use std::fmt;
 use std::str::FromStr;
 
-/// A kind of device, as named on the command line.
+/// A kind of device, as it is named on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DeviceKind {
-    /// The processor; everything is made for it.
+    /// The processor, which the fused operators are written for.
     #[default]
     Cpu,
-    /// The first NVIDIA device; needs a build with the feature `cuda`.
+    /// The first NVIDIA device. It needs a build with the feature `cuda`.
     Cuda,
-    /// The first device of Apple's; needs a build with the feature `metal`.
+    /// The first Apple device. It needs a build with the feature `metal`.
     Metal,
 }
 
@@ -21,7 +21,7 @@ impl DeviceKind {
     /// Opens the device.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where this build or this machine has no such device.
+    /// Returns [`Error::Tensor`] if this build or this machine has no such device.
     pub fn open(self) -> Result<Device> {
         Ok(match self {
             Self::Cpu => Device::Cpu,
@@ -31,9 +31,9 @@ impl DeviceKind {
     }
 }
 
-/// Lets training use so many threads at most; 0 is one for each core. To be called before anything else.
+/// Limits the number of threads for training; 0 means one for each core. Call this before any other function.
 pub fn limit_threads(threads: usize) {
-    // Fails only where the threads run already, which then stay as many as they are.
+    // This fails only if the threads are running already, and then their number does not change.
     let _ = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
 }
 
@@ -46,7 +46,7 @@ impl FromStr for DeviceKind {
             "cuda" => Ok(Self::Cuda),
             "metal" => Ok(Self::Metal),
             _ => {
-                let detail = format!("`{name}` is none of cpu, cuda, metal");
+                let detail = format!("`{name}` is not one of cpu, cuda and metal");
                 Err(Error::Invalid { what: "device", detail })
             }
         }

@@ -1,10 +1,10 @@
-//! Generated crops of what photographs lack: flat shapes, stripes, checkerboards, noise.
+//! Generated crops with content that photographs lack: flat shapes, stripes, checkerboards and noise.
 //!
-//! A network that has never seen them produces activations far outside of its usual range.
+//! Without them in training, a network produces activations far outside of its usual range on such pictures.
 
 use rand::Rng;
 
-/// A square crop as samples `[side, side, 3]`.
+/// Draws a square crop as samples `[side, side, 3]`.
 pub(crate) fn draw(rng: &mut impl Rng, side: usize) -> Vec<u8> {
     let mut samples = if rng.random() { shapes(rng, side) } else { pattern(rng, side) };
     if rng.random_bool(0.3) {
@@ -16,12 +16,12 @@ pub(crate) fn draw(rng: &mut impl Rng, side: usize) -> Vec<u8> {
     samples
 }
 
-/// Any colour; half of the time black, white or gray.
+/// A random colour. Half of the time it is black, white or gray.
 fn color(rng: &mut impl Rng) -> [u8; 3] {
     if rng.random() { rng.random() } else { [[0, 128, 255][rng.random_range(0..3)]; 3] }
 }
 
-/// Rectangles and ellipses over each other, some of them as small as letters.
+/// Overlapping rectangles and ellipses, some of them as small as letters.
 fn shapes(rng: &mut impl Rng, side: usize) -> Vec<u8> {
     let mut samples = color(rng).repeat(side * side);
     let ink = color(rng);
@@ -43,7 +43,7 @@ fn shapes(rng: &mut impl Rng, side: usize) -> Vec<u8> {
     samples
 }
 
-/// Stripes, a checkerboard or blocks at random between two colours.
+/// Stripes, a checkerboard or random blocks of two colours.
 fn pattern(rng: &mut impl Rng, side: usize) -> Vec<u8> {
     let period = 2f64.powf(rng.random_range(0.0..5.0)) as usize;
     let (kind, slopes) = (rng.random_range(0..3), [rng.random_range(0..3), rng.random_range(0..3)]);

@@ -1,21 +1,21 @@
-//! What can go wrong while training.
+//! The error type of training and refinement.
 
 use std::path::{Path, PathBuf};
 
-/// Result of this crate's functions.
+/// The result of this crate's functions.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// An error of training or refinement.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The tensor library refused an operation: shapes that do not fit, or a device that failed.
+    /// The tensor library failed: shapes do not match, or a device does not work.
     #[error("tensors: {0}")]
-    Tensor(#[from] candle_core::Error),
+    Tensor(String),
     /// The codec refused a picture or a model.
     #[error(transparent)]
     Codec(#[from] aecodec::Error),
-    /// Weights that are not those of a network of this kind.
+    /// The weights do not belong to such a network, or cannot be quantised.
     #[error("weights: `{name}` {detail}")]
     Weights {
         /// The tensor.
@@ -23,15 +23,15 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
-    /// A file that cannot be read or written.
+    /// A file cannot be read or written.
     #[error("{}: {source}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A checkpoint that cannot be gone on from.
+    /// A checkpoint cannot be read or written.
     #[error("checkpoint {}: {detail}", path.display())]
     Checkpoint {
         /// The folder or file.
@@ -39,24 +39,30 @@ pub enum Error {
         /// What is wrong with it.
         detail: String,
     },
-    /// A folder without a picture that is large enough.
+    /// A folder holds no picture that is large enough.
     #[error("{}: no picture with both sides of {side} pixels or more ({skipped} files skipped)", path.display())]
     NoPictures {
         /// The folder.
         path: PathBuf,
-        /// Smallest side that is asked for.
+        /// The smallest side that is required.
         side: usize,
-        /// Files that were unreadable or too small.
+        /// The number of files that are unreadable or too small.
         skipped: usize,
     },
-    /// A name or number that means nothing here.
+    /// A name or a number is not valid here.
     #[error("{what}: {detail}")]
     Invalid {
-        /// What it was meant for.
+        /// What it is for.
         what: &'static str,
-        /// What was found and what was expected.
+        /// What was found, and what was expected.
         detail: String,
     },
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Tensor(error.to_string())
+    }
 }
 
 impl Error {

@@ -1,16 +1,16 @@
-//! The network of aecodec in float: training, and gradients for the refinement of single pictures.
+//! The network of aecodec in floating point: training, and the refinement of single pictures.
 //!
-//! It computes what the recipe in `models/recipe` does, from the same weights (`models/fast.safetensors`). On the
-//! processor, chains of steps are fused into single nodes of candle's graph with a backward pass of their own; on
-//! accelerators (features `cuda`, `metal`) they are candle's own operators.
+//! It computes the same as the recipe in `models/recipe`, from the same weights (`models/fast.safetensors`). On the
+//! processor, chains of steps are fused into single nodes of candle's graph, each with its own backward pass. On
+//! accelerators (features `cuda` and `metal`) they are candle's operators.
 //!
 //! ```
-//! use aecodec_trainer::net::{Codec, Rate, Shapes, Weights};
+//! use aecodec_trainer::net::{Network, Rate, Shapes, Weights};
 //! use candle_core::{DType, Device, Tensor};
 //!
 //! let shapes = Shapes { c: 16, m: 32, z: 8, p: 16, ne: 1, nd: 1, ..Shapes::FAST };
 //! let weights = Weights::random(shapes, 1, &Device::Cpu)?;
-//! let net = Codec::new(&weights)?;
+//! let net = Network::new(&weights)?;
 //! let gray = Tensor::zeros((1, 64, 64, 3), DType::F32, &Device::Cpu)?;
 //! let coded = net.forward(&gray, &[net.knot(50.0)], Rate::Rounded)?;
 //! assert_eq!(coded.x_hat.dims(), gray.dims());
@@ -38,6 +38,6 @@ mod similarity;
 
 pub use device::{DeviceKind, limit_threads};
 pub use error::{Error, Result};
-pub use run::{Options, Run, Stepped};
-pub use session::Session;
-pub use settings::{Preset, Settings};
+pub use run::{Run, RunOptions, Stepped};
+pub use session::TrainingSession;
+pub use settings::{Preset, TrainingSettings};

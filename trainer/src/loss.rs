@@ -1,41 +1,42 @@
-//! The loss that training descends, and the figures of real rounding that models are judged by.
+//! The loss of training, and measurements with real rounding, by which models are compared.
 
 use crate::Result;
-use crate::net::{Codec, Coded, Noise, Rate};
+use crate::net::{Coded, Network, Noise, Rate};
 use crate::objective::Distortion;
 use candle_core::Tensor;
 
-/// Trade-off at the ends of the quality axis: the loss is `lambda * MSE + bits per pixel`, MSE in 8-bit units.
+/// The trade-off lambda at the ends of the quality axis. The loss is `lambda * MSE + bits per pixel`, with the MSE in
+/// 8-bit units.
 pub const LAMBDA_RANGE: (f64, f64) = (3.28e-4, 0.384);
 
-/// A picture's loss counts at most this much (photographs: 0.5 to 4). Noise can excite an untrained network without
-/// bound, and one such crop would then decide the whole batch's gradient.
+/// The cap on a picture's loss, which is 0.5 to 4 for photographs. The loss of an untrained network on noise has no
+/// bound, and without the cap one such crop would dominate the gradient of the whole batch.
 const CAP: f32 = 6.0;
 
-/// The loss of a batch, and figures for the log.
+/// The loss of a batch, and means for the log.
 #[derive(Debug)]
 pub struct Loss {
-    /// The number to descend.
+    /// The loss to minimise.
     pub total: Tensor,
-    /// Means over the batch.
-    pub figures: Figures,
+    /// The means over the batch.
+    pub figures: LossMeans,
 }
 
-/// Means over pictures, each with noise in place of rounding where it comes from training.
+/// Means over pictures. In training, noise takes the place of rounding.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Figures {
-    /// Loss before its cap.
+pub struct LossMeans {
+    /// The loss before the cap.
     pub loss: f64,
-    /// Loss after its cap.
+    /// The loss after the cap.
     pub capped: f64,
-    /// PSNR of RGB in dB.
+    /// The PSNR of RGB in dB.
     pub psnr: f64,
     /// Bits per pixel.
     pub bpp: f64,
 }
 
-impl Figures {
-    /// Mean of several figures; all zero where there are none.
+impl LossMeans {
+    /// The mean of several means, or zeros if there are none.
     pub fn mean(all: &[Self]) -> Self {
         let count = all.len().max(1) as f64;
         let mean = |part: fn(&Self) -> f64| all.iter().map(part).sum::<f64>() / count;
@@ -48,26 +49,26 @@ impl Figures {
     }
 }
 
-/// Lambda at the knot q of `knots`: straight in the logarithm.
+/// Lambda at the knot q of `knots`. Its logarithm is linear.
 pub fn lambda(q: f32, knots: usize) -> f64 {
     let (low, high) = (LAMBDA_RANGE.0.ln(), LAMBDA_RANGE.1.ln());
     (low + (high - low) * f64::from(q) / (knots - 1) as f64).exp()
 }
 
-/// Loss of pictures `[N, H, W, 3]` in -0.5..=0.5 at the knots q, one a picture.
+/// The loss of pictures `[N, H, W, 3]` in -0.5..=0.5 at the knots q, one for each picture.
 ///
-/// Each picture's loss is divided by the root of its lambda, so that no rate dominates the gradient.
+/// Each picture's loss is divided by the square root of its lambda, so that no rate dominates the gradient.
 ///
 /// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
-pub fn training(net: &Codec, x: &Tensor, q: &[f32], noise: &Noise) -> Result<Loss> {
+/// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
+pub fn training(net: &Network, x: &Tensor, q: &[f32], noise: &Noise) -> Result<Loss> {
     of(&net.forward(x, q, Rate::Noisy(noise))?, x, q, net.shapes().knots, Distortion::Mse)
 }
 
-/// The same of what came of coding, with an error of one's choice.
+/// The loss of coded pictures, with a given measure of distortion.
 ///
 /// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+/// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
 pub fn of(coded: &Coded, x: &Tensor, q: &[f32], knots: usize, distortion: Distortion) -> Result<Loss> {
     let mse = Distortion::Mse.of(&coded.x_hat, x)?;
     let error = if distortion == Distortion::Mse { mse.clone() } else { distortion.of(&coded.x_hat, x)? };
@@ -86,7 +87,7 @@ pub fn of(coded: &Coded, x: &Tensor, q: &[f32], knots: usize, distortion: Distor
     let mean =
         |values: &[f32]| values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len().max(1) as f64;
     let psnr: Vec<f32> = mse.to_vec1::<f32>()?.into_iter().map(|mse| psnr(f64::from(mse)) as f32).collect();
-    let figures = Figures {
+    let figures = LossMeans {
         loss: mean(&losses),
         capped: f64::from(total.to_scalar::<f32>()?),
         psnr: mean(&psnr),
@@ -95,22 +96,27 @@ pub fn of(coded: &Coded, x: &Tensor, q: &[f32], knots: usize, distortion: Distor
     Ok(Loss { total, figures })
 }
 
-/// Bits per pixel and PSNR of one picture, as the codec would code it: rounded latents, 8-bit samples.
+/// The bits per pixel and the PSNR of one picture with rounded latents and 8-bit samples, as in the codec.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Measured {
-    /// Bits for each pixel of the picture as it was given.
+pub struct RateAndPsnr {
+    /// The bits per pixel of the picture without padding.
     pub bpp: f64,
-    /// PSNR of RGB in dB.
+    /// The PSNR of RGB in dB.
     pub psnr: f64,
 }
 
 /// Codes a picture, `[height, width, 3]` samples, with real rounding at the knot q.
 ///
-/// Its sides are filled up to multiples of 64 by repeating its edge; what that costs counts, what it shows does not.
+/// Its sides are padded to multiples of 64 by repeating its edge. The bits of the padding count, but not its error.
 ///
 /// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
-pub fn measure(net: &Codec, samples: &[u8], (height, width): (usize, usize), q: f32) -> Result<Measured> {
+/// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.
+pub fn measure(
+    net: &Network,
+    samples: &[u8],
+    (height, width): (usize, usize),
+    q: f32,
+) -> Result<RateAndPsnr> {
     let x = crate::data::padded(samples, (height, width), 64, net.device())?;
     let coded = net.forward(&x, &[q], Rate::Rounded)?;
     let bpp = (coded.y_bpp + coded.z_bpp)?.to_vec1::<f32>()?;
@@ -121,7 +127,7 @@ pub fn measure(net: &Codec, samples: &[u8], (height, width): (usize, usize), q: 
         f64::from(decoded - f32::from(s)).powi(2)
     });
     let mse = squares.sum::<f64>() / samples.len().max(1) as f64;
-    Ok(Measured { bpp: bits / (height * width) as f64, psnr: psnr(mse.max(1e-9)) })
+    Ok(RateAndPsnr { bpp: bits / (height * width) as f64, psnr: psnr(mse.max(1e-9)) })
 }
 
 fn psnr(mse: f64) -> f64 {

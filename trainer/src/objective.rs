@@ -1,42 +1,42 @@
-//! What training asks for beside few bits: which error counts, what is done to the pictures that the network sees, and
-//! what is asked of its latents.
+//! The objective of training in addition to the rate: the measure of distortion, corruptions of the input, and
+//! penalties on the latents.
 
-use crate::net::Codec;
+use crate::net::Network;
 use crate::{Result, similarity};
 use candle_core::{D, Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
-/// Side of a patch that is hidden from a network which learns to paint it.
+/// The side of a patch that is hidden from the network.
 const PATCH: usize = 8;
 
-/// Which error counts.
+/// The measure of distortion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distortion {
-    /// Mean squared error: the best PSNR.
+    /// The mean squared error, which gives the best PSNR.
     #[default]
     Mse,
-    /// The square of the mean absolute error, times pi / 2, which makes it the squared error of normal differences: a
-    /// few large errors count less.
+    /// The square of the mean absolute error, times pi / 2. For normally distributed differences it equals the squared
+    /// error. A few large errors count less.
     L1,
-    /// 1300 times what multi-scale structural similarity lacks of 1: closer to what eyes see, worse in PSNR. The factor
-    /// is that between the lambdas of Bégaint et al. 2020 ("CompressAI", table 1).
+    /// 1300 times (1 - MS-SSIM), which is closer to human perception and gives a lower PSNR. The factor is the ratio of
+    /// the lambdas of Bégaint et al. 2020 ("CompressAI", table 1).
     MsSsim,
     /// 255^2 / 2 times the divergence of the decoded sample from the original, each taken as the probability of white
-    /// (Kingma and Welling 2014, appendix C.1): cross-entropy less what no decoder can avoid. Near middle gray it is
-    /// the squared error; the darker or brighter, the more an error counts.
+    /// (Kingma and Welling 2014, appendix C.1). This is the cross-entropy minus its minimum. Near middle gray it equals
+    /// the squared error, and errors in dark and in bright areas count more.
     CrossEntropy,
 }
 
-/// Probabilities stay this far from 0 and 1: half of an 8-bit unit.
+/// The smallest distance of a probability from 0 and 1: half of an 8-bit unit.
 const LEAST_PROBABILITY: f64 = 0.5 / 255.0;
 
 impl Distortion {
-    /// Error of each picture `[N]`, in squares of 8-bit units or what stands for them.
+    /// The error of each picture `[N]`, in squared 8-bit units or an equivalent.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn of(self, decoded: &Tensor, original: &Tensor) -> Result<Tensor> {
         let mean = |t: Tensor| t.flatten_from(1)?.mean(1);
         Ok(match self {
@@ -51,7 +51,8 @@ impl Distortion {
                 let (p, q) = (within(original)?, within(decoded)?);
                 let part = |p: &Tensor, q: &Tensor| p * (p.log()? - q.log()?)?;
                 let divergence = (part(&p, &q)? + part(&p.affine(-1.0, 1.0)?, &q.affine(-1.0, 1.0)?)?)?;
-                // A sample beyond white or black has no probability; its squared distance draws it back.
+                // A sample beyond white or black is not a probability. Its squared distance to the range is added, so
+                // that the gradient leads back.
                 let beyond = (decoded.affine(1.0, 0.5)? - &q)?.sqr()?;
                 (mean(((divergence * 0.5)? + beyond)?)? * (255.0 * 255.0))?
             }
@@ -59,42 +60,44 @@ impl Distortion {
     }
 }
 
-/// What a run descends. The default is rate and squared error alone.
+/// The objective of a run. The default is the rate and the squared error alone.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
 pub struct Objective {
-    /// Which error counts.
+    /// The measure of distortion.
     pub distortion: Distortion,
-    /// Standard deviation, in 8-bit units, of the normal noise in the pictures that the network sees; those that it is
-    /// to decode are without (Vincent et al. 2008, "Extracting and composing robust features with denoising
-    /// autoencoders").
+    /// The standard deviation, in 8-bit units, of normal noise that is added to the network's input. The network learns
+    /// to decode the pictures without the noise (Vincent et al. 2008, "Extracting and composing robust features with
+    /// denoising autoencoders").
     pub noise: f64,
-    /// Share of 8x8 patches that the network sees as gray, and is to decode as they were.
+    /// The share of 8x8 patches that are gray in the network's input. The network learns to decode the original
+    /// patches.
     pub mask: f64,
-    /// Weight of the mean magnitude of latents in steps (Ng 2011, "Sparse autoencoder", with L1 for its penalty).
+    /// The weight of the mean magnitude of latents in steps (Ng 2011, "Sparse autoencoder", with an L1 penalty).
     pub sparsity: f64,
-    /// Weight of the mean divergence of the channels' activity from `activity` (Ng 2011, section 2).
+    /// The weight of the mean divergence of the channels' activity from `activity` (Ng 2011, section 2).
     pub divergence: f64,
-    /// Activity that `divergence` asks of each channel: the mean of `1 - exp(-|latent in steps|)`, 0 to 1.
+    /// The target of `divergence` for the activity of each channel, which is the mean of `1 - exp(-|latent in steps|)`,
+    /// from 0 to 1.
     pub activity: f64,
-    /// Weight of the squared change of latents, in steps, for a change of pixels by one 8-bit unit (Rifai et al. 2011,
-    /// "Contractive auto-encoders").
+    /// The weight of the squared change of latents, in steps, for a change of pixels by one 8-bit unit (Rifai et al.
+    /// 2011, "Contractive auto-encoders").
     pub contraction: f64,
-    /// Weight of what a critic, trained alongside, misses in decoded pictures: texture instead of its average
-    /// (Goodfellow et al. 2014; Mentzer et al. 2020, "High-fidelity generative image compression").
+    /// The weight of the loss from a critic that is trained at the same time. It leads to texture in place of its
+    /// average (Goodfellow et al. 2014; Mentzer et al. 2020, "High-fidelity generative image compression").
     pub adversary: f64,
 }
 
 impl Objective {
-    /// Whether it asks for more than a small error for few bits.
+    /// Whether the objective has terms besides the rate and the distortion.
     pub fn has_penalties(&self) -> bool {
         [self.sparsity, self.divergence, self.contraction, self.adversary].iter().any(|weight| *weight > 0.0)
     }
 
-    /// What the network sees in place of these pictures, `[N, H, W, 3]` in -0.5..=0.5.
+    /// The network's input for these pictures, `[N, H, W, 3]` in -0.5..=0.5.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.
     pub fn corrupted(&self, x: &Tensor, rng: &mut impl Rng) -> Result<Tensor> {
         let (n, h, w, _) = x.dims4()?;
         let mut seen = x.clone();
@@ -112,13 +115,14 @@ impl Objective {
         Ok(seen)
     }
 
-    /// What is added to the loss for latents `y` that came of pictures `x` at the knots q; none where nothing is asked.
+    /// The penalty on latents `y` of pictures `x` at the knots q, or `None` if the objective has no penalties on
+    /// latents.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.
     pub fn penalty(
         &self,
-        net: &Codec,
+        net: &Network,
         (x, y): (&Tensor, &Tensor),
         q: &[f32],
         rng: &mut impl Rng,
@@ -135,8 +139,8 @@ impl Objective {
             sum = (sum + (divergence(&steps, self.activity)? * self.divergence)?)?;
         }
         if self.contraction > 0.0 {
-            // The expected square over random signs is the squared Frobenius norm of the Jacobian (Hutchinson); a
-            // finite difference stands for the product with the Jacobian, whose own derivative is not needed so.
+            // The expected square over random signs is the squared Frobenius norm of the Jacobian (Hutchinson). A
+            // finite difference approximates the product with the Jacobian, so no second derivative is needed.
             let signs = (0..x.elem_count()).map(|_| if rng.random() { 1.0 / 255.0 } else { -1.0 / 255.0f32 });
             let signs = Tensor::from_vec(signs.collect::<Vec<_>>(), x.shape(), x.device())?;
             let moved = net.in_steps(&net.analyse(&(x + signs)?, q)?, q)?;
@@ -146,8 +150,8 @@ impl Objective {
     }
 }
 
-/// Mean over channels of the Kullback-Leibler divergence from Bernoulli variables of this mean to those of the
-/// channels' activities.
+/// The mean over channels of the Kullback-Leibler divergence from a Bernoulli variable with this mean to one with the
+/// channel's activity.
 fn divergence(steps: &Tensor, activity: f64) -> Result<Tensor> {
     let channels = steps.dim(D::Minus1)?;
     let active = steps.abs()?.neg()?.exp()?.affine(-1.0, 1.0)?.reshape(((), channels))?.mean(0)?;
@@ -157,7 +161,7 @@ fn divergence(steps: &Tensor, activity: f64) -> Result<Tensor> {
     Ok(((on * -activity)? + (off * (activity - 1.0))?)?.mean_all()?.affine(1.0, own)?)
 }
 
-/// Standard normal values (Box and Muller 1958).
+/// Draws standard normal values (Box and Muller 1958).
 pub(crate) fn normal(rng: &mut impl Rng, dims: &[usize], device: &Device) -> Result<Tensor> {
     let value = |rng: &mut dyn rand::RngCore| {
         let (u, v): (f32, f32) = (1.0 - rng.random::<f32>(), rng.random());
@@ -187,7 +191,7 @@ mod tests {
         f64::from(t.to_scalar::<f32>().expect("a number"))
     }
 
-    /// A waved picture.
+    /// A picture of waves.
     fn picture() -> Tensor {
         let values = (0..64 * 64 * 3).map(|i| (i as f32 * 0.013).sin() / 2.5).collect::<Vec<_>>();
         Tensor::from_vec(values, (1, 64, 64, 3), &Device::Cpu).expect("a picture")
@@ -230,7 +234,7 @@ mod tests {
         }
     }
 
-    /// Errors count more where probabilities are extreme, and beyond white there is a way back.
+    /// Errors count more if probabilities are extreme, and beyond white the gradient leads back.
     #[test]
     fn cross_entropy_weighs_by_brightness() {
         let at = |original: f32, decoded: f32| {
@@ -248,7 +252,7 @@ mod tests {
         assert!(at(0.5, 0.7) > at(0.5, 0.6) && at(0.5, 0.6) > at(0.5, 0.5));
     }
 
-    /// Gradients against differences, along a random direction.
+    /// Compares gradients with differences along a random direction.
     #[test]
     fn errors_have_the_gradients_of_their_values() {
         let side = 64;
@@ -271,7 +275,7 @@ mod tests {
                     distortion.of(&moved, &original).expect("an error").to_vec1::<f32>().expect("one")[0],
                 )
             };
-            // Absolute errors bend sharply, the others are smooth but lose digits.
+            // Absolute errors have kinks and need a small step. The others are smooth but lose digits with one.
             let step = if distortion == Distortion::L1 { 5e-4 } else { 4e-3 };
             let (found, expected) = (number(&slope.expect("a slope")), (at(step) - at(-step)) / (2.0 * step));
             assert!(
@@ -292,11 +296,11 @@ mod tests {
         assert!(at(0.01) > 0.2 && at(3.0) > 0.2);
     }
 
-    /// The estimate against the Jacobian itself, column by column, by differences.
+    /// Compares the estimate with the Jacobian, computed column by column from differences.
     #[test]
     fn contraction_is_the_square_of_the_jacobian() {
         let net =
-            Codec::frozen(&Weights::random(TINY, 2, &Device::Cpu).expect("weights")).expect("a network");
+            Network::frozen(&Weights::random(TINY, 2, &Device::Cpu).expect("weights")).expect("a network");
         let (x, q) = (picture(), [1.0]);
         let y = net.analyse(&x, &q).expect("latents");
         let objective = Objective { contraction: 1.0, ..Objective::default() };
@@ -308,7 +312,7 @@ mod tests {
 
         let at = |x: &Tensor| net.in_steps(&net.analyse(x, &q).expect("latents"), &q).expect("steps");
         let (base, count) = (at(&x), y.elem_count() as f64);
-        // A sample of the columns, scaled to all of them.
+        // Only a sample of the columns is computed, and the sum is scaled.
         let columns: Vec<usize> = (0..x.elem_count()).step_by(61).collect();
         let squares = columns.iter().map(|&i| {
             let mut one = vec![0.0f32; x.elem_count()];

@@ -1,11 +1,11 @@
-//! A training run: one call a step, and a file from which it goes on as if it had not stopped.
+//! A training run: one call for each step, and checkpoints from which a run resumes without a difference.
 
 use crate::checkpoint::{self, Tensors};
 use crate::data::Pictures;
-use crate::loss::{self, Figures};
-use crate::net::{Codec, Critic, Noise, Rate, Weights};
+use crate::loss::{self, LossMeans};
+use crate::net::{Critic, Network, Noise, Rate, Weights};
 use crate::objective::Objective;
-use crate::optim::{self, Ema, Kind, Optimizer, Schedule};
+use crate::optim::{self, Ema, Optimizer, OptimizerKind, Schedule};
 use crate::{Error, Result};
 use candle_core::Device;
 use rand::{Rng, SeedableRng};
@@ -13,36 +13,37 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Gradients are scaled down to this length.
+/// The largest length of a gradient; longer ones are scaled down.
 const LONGEST: f64 = 1.0;
 
-/// How a run learns.
+/// The options of a run.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Options {
-    /// Optimiser. Default Muon.
-    pub optimizer: Kind,
-    /// Learning rate over the run.
+pub struct RunOptions {
+    /// The optimiser. Default Muon.
+    pub optimizer: OptimizerKind,
+    /// The learning rate over the run.
     pub schedule: Schedule,
-    /// Crops a step. Default 8; more need more memory and time, and fewer steps.
+    /// The number of crops for each step. Default 8. With more crops, a step takes more memory and time, and fewer
+    /// steps are needed.
     pub batch: usize,
-    /// Side of a crop in pixels, a multiple of 64. Default 256; 512 at the end of a long run gains a little.
+    /// The side of a crop in pixels, a multiple of 64. Default 256; 512 gives a small gain at the end of a long run.
     pub side: usize,
-    /// Share of generated crops (stripes, shapes, noise), which photographs lack. Default 0.04; without any, such
-    /// pictures can excite a network far out of its range.
+    /// The share of generated crops (stripes, shapes and noise), whose content photographs lack. Default 0.04. Without
+    /// them, such pictures can drive the activations of a network far out of their range.
     pub drawn: f64,
-    /// Decay of the averaged weights. Default 0.999; less for runs of fewer than some thousand steps.
+    /// The decay of the averaged weights. Default 0.999. Lower it for runs of fewer than a few thousand steps.
     pub ema: f64,
-    /// What is descended beside the rate. Default squared error.
+    /// The objective in addition to the rate. Default squared error.
     pub objective: Objective,
-    /// What crops and noise follow from. Default 0.
+    /// The seed of crops and noise. Default 0.
     pub seed: u64,
 }
 
-impl Default for Options {
+impl Default for RunOptions {
     fn default() -> Self {
         Self {
-            optimizer: Kind::Muon,
+            optimizer: OptimizerKind::Muon,
             schedule: Schedule::default(),
             batch: 8,
             side: 256,
@@ -54,22 +55,22 @@ impl Default for Options {
     }
 }
 
-/// A run between two steps.
+/// A training run. It owns the weights and the state of the optimiser.
 #[derive(Debug)]
 pub struct Run {
-    options: Options,
+    options: RunOptions,
     weights: Weights,
-    net: Codec,
+    net: Network,
     optimizer: Optimizer,
     ema: Ema,
-    /// The adversary, where the objective asks for one.
+    /// The adversary, if the objective has one.
     critic: Option<Critic>,
     rng: ChaCha8Rng,
     step: usize,
     seconds: f64,
 }
 
-/// What a checkpoint keeps beside tensors.
+/// The contents of a checkpoint besides its tensors.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     step: usize,
@@ -78,47 +79,48 @@ struct State {
     critic_steps: usize,
     seconds: f64,
     seed: [u8; 32],
-    /// Place in the generator's stream, in words.
+    /// The position in the generator's stream, in words.
     word: u64,
-    /// What the caller keeps with it.
+    /// Data of the caller.
     #[serde(default)]
     note: serde_json::Value,
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Stepped {
-    /// Figures of the batch, before the step.
-    pub figures: Figures,
-    /// Length of the gradient before it was clipped. Where it is not finite the step was left out.
+    /// The means over the batch before the step.
+    pub figures: LossMeans,
+    /// The length of the gradient before it was clipped. If it is not finite, the step was skipped.
     pub norm: f64,
-    /// Learning rate.
+    /// The learning rate.
     pub rate: f64,
 }
 
 impl Run {
-    /// A new run from these weights.
+    /// Starts a run from these weights.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where an option is out of its range, [`Error::Tensor`] where the device fails.
-    pub fn new(weights: Weights, options: Options) -> Result<Self> {
+    /// Returns [`Error::Invalid`] if an option is out of its range, and [`Error::Tensor`] if the device fails.
+    pub fn new(weights: Weights, options: RunOptions) -> Result<Self> {
         let detail = match &options {
-            Options { batch: 0, .. } => Some("0 crops a step".to_owned()),
-            Options { side, .. } if *side == 0 || !side.is_multiple_of(64) => {
-                Some(format!("crops of {side} pixels, which is no multiple of 64"))
+            RunOptions { batch: 0, .. } => Some("a batch of 0 crops".to_owned()),
+            RunOptions { side, .. } if *side == 0 || !side.is_multiple_of(64) => {
+                Some(format!("crops of {side} pixels; the side must be a multiple of 64"))
             }
-            Options { schedule, .. } if !(0.0..1.0).contains(&schedule.hold) => {
-                Some(format!("a plateau over {} of the run", schedule.hold))
-            }
-            Options { drawn, .. } if !(0.0..=1.0).contains(drawn) => {
-                Some(format!("a share {drawn} of drawn crops"))
+            RunOptions { schedule, .. } if !(0.0..1.0).contains(&schedule.hold) => Some(format!(
+                "a plateau over a share {} of the run; it must be from 0 to less than 1",
+                schedule.hold
+            )),
+            RunOptions { drawn, .. } if !(0.0..=1.0).contains(drawn) => {
+                Some(format!("a share {drawn} of generated crops; it must be from 0 to 1"))
             }
             _ => None,
         };
         if let Some(detail) = detail {
             return Err(Error::Invalid { what: "training", detail });
         }
-        let net = Codec::new(&weights)?;
+        let net = Network::new(&weights)?;
         let adversarial = options.objective.adversary > 0.0;
         let critic = adversarial.then(|| Critic::new(options.seed, net.device())).transpose()?;
         Ok(Self {
@@ -134,19 +136,19 @@ impl Run {
         })
     }
 
-    /// Goes on from a checkpoint, with the options that it was begun with; another rate or batch is possible, another
-    /// optimiser is not.
+    /// Resumes a run from a checkpoint. Options such as the rate and the batch may differ from those it began with, but
+    /// the optimiser must be the same.
     ///
     /// # Errors
-    /// [`Error::File`] where it cannot be read, [`Error::Checkpoint`] and [`Error::Weights`] where it holds no run
-    /// with these options.
-    pub fn resume(path: &Path, options: Options, device: &Device) -> Result<Self> {
+    /// Returns [`Error::File`] if the checkpoint cannot be read, and [`Error::Checkpoint`] or [`Error::Weights`] if it
+    /// holds no run with these options.
+    pub fn resume(path: &Path, options: RunOptions, device: &Device) -> Result<Self> {
         let (mut groups, state): (_, State) = checkpoint::read(path, device)?;
         let mut take = |group: &str| groups.remove(group).unwrap_or_default();
         let mut run = Self::new(Weights::from_tensors(take("weights"))?, options)?;
         run.ema.restore(&take("ema"))?;
         run.optimizer.restore(&take("moments"), state.optimizer_steps)?;
-        // A run that becomes adversarial on the way has a critic that begins with it.
+        // If a run becomes adversarial when it is resumed, its critic starts untrained.
         let [critic, lessons] = ["critic", "critic-moments"].map(take);
         if let Some(own) = run.critic.as_mut().filter(|_| !critic.is_empty()) {
             own.restore([&critic, &lessons], state.critic_steps)?;
@@ -157,24 +159,24 @@ impl Run {
         Ok(run)
     }
 
-    /// The note that a checkpoint holds.
+    /// The note in a checkpoint.
     ///
     /// # Errors
-    /// [`Error::File`] where it cannot be read, [`Error::Checkpoint`] where it is none.
+    /// Returns [`Error::File`] if the file cannot be read, and [`Error::Checkpoint`] if it is not a checkpoint.
     pub(crate) fn note(path: &Path) -> Result<serde_json::Value> {
         let state: State = checkpoint::state(path)?;
         Ok(state.note)
     }
 
-    /// Writes a checkpoint; the file is replaced as a whole, or not at all.
+    /// Writes a checkpoint. The file is replaced atomically.
     ///
     /// # Errors
-    /// [`Error::File`] and [`Error::Checkpoint`] where it cannot be written.
+    /// Returns [`Error::File`] or [`Error::Checkpoint`] if it cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         self.save_noted(path, serde_json::Value::Null)
     }
 
-    /// The same, with a note.
+    /// Writes a checkpoint with a note.
     pub(crate) fn save_noted(&self, path: &Path, note: serde_json::Value) -> Result<()> {
         let ([critic, lessons], critic_steps) = self.critic.as_ref().map(Critic::state).unwrap_or_default();
         let state = State {
@@ -202,13 +204,13 @@ impl Run {
         )
     }
 
-    /// One step on crops of these pictures; `progress` is the share of the run that is done, 0 to 1.
+    /// Takes a step on crops of these pictures. `progress` is the share of the run that is done, from 0 to 1.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn step(&mut self, pictures: &Pictures, progress: f64) -> Result<Stepped> {
         let start = std::time::Instant::now();
-        let Options { batch, side, drawn, schedule, objective, .. } = self.options;
+        let RunOptions { batch, side, drawn, schedule, objective, .. } = self.options;
         let device = self.net.device().clone();
         let x = pictures.batch(&mut self.rng, (batch, side), drawn, &device)?;
         let last = (self.net.shapes().knots - 1) as f32;
@@ -240,20 +242,20 @@ impl Run {
         Ok(Stepped { figures: loss.figures, norm, rate })
     }
 
-    /// Steps taken, those before a resumed checkpoint included.
+    /// The number of steps, including those before the run was resumed.
     pub fn steps(&self) -> usize {
         self.step
     }
 
-    /// Seconds spent in steps, those before a resumed checkpoint included.
+    /// The seconds spent in steps, including those before the run was resumed.
     pub fn seconds(&self) -> f64 {
         self.seconds
     }
 
-    /// The averaged weights: the model that is kept.
+    /// The averaged weights, which become the model.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn averaged(&self) -> Result<Weights> {
         self.ema.weights()
     }

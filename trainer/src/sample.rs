@@ -1,24 +1,26 @@
-//! Pictures drawn from a model's own density: what it takes for likely before it sees any.
+//! Random pictures from the probability distribution that a model has learned.
 
-use crate::data::Image;
-use crate::net::Codec;
+use crate::data::RgbPicture;
+use crate::net::Network;
 use crate::objective::normal;
 use crate::{Error, Result};
 use candle_core::Tensor;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Largest magnitude of a hyper-latent.
+/// The largest magnitude of a hyper-latent.
 const REACH: usize = 127;
 
-/// Draws a picture of these sides, multiples of 64, at the knot q: hyper-latents from their learned density, latents in
-/// four passes from the normals that the context predicts, and then the synthesis.
+/// Draws a picture at the knot q. Its sides must be multiples of 64.
+///
+/// The hyper-latents are drawn from their learned density, and the latents in four passes from the normal distributions
+/// that the context model predicts. The synthesis then makes a picture of them.
 ///
 /// # Errors
-/// [`Error::Invalid`] where a side is no multiple of 64, [`Error::Tensor`] where the device fails.
-pub fn sample(net: &Codec, (height, width): (usize, usize), q: f32, seed: u64) -> Result<Image> {
+/// Returns [`Error::Invalid`] if a side is not a multiple of 64, and [`Error::Tensor`] if the device fails.
+pub fn sample(net: &Network, (height, width): (usize, usize), q: f32, seed: u64) -> Result<RgbPicture> {
     if height == 0 || width == 0 || !height.is_multiple_of(64) || !width.is_multiple_of(64) {
-        let detail = format!("{width} x {height} pixels, sides that are no multiples of 64");
+        let detail = format!("{width} x {height} pixels; both sides must be multiples of 64");
         return Err(Error::Invalid { what: "sample", detail });
     }
     let rng = &mut ChaCha8Rng::seed_from_u64(seed);
@@ -33,11 +35,11 @@ pub fn sample(net: &Codec, (height, width): (usize, usize), q: f32, seed: u64) -
     })?;
     let shown = net.synthesise(&y_hat, &[q])?.flatten_all()?.to_vec1::<f32>()?;
     let samples = shown.into_iter().map(|v| (v * 255.0 + 127.5).round().clamp(0.0, 255.0) as u8).collect();
-    Ok(Image { height, width, samples })
+    Ok(RgbPicture { height, width, samples })
 }
 
-/// Values at so many positions, channel by channel from the cumulative density.
-fn hyper_latents(net: &Codec, positions: usize, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
+/// Draws the values at this number of positions from the cumulative density of each channel.
+fn hyper_latents(net: &Network, positions: usize, rng: &mut ChaCha8Rng) -> Result<Vec<f32>> {
     let width = net.shapes().z;
     let value = |i: usize| i as f32 - REACH as f32;
     let edges: Vec<f32> = (0..2 * REACH).flat_map(|i| vec![value(i) + 0.5; width]).collect();
@@ -63,13 +65,13 @@ mod tests {
     fn samples_follow_from_the_seed_and_hyper_latents_from_their_density() {
         let shapes = Shapes { c: 16, m: 32, z: 8, p: 16, ne: 1, nd: 1, expansion: 1.5, knots: 3 };
         let weights = Weights::random(shapes, 1, &Device::Cpu).expect("weights");
-        let net = Codec::frozen(&weights).expect("a network");
+        let net = Network::frozen(&weights).expect("a network");
         let draw = |seed| sample(&net, (64, 128), 1.0, seed).expect("a picture").samples;
         assert_eq!(draw(1).len(), 64 * 128 * 3);
         assert!(draw(1) == draw(1) && draw(1) != draw(2));
         assert!(sample(&net, (60, 64), 1.0, 0).is_err());
 
-        // Such a density is logistic, with a deviation of pi / sqrt(3) and a twelfth for the rounding.
+        // The density of random weights is logistic with a deviation of pi / sqrt(3). Rounding adds a variance of 1/12.
         let drawn = hyper_latents(&net, 4000, &mut ChaCha8Rng::seed_from_u64(1)).expect("values");
         let square = drawn.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / drawn.len() as f64;
         let expected = std::f64::consts::PI.powi(2) / 3.0 + 1.0 / 12.0;

@@ -1,10 +1,10 @@
-//! A search for settings: several runs with settings drawn from ranges, compared by the same validation.
+//! A search for settings: several runs whose settings are drawn from ranges, and which are compared by validation.
 //!
-//! Random draws find good settings in fewer runs than a grid where few of the ranges matter (Bergstra and Bengio 2012,
-//! "Random search for hyper-parameter optimization").
+//! If only some of the settings matter, random draws find good ones in fewer runs than a grid (Bergstra and Bengio
+//! 2012, "Random search for hyper-parameter optimization").
 
-use crate::session::{Data, Event, Session, Start};
-use crate::{DeviceKind, Error, Result, Settings};
+use crate::session::{Start, TrainingData, TrainingEvent, TrainingSession};
+use crate::{DeviceKind, Error, Result, TrainingSettings};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Number, Value};
@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Settings that change what validation measures or how long a run is, and those whose use validation does not see.
+/// Settings that cannot be searched: those that change what validation measures or how long a run is, and those whose
+/// benefit validation does not measure.
 const FIXED: [&str; 16] = [
     "steps",
     "minutes",
@@ -32,25 +33,25 @@ const FIXED: [&str; 16] = [
     "contractive",
     "adversarial",
 ];
-/// What one setting may be.
+/// The values that one setting may have.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Range {
+pub struct SettingRange {
     name: String,
     values: Values,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Values {
-    /// Anything between; by its logarithm where both ends are above zero.
+    /// Any number between the ends. If both are above zero, its logarithm is uniform.
     Between { low: f64, high: f64, whole: bool },
-    /// One of these.
+    /// One of these values.
     Of(Vec<Value>),
 }
 
-impl FromStr for Range {
+impl FromStr for SettingRange {
     type Err = Error;
 
-    /// `lr=1e-4..1e-3`, `batch=4..16` (whole numbers) or `optimizer=muon,adam`.
+    /// Parses `lr=1e-4..1e-3`, `batch=4..16` (integers) or `optimizer=muon,adam`.
     fn from_str(text: &str) -> Result<Self> {
         let wrong = |detail: &str| Err(invalid(format!("`{text}` {detail}")));
         let Some((name, values)) = text.split_once('=') else {
@@ -66,28 +67,28 @@ impl FromStr for Range {
                     let whole = [low, high].iter().all(|end| end.parse::<i64>().is_ok());
                     Values::Between { low: a, high: b, whole }
                 }
-                _ => return wrong("is no range; the first number must be below the second"),
+                _ => return wrong("is not a range; the first number must be below the second"),
             },
         };
         let range = Self { name: name.to_owned(), values };
-        // Both ends, or all values, must be settings.
+        // Both ends, or all values, must be valid.
         let ends = match &range.values {
             Values::Between { low, high, whole } => vec![number(*low, *whole), number(*high, *whole)],
             Values::Of(values) => values.clone(),
         };
         for end in ends {
-            let with = Settings::default().with(Map::from_iter([(name.to_owned(), end)]));
+            let with = TrainingSettings::default().with(Map::from_iter([(name.to_owned(), end)]));
             with.map_err(|error| invalid(format!("`{text}`: {error}")))?;
         }
         Ok(range)
     }
 }
 
-impl fmt::Display for Range {
+impl fmt::Display for SettingRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.values {
             Values::Between { low, high, whole: true } => write!(f, "{}={low}..{high}", self.name),
-            // With a point or an exponent, so that they are not taken for whole numbers.
+            // A point or an exponent distinguishes the numbers from integers.
             Values::Between { low, high, .. } => write!(f, "{}={low:?}..{high:?}", self.name),
             Values::Of(values) => {
                 write!(f, "{}={}", self.name, values.iter().map(plain).collect::<Vec<_>>().join(","))
@@ -101,14 +102,14 @@ fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
-impl Range {
+impl SettingRange {
     fn draw(&self, rng: &mut impl Rng) -> Value {
         match &self.values {
             Values::Of(values) => values[rng.random_range(0..values.len())].clone(),
             &Values::Between { low, high, whole } => {
                 let at: f64 = rng.random();
                 let drawn = if low > 0.0 { low * (high / low).powf(at) } else { low + (high - low) * at };
-                // Three digits say enough, of the value or of what the range leaves open.
+                // Three significant digits are enough, either of the value or of the width of the range.
                 let size = drawn.abs().min(high - low).max(1e-12);
                 let places = (2.0 - size.log10().floor()).clamp(0.0, 15.0) as usize;
                 let short = format!("{drawn:.places$}").parse().unwrap_or(drawn);
@@ -118,7 +119,7 @@ impl Range {
     }
 }
 
-/// A number where it is one, else a name.
+/// Parses a number, or else a name.
 fn value(text: &str) -> Value {
     if let Ok(whole) = text.parse::<i64>() {
         return whole.into();
@@ -133,79 +134,80 @@ fn number(value: f64, whole: bool) -> Value {
     Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
 
-/// Told the number of a run, from 1, what was drawn for it, and its session before the first step.
-pub type Begun<'a> = dyn FnMut(usize, &Map<String, Value>, &Session) + 'a;
+/// Called at the start of each run with its number from 1, its drawn settings, and its session before the first step.
+pub type Begun<'a> = dyn FnMut(usize, &Map<String, Value>, &TrainingSession) + 'a;
 
-/// Runs to be compared, with what they are to learn from.
+/// The runs of a search, with their start and their pictures.
 #[derive(Debug)]
 pub struct Search {
     trials: Vec<Draw>,
     start: Start,
-    data: Arc<Data>,
+    data: Arc<TrainingData>,
 }
 
-/// What was drawn for a run, and its settings.
-type Draw = (Map<String, Value>, Settings);
+/// The drawn settings of a run, and all its settings.
+type Draw = (Map<String, Value>, TrainingSettings);
 
-/// What came of one of them.
+/// The result of one run.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Trial {
-    /// Its number, from 1.
+    /// The number of the run, from 1.
     pub number: usize,
-    /// What was drawn for it.
+    /// Its drawn settings.
     pub drawn: Map<String, Value>,
-    /// Validation loss of its best weights, with real rounding.
+    /// The validation loss of its best weights, with real rounding.
     pub validation: f64,
-    /// Their bits per pixel.
+    /// The bits per pixel of its best weights.
     pub bpp: f64,
-    /// Their PSNR in dB.
+    /// The PSNR of its best weights in dB.
     pub psnr: f64,
-    /// Their step.
+    /// The step of its best weights.
     pub step: usize,
-    /// Steps taken in all.
+    /// The number of steps of the run.
     pub steps: usize,
-    /// Minutes that it took.
+    /// The minutes that the run took.
     pub minutes: f64,
 }
 
 impl Search {
-    /// `count` runs from a start on the pictures of a folder, with draws from ranges on top of settings; they follow from
-    /// the settings' seed.
+    /// Prepares `count` runs on the pictures of a folder. Their settings are `settings` with values drawn from the
+    /// ranges. The draws follow from the seed in the settings.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is nothing to draw, a setting has two ranges, the settings have no length, or a
-    /// draw is of a network that the codec does not run; [`Error::NoPictures`] where there are none.
+    /// Returns [`Error::Invalid`] if there is nothing to draw, if a setting has two ranges, if the settings have no
+    /// length, or if a draw describes a network that the codec does not run. Returns [`Error::NoPictures`] if the
+    /// folder holds no picture.
     pub fn random(
         count: usize,
-        ranges: &[Range],
-        settings: &Settings,
+        ranges: &[SettingRange],
+        settings: &TrainingSettings,
         start: Start,
         pictures: &Path,
     ) -> Result<Self> {
         let trials = draws(count, ranges, settings, &start)?;
-        Ok(Self { trials, start, data: Arc::new(Data::read(pictures, settings)?) })
+        Ok(Self { trials, start, data: Arc::new(TrainingData::read(pictures, settings)?) })
     }
 
-    /// How many runs.
+    /// The number of runs.
     pub fn count(&self) -> usize {
         self.trials.len()
     }
 
-    /// Takes the runs, each in a folder of its own below `run`; one that was begun there goes on, one that ended is not
-    /// taken again. `stop` ends it between two steps: then there are no trials. `begun` is told of each run before its
-    /// events go to `see`.
+    /// Executes the runs, each in its own folder below `run`. A run that was interrupted there is resumed, and a run
+    /// that ended is not repeated. If `stop` returns true between two steps, the search stops and `None` is returned.
+    /// `begun` is called for each run before its events go to `see`.
     ///
     /// # Errors
-    /// Those of [`Session::begin`] and [`Session::train`]; [`Error::Invalid`] where a run there was begun with other
-    /// settings, or from something else.
+    /// Returns the errors of [`TrainingSession::begin`] and [`TrainingSession::train`], and [`Error::Invalid`] if a run
+    /// in these folders began with other settings or from other weights.
     pub fn run(
         &self,
         run: &Path,
         device: DeviceKind,
         stop: &dyn Fn() -> bool,
         begun: &mut Begun,
-        see: &mut dyn FnMut(Event),
+        see: &mut dyn FnMut(TrainingEvent),
     ) -> Result<Option<Vec<Trial>>> {
         let (mut trials, mut origin) = (Vec::new(), None);
         for (i, (drawn, settings)) in self.trials.iter().enumerate() {
@@ -217,7 +219,7 @@ impl Search {
             if session.origin() != first {
                 let (now, first) = (&session.origin().name, &first.name);
                 return Err(invalid(format!(
-                    "run {} begins from another {now} than the {first} of the others",
+                    "run {} began from another {now} than the {first} of the other runs",
                     i + 1
                 )));
             }
@@ -240,12 +242,12 @@ impl Search {
         Ok(Some(trials))
     }
 
-    fn open(&self, settings: &Settings, run: &Path, device: DeviceKind) -> Result<Session> {
+    fn open(&self, settings: &TrainingSettings, run: &Path, device: DeviceKind) -> Result<TrainingSession> {
         let data = Arc::clone(&self.data);
-        if !Session::resumable(run) {
-            return Session::begin_on(settings.clone(), data, run, &self.start, device);
+        if !TrainingSession::resumable(run) {
+            return TrainingSession::begin_on(settings.clone(), data, run, &self.start, device);
         }
-        Session::resume_on(
+        TrainingSession::resume_on(
             |_| Ok(data),
             run,
             device,
@@ -253,26 +255,37 @@ impl Search {
                 if own == settings {
                     return Ok(own.clone());
                 }
-                Err(invalid(format!("{} was begun with other settings; begin again", run.display())))
+                Err(invalid(format!(
+                    "{} was started with other settings; start the search again",
+                    run.display()
+                )))
             },
         )
     }
 }
 
-fn draws(count: usize, ranges: &[Range], settings: &Settings, start: &Start) -> Result<Vec<Draw>> {
+fn draws(
+    count: usize,
+    ranges: &[SettingRange],
+    settings: &TrainingSettings,
+    start: &Start,
+) -> Result<Vec<Draw>> {
     settings.has_a_length()?;
     if count == 0 || ranges.is_empty() {
-        return Err(invalid(format!("{count} runs over {} ranges", ranges.len())));
+        return Err(invalid(format!(
+            "{count} runs over {} ranges; at least one of each is needed",
+            ranges.len()
+        )));
     }
     if let Some(twice) = (1..ranges.len()).find(|&i| ranges[..i].iter().any(|r| r.name == ranges[i].name)) {
-        return Err(invalid(format!("two ranges for {}", ranges[twice].name)));
+        return Err(invalid(format!("{} has two ranges; give one", ranges[twice].name)));
     }
     let scratch = matches!(start, Start::Scratch);
     if let Some(shape) =
-        ranges.iter().find(|range| !scratch && Settings::SHAPES.contains(&range.name.as_str()))
+        ranges.iter().find(|range| !scratch && TrainingSettings::SHAPES.contains(&range.name.as_str()))
     {
         return Err(invalid(format!(
-            "a range for {}, which is that of what it begins from; begin from scratch",
+            "{} cannot be searched, as the start determines it; start from scratch",
             shape.name
         )));
     }
@@ -282,8 +295,7 @@ fn draws(count: usize, ranges: &[Range], settings: &Settings, start: &Start) -> 
             ranges.iter().map(|range| (range.name.clone(), range.draw(&mut rng))).collect();
         let settings = settings.with(drawn.clone())?;
         if scratch {
-            let list =
-                |error| invalid(format!("{error}; list those that are possible, as in channels=64,128,192"));
+            let list = |error| invalid(format!("{error}; list the valid values, as in channels=64,128,192"));
             settings.scratch().map_err(list)?;
         }
         Ok((drawn, settings))
@@ -291,18 +303,18 @@ fn draws(count: usize, ranges: &[Range], settings: &Settings, start: &Start) -> 
     (0..count).map(|_| draw()).collect()
 }
 
-/// Where a run of a search keeps its checkpoints.
+/// The folder with the checkpoints of a run of a search.
 pub fn folder(run: &Path, number: usize) -> PathBuf {
     run.join(format!("trial-{number:02}"))
 }
 
-/// The one with the lowest validation loss; none of those that are not numbers.
+/// The trial with the lowest validation loss. Losses that are not finite do not count.
 pub fn best(trials: &[Trial]) -> Option<&Trial> {
     let finite = trials.iter().filter(|trial| trial.validation.is_finite());
     finite.min_by(|a, b| a.validation.total_cmp(&b.validation))
 }
 
-/// A table of trials in Markdown, the best first.
+/// A table of trials in Markdown, best first.
 pub fn table(trials: &[Trial]) -> String {
     let mut sorted: Vec<&Trial> = trials.iter().collect();
     sorted.sort_by(|a, b| a.validation.total_cmp(&b.validation));
@@ -332,13 +344,13 @@ fn invalid(detail: String) -> Error {
 mod tests {
     use super::*;
 
-    fn range(text: &str) -> Range {
+    fn range(text: &str) -> SettingRange {
         text.parse().expect("a range")
     }
 
-    fn steps() -> Settings {
+    fn steps() -> TrainingSettings {
         let Value::Object(changes) = serde_json::json!({ "steps": 3 }) else { unreachable!("an object") };
-        Settings::default().with(changes).expect("settings")
+        TrainingSettings::default().with(changes).expect("settings")
     }
 
     #[test]
@@ -351,16 +363,16 @@ mod tests {
         ];
         let scratch = Start::Scratch;
         let drawn = draws(200, &ranges, &steps(), &scratch).expect("a search");
-        let all: Vec<&Settings> = drawn.iter().map(|(_, settings)| settings).collect();
+        let all: Vec<&TrainingSettings> = drawn.iter().map(|(_, settings)| settings).collect();
         assert!(all.iter().all(|s| (1e-4..=1e-2).contains(&s.lr) && (2..=9).contains(&s.batch)));
         let below = all.iter().filter(|s| s.lr < 1e-3).count();
         assert!((60..140).contains(&below), "half of the logarithms: {below} of 200");
         assert!((2..=9).all(|batch| all.iter().any(|s| s.batch == batch)), "both ends are reached");
-        let adam = all.iter().filter(|s| s.optimizer == crate::optim::Kind::Adam).count();
+        let adam = all.iter().filter(|s| s.optimizer == crate::optim::OptimizerKind::Adam).count();
         assert!((60..140).contains(&adam), "{adam} of 200");
         assert!(all.iter().any(|s| s.drawn > 0.4) && all.iter().any(|s| s.drawn < 0.1));
         for range in &ranges {
-            assert_eq!(range.to_string().parse::<Range>().expect("as it is written"), *range);
+            assert_eq!(range.to_string().parse::<SettingRange>().expect("as it is written"), *range);
         }
         assert_eq!(drawn, draws(200, &ranges, &steps(), &scratch).expect("a search"), "the seed decides");
     }
@@ -386,7 +398,7 @@ mod tests {
     fn what_cannot_be_searched_is_refused() {
         for (text, named) in [
             ("lr", "no ="),
-            ("lr=1..0", "no range"),
+            ("lr=1..0", "not a range"),
             ("lr=-1..0", "lr -1"),
             ("learning=1..2", "learning"),
             ("batch=0.5..2", "batch"),
@@ -394,17 +406,17 @@ mod tests {
             ("loss=mse,l1", "validation could not tell"),
             ("adversarial=0.1..1", "validation could not tell"),
         ] {
-            let refused = text.parse::<Range>().expect_err("refused").to_string();
+            let refused = text.parse::<SettingRange>().expect_err("refused").to_string();
             assert!(refused.contains(named), "{text}: {refused}");
         }
-        let refused = |count, ranges: &[&str], settings: &Settings, start: &Start| {
-            let ranges: Vec<Range> = ranges.iter().map(|text| range(text)).collect();
+        let refused = |count, ranges: &[&str], settings: &TrainingSettings, start: &Start| {
+            let ranges: Vec<SettingRange> = ranges.iter().map(|text| range(text)).collect();
             draws(count, &ranges, settings, start).is_err()
         };
         let (lr, scratch) = ("lr=1e-4..1e-3", Start::Scratch);
         assert!(refused(0, &[lr], &steps(), &scratch) && refused(2, &[], &steps(), &scratch));
         assert!(refused(2, &[lr, lr], &steps(), &scratch));
-        assert!(refused(2, &[lr], &Settings::default(), &scratch), "no length");
+        assert!(refused(2, &[lr], &TrainingSettings::default(), &scratch), "no length");
         assert!(
             refused(20, &["channels=65..255"], &steps(), &scratch),
             "networks that the codec does not run"

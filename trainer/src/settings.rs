@@ -1,99 +1,99 @@
-//! Everything that a training run can be told, by the names that the command line and configuration files use.
+//! The settings of a training session, with the names that the command line and configuration files use.
 
 use crate::loss::LAMBDA_RANGE;
 use crate::net::Shapes;
 use crate::objective::{Distortion, Objective};
-use crate::optim::{Kind, Schedule};
-use crate::{Error, Options, Result};
+use crate::optim::{OptimizerKind, Schedule};
+use crate::{Error, Result, RunOptions};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// How a run is done, from its length to its error. The defaults are those of the recipe, but for a shorter warm-up.
+/// The settings of a training session. The defaults are those of the recipe, except for a shorter warm-up.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default, deny_unknown_fields)]
 #[non_exhaustive]
-pub struct Settings {
-    /// Length of the run in minutes; this or `steps`.
+pub struct TrainingSettings {
+    /// The length of the run in minutes. Either this or `steps` must be given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub minutes: Option<f64>,
-    /// Length of the run in steps.
+    /// The length of the run in steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<usize>,
-    /// Optimiser. Default Muon.
-    pub optimizer: Kind,
-    /// Learning rate of the plateau. Default 5e-4.
+    /// The optimiser. Default Muon.
+    pub optimizer: OptimizerKind,
+    /// The learning rate of the plateau. Default 5e-4.
     pub lr: f64,
-    /// Steps in which the rate rises. Default 50.
+    /// The number of steps in which the rate rises. Default 50.
     pub warmup: usize,
-    /// Share of the run before the rate falls. Default 0.3.
+    /// The share of the run before the rate falls. Default 0.3.
     pub hold: f64,
-    /// Crops a step. Default 8.
+    /// The number of crops for each step. Default 8.
     pub batch: usize,
-    /// Side of a crop in pixels, a multiple of 64. Default 256.
+    /// The side of a crop in pixels, a multiple of 64. Default 256.
     pub side: usize,
-    /// Decay of the averaged weights. Default 0.999.
+    /// The decay of the averaged weights. Default 0.999.
     pub ema: f64,
-    /// Share of generated crops. Default 0.04.
+    /// The share of generated crops. Default 0.04.
     pub drawn: f64,
-    /// What crops, noise and new weights follow from. Default 0.
+    /// The seed of crops, noise and new weights. Default 0.
     pub seed: u64,
-    /// One picture of so many is for validation. Default 10.
+    /// One in this number of pictures is for validation. Default 10.
     pub validation: usize,
-    /// Steps between validations. Default 100.
+    /// The number of steps between validations. Default 100.
     pub validate_every: usize,
-    /// Validations without a better one after which the run ends; 0 never ends it. Default 10.
+    /// The run ends after this number of validations without an improvement; 0 means never. Default 10.
     pub patience: usize,
-    /// Minutes between checkpoints. Default 3.
+    /// The minutes between checkpoints. Default 3.
     pub checkpoint_minutes: f64,
-    /// Batches of four crops counted for the tables of each band of quality. Default 40.
+    /// The number of batches of four crops that are counted for the tables of each quality band. Default 40.
     pub table_batches: usize,
-    /// Which error counts. Default mean squared error.
+    /// The measure of distortion. Default mean squared error.
     pub loss: Distortion,
-    /// Standard deviation of the noise in what the network sees, in 8-bit units. Default 0.
+    /// The standard deviation of the noise in the network's input, in 8-bit units. Default 0.
     pub denoise_noise: f64,
-    /// Share of 8x8 patches that the network does not see. Default 0.
+    /// The share of 8x8 patches that are hidden from the network. Default 0.
     pub denoise_mask: f64,
-    /// Weight of the latents' mean magnitude. Default 0.
+    /// The weight of the latents' mean magnitude. Default 0.
     pub sparse_l1: f64,
-    /// Weight of the divergence of the latents' activity from `sparse_target`. Default 0.
+    /// The weight of the divergence of the latents' activity from `sparse_target`. Default 0.
     pub sparse_kl: f64,
-    /// Activity of each latent channel that `sparse_kl` asks for. Default 0.1.
+    /// The target of `sparse_kl` for the activity of each latent channel. Default 0.1.
     pub sparse_target: f64,
-    /// Weight of the squared change of latents for a change of pixels. Default 0.
+    /// The weight of the squared change of latents for a change of pixels. Default 0.
     pub contractive: f64,
-    /// Weight of the adversary, a critic that learns to tell decoded pictures from originals. Default 0.
+    /// The weight of the adversary, a critic that learns to distinguish decoded pictures from originals. Default 0.
     pub adversarial: f64,
-    /// Shapes of a network from scratch. Default those of `fast`.
+    /// The shapes of a network from scratch. Default `fast`.
     pub shapes: Preset,
-    /// Channels of its analysis and synthesis, a multiple of 64.
+    /// The number of channels of the analysis and synthesis of a network from scratch, a multiple of 64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub channels: Option<usize>,
-    /// Its latents a position, a multiple of 128.
+    /// The number of latents at each position of a network from scratch, a multiple of 128.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latents: Option<usize>,
-    /// Blocks of its analysis, and of its synthesis.
+    /// The number of blocks of the analysis, and of the synthesis, of a network from scratch.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocks: Option<usize>,
 }
 
-/// Widths and depths that have a name.
+/// Named widths and depths of networks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Preset {
-    /// 16 kMAC a pixel to decode.
+    /// 16 kMAC per pixel to decode.
     #[default]
     Fast,
-    /// 46 kMAC a pixel to decode.
+    /// 46 kMAC per pixel to decode.
     Best,
-    /// A fifteenth of `fast`: for trials, and for pictures of little variety.
+    /// A fifteenth of `fast`, for experiments and for pictures with little variety.
     Tiny,
-    /// A transform of 16x16 blocks with a learned entropy model: what depth is worth is seen against it.
+    /// A linear transform of 16x16 blocks with a learned entropy model, as a baseline for deep networks.
     Linear,
 }
 
-impl Default for Settings {
+impl Default for TrainingSettings {
     fn default() -> Self {
-        let Options { optimizer, schedule, batch, side, drawn, ema, seed, .. } = Options::default();
+        let RunOptions { optimizer, schedule, batch, side, drawn, ema, seed, .. } = RunOptions::default();
         Self {
             minutes: None,
             steps: None,
@@ -127,18 +127,18 @@ impl Default for Settings {
     }
 }
 
-impl Settings {
-    /// Names of those that networks from scratch alone heed; others have shapes already.
+impl TrainingSettings {
+    /// The names of the settings that apply only to networks from scratch. Other networks already have shapes.
     pub const SHAPES: [&str; 4] = ["shapes", "channels", "latents", "blocks"];
 
-    /// These settings with others on top, given by name; a length in steps replaces one in minutes, and the other way.
+    /// Returns these settings with changes, given by name. A length in steps replaces one in minutes, and vice versa.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a name is unknown, a value is of another kind or out of its range.
+    /// Returns [`Error::Invalid`] if a name is unknown, or if a value has the wrong type or is out of its range.
     pub fn with(&self, changes: Map<String, Value>) -> Result<Self> {
         let invalid = |e: serde_json::Error| settings(e.to_string());
         let Value::Object(mut all) = serde_json::to_value(self).map_err(invalid)? else {
-            return Err(settings("no names".into()));
+            return Err(settings("not a table of names and values".into()));
         };
         if changes.contains_key("steps") || changes.contains_key("minutes") {
             all.remove("steps");
@@ -150,10 +150,10 @@ impl Settings {
         Ok(made)
     }
 
-    /// Whether they say how long the run is.
+    /// Checks that the settings contain the length of the run.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where they do not.
+    /// Returns [`Error::Invalid`] if they do not.
     pub(crate) fn has_a_length(&self) -> Result<()> {
         match (self.minutes, self.steps) {
             (None, None) => Err(settings("neither minutes nor steps; give one of them".into())),
@@ -165,15 +165,17 @@ impl Settings {
         let length = match (self.minutes, self.steps) {
             (Some(_), Some(_)) => Some("both minutes and steps; give one of them".to_owned()),
             (Some(minutes), _) if !(minutes > 0.0 && minutes.is_finite()) => {
-                Some(format!("{minutes} minutes"))
+                Some(format!("{minutes} minutes; the length must be above 0"))
             }
-            (_, Some(0)) => Some("0 steps".to_owned()),
+            (_, Some(0)) => Some("0 steps; the length must be above 0".to_owned()),
             _ => None,
         };
-        let share =
-            |name: &str, v: f64| (!(0.0..=1.0).contains(&v)).then(|| format!("{name} {v}, not 0 to 1"));
-        let weight =
-            |name: &str, v: f64| (!(v >= 0.0 && v.is_finite())).then(|| format!("{name} {v}, below 0"));
+        let share = |name: &str, v: f64| {
+            (!(0.0..=1.0).contains(&v)).then(|| format!("{name} {v}; it must be from 0 to 1"))
+        };
+        let weight = |name: &str, v: f64| {
+            (!(v >= 0.0 && v.is_finite())).then(|| format!("{name} {v}; it must not be negative"))
+        };
         let wrong = length
             .or_else(|| share("ema", self.ema))
             .or_else(|| share("drawn", self.drawn))
@@ -186,21 +188,32 @@ impl Settings {
             .or_else(|| weight("contractive", self.contractive))
             .or_else(|| weight("adversarial", self.adversarial))
             .or_else(|| weight("checkpoint-minutes", self.checkpoint_minutes))
-            .or_else(|| (!(0.0..1.0).contains(&self.hold)).then(|| format!("hold {}, not 0 to 1", self.hold)))
-            .or_else(|| (self.validation < 2).then(|| format!("validation {}, below 2", self.validation)))
-            .or_else(|| (self.validate_every == 0).then(|| "validate-every 0".to_owned()))
-            .or_else(|| (self.batch == 0).then(|| "batch 0".to_owned()))
-            .or_else(|| (self.table_batches == 0).then(|| "table-batches 0".to_owned()))
+            .or_else(|| {
+                (!(0.0..1.0).contains(&self.hold))
+                    .then(|| format!("hold {}; it must be from 0 to less than 1", self.hold))
+            })
+            .or_else(|| {
+                (self.validation < 2)
+                    .then(|| format!("validation {}; it must be at least 2", self.validation))
+            })
+            .or_else(|| {
+                (self.validate_every == 0).then(|| "validate-every 0; it must be at least 1".to_owned())
+            })
+            .or_else(|| (self.batch == 0).then(|| "batch 0; it must be at least 1".to_owned()))
+            .or_else(|| {
+                (self.table_batches == 0).then(|| "table-batches 0; it must be at least 1".to_owned())
+            })
             .or_else(|| {
                 let side = self.side;
-                (side == 0 || !side.is_multiple_of(64)).then(|| format!("side {side}, no multiple of 64"))
+                (side == 0 || !side.is_multiple_of(64))
+                    .then(|| format!("side {side}; it must be a multiple of 64"))
             });
         wrong.map_or(Ok(()), |detail| Err(settings(detail)))
     }
 
-    /// How the steps are taken.
-    pub fn options(&self) -> Options {
-        Options {
+    /// The options of the run.
+    pub fn options(&self) -> RunOptions {
+        RunOptions {
             optimizer: self.optimizer,
             schedule: Schedule { rate: self.lr, warmup: self.warmup, hold: self.hold },
             batch: self.batch,
@@ -221,10 +234,10 @@ impl Settings {
         }
     }
 
-    /// Shapes of a network from scratch.
+    /// The shapes of a network from scratch.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the codec runs no such network.
+    /// Returns [`Error::Invalid`] if the codec does not run such a network.
     pub fn scratch(&self) -> Result<Shapes> {
         let preset = match self.shapes {
             Preset::Fast => Shapes::FAST,
@@ -232,13 +245,13 @@ impl Settings {
             Preset::Tiny => {
                 Shapes { c: 32, m: 128, z: 32, p: 32, ne: 1, nd: 1, expansion: 1.0, ..Shapes::FAST }
             }
-            // 192 channels take every picture whole, so that nothing but the latents limits the transform.
+            // 192 channels hold all samples of a patch, so that only the latents limit the transform.
             Preset::Linear => {
                 Shapes { c: 192, m: 256, z: 32, p: 64, ne: 0, nd: 0, expansion: 1.0, ..Shapes::FAST }
             }
         };
         if self.shapes == Preset::Linear && self.blocks.is_some() {
-            return Err(settings("blocks in a linear network".into()));
+            return Err(settings("blocks; a linear network has none".into()));
         }
         let shapes = Shapes {
             c: self.channels.unwrap_or(preset.c),
@@ -250,18 +263,18 @@ impl Settings {
         // The codec's kernels take 32 outputs at a time, and each pass codes a quarter of the latents.
         let whole = |width: usize, unit: usize| width > 0 && width.is_multiple_of(unit);
         if !whole(shapes.c, 32) || !whole(shapes.hidden(shapes.c), 32) {
-            return Err(settings(format!("channels {}, no multiple of 64", shapes.c)));
+            return Err(settings(format!("channels {}; it must be a multiple of 64", shapes.c)));
         }
         if !whole(shapes.m, 128) || shapes.m > 2048 {
-            return Err(settings(format!("latents {}, no multiple of 128 up to 2048", shapes.m)));
+            return Err(settings(format!("latents {}; it must be a multiple of 128 up to 2048", shapes.m)));
         }
         if self.shapes != Preset::Linear && !(1..=64).contains(&shapes.ne) {
-            return Err(settings(format!("blocks {}, not 1 to 64", shapes.ne)));
+            return Err(settings(format!("blocks {}; it must be from 1 to 64", shapes.ne)));
         }
         Ok(shapes)
     }
 
-    /// Lines `name = value`, as a configuration file has them.
+    /// The settings as lines `name = value`, as in a configuration file.
     pub fn lines(&self) -> Vec<String> {
         match serde_json::to_value(self) {
             Ok(Value::Object(all)) => all.iter().map(|(name, value)| format!("{name} = {value}")).collect(),
@@ -269,7 +282,7 @@ impl Settings {
         }
     }
 
-    /// The loss in words.
+    /// A description of the loss.
     pub(crate) fn loss_in_words(&self) -> String {
         let error = match self.loss {
             Distortion::Mse => "MSE (8-bit units)",
@@ -291,14 +304,14 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn with(base: &Settings, changes: Value) -> Result<Settings> {
+    fn with(base: &TrainingSettings, changes: Value) -> Result<TrainingSettings> {
         let Value::Object(changes) = changes else { unreachable!("an object") };
         base.with(changes)
     }
 
     #[test]
     fn changes_go_on_top_and_lengths_replace_each_other() {
-        let base = Settings::default();
+        let base = TrainingSettings::default();
         let timed =
             with(&base, json!({ "minutes": 3, "loss": "ms-ssim", "denoise-noise": 5 })).expect("settings");
         assert_eq!((timed.minutes, timed.loss, timed.denoise_noise), (Some(3.0), Distortion::MsSsim, 5.0));
@@ -308,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_is_unknown_or_out_of_range_is_named() {
-        let base = Settings::default();
+        let base = TrainingSettings::default();
         for (changes, named) in [
             (json!({ "learning": 1 }), "learning"),
             (json!({ "minutes": 1, "steps": 1 }), "both minutes and steps"),
@@ -325,7 +338,7 @@ mod tests {
 
     #[test]
     fn networks_from_scratch_are_those_that_the_codec_runs() {
-        let asked = |changes| with(&Settings::default(), changes).and_then(|s| s.scratch());
+        let asked = |changes| with(&TrainingSettings::default(), changes).and_then(|s| s.scratch());
         assert_eq!(asked(json!({})).expect("shapes"), Shapes::FAST);
         assert!(asked(json!({ "shapes": "linear" })).expect("shapes").is_linear());
         assert!(asked(json!({ "shapes": "linear", "blocks": 1 })).is_err());

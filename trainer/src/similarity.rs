@@ -7,15 +7,15 @@ use candle_core::{Device, Tensor};
 const WEIGHTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
 const WINDOW: usize = 11;
 const SIGMA: f64 = 1.5;
-/// Keep the ratios of dark and of flat places finite: (0.01 * 255)^2 and (0.03 * 255)^2.
+/// Constants that keep the ratios finite in dark and in flat areas: (0.01 * 255)^2 and (0.03 * 255)^2.
 const LUMINANCE: f64 = 6.5025;
 const CONTRAST: f64 = 58.5225;
-/// Similarities count as at least this, so that the logarithm of their product stays finite.
+/// The smallest similarity, so that the logarithm of the product stays finite.
 const LEAST: f64 = 1e-3;
 
-/// Similarity of pictures `[N, H, W, 3]` in -0.5..=0.5: `[N]`, up to 1.
+/// The similarity of pictures `[N, H, W, 3]` in -0.5..=0.5: `[N]`, at most 1.
 ///
-/// Small pictures have as many scales as hold a window of 11 pixels, with the weights of these scales alone.
+/// Small pictures use only the scales that have room for a window of 11 pixels, with normalised weights.
 pub(crate) fn ms_ssim(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     let (n, mut h, mut w, _) = a.dims4()?;
     let plane = |t: &Tensor| t.affine(255.0, 127.5)?.permute((0, 3, 1, 2))?.reshape((3 * n, h, w));
@@ -36,7 +36,7 @@ pub(crate) fn ms_ssim(a: &Tensor, b: &Tensor) -> Result<Tensor> {
     Ok(sum.exp()?.reshape((n, 3))?.mean(1)?)
 }
 
-/// Means over all windows of each plane: of contrast times structure, and of that times luminance.
+/// Two means over all windows of each plane: of contrast times structure, and of the same times luminance.
 fn similarity(a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
     let (mean_a, mean_b) = (blurred(a)?, blurred(b)?);
     let (aa, bb, ab) = (mean_a.sqr()?, mean_b.sqr()?, (&mean_a * &mean_b)?);
@@ -49,7 +49,7 @@ fn similarity(a: &Tensor, b: &Tensor) -> Result<(Tensor, Tensor)> {
     Ok((mean(&structure)?, mean(&(&structure * light)?)?))
 }
 
-/// Means of all whole windows of planes `[K, H, W]`, transposed: two products with banded matrices.
+/// The weighted means of all windows of planes `[K, H, W]`, transposed, by two products with banded matrices.
 fn blurred(x: &Tensor) -> Result<Tensor> {
     let (k, h, w) = x.dims3()?;
     let (of_rows, of_columns) = (windows(w, x.device())?, windows(h, x.device())?);
@@ -58,7 +58,7 @@ fn blurred(x: &Tensor) -> Result<Tensor> {
     Ok(x.matmul(&of_columns)?.reshape((k, w - WINDOW + 1, h - WINDOW + 1))?)
 }
 
-/// A window in each column, `[length, length - 10]`.
+/// A banded matrix with a window in each column, `[length, length - 10]`.
 fn windows(length: usize, device: &Device) -> Result<Tensor> {
     let middle = (WINDOW / 2) as f64;
     let tap = |i: usize| (-((i as f64 - middle) / SIGMA).powi(2) / 2.0).exp();

@@ -1,10 +1,10 @@
-//! Exported models in the codec.
+//! The codec runs exported models.
 
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, DecodeOptions, EncodeOptions, Error as CodecError, Model, Picture, Quality, Target};
-use aecodec_trainer::data::{Image, PIXELS, Pictures};
-use aecodec_trainer::export::{self, Options};
-use aecodec_trainer::net::{Codec, Shapes, Weights};
+use aecodec_trainer::data::{PIXELS, Pictures, RgbPicture};
+use aecodec_trainer::export::{self, ExportOptions};
+use aecodec_trainer::net::{Network, Shapes, Weights};
 use aecodec_trainer::{Error, loss};
 use candle_core::Device;
 use std::path::Path;
@@ -27,14 +27,14 @@ fn pictures(folder: &Path) -> Pictures {
     Pictures::read(folder, 128, PIXELS).expect("pictures")
 }
 
-fn options() -> Options {
-    let mut options = Options::default();
+fn options() -> ExportOptions {
+    let mut options = ExportOptions::default();
     (options.points, options.bands, options.batches, options.crops, options.side) = (3, 2, 1, 8, 128);
     options
 }
 
-/// Exported again with a few pictures, the shipped weights are as good as the shipped model, but for tables that are
-/// coarse from so few crops; both skip what the float network codes.
+/// If the shipped weights are exported again with a few pictures, the model is as good as the shipped one, except for
+/// coarser tables from so few crops. Both skip latents that the float network codes.
 #[test]
 fn a_model_exported_from_the_shipped_weights_codes_like_the_shipped_model() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fast.safetensors");
@@ -49,8 +49,8 @@ fn a_model_exported_from_the_shipped_weights_codes_like_the_shipped_model() {
     assert_eq!(model.card(), "a test");
 
     let picture = picture(2);
-    let image = Image::of(&picture);
-    let net = Codec::frozen(&exported.weights).expect("a network");
+    let image = RgbPicture::of(&picture);
+    let net = Network::frozen(&exported.weights).expect("a network");
     for quality in [20.0, 70.0] {
         let code = |model: &Model| {
             let mut options = EncodeOptions::default();

@@ -1,8 +1,8 @@
-//! The network, its gradients and the optimisers against vectors that the recipe made in PyTorch.
+//! Compares the network, its gradients and the optimisers with vectors that the recipe made in PyTorch.
 
 use aecodec_trainer::loss;
-use aecodec_trainer::net::{Codec, Noise, Rate, Weights, round_through};
-use aecodec_trainer::optim::{self, Kind, Optimizer};
+use aecodec_trainer::net::{Network, Noise, Rate, Weights, round_through};
+use aecodec_trainer::optim::{self, Optimizer, OptimizerKind};
 use candle_core::{DType, Device, Tensor, Var};
 use std::collections::BTreeMap;
 
@@ -40,7 +40,7 @@ impl Golden {
         }
     }
 
-    /// Largest difference to a golden tensor, over its largest magnitude.
+    /// The largest difference to a golden tensor, divided by its largest magnitude.
     fn error(&self, name: &str, found: &Tensor) -> f32 {
         let expected = self.tensors[name].to_dtype(DType::F32).expect("floats");
         assert_eq!(found.dims(), expected.dims(), "{name}");
@@ -58,7 +58,7 @@ impl Golden {
 #[test]
 fn the_network_computes_what_the_recipe_does() {
     let golden = Golden::load();
-    for net in [Codec::new(&golden.weights), Codec::frozen(&golden.weights)] {
+    for net in [Network::new(&golden.weights), Network::frozen(&golden.weights)] {
         let net = net.expect("a network");
         let y = net.analyse(&golden.x, &golden.q).expect("latents");
         golden.check("y", &y, 1e-5);
@@ -76,7 +76,7 @@ fn the_network_computes_what_the_recipe_does() {
 #[test]
 fn every_gradient_is_the_recipes_and_so_are_the_steps() {
     let golden = Golden::load();
-    let net = Codec::new(&golden.weights).expect("a network");
+    let net = Network::new(&golden.weights).expect("a network");
     let found = loss::training(&net, &golden.x, &golden.q, &golden.noise).expect("a loss");
     golden.check("loss", &found.total, 1e-5);
     let figures = found.figures;
@@ -92,7 +92,7 @@ fn every_gradient_is_the_recipes_and_so_are_the_steps() {
 
     let norm = optim::clip(&mut gradients, 1.0).expect("clipped");
     golden.check("norm", &Tensor::new(norm as f32, &Device::Cpu).expect("a number"), 1e-5);
-    let mut optimizer = Optimizer::new(&golden.weights, Kind::Muon).expect("an optimiser");
+    let mut optimizer = Optimizer::new(&golden.weights, OptimizerKind::Muon).expect("an optimiser");
     for _ in 0..3 {
         optimizer.step(&gradients, 5e-3).expect("a step");
     }
@@ -100,16 +100,16 @@ fn every_gradient_is_the_recipes_and_so_are_the_steps() {
     assert!(stepped.len() > 5);
     for name in stepped {
         let var = golden.weights.var(name).expect("a parameter");
-        // Adam divides small gradients by their own size, and their rounding with them.
+        // Adam divides gradients by their magnitude, which amplifies the rounding errors of small ones.
         golden.check(&format!("stepped.{name}"), var.as_tensor(), 1e-3);
     }
 }
 
-/// Refinement descends by the latents, with constant weights.
+/// Refinement uses gradients with respect to the latents, with constant weights.
 #[test]
 fn constant_weights_let_the_same_gradient_through_to_the_latents() {
     let golden = Golden::load();
-    let descend = |net: &Codec, y: &Var, z: &Var| {
+    let descend = |net: &Network, y: &Var, z: &Var| {
         let z_hat = round_through(z).expect("rounded");
         let prior = net.prior(&z_hat).expect("a prior");
         let code = net.code(y, &prior, &golden.q, |pass| {
@@ -124,11 +124,11 @@ fn constant_weights_let_the_same_gradient_through_to_the_latents() {
         let store = loss.backward().expect("gradients");
         [y, z].map(|var| store.get(var).expect("a gradient").clone())
     };
-    let trained = Codec::new(&golden.weights).expect("a network");
+    let trained = Network::new(&golden.weights).expect("a network");
     let y = Var::from_tensor(&golden.tensors["y"]).expect("latents");
     let z = Var::from_tensor(&golden.tensors["z"]).expect("hyper-latents");
     let expected = descend(&trained, &y, &z);
-    let found = descend(&Codec::frozen(&golden.weights).expect("a network"), &y, &z);
+    let found = descend(&Network::frozen(&golden.weights).expect("a network"), &y, &z);
     for (found, expected) in found.iter().zip(&expected) {
         let largest = |t: Tensor| t.abs().and_then(|t| t.max_all()?.to_scalar::<f32>()).expect("a number");
         let size = largest(expected.clone());

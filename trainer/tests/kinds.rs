@@ -1,23 +1,23 @@
-//! Kinds of autoencoder that are known by what they come to: the linear one, and the one with an adversary.
+//! Kinds of autoencoders whose results are known: the linear one, and the one with an adversary.
 
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, Picture};
 use aecodec_trainer::data::{PIXELS, Pictures};
-use aecodec_trainer::net::{Codec, Rate, Shapes, Weights};
+use aecodec_trainer::net::{Network, Rate, Shapes, Weights};
 use aecodec_trainer::objective::Objective;
-use aecodec_trainer::optim::{Kind, Schedule};
-use aecodec_trainer::{Options, Run};
+use aecodec_trainer::optim::{OptimizerKind, Schedule};
+use aecodec_trainer::{Run, RunOptions};
 use candle_core::{Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::f64::consts::PI;
 
-/// Side of a picture, and of a crop: crops are whole pictures, so that blocks stay where they are.
+/// The side of a picture and of a crop. Crops are whole pictures, so that blocks keep their places.
 const SIDE: usize = 64;
-/// Numbers in a block of 16x16 pixels.
+/// The number of samples in a block of 16x16 pixels.
 const BLOCK: usize = 16 * 16 * 3;
 
-/// Pictures of this side by a function of (row, column, channel), in 8-bit units.
+/// Pictures whose samples are a function of (picture, row, column, channel), in 8-bit units.
 fn pictures(count: usize, mut sample: impl FnMut(usize, usize, usize, usize) -> f64) -> Pictures {
     let folder = tempfile::tempdir().expect("a folder");
     for i in 0..count {
@@ -34,24 +34,24 @@ fn pictures(count: usize, mut sample: impl FnMut(usize, usize, usize, usize) -> 
     Pictures::read(folder.path(), SIDE, PIXELS).expect("pictures")
 }
 
-fn options(rate: f64) -> Options {
-    let mut options = Options::default();
-    options.optimizer = Kind::Adam;
+fn options(rate: f64) -> RunOptions {
+    let mut options = RunOptions::default();
+    options.optimizer = OptimizerKind::Adam;
     options.schedule = Schedule { rate, warmup: 5, hold: 0.4 };
     (options.batch, options.side, options.ema, options.drawn) = (4, SIDE, 0.9, 0.0);
     options
 }
 
-fn train(shapes: Shapes, options: Options, pictures: &Pictures, steps: usize) -> Codec {
+fn train(shapes: Shapes, options: RunOptions, pictures: &Pictures, steps: usize) -> Network {
     let mut run =
         Run::new(Weights::random(shapes, 1, &Device::Cpu).expect("weights"), options).expect("a run");
     for step in 0..steps {
         run.step(pictures, step as f64 / steps as f64).expect("a step");
     }
-    Codec::frozen(&run.averaged().expect("weights")).expect("a network")
+    Network::frozen(&run.averaged().expect("weights")).expect("a network")
 }
 
-/// Orthonormal vectors that span the same.
+/// Orthonormal vectors that span the same space.
 fn orthonormal(mut vectors: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
     for i in 0..vectors.len() {
         let (before, rest) = vectors.split_at_mut(i);
@@ -70,7 +70,7 @@ fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-/// The directions of most variance: orthogonal iteration on the covariance of the rows.
+/// The directions of the largest variance, by orthogonal iteration on the covariance of the rows.
 fn principal(rows: &[Vec<f64>], count: usize) -> Vec<Vec<f64>> {
     let mut rng = ChaCha8Rng::seed_from_u64(2);
     let mut found: Vec<Vec<f64>> =
@@ -89,10 +89,11 @@ fn principal(rows: &[Vec<f64>], count: usize) -> Vec<Vec<f64>> {
     found
 }
 
-/// Largest angle in degrees between a direction of one space and the other space, both spanned by orthonormal vectors.
+/// The largest angle in degrees between a direction of one space and the other space. Both are spanned by orthonormal
+/// vectors.
 fn angle(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
-    // The part of a that is not in b has the sines of all angles as its singular values; the largest of them, by power
-    // iteration on rest rest^T.
+    // The singular values of the part of a that is not in b are the sines of the angles. The largest one is found by
+    // power iteration on rest rest^T.
     let rest: Vec<Vec<f64>> = a
         .iter()
         .map(|own| {
@@ -119,10 +120,10 @@ fn angle(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
     sine.min(1.0).asin().to_degrees()
 }
 
-/// Baldi and Hornik 1989: a linear autoencoder learns to span what principal component analysis does.
+/// A linear autoencoder learns to span the principal components (Baldi and Hornik 1989).
 #[test]
 fn a_linear_network_spans_the_principal_components() {
-    // Eight patterns: two colours of four cosines; flips and turns of a pattern are patterns again.
+    // The eight patterns are four cosines in two colours. Flipped and transposed patterns are patterns again.
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let waves = [(0, 0), (0, 1), (1, 0), (1, 1)];
     let colours = [[1.0, 1.0, 1.0], [1.0, -0.3, -0.7]];
@@ -169,7 +170,7 @@ fn a_linear_network_spans_the_principal_components() {
     assert!(angle < 2.0, "{angle} degrees from the principal components");
 }
 
-/// Mean squared difference of neighbours: what noise and texture have, and their average has not.
+/// The mean squared difference of neighbours, which is large for noise and texture and small for their average.
 fn roughness(x: &Tensor) -> f64 {
     let (a, b) = (x.narrow(2, 0, SIDE - 1).expect("a part"), x.narrow(2, 1, SIDE - 1).expect("a part"));
     let mean = (a - b).and_then(|d| d.sqr()?.mean_all()?.to_scalar::<f32>()).expect("a number");
@@ -178,7 +179,7 @@ fn roughness(x: &Tensor) -> f64 {
 
 #[test]
 fn an_adversary_makes_up_the_texture_that_squared_errors_leave_out() {
-    // Noise, which costs too many bits to keep at low qualities.
+    // Noise takes too many bits to be kept at low qualities.
     let mut rng = ChaCha8Rng::seed_from_u64(8);
     let pictures = pictures(6, |_, _, _, _| 128.0 + rng.random_range(-40.0..40.0));
     let image = &pictures.images()[0];

@@ -3,16 +3,16 @@
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, Picture};
 use aecodec_trainer::data::{PIXELS, Pictures};
-use aecodec_trainer::loss::{self, Figures};
-use aecodec_trainer::net::{Codec, Shapes, Weights};
-use aecodec_trainer::optim::{Kind, Schedule};
-use aecodec_trainer::{Error, Options, Run};
+use aecodec_trainer::loss::{self, LossMeans};
+use aecodec_trainer::net::{Network, Shapes, Weights};
+use aecodec_trainer::optim::{OptimizerKind, Schedule};
+use aecodec_trainer::{Error, Run, RunOptions};
 use candle_core::Device;
 use std::path::Path;
 
 const TINY: Shapes = Shapes { c: 16, m: 32, z: 8, p: 16, ne: 1, nd: 1, expansion: 1.5, knots: 3 };
 
-/// Smooth colours with an edge, three of them.
+/// Three pictures of smooth colours with an edge.
 fn pictures(folder: &Path) -> Pictures {
     for i in 0..3usize {
         let pixel = |at: usize| {
@@ -28,20 +28,20 @@ fn pictures(folder: &Path) -> Pictures {
     Pictures::read(folder, 64, PIXELS).expect("pictures")
 }
 
-fn options(optimizer: Kind) -> Options {
-    let mut options = Options::default();
+fn options(optimizer: OptimizerKind) -> RunOptions {
+    let mut options = RunOptions::default();
     options.optimizer = optimizer;
     options.schedule = Schedule { rate: 2e-3, warmup: 5, hold: 0.9 };
     (options.batch, options.side, options.ema) = (2, 64, 0.9);
     options
 }
 
-fn begin(optimizer: Kind) -> Run {
+fn begin(optimizer: OptimizerKind) -> Run {
     let weights = Weights::random(TINY, 1, &Device::Cpu).expect("weights");
     Run::new(weights, options(optimizer)).expect("a run")
 }
 
-fn steps(run: &mut Run, pictures: &Pictures, range: std::ops::Range<usize>) -> Vec<Figures> {
+fn steps(run: &mut Run, pictures: &Pictures, range: std::ops::Range<usize>) -> Vec<LossMeans> {
     range.map(|i| run.step(pictures, i as f64 / 60.0).expect("a step").figures).collect()
 }
 
@@ -49,20 +49,20 @@ fn steps(run: &mut Run, pictures: &Pictures, range: std::ops::Range<usize>) -> V
 fn training_lowers_the_loss_and_the_error_of_the_averaged_weights() {
     let folder = tempfile::tempdir().expect("a folder");
     let pictures = pictures(folder.path());
-    for optimizer in [Kind::Muon, Kind::Adam] {
+    for optimizer in [OptimizerKind::Muon, OptimizerKind::Adam] {
         let mut run = begin(optimizer);
         let before = measured(&run, &pictures);
         let figures = steps(&mut run, &pictures, 0..60);
-        let (first, last) = (Figures::mean(&figures[..10]), Figures::mean(&figures[50..]));
+        let (first, last) = (LossMeans::mean(&figures[..10]), LossMeans::mean(&figures[50..]));
         assert!(last.loss < 0.8 * first.loss, "{optimizer:?}: {first:?}, then {last:?}");
         let after = measured(&run, &pictures);
         assert!(after > before + 1.0, "{optimizer:?}: {before} dB, then {after}");
     }
 }
 
-/// PSNR of the averaged weights at middle quality, with real rounding.
+/// The PSNR of the averaged weights at medium quality, with real rounding.
 fn measured(run: &Run, pictures: &Pictures) -> f64 {
-    let net = Codec::frozen(&run.averaged().expect("weights")).expect("a network");
+    let net = Network::frozen(&run.averaged().expect("weights")).expect("a network");
     let image = &pictures.images()[0];
     loss::measure(&net, &image.samples, (image.height, image.width), net.knot(50.0)).expect("measured").psnr
 }
@@ -72,7 +72,7 @@ fn a_resumed_run_equals_an_unbroken_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let pictures = pictures(folder.path());
     let path = folder.path().join("run.safetensors");
-    for optimizer in [Kind::Muon, Kind::Adam] {
+    for optimizer in [OptimizerKind::Muon, OptimizerKind::Adam] {
         let mut whole = begin(optimizer);
         let expected = steps(&mut whole, &pictures, 0..12);
         let mut broken = begin(optimizer);
@@ -102,12 +102,12 @@ fn a_resumed_run_equals_an_unbroken_one() {
 fn a_checkpoint_of_another_optimiser_or_plain_weights_is_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("run.safetensors");
-    begin(Kind::Adam).save(&path).expect("saved");
-    let other = Run::resume(&path, options(Kind::Muon), &Device::Cpu);
+    begin(OptimizerKind::Adam).save(&path).expect("saved");
+    let other = Run::resume(&path, options(OptimizerKind::Muon), &Device::Cpu);
     assert!(matches!(&other, Err(Error::Weights { .. })), "{other:?}");
     let weights = Weights::random(TINY, 1, &Device::Cpu).expect("weights");
     weights.save(&path).expect("saved");
-    let none = Run::resume(&path, options(Kind::Muon), &Device::Cpu);
+    let none = Run::resume(&path, options(OptimizerKind::Muon), &Device::Cpu);
     assert!(matches!(&none, Err(Error::Checkpoint { .. })), "{none:?}");
     assert_eq!(Weights::load(&path, &Device::Cpu).expect("weights").shapes(), TINY);
 }
@@ -116,17 +116,17 @@ fn a_checkpoint_of_another_optimiser_or_plain_weights_is_refused() {
 fn the_same_seed_gives_the_same_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let pictures = pictures(folder.path());
-    let run = || steps(&mut begin(Kind::Muon), &pictures, 0..3);
+    let run = || steps(&mut begin(OptimizerKind::Muon), &pictures, 0..3);
     assert_eq!(run(), run());
 }
 
-/// The shipped weights, with real rounding, are as good as their card says of such pictures: far better than noise.
+/// With real rounding, the shipped weights code such pictures well.
 #[test]
 fn shipped_weights_code_a_picture_well() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fast.safetensors");
     let weights = Weights::load(&path, &Device::Cpu).expect("the shipped weights");
     assert_eq!(weights.shapes(), Shapes::FAST);
-    let net = Codec::frozen(&weights).expect("a network");
+    let net = Network::frozen(&weights).expect("a network");
     let folder = tempfile::tempdir().expect("a folder");
     let pictures = pictures(folder.path());
     let image = &pictures.images()[0];

@@ -1,12 +1,12 @@
-//! Whole runs on generated pictures, from a folder to a model file.
+//! Whole sessions on generated pictures, from a folder to a model file.
 
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, Model, Picture};
-use aecodec_trainer::net::{Codec, Weights};
+use aecodec_trainer::net::{Network, Weights};
 use aecodec_trainer::objective::Objective;
 use aecodec_trainer::search::{Search, Trial};
-use aecodec_trainer::session::{End, Event, Start};
-use aecodec_trainer::{DeviceKind, Error, Session, Settings};
+use aecodec_trainer::session::{Start, TrainingEnd, TrainingEvent};
+use aecodec_trainer::{DeviceKind, Error, TrainingSession, TrainingSettings};
 use candle_core::{Device, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use std::path::Path;
 use tempfile::TempDir;
 
-/// A folder with four pictures, one that is too small, and a file that is none.
+/// A folder with four pictures, one picture that is too small, and a file that is not a picture.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     for (i, side) in [(0, 96), (1, 96), (2, 96), (3, 96), (4, 40)] {
@@ -32,26 +32,27 @@ fn folder() -> TempDir {
     folder
 }
 
-/// Settings of a small and short run, and changes on top.
-fn settings(changes: Value) -> Settings {
+/// The settings of a small and short run, with changes.
+fn settings(changes: Value) -> TrainingSettings {
     let small = json!({
         "steps": 6, "shapes": "tiny", "side": 64, "batch": 2, "warmup": 1, "validate-every": 2,
         "table-batches": 1, "validation": 4, "drawn": 0, "lr": 2e-3,
     });
     let object = |value| if let Value::Object(map) = value { map } else { unreachable!("an object") };
-    Settings::default().with(object(small)).and_then(|s| s.with(object(changes))).expect("settings")
+    TrainingSettings::default().with(object(small)).and_then(|s| s.with(object(changes))).expect("settings")
 }
 
-fn begin(folder: &Path, run: &str, changes: Value) -> Session {
+fn begin(folder: &Path, run: &str, changes: Value) -> TrainingSession {
     let run = folder.join(run);
-    Session::begin(settings(changes), folder, &run, &Start::Scratch, DeviceKind::Cpu).expect("a session")
+    TrainingSession::begin(settings(changes), folder, &run, &Start::Scratch, DeviceKind::Cpu)
+        .expect("a session")
 }
 
-/// Trains to the end; the points of validation.
-fn train(session: &mut Session) -> (Option<End>, Vec<f64>) {
+/// Trains to the end, and returns the validation losses.
+fn train(session: &mut TrainingSession) -> (Option<TrainingEnd>, Vec<f64>) {
     let mut points = Vec::new();
     let end = session.train(&|| false, &mut |event| {
-        if let Event::Validated { point, .. } = event {
+        if let TrainingEvent::Validated { point, .. } = event {
             points.push(point.validation);
         }
     });
@@ -69,20 +70,20 @@ fn resumed_equals_unbroken(name: &str, changes: &Value) {
     let folder = folder();
     let mut whole = begin(folder.path(), "whole", changes.clone());
     let (end, expected) = train(&mut whole);
-    assert_eq!((end, expected.len()), (Some(End::Complete), 4));
+    assert_eq!((end, expected.len()), (Some(TrainingEnd::Complete), 4));
 
     let mut broken = begin(folder.path(), "broken", changes.clone());
     let (steps, mut found) = (std::cell::Cell::new(0), Vec::new());
     let end = broken.train(&|| steps.get() == 3, &mut |event| match event {
-        Event::Step { step, .. } => steps.set(step),
-        Event::Validated { point, .. } => found.push(point.validation),
+        TrainingEvent::Step { step, .. } => steps.set(step),
+        TrainingEvent::Validated { point, .. } => found.push(point.validation),
         _ => {}
     });
     assert_eq!(end.expect("trained"), None);
     drop(broken);
     let run = folder.path().join("broken");
     let mut resumed =
-        Session::resume(folder.path(), &run, DeviceKind::Cpu, |s| Ok(s.clone())).expect("resumed");
+        TrainingSession::resume(folder.path(), &run, DeviceKind::Cpu, |s| Ok(s.clone())).expect("resumed");
     assert_eq!(resumed.steps(), 3);
     found.extend(train(&mut resumed).1);
     for (found, expected) in found.iter().zip(&expected) {
@@ -96,7 +97,7 @@ fn a_finished_run_leaves_a_model_that_says_what_it_is() {
     let folder = folder();
     let mut session = begin(folder.path(), "run", json!({}));
     assert_eq!(session.counts().0 + session.counts().1, 4);
-    assert_eq!(session.counts().3, 2, "a small picture and a file that is none");
+    assert_eq!(session.counts().3, 2, "a small picture and a file that is not a picture");
     train(&mut session);
     let finished = session.finish(&mut |_| {}).expect("a model");
     let model = Model::parse(&finished.model).expect("a model");
@@ -107,11 +108,11 @@ fn a_finished_run_leaves_a_model_that_says_what_it_is() {
     let weights = Weights::parse(&finished.weights, &Device::Cpu).expect("weights");
     assert_eq!(weights.shapes().c, model.figures().c);
 
-    // The model is something to begin from, too.
+    // A session can also start from the model.
     let start = Start::Model { name: "own.aem".into(), bytes: finished.model };
     let run = folder.path().join("next");
     let mut next =
-        Session::begin(settings(json!({ "steps": 1 })), folder.path(), &run, &start, DeviceKind::Cpu)
+        TrainingSession::begin(settings(json!({ "steps": 1 })), folder.path(), &run, &start, DeviceKind::Cpu)
             .expect("a session");
     train(&mut next);
     assert_eq!(next.finish(&mut |_| {}).expect("a model").before, finished.after);
@@ -120,17 +121,17 @@ fn a_finished_run_leaves_a_model_that_says_what_it_is() {
 #[test]
 fn a_run_that_gets_no_better_is_stopped_unless_that_is_turned_off() {
     let folder = folder();
-    // A rate of nothing changes nothing, so no validation is better than the first.
+    // A rate of 0 changes nothing, so no validation is better than the first.
     let still = |patience| json!({ "lr": 0, "steps": 5, "validate-every": 1, "patience": patience });
     let mut session = begin(folder.path(), "impatient", still(2));
-    assert_eq!(train(&mut session).0, Some(End::NoBetter));
+    assert_eq!(train(&mut session).0, Some(TrainingEnd::NoBetter));
     assert_eq!(session.steps(), 2);
     let mut session = begin(folder.path(), "patient", still(0));
-    assert_eq!(train(&mut session).0, Some(End::Complete));
+    assert_eq!(train(&mut session).0, Some(TrainingEnd::Complete));
     assert_eq!(session.steps(), 5);
 }
 
-/// Validation sees what penalties cost, not what they are for.
+/// Validation measures the cost of penalties but not their benefit.
 #[test]
 fn a_run_with_penalties_keeps_its_last_weights() {
     let folder = folder();
@@ -152,12 +153,12 @@ fn an_interrupted_search_goes_on_where_it_was() {
     let ranges = ["lr=1e-4..1e-2".parse().expect("a range")];
     let search = Search::random(3, &ranges, &settings(json!({})), Start::Scratch, folder.path());
     let search = search.expect("a search");
-    // Trials, and how many steps were taken.
+    // Returns the trials and the number of steps.
     let take = |run: &str, most: usize| {
         let steps = std::cell::Cell::new(0);
         let stop = || steps.get() >= most;
         let mut see = |event| {
-            if let Event::Step { .. } = event {
+            if let TrainingEvent::Step { .. } = event {
                 steps.set(steps.get() + 1);
             }
         };
@@ -190,7 +191,7 @@ fn folders_without_enough_pictures_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let start = |side| {
         let run = folder.path().join("run");
-        Session::begin(
+        TrainingSession::begin(
             settings(json!({ "side": side })),
             folder.path(),
             &run,
@@ -206,8 +207,8 @@ fn folders_without_enough_pictures_are_refused() {
     assert!(matches!(start(128), Err(Error::NoPictures { skipped: 1, .. })));
 }
 
-/// The averaged weights of a run of some steps with these settings.
-fn trained(folder: &Path, run: &str, changes: Value) -> Codec {
+/// The network after a short run with these settings.
+fn trained(folder: &Path, run: &str, changes: Value) -> Network {
     let mut changes = changes;
     changes["steps"] = json!(24);
     changes["validate-every"] = json!(24);
@@ -216,11 +217,11 @@ fn trained(folder: &Path, run: &str, changes: Value) -> Codec {
     let best = folder.join(run).join("checkpoint.safetensors");
     let all = candle_core::safetensors::load(best, &Device::Cpu).expect("a checkpoint");
     let own = all.into_iter().filter_map(|(name, t)| Some((name.strip_prefix("weights/")?.to_owned(), t)));
-    Codec::frozen(&Weights::from_tensors(own.collect()).expect("weights")).expect("a network")
+    Network::frozen(&Weights::from_tensors(own.collect()).expect("weights")).expect("a network")
 }
 
-/// What an objective finds of a network's latents on a picture.
-fn penalty(net: &Codec, objective: &Objective) -> f64 {
+/// The penalty of an objective on a network's latents of a picture.
+fn penalty(net: &Network, objective: &Objective) -> f64 {
     let values = (0..64 * 64 * 3).map(|i| (i as f32 * 0.013).sin() / 2.5).collect::<Vec<_>>();
     let x = Tensor::from_vec(values, (1, 64, 64, 3), &Device::Cpu).expect("a picture");
     let q = [net.knot(50.0)];
@@ -246,7 +247,7 @@ fn penalties_bring_down_what_they_are_for() {
     }
 }
 
-/// PSNR of the first step: against the picture as it is, of what the network sees.
+/// The PSNR of the first step compares the output for the corrupted input with the original picture.
 #[test]
 fn a_network_that_is_to_denoise_sees_less_than_it_is_to_paint() {
     let folder = folder();
@@ -254,7 +255,7 @@ fn a_network_that_is_to_denoise_sees_less_than_it_is_to_paint() {
         let (mut found, stop) = (None, std::cell::Cell::new(false));
         begin(folder.path(), run, changes)
             .train(&|| stop.get(), &mut |event| {
-                if let Event::Step { figures, .. } = event {
+                if let TrainingEvent::Step { figures, .. } = event {
                     found = Some(figures);
                     stop.set(true);
                 }

@@ -1,11 +1,11 @@
-//! aecodec itself, in this process and with the options that it has unless told otherwise.
+//! aecodec itself, run in this process with its default options.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use aecodec::{DecodeOptions, EncodeOptions, Model, Quality, Target};
 
-use super::{Codec, Decoded, Encoded, Scale};
+use super::{Codec, CodedFile, DecodedPicture, QualityScale};
 use crate::{Error, Result, Rgb};
 
 /// aecodec with one of its models.
@@ -13,13 +13,13 @@ pub struct Aec {
     id: String,
     name: String,
     version: String,
-    /// The program that it is part of: another build may code in another way, or at another speed.
+    /// The hash of the running program: another build may code differently or at another speed.
     build: String,
     model: Arc<Model>,
 }
 
 impl Aec {
-    /// aecodec with this model, under a short name and a name for people, such as `aecodec` twice.
+    /// Creates a codec from this model, with a short id and a display name.
     pub fn new(id: &str, name: &str, model: Arc<Model>) -> Self {
         let [a, b, c, d, ..] = model.id();
         let version = format!("aecodec {}, model {a:02x}{b:02x}{c:02x}{d:02x}", env!("CARGO_PKG_VERSION"));
@@ -54,24 +54,24 @@ impl Codec for Aec {
         &self.build
     }
 
-    fn scale(&self) -> Scale {
-        Scale { worst: 4.0, best: 95.0, step: 1.0 }
+    fn scale(&self) -> QualityScale {
+        QualityScale { worst: 4.0, best: 95.0, step: 1.0 }
     }
 
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         let picture = picture.to_picture().map_err(|e| self.error(e))?;
         let Some(quality) = Quality::new(quality) else {
-            return Err(Error::codec(&self.id, format!("quality {quality}, expected 0 to 100")));
+            return Err(Error::codec(&self.id, format!("quality {quality} is not between 0 and 100")));
         };
         let mut options = EncodeOptions::default();
         options.target = Target::Quality(quality);
         let start = Instant::now();
         let encoded = aecodec::encode(&picture, &self.model, &options).map_err(|e| self.error(e))?;
         let seconds = start.elapsed().as_secs_f64();
-        Ok(Encoded { bytes: encoded.bytes, seconds, peak_memory: None })
+        Ok(CodedFile { bytes: encoded.bytes, seconds, peak_memory: None })
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         let start = Instant::now();
         let decoded =
             aecodec::decode(bytes, &self.model, &DecodeOptions::default()).map_err(|e| self.error(e))?;
@@ -79,6 +79,6 @@ impl Codec for Aec {
         if let Some(loss) = decoded.missing.first() {
             return Err(Error::codec(&self.id, format!("damaged stream: {loss}")));
         }
-        Ok(Decoded { picture: decoded.picture.into(), seconds, peak_memory: None })
+        Ok(DecodedPicture { picture: decoded.picture.into(), seconds, peak_memory: None })
     }
 }

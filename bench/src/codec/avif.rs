@@ -1,4 +1,4 @@
-//! AVIF without any program installed: rav1e codes, rav1d decodes, both built in and without assembly.
+//! AVIF without an installed program. It is encoded by rav1e and decoded by rav1d, both built in and without assembly.
 
 use std::time::Instant;
 
@@ -6,12 +6,12 @@ use avif_parse::AvifData;
 use ravif::{BitDepth, Img, RGB8};
 use re_rav1d::dav1d::{Decoder, PixelLayout, PlanarImageComponent, Settings};
 
-use super::{Codec, Decoded, Encoded, Scale};
+use super::{Codec, CodedFile, DecodedPicture, QualityScale};
 use crate::{Error, Result, Rgb};
 
 const ID: &str = "avif";
 
-/// AVIF for machines that have no `avifenc`.
+/// AVIF for machines without `avifenc`.
 pub struct Avif;
 
 impl Codec for Avif {
@@ -31,17 +31,17 @@ impl Codec for Avif {
         "rav1e 0.8.1 (ravif 0.13.0), rav1d (re_rav1d 0.1.3)"
     }
 
-    fn scale(&self) -> Scale {
-        Scale { worst: 10.0, best: 90.0, step: 1.0 }
+    fn scale(&self) -> QualityScale {
+        QualityScale { worst: 10.0, best: 90.0, step: 1.0 }
     }
 
     fn media_type(&self) -> Option<&str> {
         Some("image/avif")
     }
 
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         if !(1.0..=100.0).contains(&quality) {
-            return Err(Error::codec(ID, format!("quality {quality}, expected 1 to 100")));
+            return Err(Error::codec(ID, format!("quality {quality} is not between 1 and 100")));
         }
         let pixels: Vec<RGB8> =
             picture.samples.as_chunks().0.iter().map(|&[r, g, b]| RGB8 { r, g, b }).collect();
@@ -54,17 +54,17 @@ impl Codec for Avif {
         let encoded = encoder
             .encode_rgb(Img::new(&pixels, picture.width, picture.height))
             .map_err(|error| Error::codec(ID, error.to_string()))?;
-        Ok(Encoded { bytes: encoded.avif_file, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
+        Ok(CodedFile { bytes: encoded.avif_file, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         let start = Instant::now();
         let picture = decode(bytes).map_err(|detail| Error::codec(ID, detail))?;
-        Ok(Decoded { picture, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
+        Ok(DecodedPicture { picture, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
     }
 }
 
-/// Decodes what [`Avif`] makes: 8 bits, 4:4:4, full range.
+/// Decodes the files that [`Avif`] writes: 8 bits, 4:4:4, full range.
 fn decode(bytes: &[u8]) -> std::result::Result<Rgb, String> {
     let file = AvifData::from_reader(&mut &*bytes).map_err(|error| error.to_string())?;
     let mut settings = Settings::new();
@@ -73,7 +73,11 @@ fn decode(bytes: &[u8]) -> std::result::Result<Rgb, String> {
     decoder.send_data(file.primary_item.to_vec(), None, None, None).map_err(|error| error.to_string())?;
     let picture = decoder.get_picture().map_err(|error| error.to_string())?;
     if (picture.bit_depth(), picture.pixel_layout()) != (8, PixelLayout::I444) {
-        return Err(format!("{} bits, {:?}; expected 8, I444", picture.bit_depth(), picture.pixel_layout()));
+        return Err(format!(
+            "the file has {} bits and layout {:?}; expected 8 bits and I444",
+            picture.bit_depth(),
+            picture.pixel_layout()
+        ));
     }
     let (width, height) = (picture.width() as usize, picture.height() as usize);
     let planes = [PlanarImageComponent::Y, PlanarImageComponent::U, PlanarImageComponent::V]
@@ -85,16 +89,16 @@ fn decode(bytes: &[u8]) -> std::result::Result<Rgb, String> {
             samples.extend(rgb(y.into(), f32::from(cb) - 128.0, f32::from(cr) - 128.0));
         }
     }
-    Rgb::new(width, height, samples).ok_or_else(|| "a file without pixels".to_owned())
+    Rgb::new(width, height, samples).ok_or_else(|| "the file has no pixels".to_owned())
 }
 
-/// BT.601 in full range, as JPEG has it.
+/// Converts a pixel from BT.601 in full range, as JPEG uses it.
 fn rgb(y: f32, cb: f32, cr: f32) -> [u8; 3] {
     let [red, blue] = [0.299, 0.114];
     let green = 1.0 - red - blue;
     let r = y + 2.0 * (1.0 - red) * cr;
     let b = y + 2.0 * (1.0 - blue) * cb;
     let g = y - 2.0 / green * (red * (1.0 - red) * cr + blue * (1.0 - blue) * cb);
-    // A cast of floats saturates.
+    // The cast saturates.
     [r, g, b].map(|value| (value + 0.5) as u8)
 }

@@ -1,4 +1,4 @@
-//! A codec that runs as a program of its own, as a table describes it.
+//! A codec that runs as separate programs, as an entry of the table describes it.
 
 use std::borrow::Cow;
 use std::fs::{self, File};
@@ -8,24 +8,25 @@ use std::path::Path;
 use aecodec::{Limits, files};
 use tempfile::TempDir;
 
-use super::process::{self, Run};
-use super::table::{Entry, Format, Words};
-use super::{Codec, Decoded, Encoded, Scale};
+use super::process::{self, ProcessRun};
+use super::table::{CodecEntry, CommandLine, InterchangeFormat};
+use super::{Codec, CodedFile, DecodedPicture, QualityScale};
 use crate::{Error, Result, Rgb};
 
-/// A codec of a table whose programs are there.
+/// A codec from a table whose programs are installed.
 pub struct External {
-    entry: Entry,
+    entry: CodecEntry,
     version: String,
     commands: String,
 }
 
 impl External {
-    /// The codec of this entry.
+    /// Creates the codec of this entry.
     ///
     /// # Errors
-    /// In words, why it cannot be used here: its programs are missing, or do not even tell their version.
-    pub fn find(entry: Entry) -> std::result::Result<Self, String> {
+    /// Returns the reason in words if the codec cannot be used here: its programs are missing, or fail to print their
+    /// version.
+    pub fn find(entry: CodecEntry) -> std::result::Result<Self, String> {
         let programs = entry.programs().into_iter().filter(|program| !process::is_installed(program));
         let missing: Vec<String> = programs.map(|program| format!("`{program}`")).collect();
         if !missing.is_empty() {
@@ -38,13 +39,13 @@ impl External {
         Ok(Self { entry, version, commands })
     }
 
-    /// A file's name within the call's folder, for a command line.
+    /// The path of a file in the call's folder, for a command line.
     fn path(&self, folder: &TempDir, stem: &str, extension: &str) -> Result<String> {
         let path = folder.path().join(format!("{stem}.{extension}"));
         path.into_os_string().into_string().map_err(|path| self.error(format!("{path:?} is not UTF-8")))
     }
 
-    fn run(&self, words: &Words, places: &[(&str, &str)]) -> Result<Run> {
+    fn run(&self, words: &CommandLine, places: &[(&str, &str)]) -> Result<ProcessRun> {
         process::run(words.program(), &words.arguments(places)).map_err(|said| self.error(said))
     }
 
@@ -56,11 +57,12 @@ impl External {
         self.entry.extension.as_ref().unwrap_or(&self.entry.id)
     }
 
-    /// The file that a program should have written.
-    fn written(&self, words: &Words, path: &str) -> Result<Vec<u8>> {
+    /// Reads the file that a program should have written.
+    fn written(&self, words: &CommandLine, path: &str) -> Result<Vec<u8>> {
         let bytes = fs::read(path);
-        bytes
-            .map_err(|error| self.error(format!("`{}` ended well, but its output: {error}", words.program())))
+        bytes.map_err(|error| {
+            self.error(format!("`{}` succeeded, but its output cannot be read: {error}", words.program()))
+        })
     }
 }
 
@@ -81,7 +83,7 @@ impl Codec for External {
         &self.version
     }
 
-    fn scale(&self) -> Scale {
+    fn scale(&self) -> QualityScale {
         self.entry.quality
     }
 
@@ -97,7 +99,7 @@ impl Codec for External {
         &self.commands
     }
 
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         let folder = folder()?;
         let input = self.path(&folder, "in", self.entry.input.extension())?;
         let output = self.path(&folder, "out", self.extension())?;
@@ -105,10 +107,10 @@ impl Codec for External {
         let places = [("in", &*input), ("out", &output), ("quality", &quality.to_string())];
         let run = self.run(&self.entry.encode, &places)?;
         let bytes = self.written(&self.entry.encode, &output)?;
-        Ok(Encoded { bytes, seconds: run.seconds, peak_memory: run.peak_memory })
+        Ok(CodedFile { bytes, seconds: run.seconds, peak_memory: run.peak_memory })
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         let folder = folder()?;
         let input = self.path(&folder, "in", self.extension())?;
         let output = self.path(&folder, "out", self.entry.output.extension())?;
@@ -117,11 +119,11 @@ impl Codec for External {
         let file = self.written(&self.entry.decode, &output)?;
         let (picture, _) =
             files::read(&file, &Limits::default()).map_err(|error| self.error(error.to_string()))?;
-        Ok(Decoded { picture: picture.into(), seconds: run.seconds, peak_memory: run.peak_memory })
+        Ok(DecodedPicture { picture: picture.into(), seconds: run.seconds, peak_memory: run.peak_memory })
     }
 }
 
-impl Format {
+impl InterchangeFormat {
     fn extension(self) -> &'static str {
         match self {
             Self::Png => "png",
@@ -130,23 +132,23 @@ impl Format {
     }
 }
 
-/// A folder for one call, removed with it.
+/// Creates a folder for one call, which is removed when the value is dropped.
 fn folder() -> Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("aecodec-bench-").tempdir();
     folder.map_err(|error| Error::file(std::env::temp_dir(), error))
 }
 
-/// Writes what an encoder reads; PNG stays uncompressed, as reading it is part of the encoder's time.
-fn write(picture: &Rgb, format: Format, path: &Path) -> Result<()> {
+/// Writes the input of an encoder. PNG is not compressed, as the encoder's time includes reading it.
+fn write(picture: &Rgb, format: InterchangeFormat, path: &Path) -> Result<()> {
     let write = || {
         let mut file = BufWriter::new(File::create(path)?);
         let (width, height) = (picture.width as u32, picture.height as u32);
         match format {
-            Format::Ppm => {
+            InterchangeFormat::Ppm => {
                 write!(file, "P6\n{width} {height}\n255\n")?;
                 file.write_all(&picture.samples)?;
             }
-            Format::Png => {
+            InterchangeFormat::Png => {
                 let mut encoder = png::Encoder::new(&mut file, width, height);
                 encoder.set_color(png::ColorType::Rgb);
                 encoder.set_compression(png::Compression::NoCompression);
@@ -160,7 +162,7 @@ fn write(picture: &Rgb, format: Format, path: &Path) -> Result<()> {
     write().map_err(|error: io::Error| Error::file(path, error))
 }
 
-/// The first line of what a program says about its version, with its name where the line lacks it.
+/// The first line of a program's version output, with the program's name if the line lacks it.
 fn version(program: &str, output: &str) -> String {
     let name = Path::new(program).file_stem().map_or(Cow::Borrowed(program), |stem| stem.to_string_lossy());
     let line = output.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("of unknown version");

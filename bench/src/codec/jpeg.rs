@@ -1,41 +1,41 @@
-//! JPEG as mozjpeg makes it at its best, and as every program with a plain libjpeg makes it.
+//! JPEG as mozjpeg writes it with all its optimisations, and as a plain libjpeg writes it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
 use mozjpeg::{ColorSpace, Compress, Decompress};
 
-use super::{Codec, Decoded, Encoded, Scale};
+use super::{Codec, CodedFile, DecodedPicture, QualityScale};
 use crate::{Error, Result, Rgb};
 
-/// The marker that ends every file; libjpeg itself fills up what is cut off with gray and says nothing.
+/// The marker at the end of every file. For a truncated file, libjpeg fills the rest with gray and reports no error.
 const END: [u8; 2] = [0xff, 0xd9];
 
 /// JPEG, 4:2:0.
 pub struct Jpeg {
-    encoder: Encoder,
+    encoder: Library,
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Encoder {
+enum Library {
     Mozjpeg,
     Libjpeg,
 }
 
 impl Jpeg {
-    /// What JPEG can do today: progressive, with trellis quantisation and scans chosen for size.
+    /// The best that JPEG can do: progressive, with trellis quantisation and with scans chosen for size.
     pub const fn mozjpeg() -> Self {
-        Self { encoder: Encoder::Mozjpeg }
+        Self { encoder: Library::Mozjpeg }
     }
 
-    /// What most JPEG files are: baseline, the quantisation tables of the standard, optimised Huffman codes.
+    /// What most JPEG files are: baseline, with the quantisation tables of the standard and optimised Huffman codes.
     pub const fn libjpeg() -> Self {
-        Self { encoder: Encoder::Libjpeg }
+        Self { encoder: Library::Libjpeg }
     }
 
     fn compress(&self, picture: &Rgb, quality: f64) -> std::io::Result<Vec<u8>> {
         let mut compress = Compress::new(ColorSpace::JCS_RGB);
-        if self.encoder == Encoder::Libjpeg {
+        if self.encoder == Library::Libjpeg {
             compress.set_fastest_defaults();
             compress.set_optimize_coding(true);
         }
@@ -47,7 +47,7 @@ impl Jpeg {
         compress.finish()
     }
 
-    /// Runs `work` in libjpeg, which reports its errors by unwinding.
+    /// Runs `work`, which calls libjpeg. That library reports errors by unwinding.
     fn guarded<T>(&self, work: impl FnOnce() -> std::io::Result<T>) -> Result<T> {
         let said = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(done)) => return Ok(done),
@@ -63,49 +63,49 @@ impl Jpeg {
 impl Codec for Jpeg {
     fn id(&self) -> &str {
         match self.encoder {
-            Encoder::Mozjpeg => "jpeg",
-            Encoder::Libjpeg => "libjpeg",
+            Library::Mozjpeg => "jpeg",
+            Library::Libjpeg => "libjpeg",
         }
     }
 
     fn name(&self) -> &str {
         match self.encoder {
-            Encoder::Mozjpeg => "JPEG",
-            Encoder::Libjpeg => "JPEG (plain)",
+            Library::Mozjpeg => "JPEG",
+            Library::Libjpeg => "JPEG (plain)",
         }
     }
 
     fn settings(&self) -> &str {
         match self.encoder {
-            Encoder::Mozjpeg => "4:2:0, progressive, trellis quantisation",
-            Encoder::Libjpeg => "4:2:0, baseline, standard tables, optimised Huffman codes",
+            Library::Mozjpeg => "4:2:0, progressive, trellis quantisation",
+            Library::Libjpeg => "4:2:0, baseline, standard tables, optimised Huffman codes",
         }
     }
 
     fn version(&self) -> &str {
         match self.encoder {
-            Encoder::Mozjpeg => "mozjpeg (mozjpeg-sys 2.2.3)",
-            Encoder::Libjpeg => "libjpeg as in mozjpeg's fastest profile (mozjpeg-sys 2.2.3)",
+            Library::Mozjpeg => "mozjpeg (mozjpeg-sys 2.2.3)",
+            Library::Libjpeg => "libjpeg as in mozjpeg's fastest profile (mozjpeg-sys 2.2.3)",
         }
     }
 
-    fn scale(&self) -> Scale {
-        Scale { worst: 10.0, best: 95.0, step: 1.0 }
+    fn scale(&self) -> QualityScale {
+        QualityScale { worst: 10.0, best: 95.0, step: 1.0 }
     }
 
     fn media_type(&self) -> Option<&str> {
         Some("image/jpeg")
     }
 
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded> {
+    fn encode(&self, picture: &Rgb, quality: f64) -> Result<CodedFile> {
         let start = Instant::now();
         let bytes = self.guarded(|| self.compress(picture, quality))?;
-        Ok(Encoded { bytes, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
+        Ok(CodedFile { bytes, seconds: start.elapsed().as_secs_f64(), peak_memory: None })
     }
 
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded> {
+    fn decode(&self, bytes: &[u8]) -> Result<DecodedPicture> {
         if !bytes.ends_with(&END) {
-            return Err(Error::codec(self.id(), "the file is cut off"));
+            return Err(Error::codec(self.id(), "the file is truncated"));
         }
         let start = Instant::now();
         let (width, height, samples) = self.guarded(|| {
@@ -115,7 +115,7 @@ impl Codec for Jpeg {
         })?;
         let seconds = start.elapsed().as_secs_f64();
         let picture = Rgb::new(width, height, samples);
-        let picture = picture.ok_or_else(|| Error::codec(self.id(), "a file without pixels"))?;
-        Ok(Decoded { picture, seconds, peak_memory: None })
+        let picture = picture.ok_or_else(|| Error::codec(self.id(), "the file has no pixels"))?;
+        Ok(DecodedPicture { picture, seconds, peak_memory: None })
     }
 }

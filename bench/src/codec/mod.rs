@@ -1,8 +1,9 @@
-//! The codecs that are compared, each behind the same face: real bytes out, real pixels back.
+//! The codecs that are compared, and which of them can run on this machine.
 
 mod aec;
 mod avif;
 mod external;
+mod interface;
 mod jpeg;
 mod process;
 mod scale;
@@ -15,87 +16,43 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use aec::Aec;
-pub use scale::Scale;
+pub use interface::{Codec, CodedFile, DecodedPicture};
+pub use scale::QualityScale;
 pub use webp::webp_for_page;
 
-use crate::{Error, Result, Rgb};
+use crate::{Error, Result};
 use avif::Avif;
 use external::External;
 use jpeg::Jpeg;
 use webp::WebP;
 
-/// What aecodec is put next to unless told otherwise, as far as it is there.
+/// The codecs that aecodec is compared with by default, if they are available.
 const USUAL: [&str; 4] = ["jpeg", "webp", "avif", "jxl"];
 
-/// A codec at fixed settings; only its quality varies.
-pub trait Codec: Send + Sync {
-    /// Short name for the command line, files and the cache, such as `avif`.
-    fn id(&self) -> &str;
-
-    /// Name for people, such as `AVIF`.
-    fn name(&self) -> &str;
-
-    /// Settings in words, such as `speed 6, 4:4:4`; part of the cache's key.
-    fn settings(&self) -> &str;
-
-    /// The implementation with its version, such as `libaom 3.6.0 (avifenc 0.11.1)`; part of the cache's key.
-    fn version(&self) -> &str;
-
-    /// The quality scale.
-    fn scale(&self) -> Scale;
-
-    /// Whether it runs as a program of its own, so that times hold its start and its files.
-    fn external(&self) -> bool {
-        false
-    }
-
-    /// The command lines of an external one, empty for others; part of the cache's key.
-    fn commands(&self) -> &str {
-        ""
-    }
-
-    /// The media type, where browsers show the coded bytes as they are.
-    fn media_type(&self) -> Option<&str> {
-        None
-    }
-
-    /// Codes a picture.
-    ///
-    /// # Errors
-    /// [`Error::Codec`] with what the encoder said.
-    fn encode(&self, picture: &Rgb, quality: f64) -> Result<Encoded>;
-
-    /// Decodes what [`Codec::encode`] made; the picture has the size of the one that was coded.
-    ///
-    /// # Errors
-    /// [`Error::Codec`] with what the decoder said.
-    fn decode(&self, bytes: &[u8]) -> Result<Decoded>;
-}
-
-/// The codecs that can run here, and those that could.
+/// The codecs that can run on this machine, and those that need a program first.
 pub struct Available {
-    /// Those that can, built-in ones first.
+    /// The codecs that can run, built-in ones first.
     pub codecs: Vec<Arc<dyn Codec>>,
-    /// Those that cannot.
+    /// The codecs that cannot run.
     pub missing: Vec<Missing>,
-    /// Short names of the user's own, whether they can or not.
+    /// The ids of the codecs in the user's table, whether they can run or not.
     pub own: Vec<String>,
 }
 
-/// A codec that cannot run here.
+/// A codec that cannot run on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
-    /// Its short name.
+    /// Its id.
     pub id: String,
-    /// What to do about it, such as ``install `cjxl` and `djxl` (macOS: brew install jpeg-xl)``.
+    /// What the user can do about it, such as ``install `cjxl` and `djxl` (macOS: brew install jpeg-xl)``.
     pub remedy: String,
 }
 
-/// Looks for all codecs but aecodec: built-in ones, those of the built-in table, and those of the user's own
-/// [`table`], which replace others of the same name.
+/// Finds all codecs except aecodec: the built-in ones, those of the built-in table, and those of the user's [`table`],
+/// which replace others with the same id.
 ///
 /// # Errors
-/// [`Error::File`] and [`Error::Table`] for a table that cannot be read or makes no sense.
+/// Returns [`Error::File`] if the table cannot be read, and [`Error::Table`] if it is not valid.
 pub fn available(table: Option<&Path>) -> Result<Available> {
     let own = table.map(table::read).transpose()?.unwrap_or_default();
     let codecs: Vec<Arc<dyn Codec>> =
@@ -104,7 +61,7 @@ pub fn available(table: Option<&Path>) -> Result<Available> {
     for entry in table::built_in()? {
         found.add(entry);
     }
-    // Without programs there is still an AVIF.
+    // AVIF is also built in, for machines without its programs.
     if let Some(index) = found.missing.iter().position(|missing| missing.id == "avif") {
         found.missing.remove(index);
         found.codecs.push(Arc::new(Avif));
@@ -118,11 +75,12 @@ pub fn available(table: Option<&Path>) -> Result<Available> {
     Ok(found)
 }
 
-/// The codecs of these names in their order, each once; without names the usual ones that are there, and the
-/// user's own.
+/// The codecs with these ids, in this order and each once. If no ids are given, they are the default codecs that are
+/// available, followed by those of the user's table.
 ///
 /// # Errors
-/// [`Error::Codec`] for a name that is unknown or cannot run here, with what there is and what to do.
+/// Returns [`Error::Codec`] if a name is unknown or its codec cannot run here. The message lists the codecs that can
+/// run and says what to do.
 pub fn select(names: &[String], available: &Available) -> Result<Vec<Arc<dyn Codec>>> {
     let find = |name: &str| available.codecs.iter().find(|codec| codec.id() == name).map(Arc::clone);
     let mut selected: Vec<Arc<dyn Codec>> = Vec::new();
@@ -142,7 +100,7 @@ pub fn select(names: &[String], available: &Available) -> Result<Vec<Arc<dyn Cod
 }
 
 impl Available {
-    fn add(&mut self, entry: table::Entry) {
+    fn add(&mut self, entry: table::CodecEntry) {
         let id = entry.id.clone();
         match External::find(entry) {
             Ok(codec) => self.codecs.push(Arc::new(codec)),
@@ -152,7 +110,7 @@ impl Available {
 
     fn lacks(&self, name: &str) -> Error {
         let ids: Vec<&str> = self.codecs.iter().map(|codec| codec.id()).collect();
-        let there = format!("there are {}", ids.join(", "));
+        let there = format!("available codecs: {}", ids.join(", "));
         let others: Vec<&str> = self.missing.iter().map(|missing| missing.id.as_str()).collect();
         Error::codec(
             name,
@@ -163,26 +121,4 @@ impl Available {
             },
         )
     }
-}
-
-/// A coded picture and what it cost.
-#[derive(Debug, Clone)]
-pub struct Encoded {
-    /// The whole file.
-    pub bytes: Vec<u8>,
-    /// Time of the encoder on one thread; of an external one, its whole process.
-    pub seconds: f64,
-    /// Largest resident memory of an external encoder, in bytes.
-    pub peak_memory: Option<u64>,
-}
-
-/// A decoded picture and what it cost.
-#[derive(Debug, Clone)]
-pub struct Decoded {
-    /// The pixels.
-    pub picture: Rgb,
-    /// Time of the decoder on one thread; of an external one, its whole process.
-    pub seconds: f64,
-    /// Largest resident memory of an external decoder, in bytes.
-    pub peak_memory: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! Runs a program to its end: how long it took, how much memory it held, and what it said.
+//! Runs a program, and measures its time and its peak memory.
 
 use std::env;
 use std::fs::File;
@@ -7,24 +7,24 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Instant;
 
-/// Lines of a failed program's output that are told.
+/// How many of the last lines of a failed program's output become part of the message.
 const TOLD_LINES: usize = 5;
 
-/// A program that ended well.
-pub struct Run {
-    /// Time of the whole process.
+/// A run of a program that succeeded.
+pub struct ProcessRun {
+    /// The time of the whole process, in seconds.
     pub seconds: f64,
-    /// Largest resident memory in bytes, where the system tells it.
+    /// The peak resident memory in bytes, if the system reports it.
     pub peak_memory: Option<u64>,
-    /// What it wrote to stdout and stderr.
+    /// What the program wrote to stdout and stderr.
     pub output: String,
 }
 
-/// Runs a program without input.
+/// Runs a program with empty input.
 ///
 /// # Errors
-/// Where it cannot be started or fails, in words: its status and the last lines of what it said.
-pub fn run(program: &str, arguments: &[String]) -> Result<Run, String> {
+/// Returns a message if the program cannot be started or fails: its status and the last lines of its output.
+pub fn run(program: &str, arguments: &[String]) -> Result<ProcessRun, String> {
     let mut log = tempfile::tempfile().map_err(|error| format!("no temporary file: {error}"))?;
     let start = Instant::now();
     let mut child = spawn(program, arguments, &log).map_err(|error| format!("`{program}`: {error}"))?;
@@ -34,14 +34,14 @@ pub fn run(program: &str, arguments: &[String]) -> Result<Run, String> {
     log.rewind().and_then(|()| log.read_to_end(&mut output)).map_err(|error| error.to_string())?;
     let output = String::from_utf8_lossy(&output).into_owned();
     if status.success() {
-        return Ok(Run { seconds, peak_memory, output });
+        return Ok(ProcessRun { seconds, peak_memory, output });
     }
     let lines: Vec<&str> = output.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect();
     let told = lines[lines.len().saturating_sub(TOLD_LINES)..].join("\n  ");
     Err(format!("`{program}` ended with {status}{}{told}", if told.is_empty() { "" } else { ":\n  " }))
 }
 
-/// Whether a program of this name or path can be found.
+/// Whether a program with this name or path exists.
 pub fn is_installed(program: &str) -> bool {
     let suffix = env::consts::EXE_SUFFIX;
     let file = format!("{}{suffix}", program.strip_suffix(suffix).unwrap_or(program));
@@ -53,7 +53,7 @@ pub fn is_installed(program: &str) -> bool {
         .is_some_and(|paths| env::split_paths(&paths).any(|folder| is_there(&folder.join(&file))))
 }
 
-/// The child stays in our process group, so that Ctrl-C ends it too.
+/// Starts a child process. It stays in our process group, so Ctrl-C ends it too.
 fn spawn(program: &str, arguments: &[String], log: &File) -> io::Result<Child> {
     Command::new(program)
         .args(arguments)
@@ -88,14 +88,14 @@ fn wait(child: &mut Child, start: Instant) -> io::Result<(ExitStatus, f64, Optio
         watcher.thread().unpark();
         let seen = watcher.join().unwrap_or_default();
         let waited = waited?;
-        // What the system tells begins at our own maximum, as the child shares our memory up to its exec; only
-        // above that it is the child's. Below it there is what was seen from outside.
+        // The child shares our memory up to its exec, so the system's number is at least our own maximum. It is the
+        // child's number only if it is larger; otherwise we use the largest value that the watcher saw.
         let told = Some(waited.rusage.maxrss);
         Ok((waited.status, seconds, if told > ours { told } else { seen }))
     })
 }
 
-/// Largest resident memory of a process so far, in bytes.
+/// The peak resident memory of a process so far, in bytes.
 #[cfg(target_os = "linux")]
 fn high_water(process: &str) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
@@ -121,7 +121,7 @@ fn wait(child: &mut Child, start: Instant) -> io::Result<(ExitStatus, f64, Optio
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Result<Run, String> {
+    fn shell(script: &str) -> Result<ProcessRun, String> {
         run("sh", &["-c".to_owned(), script.to_owned()])
     }
 

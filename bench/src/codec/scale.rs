@@ -1,28 +1,29 @@
-//! The qualities of a codec, as whole steps between its usual worst and best.
+//! The quality scale of a codec, in whole steps from its worst to its best usual quality.
 
-/// The qualities that a codec takes, from its smallest files to its largest.
+/// The range of qualities of a codec, from the smallest files to the largest.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Scale {
-    /// Gives the smallest files of the usual range; may be the larger number, as with quantisers and distances.
+pub struct QualityScale {
+    /// The quality that gives the smallest files of the usual range. It may be the larger number, as it is for
+    /// quantisers and distances.
     pub worst: f64,
-    /// Gives the largest files of the usual range.
+    /// The quality that gives the largest files of the usual range.
     pub best: f64,
-    /// Distance of two neighbouring qualities, above 0.
+    /// The distance between two adjacent qualities, above 0.
     pub step: f64,
 }
 
-impl Scale {
-    /// Number of whole steps from worst towards best.
+impl QualityScale {
+    /// The number of whole steps from worst to best.
     pub fn steps(&self) -> u32 {
-        // A little more, as steps such as 0.1 may come out just below a whole number.
+        // For steps such as 0.1 the quotient may be just below a whole number.
         ((self.best - self.worst).abs() / self.step + 1e-6).floor() as u32
     }
 
-    /// The quality `step` steps from the worst; `step` is at most [`Scale::steps`].
+    /// The quality that is `step` steps from the worst. `step` is at most [`QualityScale::steps`].
     pub fn at(&self, step: u32) -> f64 {
         let quality = self.worst + (self.best - self.worst).signum() * self.step * f64::from(step);
-        // Steps such as 0.1 leave noise in the last digits, which would reach command lines and cache keys.
+        // Steps such as 0.1 leave rounding errors, which would end up in command lines and cache keys.
         (quality * 1e6).round() / 1e6
     }
 
@@ -32,7 +33,7 @@ impl Scale {
         (steps.round() as u32).min(self.steps())
     }
 
-    /// `count` qualities spread evenly over the scale, worst first; fewer where the scale has fewer.
+    /// `count` qualities spread evenly over the scale, worst first. If the scale has fewer, all of them are returned.
     pub fn ladder(&self, count: usize) -> Vec<f64> {
         let steps = self.steps();
         let count = (count as u32).clamp(1, steps + 1);
@@ -49,15 +50,15 @@ mod tests {
 
     #[test]
     fn a_ladder_runs_from_worst_to_best_in_whole_steps() {
-        let rising = Scale { worst: 5.0, best: 95.0, step: 1.0 };
+        let rising = QualityScale { worst: 5.0, best: 95.0, step: 1.0 };
         assert_eq!(rising.ladder(4), [5.0, 35.0, 65.0, 95.0]);
-        let falling = Scale { worst: 6.0, best: 0.5, step: 0.1 };
+        let falling = QualityScale { worst: 6.0, best: 0.5, step: 0.1 };
         let ladder = falling.ladder(8);
         assert_eq!((ladder[0], ladder[7]), (6.0, 0.5));
         assert!(ladder.is_sorted_by(|a, b| a > b));
-        assert_eq!(Scale { worst: 0.0, best: 2.0, step: 1.0 }.ladder(9), [0.0, 1.0, 2.0]);
+        assert_eq!(QualityScale { worst: 0.0, best: 2.0, step: 1.0 }.ladder(9), [0.0, 1.0, 2.0]);
         assert_eq!(
-            Scale { worst: 1.0, best: 9.0, step: 3.0 }.ladder(9),
+            QualityScale { worst: 1.0, best: 9.0, step: 3.0 }.ladder(9),
             [1.0, 4.0, 7.0],
             "never beyond the best"
         );

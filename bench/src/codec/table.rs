@@ -1,6 +1,6 @@
-//! Codecs that run as programs of their own, described in a table so that anyone can add theirs.
+//! Codecs that run as separate programs. They are described in a table, so that users can add their own.
 //!
-//! The table is a TOML file with one `[[codec]]` for each:
+//! The table is a TOML file with one `[[codec]]` entry for each codec:
 //!
 //! ```toml
 //! [[codec]]
@@ -17,22 +17,22 @@
 //!
 //! | Key | Meaning |
 //! |---|---|
-//! | `id` | Name for the command line and files: lower-case letters, digits, `-`, `_` and `.` |
-//! | `name` | Name for people |
-//! | `settings` | The settings in words, empty unless told |
-//! | `encode` | Command that codes `{in}` at `{quality}` into `{out}` |
-//! | `decode` | Command that decodes `{in}` into `{out}` |
-//! | `version` | Command whose first line of output tells the version; whoever changes the codec sees to it that this changes: results are kept for each version |
-//! | `quality` | Qualities of the usual range: `worst` gives the smallest files, `step` is the distance of two neighbours. `worst` may be the larger number |
-//! | `input` | `png` or `ppm`: what the encoder gets, 8-bit RGB |
-//! | `output` | `png` or `ppm`: what the decoder writes |
-//! | `extension` | Extension of coded files, `id` unless told |
-//! | `media_type` | Media type, where browsers show the coded files |
-//! | `install` | Where to get the programs, shown when they are missing |
+//! | `id` | The name on the command line and in files: lower-case letters, digits, `-`, `_` and `.` |
+//! | `name` | The display name |
+//! | `settings` | The settings in words; empty by default |
+//! | `encode` | The command that encodes `{in}` at `{quality}` into `{out}` |
+//! | `decode` | The command that decodes `{in}` into `{out}` |
+//! | `version` | The command whose first line of output is the version. It must change if the codec changes, as results are cached for each version |
+//! | `quality` | The usual range: `worst` gives the smallest files, `best` the largest, and `step` is the distance between two adjacent qualities. `worst` may be the larger number |
+//! | `input` | The format that the encoder reads: `png` or `ppm`, 8-bit RGB |
+//! | `output` | The format that the decoder writes: `png` or `ppm` |
+//! | `extension` | The extension of coded files; `id` by default |
+//! | `media_type` | The media type of coded files, if browsers can show them |
+//! | `install` | Where to get the programs. This is shown if they are missing |
 //!
-//! A command is a list of words, or a string that is split at spaces as a shell does it, with quotes, but not run by a
-//! shell: no `|`, no `$HOME`. A codec is there when the programs of its three commands are. To tell the truth about
-//! speed, have the encoder and the decoder run on one thread.
+//! A command is a list of words, or a string that is split at spaces and may contain quotes, as in a shell. It is not
+//! run by a shell, so `|` and `$HOME` have no special meaning. A codec is available if the programs of its three
+//! commands are installed. For comparable speeds, run the encoder and the decoder on one thread.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -40,74 +40,74 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::Scale;
+use super::QualityScale;
 use crate::{Error, Result};
 
 const BUILT_IN: &str = include_str!("external.toml");
-/// More steps than a search for a size would ever try one by one.
+/// The largest number of steps of a quality scale.
 const MAX_STEPS: f64 = 1e6;
 
-/// One codec of a table, its commands checked.
+/// One codec of a table. Its commands have been checked.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Entry {
+pub(super) struct CodecEntry {
     pub id: String,
     pub name: String,
     #[serde(default)]
     pub settings: String,
-    pub encode: Words,
-    pub decode: Words,
-    pub version: Words,
-    pub quality: Scale,
-    pub input: Format,
-    pub output: Format,
+    pub encode: CommandLine,
+    pub decode: CommandLine,
+    pub version: CommandLine,
+    pub quality: QualityScale,
+    pub input: InterchangeFormat,
+    pub output: InterchangeFormat,
     pub extension: Option<String>,
     pub media_type: Option<String>,
     pub install: Option<String>,
 }
 
-/// A file format of uncoded pictures.
+/// A file format for uncompressed pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Format {
+pub(super) enum InterchangeFormat {
     Png,
     Ppm,
 }
 
 /// A command: a program and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "Command")]
-pub(super) struct Words(Vec<String>);
+#[serde(try_from = "CommandText")]
+pub(super) struct CommandLine(Vec<String>);
 
 #[derive(Deserialize)]
 #[serde(untagged, expecting = "expected a command: a string or a list of strings")]
-enum Command {
+enum CommandText {
     Line(String),
-    Words(Vec<String>),
+    List(Vec<String>),
 }
 
-impl TryFrom<Command> for Words {
+impl TryFrom<CommandText> for CommandLine {
     type Error = &'static str;
 
-    fn try_from(command: Command) -> std::result::Result<Self, Self::Error> {
+    fn try_from(command: CommandText) -> std::result::Result<Self, Self::Error> {
         let words = match command {
-            Command::Line(line) => shlex::split(&line).ok_or("a quote without its end")?,
-            Command::Words(words) => words,
+            CommandText::Line(line) => shlex::split(&line).ok_or("a quote is not closed")?,
+            CommandText::List(words) => words,
         };
         if words.first().is_none_or(String::is_empty) {
-            return Err("a command without a program");
+            return Err("the command names no program");
         }
         Ok(Self(words))
     }
 }
 
-impl Words {
+impl CommandLine {
     /// The program.
     pub fn program(&self) -> &str {
         &self.0[0]
     }
 
-    /// The arguments, with values in the places of their names.
+    /// The arguments, with the values filled in for the names in braces.
     pub fn arguments(&self, places: &[(&str, &str)]) -> Vec<String> {
         let fill = |word: &String| {
             places
@@ -117,11 +117,11 @@ impl Words {
         self.0[1..].iter().map(fill).collect()
     }
 
-    /// Whether each of these places stands in the arguments, and no other.
+    /// Checks that the arguments contain each of these names in braces, and no other.
     fn check(&self, places: &[&str]) -> std::result::Result<(), String> {
         let found: Vec<&str> = self.0[1..].iter().flat_map(|word| named(word)).collect();
         if let Some(missing) = places.iter().find(|place| !found.contains(place)) {
-            return Err(format!("`{{{missing}}}` is missing in the arguments"));
+            return Err(format!("`{{{missing}}}` is missing from the arguments"));
         }
         match found.iter().find(|place| !places.contains(place)) {
             Some(unknown) => Err(format!("`{{{unknown}}}` has no meaning here")),
@@ -130,13 +130,13 @@ impl Words {
     }
 }
 
-impl fmt::Display for Words {
+impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join(" "))
     }
 }
 
-/// The names in braces within a word; other braces are the program's own.
+/// The names in braces within a word. Other braces are passed on to the program.
 fn named(word: &str) -> impl Iterator<Item = &str> {
     let inside = word.split('{').skip(1).filter_map(|rest| rest.split_once('}'));
     inside
@@ -147,52 +147,52 @@ fn named(word: &str) -> impl Iterator<Item = &str> {
 /// The codecs of the built-in table.
 ///
 /// # Errors
-/// [`Error::Table`] never, as a test reads the same table.
-pub(super) fn built_in() -> Result<Vec<Entry>> {
+/// Returns [`Error::Table`] if the table is not valid, which a test rules out.
+pub(super) fn built_in() -> Result<Vec<CodecEntry>> {
     parse("the built-in table", BUILT_IN)
 }
 
 /// The codecs of a user's table.
 ///
 /// # Errors
-/// [`Error::File`] where it cannot be read, [`Error::Table`] where it makes no sense.
-pub(super) fn read(path: &Path) -> Result<Vec<Entry>> {
+/// Returns [`Error::File`] if the table cannot be read, and [`Error::Table`] if it is not valid.
+pub(super) fn read(path: &Path) -> Result<Vec<CodecEntry>> {
     let text = std::fs::read_to_string(path).map_err(|error| Error::file(path, error))?;
     parse(&path.display().to_string(), &text)
 }
 
-fn parse(file: &str, text: &str) -> Result<Vec<Entry>> {
+fn parse(file: &str, text: &str) -> Result<Vec<CodecEntry>> {
     let error = |detail: String| Error::Table { file: file.to_owned(), detail };
     let table: toml::Table =
         text.parse().map_err(|e: toml::de::Error| error(e.to_string().trim_end().to_owned()))?;
     if let Some(key) = table.keys().find(|&key| key != "codec") {
-        return Err(error(format!("unknown key `{key}`, expected [[codec]]")));
+        return Err(error(format!("unknown key `{key}`; expected [[codec]]")));
     }
     let Some(toml::Value::Array(codecs)) = table.get("codec") else {
-        return Err(error("no [[codec]] in it".to_owned()));
+        return Err(error("the file has no [[codec]]".to_owned()));
     };
     let mut ids = HashSet::new();
     let entry = |(index, value): (usize, &toml::Value)| {
         let id = value.get("id").and_then(toml::Value::as_str);
         let codec = id.map_or_else(|| format!("codec number {}", index + 1), |id| format!("codec `{id}`"));
-        let entry = Entry::deserialize(value.clone()).map_err(|e| one_line(&e));
+        let entry = CodecEntry::deserialize(value.clone()).map_err(|e| one_line(&e));
         let entry = entry.and_then(|entry| entry.check().map(|()| entry));
         let entry = entry.map_err(|detail| error(format!("{codec}: {detail}")))?;
         if !ids.insert(entry.id.clone()) {
-            return Err(error(format!("{codec}: `id` stands there twice")));
+            return Err(error(format!("{codec}: this `id` is used twice")));
         }
         Ok(entry)
     };
     codecs.iter().enumerate().map(entry).collect()
 }
 
-/// The message with its key, which stands on a line of its own.
+/// The message on one line together with its key, which is on a separate line.
 fn one_line(error: &toml::de::Error) -> String {
     error.to_string().lines().filter(|line| !line.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
-impl Entry {
-    /// The programs that it needs, each once.
+impl CodecEntry {
+    /// The programs that the codec needs, each once.
     pub fn programs(&self) -> Vec<&str> {
         let mut programs: Vec<&str> = Vec::new();
         for words in [&self.encode, &self.decode, &self.version] {
@@ -206,18 +206,19 @@ impl Entry {
     fn check(&self) -> std::result::Result<(), String> {
         let is_plain = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || b"-_.".contains(&c);
         if self.id.is_empty() || !self.id.bytes().all(is_plain) {
-            return Err("`id` holds other than lower-case letters, digits, `-`, `_` and `.`".to_owned());
+            return Err("`id` may only contain lower-case letters, digits, `-`, `_` and `.`".to_owned());
         }
         let at = |key: &'static str| move |detail| format!("`{key}`: {detail}");
         self.encode.check(&["in", "out", "quality"]).map_err(at("encode"))?;
         self.decode.check(&["in", "out"]).map_err(at("decode"))?;
         self.version.check(&[]).map_err(at("version"))?;
-        let Scale { worst, best, step } = self.quality;
+        let QualityScale { worst, best, step } = self.quality;
         let steps = (best - worst).abs() / step;
-        // Written so that it is false for what is no number.
+        // The condition is false for NaN.
         if !(step > 0.0 && (1.0..=MAX_STEPS).contains(&steps)) {
-            let detail =
-                format!("worst {worst}, best {best}, step {step}; expected a step above 0 that fits between");
+            let detail = format!(
+                "worst {worst}, best {best}, step {step}; the step must be above 0 and fit between worst and best"
+            );
             return Err(at("quality")(detail));
         }
         Ok(())
@@ -248,7 +249,10 @@ mod tests {
     fn an_entry_is_read_and_its_places_are_filled() {
         let entries = parse("codecs.toml", MINE).expect("a sound table");
         let entry = &entries[0];
-        assert_eq!((entry.id.as_str(), entry.settings.as_str(), entry.input), ("mine", "", Format::Png));
+        assert_eq!(
+            (entry.id.as_str(), entry.settings.as_str(), entry.input),
+            ("mine", "", InterchangeFormat::Png)
+        );
         assert_eq!(entry.programs(), ["enc", "dec"]);
         let words = entry.encode.arguments(&[("in", "a b"), ("out", "c"), ("quality", "7.5")]);
         assert_eq!(words, ["--quality=7.5", "a b", "c"]);

@@ -1,6 +1,7 @@
-//! What every codec must do, whoever made it.
+//! What every codec must do, regardless of who made it.
 
 use super::*;
+use crate::Rgb;
 use aecodec::{Color, Model, Profile};
 use aecodec_tests::photo;
 
@@ -16,7 +17,8 @@ fn aec() -> Aec {
     Aec::new("aecodec", "aecodec", Model::embedded(Profile::Fast).expect("the built-in model"))
 }
 
-/// Codes sizes from 1 x 1 on, checks that quality buys pixels with bytes, and that damage is an error.
+/// Checks that pictures from 1 x 1 pixels on can be coded, that a higher quality gives better pixels and larger files,
+/// and that damage is an error.
 fn is_sound(codec: &dyn Codec) {
     let id = codec.id();
     let large = picture(128, 96);
@@ -89,7 +91,7 @@ fn avif_and_jpeg_xl_by_their_programs_are_sound() {
     }
 }
 
-/// The versions of what is compiled in stand in results and in the cache's key.
+/// The results and the cache's key contain the versions of the libraries that are compiled in.
 #[test]
 fn versions_are_those_that_are_locked() {
     let lock = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock"));
@@ -123,16 +125,16 @@ fn unknown_and_missing_codecs_are_told_with_what_there_is() {
         Ok::<_, String>(selected.iter().map(|codec| codec.id().to_owned()).collect::<Vec<_>>())
     };
     assert!(
-        ids(&[]).expect_err("a codec of one's own that is missing").starts_with("jxl: it cannot run here")
+        ids(&[]).expect_err("a missing codec of the user's table").starts_with("jxl: it cannot run here")
     );
     assert_eq!(ids(&["webp", "libjpeg", "webp"]).as_deref(), Ok(&["webp", "libjpeg"].map(str::to_owned)[..]));
     assert_eq!(
         ids(&["jxl"]).expect_err("a missing program"),
-        "jxl: it cannot run here: install `no-such-program` (from the moon); there are jpeg, libjpeg, webp, avif"
+        "jxl: it cannot run here: install `no-such-program` (from the moon); available codecs: jpeg, libjpeg, webp, avif"
     );
     assert_eq!(
         ids(&["vtm"]).expect_err("an unknown name"),
-        "vtm: no such codec; there are jpeg, libjpeg, webp, avif; not installed: jxl, other"
+        "vtm: no such codec; available codecs: jpeg, libjpeg, webp, avif; not installed: jxl, other"
     );
 }
 
@@ -151,7 +153,7 @@ mod by_a_table {
         );
         std::fs::write(&path, table).expect("a table");
         let found = available(Some(&path)).expect("a sound table");
-        // Without names, it comes after the usual ones.
+        // If no names are given, it comes after the default codecs.
         assert_eq!(select(&[], &found).expect("codecs").last().map(|codec| codec.id()), Some("copy"));
         select(&["copy".to_owned()], &found).expect("a codec of the table").remove(0)
     }
@@ -185,6 +187,6 @@ mod by_a_table {
     fn a_program_that_writes_nothing_is_an_error() {
         let codec = copying("ppm", "true {in} {out}");
         let error = codec.decode(b"P6").expect_err("no output").to_string();
-        assert!(error.starts_with("copy: `true` ended well, but its output: "), "{error}");
+        assert!(error.starts_with("copy: `true` succeeded, but its output cannot be read: "), "{error}");
     }
 }

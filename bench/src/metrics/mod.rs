@@ -1,4 +1,4 @@
-//! How close a decoded picture is to its original.
+//! Measures of how close a decoded picture is to its original.
 
 mod ms_ssim;
 mod psnr;
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Rgb;
 
-/// A measure of quality; more is better in all of them.
+/// A measure of quality. For all of them, larger is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Metric {
@@ -27,10 +27,10 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// All of them, in the order of reports.
+    /// All metrics, in the order of reports.
     pub const ALL: [Self; 4] = [Self::PsnrRgb, Self::PsnrYcbcr, Self::MsSsim, Self::Ssimulacra2];
 
-    /// Name for people, with its unit.
+    /// The display name, with the unit.
     pub const fn title(self) -> &'static str {
         match self {
             Self::PsnrRgb => "PSNR (RGB), dB",
@@ -40,7 +40,7 @@ impl Metric {
         }
     }
 
-    /// Name for files and tables that programs read.
+    /// The name in files and tables that programs read.
     pub const fn key(self) -> &'static str {
         match self {
             Self::PsnrRgb => "psnr_rgb",
@@ -50,7 +50,8 @@ impl Metric {
         }
     }
 
-    /// Span of values that two curves must share before their rates are compared: less is extrapolation in disguise.
+    /// The range of values that two curves must share for their rates to be compared. With a smaller range the
+    /// comparison would be little more than extrapolation.
     pub const fn least_overlap(self) -> f64 {
         match self {
             Self::PsnrRgb | Self::PsnrYcbcr | Self::MsSsim => 1.0,
@@ -62,18 +63,18 @@ impl Metric {
 /// The measures of one decoded picture.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// See [`Metric::PsnrRgb`]; at most 100, which stands for identical pictures.
+    /// See [`Metric::PsnrRgb`]. It is at most 100, which means that the pictures are identical.
     pub psnr_rgb: f64,
-    /// See [`Metric::PsnrYcbcr`]; at most 100.
+    /// See [`Metric::PsnrYcbcr`]. It is at most 100.
     pub psnr_ycbcr: f64,
-    /// MS-SSIM from 0 to 1; `None` for pictures with a side below 161 pixels.
+    /// MS-SSIM from 0 to 1, or `None` for pictures with a side below 161 pixels.
     pub ms_ssim: Option<f64>,
-    /// See [`Metric::Ssimulacra2`]; `None` for pictures with a side below 8 pixels.
+    /// See [`Metric::Ssimulacra2`]. It is `None` for pictures with a side below 8 pixels.
     pub ssimulacra2: Option<f64>,
 }
 
 impl Scores {
-    /// Measures `decoded` against `original`; both have the same size.
+    /// Compares `decoded` with `original`. Both have the same size.
     pub fn measure(original: &Rgb, decoded: &Rgb) -> Self {
         Self {
             psnr_rgb: psnr_rgb(original, decoded),
@@ -83,7 +84,7 @@ impl Scores {
         }
     }
 
-    /// The value that a plot of this metric shows: MS-SSIM in decibels, the others as they are.
+    /// The value of this metric in plots: MS-SSIM in decibels, the others unchanged.
     pub fn of(&self, metric: Metric) -> Option<f64> {
         match metric {
             Metric::PsnrRgb => Some(self.psnr_rgb),

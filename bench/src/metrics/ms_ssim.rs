@@ -6,19 +6,20 @@ use crate::Rgb;
 const WEIGHTS: [f64; 5] = [0.0448, 0.2856, 0.3001, 0.2363, 0.1333];
 const WINDOW: usize = 11;
 const SIGMA: f64 = 1.5;
-/// Shortest side that leaves a whole window at the coarsest scale.
+/// The shortest side that leaves room for a window at the coarsest scale.
 const LEAST_SIDE: usize = ((WINDOW - 1) << (WEIGHTS.len() - 1)) + 1;
-/// Keep the ratios of dark and of flat places finite: (0.01 * 255)^2 and (0.03 * 255)^2.
+/// Constants that keep the ratios finite in dark and in flat areas: (0.01 * 255)^2 and (0.03 * 255)^2.
 const LUMINANCE: f64 = 6.5025;
 const CONTRAST: f64 = 58.5225;
 
 /// Multi-scale structural similarity, from 0 to 1: the mean over red, green and blue.
 ///
-/// Both pictures have the same size. `None` where a side is below 161 pixels: the coarsest scale has no whole window.
+/// Both pictures have the same size. Returns `None` if a side is below 161 pixels, as the coarsest scale then has no
+/// room for a window.
 ///
-/// Windows lie within the picture; scales are halved by the mean of 2x2 pixels, where an odd side first gets a line of
-/// zeros before it, and negative similarities count as 0. All of this is as in `pytorch_msssim`, on whose numbers
-/// papers on learned codecs rest.
+/// Windows are within the picture. Each scale halves the one before by the mean of 2x2 pixels, after a row or column of
+/// zeros was added before an odd side. Negative similarities count as 0. All of this matches `pytorch_msssim`, which
+/// papers on learned codecs use.
 pub fn ms_ssim(original: &Rgb, decoded: &Rgb) -> Option<f64> {
     if original.width.min(original.height) < LEAST_SIDE {
         return None;
@@ -44,7 +45,7 @@ pub fn ms_ssim(original: &Rgb, decoded: &Rgb) -> Option<f64> {
 struct Plane {
     width: usize,
     height: usize,
-    /// `[height, width]`; means of 8-bit samples at these scales are exact in 32 bits.
+    /// `[height, width]`. Means of 8-bit samples at these scales are exact in 32 bits.
     samples: Vec<f32>,
 }
 
@@ -60,7 +61,7 @@ impl Plane {
 
     fn halved(&self) -> Self {
         let (width, height) = (self.width.div_ceil(2), self.height.div_ceil(2));
-        // Column 0 holds the line of zeros of an odd width.
+        // Column 0 holds the added zeros if the width is odd.
         let pad = self.width % 2;
         let mut sums = vec![0.0; 2 * width];
         let mut samples = Vec::with_capacity(width * height);
@@ -76,11 +77,11 @@ impl Plane {
     }
 }
 
-/// Means over all windows: of contrast times structure, and of that times luminance.
+/// Two means over all windows: of contrast times structure, and of the same times luminance.
 fn similarity(a: &Plane, b: &Plane, window: &[f64; WINDOW]) -> (f64, f64) {
     let width = a.width - (WINDOW - 1);
     let mut products = Means::new(a.width);
-    // The last rows, blurred along the row: row y stands at y % WINDOW.
+    // The last rows, blurred horizontally. Row y is at y % WINDOW.
     let mut rows: Vec<Means> = (0..WINDOW).map(|_| Means::new(width)).collect();
     let mut means = Means::new(width);
     let (mut structure, mut whole) = (0.0, 0.0);
@@ -136,7 +137,7 @@ impl Means {
         }
     }
 
-    /// Adds the row that starts `skip` places later in `from`, weighted.
+    /// Adds the row that starts `skip` values later in `from`, multiplied by a weight.
     fn add(&mut self, from: &Self, skip: usize, weight: f64) {
         for (to, from) in self.0.iter_mut().zip(&from.0) {
             to.iter_mut().zip(&from[skip..]).for_each(|(to, from)| *to += weight * from);

@@ -1,13 +1,13 @@
-//! Peak signal-to-noise ratio, over RGB and over luma and chroma.
+//! The peak signal-to-noise ratio, over RGB and over luma and chroma.
 
 use crate::Rgb;
 
-/// Stands for identical pictures, so that means and plots stay finite.
+/// The value for identical pictures, so that means and plots stay finite.
 const CEILING: f64 = 100.0;
 /// Weights of Y, Cb and Cr.
 const WEIGHTS: [f64; 3] = [6.0, 1.0, 1.0];
 
-/// Peak signal-to-noise ratio in dB, of the mean squared error over all samples; at most 100.
+/// The peak signal-to-noise ratio in dB, from the mean squared error over all samples. It is at most 100.
 ///
 /// Both pictures have the same size.
 pub fn psnr_rgb(original: &Rgb, decoded: &Rgb) -> f64 {
@@ -16,16 +16,17 @@ pub fn psnr_rgb(original: &Rgb, decoded: &Rgb) -> f64 {
     decibels(squares as f64, original.samples.len())
 }
 
-/// Peak signal-to-noise ratio in dB over luma and chroma: (6 Y + Cb + Cr) / 8 of the three ratios, each at most 100.
+/// The peak signal-to-noise ratio in dB over luma and chroma: (6 Y + Cb + Cr) / 8 of the three ratios, each at most
+/// 100.
 ///
-/// Both pictures have the same size. The colours are JPEG's (ITU-R BT.601, full range, JFIF), not rounded to integers,
-/// chroma at full size. The weights are those of Ohm et al., "Comparison of the coding efficiency of video coding
-/// standards", 2012, that the tests of HEVC, VVC and JPEG AI took over.
+/// Both pictures have the same size. The conversion is JPEG's (ITU-R BT.601, full range, JFIF), without rounding to
+/// integers and without subsampling. The weights are those of Ohm et al., "Comparison of the coding efficiency of video
+/// coding standards", 2012, which the tests of HEVC, VVC and JPEG AI also use.
 pub fn psnr_ycbcr(original: &Rgb, decoded: &Rgb) -> f64 {
     let mut squares = [0.0; 3];
     let pairs = original.samples.as_chunks::<3>().0.iter().zip(decoded.samples.as_chunks::<3>().0);
     for (original, decoded) in pairs {
-        // The conversion is linear up to its offsets, so a difference can be converted.
+        // The conversion is linear except for its offsets, so it can be applied to a difference.
         let [r, g, b] = std::array::from_fn(|c| f64::from(original[c]) - f64::from(decoded[c]));
         let y = 0.299 * r + 0.587 * g + 0.114 * b;
         let ycbcr = [y, (b - y) / 1.772, (r - y) / 1.402];
@@ -47,7 +48,7 @@ mod tests {
 
     const GRAY: [u8; 3] = [100; 3];
 
-    /// 64 pixels of one colour against others, the first of which is another one.
+    /// A picture of 64 equal pixels, and a copy whose first pixel differs.
     fn pair(first: [u8; 3]) -> (Rgb, Rgb) {
         let original = Rgb::new(8, 8, GRAY.repeat(64)).unwrap();
         let mut decoded = original.clone();

@@ -1,16 +1,16 @@
-//! SSIMULACRA 2, by the crate of the same name.
+//! SSIMULACRA 2, from the crate with this name.
 
 use ssimulacra2::{LinearRgb, compute_frame_ssimulacra2};
 
 use crate::Rgb;
 
-/// SSIMULACRA 2 (Sneyers 2023, version 2.1): 100 for identical pictures, 90 hardly distinguishable, 50 medium quality;
-/// below 0 where little is left.
+/// SSIMULACRA 2 (Sneyers 2023, version 2.1): 100 means identical, 90 hardly distinguishable and 50 medium quality. It
+/// is negative for very poor pictures.
 ///
-/// Both pictures have the same size. `None` where a side is below 8 pixels, which the measure does not define.
+/// Both pictures have the same size. Returns `None` if a side is below 8 pixels, for which the measure is not defined.
 pub fn ssimulacra2(original: &Rgb, decoded: &Rgb) -> Option<f64> {
     let table = linear();
-    // The crate reports a side below 8, and pictures of different sizes, as errors.
+    // The crate returns an error if a side is below 8 or if the sizes differ.
     compute_frame_ssimulacra2(light(original, &table)?, light(decoded, &table)?).ok()
 }
 
@@ -19,7 +19,7 @@ fn light(picture: &Rgb, table: &[f32; 256]) -> Option<LinearRgb> {
     LinearRgb::new(pixels.collect(), picture.width, picture.height).ok()
 }
 
-/// Light of each 8-bit sRGB value (IEC 61966-2-1), from 0 to 1.
+/// The linear light of each 8-bit sRGB value (IEC 61966-2-1), from 0 to 1.
 fn linear() -> [f32; 256] {
     std::array::from_fn(|v| {
         let v = v as f64 / 255.0;

@@ -1,64 +1,73 @@
-//! The pictures inside the page: coded for browsers, and together no larger than a page may be.
+//! The pictures inside the page, coded for browsers and limited in their total size.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Shown;
 use crate::codec::webp_for_page;
 use crate::{Error, Result, Rgb};
 
-/// Room for all pictures together, in bytes before base64 makes 4 out of 3: a page of 14 MB.
+/// The limit on all pictures together, in bytes. base64 adds a third, which makes a page of 14 MB.
 const BUDGET: usize = 10_500_000;
-/// Larger pictures are shown in part.
+/// Of pictures with more pixels, only a part is shown.
 const WHOLE: u64 = 1 << 20;
-/// Longest side that WebP has room for.
+/// The longest side that WebP supports.
 const LONGEST: usize = 16_383;
-/// Longest side of a part that is shown.
+/// The longest side of a part.
 const PART: usize = 960;
-/// Qualities of WebP for what browsers cannot show as it is: the first that fits is taken. At the last, artefacts of
-/// the codecs are still told from those of WebP.
+/// WebP qualities for pictures whose coded files browsers cannot show. The first one that fits is used. Even at the
+/// last one, artefacts of the codecs can be distinguished from those of WebP.
 const QUALITIES: [u8; 4] = [93, 90, 86, 82];
-/// How much lower the quality of the original may be: it has no artefacts that must be kept.
+/// How much lower the quality of the original is, as it has no artefacts that must be preserved.
 pub(super) const ORIGINAL: u8 = 3;
 
-/// The pictures that found room.
+/// A picture for the comparison in the page.
+pub struct ReportPicture {
+    /// The index of the codec, or `None` for the original.
+    pub codec: Option<usize>,
+    /// The decoded pixels.
+    pub picture: Rgb,
+    /// The media type and the coded bytes, if browsers can show them.
+    pub native: Option<(String, Vec<u8>)>,
+}
+
+/// The pictures that fit into the page.
 #[derive(Debug, Default)]
 pub(super) struct Gallery {
-    /// Worst first.
+    /// The pictures, worst first.
     pub exhibits: Vec<Exhibit>,
-    /// The lowest quality of WebP that was needed; `None` where no picture is shown.
+    /// The lowest WebP quality that was used, or `None` if no picture is shown.
     pub quality: Option<u8>,
 }
 
-/// One picture as several codecs make it.
+/// One picture, and what several codecs make of it.
 #[derive(Debug)]
 pub(super) struct Exhibit {
-    /// Index of the picture.
+    /// The index of the picture.
     pub picture: usize,
-    /// Columns shown.
+    /// The number of columns shown.
     pub width: usize,
-    /// Rows shown.
+    /// The number of rows shown.
     pub height: usize,
-    /// Upper left corner, where only a part is shown.
+    /// The upper left corner, if only a part is shown.
     pub part: Option<(usize, usize)>,
-    /// The original first.
-    pub images: Vec<Image>,
+    /// The versions, with the original first.
+    pub images: Vec<PageImage>,
 }
 
-/// A picture that browsers show.
+/// A picture in a form that browsers can show.
 #[derive(Debug)]
-pub(super) struct Image {
-    /// Index of the codec; `None` for the original.
+pub(super) struct PageImage {
+    /// The index of the codec, or `None` for the original.
     pub codec: Option<usize>,
     /// Whether these are the codec's own bytes.
     pub own: bool,
-    /// Media type and base64, as `src` takes it.
+    /// A data URI for the `src` attribute.
     pub uri: String,
 }
 
 impl Gallery {
-    /// Takes in pictures in this order until there is no more room.
-    pub fn hang(order: &[usize], shown: &dyn Fn(usize) -> Result<Vec<Shown>>) -> Result<Self> {
+    /// Adds pictures in this order until the limit is reached.
+    pub fn hang(order: &[usize], shown: &dyn Fn(usize) -> Result<Vec<ReportPicture>>) -> Result<Self> {
         let mut gallery = Self::default();
         let mut room = BUDGET;
         for (i, &picture) in order.iter().enumerate() {
@@ -66,8 +75,8 @@ impl Gallery {
             let Some(original) = versions.iter().find(|version| version.codec.is_none()) else {
                 continue;
             };
-            let view = View::of(original, &versions);
-            // Pictures come worst first, and those are larger: twice an even share lets the later ones give way.
+            let view = ShownPart::of(original, &versions);
+            // The worst pictures come first and are larger, so each may use twice an even share.
             let share = room / (order.len() - i) * 2;
             let mut fitting = None;
             for quality in QUALITIES {
@@ -86,29 +95,29 @@ impl Gallery {
                 width: view.width,
                 height: view.height,
                 part: view.part,
-                images: images.into_iter().map(Coded::into_image).collect(),
+                images: images.into_iter().map(CodedImage::into_image).collect(),
             });
         }
         Ok(gallery)
     }
 }
 
-/// What of a picture is shown.
-struct View {
+/// The part of a picture that is shown.
+struct ShownPart {
     width: usize,
     height: usize,
     part: Option<(usize, usize)>,
 }
 
-struct Coded {
+struct CodedImage {
     codec: Option<usize>,
     own: bool,
     kind: String,
     bytes: Vec<u8>,
 }
 
-impl View {
-    fn of(original: &Shown, versions: &[Shown]) -> Self {
+impl ShownPart {
+    fn of(original: &ReportPicture, versions: &[ReportPicture]) -> Self {
         let whole = &original.picture;
         if whole.pixels() <= WHOLE && whole.width.max(whole.height) <= LONGEST {
             return Self { width: whole.width, height: whole.height, part: None };
@@ -121,12 +130,12 @@ impl View {
         Self { width, height, part: Some(corner) }
     }
 
-    fn images(&self, versions: &[Shown], quality: u8) -> Result<Vec<Coded>> {
-        let code = |version: &Shown| -> Result<Coded> {
+    fn images(&self, versions: &[ReportPicture], quality: u8) -> Result<Vec<CodedImage>> {
+        let code = |version: &ReportPicture| -> Result<CodedImage> {
             let codec = version.codec;
             match (&version.native, self.part) {
                 (Some((kind, bytes)), None) => {
-                    Ok(Coded { codec, own: true, kind: kind.clone(), bytes: bytes.clone() })
+                    Ok(CodedImage { codec, own: true, kind: kind.clone(), bytes: bytes.clone() })
                 }
                 (_, part) => {
                     let quality = if codec.is_none() { quality - ORIGINAL } else { quality };
@@ -142,32 +151,33 @@ impl View {
                         }
                         None => webp_for_page(picture, f32::from(quality))?,
                     };
-                    Ok(Coded { codec, own: false, kind: "image/webp".to_owned(), bytes })
+                    Ok(CodedImage { codec, own: false, kind: "image/webp".to_owned(), bytes })
                 }
             }
         };
-        let mut images = versions.iter().map(code).collect::<Result<Vec<Coded>>>()?;
+        let mut images = versions.iter().map(code).collect::<Result<Vec<CodedImage>>>()?;
         images.sort_by_key(|image| image.codec);
         Ok(images)
     }
 }
 
-impl Coded {
-    fn into_image(self) -> Image {
+impl CodedImage {
+    fn into_image(self) -> PageImage {
         let mut uri = format!("data:{};base64,", self.kind);
         STANDARD.encode_string(&self.bytes, &mut uri);
-        Image { codec: self.codec, own: self.own, uri }
+        PageImage { codec: self.codec, own: self.own, uri }
     }
 }
 
-/// Upper left corner of the part of this size that has the largest squared error, on a grid of 32 pixels.
+/// The upper left corner of the part with the largest squared error, among parts of this size whose corners are
+/// multiples of 32 pixels.
 fn worst_part(original: &Rgb, decoded: &Rgb, width: usize, height: usize) -> (usize, usize) {
     const CELL: usize = 32;
     let (columns, rows) = (original.width.div_ceil(CELL), original.height.div_ceil(CELL));
     if decoded.samples.len() != original.samples.len() {
         return (0, 0);
     }
-    // sums[row][column] holds the error of all cells above and to the left.
+    // sums[row][column] is the error of all cells above and to the left.
     let stride = columns + 1;
     let mut cells = vec![0u64; columns * rows];
     let lines = original.samples.chunks_exact(original.width * 3);
@@ -193,7 +203,7 @@ fn worst_part(original: &Rgb, decoded: &Rgb, width: usize, height: usize) -> (us
     let fits_x = (original.width - width) / CELL;
     let fits_y = (original.height - height) / CELL;
     let corners = (0..=fits_y).flat_map(|y| (0..=fits_x).map(move |x| (x, y)));
-    // Of equal ones the first, so that the same pictures give the same page.
+    // Among equal parts the first is chosen, so that the same pictures give the same page.
     let best =
         corners.fold(
             (0, 0),
@@ -212,7 +222,7 @@ mod tests {
     fn a_picture_too_long_for_webp_is_shown_in_part() {
         let shown = |_| {
             let picture = Rgb::new(20_000, 4, vec![9; 3 * 20_000 * 4]).unwrap();
-            Ok(vec![Shown { codec: None, picture, native: None }])
+            Ok(vec![ReportPicture { codec: None, picture, native: None }])
         };
         let gallery = Gallery::hang(&[0], &shown).unwrap();
         let exhibit = &gallery.exhibits[0];

@@ -1,14 +1,14 @@
-//! The plots of a benchmark: quality over bits, of all pictures and of each, and saving over speed.
+//! The plots of a benchmark: quality over bits, for all pictures and for each one, and saving over speed.
 
-use super::axis::{Axis, Spread};
-use super::plot::{Frame, Look, Mark, Names, Plot, Series};
+use aecodec_plot::{Axis, Look, Mark, Names, Plot, PlotArea, Series, Spread};
+
 use crate::Results;
 use crate::metrics::Metric;
 use crate::words;
 
 const BITS: &str = "bits per pixel (logarithmic)";
 
-/// Mean quality over mean bits of every codec; `None` where nothing was measured.
+/// The mean quality over the mean bits of every codec, or `None` if nothing was measured.
 pub(super) fn means(results: &Results, metric: Metric) -> Option<Plot> {
     let curve = |codec: usize| {
         let points = results.mean_points(codec).into_iter();
@@ -23,7 +23,7 @@ pub(super) fn means(results: &Results, metric: Metric) -> Option<Plot> {
     if metric == Metric::PsnrRgb {
         curves.extend(results.overlays.iter().enumerate().map(|(i, overlay)| Series {
             name: overlay.name.clone(),
-            look: Look::Overlay(i),
+            look: Look::Dashed(i),
             points: overlay.points.iter().map(|&at| Mark { at, text: String::new() }).collect(),
         }));
     }
@@ -32,20 +32,20 @@ pub(super) fn means(results: &Results, metric: Metric) -> Option<Plot> {
         id: format!("rd-{}", metric.key()),
         title: format!("{} over bits per pixel", metric.title()),
         description: format!(
-            "One curve for each of {}, means over {count} {}. The table that follows gives the distances of the \
-             curves, the file results.csv every point.",
+            "One curve for each of {}, as means over {count} {}. The table below gives the distances between the \
+             curves, and the file results.csv lists every point.",
             names(results),
             if count == 1 { "picture" } else { "pictures" },
         ),
         x,
         y,
         series: curves,
-        frame: Frame::WIDE,
+        area: PlotArea::WIDE,
         names: Names::Column,
     })
 }
 
-/// Quality over bits on one picture.
+/// The quality over the bits of one picture.
 pub(super) fn picture(results: &Results, picture: usize, metric: Metric) -> Option<Plot> {
     let curve = |codec: usize| {
         let marks = results.points(picture, codec).iter().filter_map(|point| {
@@ -63,26 +63,26 @@ pub(super) fn picture(results: &Results, picture: usize, metric: Metric) -> Opti
         x,
         y,
         series: curves,
-        frame: Frame::SMALL,
+        area: PlotArea::SMALL,
         names: Names::Column,
     })
 }
 
-/// Which of a codec's two programs is meant.
+/// Which of a codec's two directions a plot shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Work {
+pub(super) enum Direction {
     /// The encoder.
     Encode,
     /// The decoder.
     Decode,
 }
 
-/// What codecs save against the reference, over the speed of their encoders or decoders.
-pub(super) fn speed(results: &Results, work: Work) -> Option<Plot> {
+/// The savings of codecs against the reference, over the speed of their encoders or decoders.
+pub(super) fn speed(results: &Results, work: Direction) -> Option<Plot> {
     let reference = &results.codecs.get(results.reference)?.name;
     let (word, key) = match work {
-        Work::Encode => ("Encoding", "encode"),
-        Work::Decode => ("Decoding", "decode"),
+        Direction::Encode => ("Encoding", "encode"),
+        Direction::Decode => ("Decoding", "decode"),
     };
     let point = |codec: usize| {
         let saved = match codec == results.reference {
@@ -90,7 +90,7 @@ pub(super) fn speed(results: &Results, work: Work) -> Option<Plot> {
             false => -results.saving(codec, results.reference, Metric::PsnrRgb).of_means?,
         };
         let speed = results.speed(codec);
-        let speed = if work == Work::Encode { speed.encode } else { speed.decode };
+        let speed = if work == Direction::Encode { speed.encode } else { speed.decode };
         let text = format!(
             "{}: {} Mpixel/s, {} bits than {reference}",
             results.codecs[codec].name,
@@ -106,8 +106,8 @@ pub(super) fn speed(results: &Results, work: Work) -> Option<Plot> {
         id: format!("speed-{key}"),
         title: format!("{word} speed and saving"),
         description: format!(
-            "A point for each of {}: megapixels a second to the right, bits saved against {reference} at equal PSNR \
-             upwards. The table beside it gives the same numbers.",
+            "A point for each of {}. The x axis is the speed in megapixels per second, and the y axis is the share of \
+             bits saved against {reference} at equal PSNR. The table below gives the same numbers.",
             names(results),
         ),
         x: Axis::around(
@@ -121,13 +121,13 @@ pub(super) fn speed(results: &Results, work: Work) -> Option<Plot> {
             values().map(|(_, saved)| saved),
         )?,
         series: points,
-        frame: Frame::HALF,
+        area: PlotArea::HALF,
         names: Names::Beside,
     })
 }
 
 fn series(results: &Results, codec: usize, points: Vec<Mark>) -> Series {
-    Series { name: results.codecs[codec].name.clone(), look: Look::Codec(codec), points }
+    Series { name: results.codecs[codec].name.clone(), look: Look::Marked(codec), points }
 }
 
 fn mark(results: &Results, codec: usize, metric: Metric, at: (f64, f64), quality: Option<f64>) -> Mark {
@@ -140,7 +140,7 @@ fn mark(results: &Results, codec: usize, metric: Metric, at: (f64, f64), quality
     }
 }
 
-/// Where a metric stands among the values of a mean point.
+/// The index of a metric among the values of a mean point.
 fn index(metric: Metric) -> usize {
     Metric::ALL.iter().position(|&of| of == metric).unwrap_or_default()
 }

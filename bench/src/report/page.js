@@ -1,6 +1,6 @@
 'use strict';
-// Gives the page its life: the theme, the choice of a measure, values of points, and the pictures' sliders.
-// Without it all tables, plots and pictures are there, one after the other.
+// The interactive parts of the page: the theme, the choice of a measure, the values of points, and the comparison of
+// pictures. Without this script, the page shows all tables, plots and pictures one after the other.
 document.documentElement.classList.add('js');
 
 document.addEventListener('DOMContentLoaded', () => {
@@ -12,7 +12,7 @@ document.addEventListener('DOMContentLoaded', () => {
   reveal();
 });
 
-// Opens the picture that a link leads to.
+// Opens the picture that a link points to.
 function reveal() {
   const target = location.hash && document.getElementById(location.hash.slice(1));
   if (target && target.matches('details')) target.open = true;
@@ -43,7 +43,7 @@ function measures(choice) {
   show();
 }
 
-// The point that is nearest to the pointer says its values; with the keyboard, arrows go from point to point.
+// Shows the values of the point that is nearest to the pointer. On the keyboard, arrow keys move from point to point.
 function points(plot) {
   const curves = [...plot.querySelectorAll('.curve')].map((curve) => [...curve.querySelectorAll('.mark')]);
   const marks = curves.flat();
@@ -104,7 +104,7 @@ function points(plot) {
   });
 }
 
-// Two of a picture's versions with a line between them.
+// Compares two versions of a picture, with a line between them.
 function compare(exhibit) {
   const stage = exhibit.querySelector('.stage');
   const figures = [...stage.querySelectorAll('figure')];
@@ -113,7 +113,7 @@ function compare(exhibit) {
   const captions = exhibit.querySelectorAll('.captions p');
   const size = [Number(stage.dataset.width), Number(stage.dataset.height)];
   let zoom = 0;
-  // The middle of what is seen, as a share of the picture.
+  // The middle of the visible part, as a share of the picture.
   let middle = [0.5, 0.5];
 
   const set = (name, value) => exhibit.style.setProperty('--' + name, value);

@@ -1,11 +1,10 @@
-//! The page: what the template gets, all of it in words.
+//! The page: the values of the template, formatted as text.
 
+use aecodec_plot::{Ground, look};
 use serde::Serialize;
 
 use super::embed::{self, Exhibit, Gallery};
-use super::figures::{self, Work};
-use super::look;
-use super::plot::Ground;
+use super::figures::{self, Direction};
 use super::template::render;
 use crate::metrics::Metric;
 use crate::results::{CodecInfo, Conditions, Point, Saving};
@@ -14,7 +13,7 @@ use crate::{Result, Results};
 
 /// The whole page as HTML.
 pub(super) fn html(results: &Results, gallery: &Gallery) -> Result<String> {
-    render("page.html", Page::of(results, gallery)?)
+    render(Page::of(results, gallery))
 }
 
 #[derive(Serialize)]
@@ -27,7 +26,7 @@ struct Page<'a> {
     lead: String,
     second: Option<String>,
     count: String,
-    codecs: Vec<Codec<'a>>,
+    codecs: Vec<CodecStyle<'a>>,
     reference: &'a str,
     ours: &'a str,
     panels: Vec<Panel>,
@@ -40,22 +39,22 @@ struct Page<'a> {
     left_out: usize,
     parts: bool,
     own: bool,
-    /// The lowest quality of WebP among the pictures shown, and that of their originals.
+    /// The lowest WebP quality of the pictures shown, and that of their originals.
     quality: Option<u8>,
     original: Option<u8>,
     overlays: bool,
     conditions: &'a Conditions,
 }
 
-/// A codec and how it looks.
+/// A codec and its colour and marker.
 #[derive(Serialize)]
-struct Codec<'a> {
+struct CodecStyle<'a> {
     info: &'a CodecInfo,
     class: String,
     marker: &'static str,
 }
 
-/// One measure: its plot and its table.
+/// The plot and the table of one metric.
 #[derive(Serialize)]
 struct Panel {
     key: &'static str,
@@ -66,7 +65,7 @@ struct Panel {
     rows: Vec<SavingRow>,
 }
 
-/// What a codec saves against the reference, and aecodec against the codec.
+/// The savings of a codec against the reference, and of aecodec against the codec.
 #[derive(Serialize)]
 struct SavingRow {
     /// `None` for a published curve.
@@ -81,7 +80,7 @@ struct Cells {
     of_means: String,
     mean: String,
     worst: String,
-    /// Name and index of the picture on which it does worst.
+    /// The name and index of the picture with the worst result.
     on: Option<(String, usize)>,
 }
 
@@ -104,14 +103,14 @@ struct PictureRow<'a> {
     changes: Vec<String>,
 }
 
-/// One picture with its slider.
+/// One picture with its comparison.
 #[derive(Serialize)]
 struct Show<'a> {
     index: usize,
     name: &'a str,
     size: String,
     bytes: String,
-    /// Of aecodec against its rival, whose name goes with it.
+    /// The change of aecodec's bits against its rival.
     change: String,
     rival: Option<&'a str>,
     width: usize,
@@ -128,7 +127,7 @@ struct Version {
     name: String,
     caption: String,
     uri: String,
-    /// Which side of the slider shows it at first.
+    /// Whether it is shown at first on the left and on the right.
     left: bool,
     right: bool,
 }
@@ -142,48 +141,45 @@ struct EqualRow {
 }
 
 impl<'a> Page<'a> {
-    fn of(results: &'a Results, gallery: &'a Gallery) -> Result<Self> {
+    fn of(results: &'a Results, gallery: &'a Gallery) -> Self {
         let others: Vec<String> = results.codecs.iter().skip(1).map(|codec| codec.name.clone()).collect();
         let ours = results.codecs.first().map_or("aecodec", |codec| codec.name.as_str());
         let title = match others.as_slice() {
-            [] => format!("{ours} measured"),
-            others => format!("{ours} next to {}", words::list(others)),
+            [] => format!("Measurements of {ours}"),
+            others => format!("{ours} compared with {}", words::list(others)),
         };
-        let panels = Metric::ALL.into_iter().filter_map(|metric| Panel::of(results, metric).transpose());
-        let speed_plots =
-            [Work::Encode, Work::Decode].into_iter().filter_map(|work| figures::speed(results, work));
+        let panels = Metric::ALL.into_iter().filter_map(|metric| Panel::of(results, metric));
+        let speed_plots = [Direction::Encode, Direction::Decode]
+            .into_iter()
+            .filter_map(|work| figures::speed(results, work));
         let mut memory = (0..results.codecs.len()).map(|codec| results.speed(codec));
         let shown: Vec<usize> = gallery.exhibits.iter().map(|exhibit| exhibit.picture).collect();
         let pictures = results.pictures_worst_first().into_iter();
-        Ok(Self {
+        Self {
             nonce: nonce(results, gallery),
             style: include_str!("style.css"),
             look_rules: look::page_rules(),
             script: include_str!("page.js"),
             lead: lead(results, ours, Metric::PsnrRgb, "At equal PSNR")
-                .unwrap_or_else(|| format!("{} coded by {ours}", count(results.pictures.len()))),
+                .unwrap_or_else(|| format!("{ours} on {}", count(results.pictures.len()))),
             second: lead(
                 results,
                 "it",
                 Metric::Ssimulacra2,
-                "By SSIMULACRA 2, which is closer to what eyes see,",
+                "At equal SSIMULACRA 2, which is closer to human perception,",
             ),
             count: count(results.pictures.len()),
-            codecs: results.codecs.iter().enumerate().map(Codec::of).collect(),
+            codecs: results.codecs.iter().enumerate().map(CodecStyle::of).collect(),
             reference: name(results, results.reference),
             ours,
-            panels: panels.collect::<Result<_>>()?,
-            speed_plots: speed_plots.map(|plot| plot.svg(Ground::Page)).collect::<Result<_>>()?,
+            panels: panels.collect(),
+            speed_plots: speed_plots.map(|plot| plot.svg(Ground::Page)).collect(),
             speeds: speeds(results),
             memory: memory.any(|speed| speed.encode_memory.or(speed.decode_memory).is_some()),
             external: results.codecs.iter().any(|codec| codec.external),
             left_out: results.pictures.len() - shown.len(),
             pictures: pictures.map(|picture| PictureRow::of(results, picture, &shown)).collect(),
-            exhibits: gallery
-                .exhibits
-                .iter()
-                .map(|exhibit| Show::of(results, exhibit))
-                .collect::<Result<_>>()?,
+            exhibits: gallery.exhibits.iter().map(|exhibit| Show::of(results, exhibit)).collect(),
             parts: gallery.exhibits.iter().any(|exhibit| exhibit.part.is_some()),
             own: gallery.exhibits.iter().flat_map(|exhibit| &exhibit.images).any(|image| image.own),
             quality: gallery.quality,
@@ -191,7 +187,7 @@ impl<'a> Page<'a> {
             overlays: !results.overlays.is_empty(),
             conditions: &results.conditions,
             title,
-        })
+        }
     }
 }
 
@@ -199,7 +195,7 @@ fn name(results: &Results, codec: usize) -> &str {
     results.codecs.get(codec).map_or("", |codec| &codec.name)
 }
 
-/// What aecodec saves against each of the others, in one sentence.
+/// The savings of aecodec against each of the others, in one sentence.
 fn lead(results: &Results, subject: &str, metric: Metric, how: &str) -> Option<String> {
     let savings = (1..results.codecs.len()).filter_map(|other| {
         let change = results.saving(0, other, metric).of_means?;
@@ -224,7 +220,8 @@ fn count(count: usize) -> String {
     if count == 1 { "1 picture".to_owned() } else { format!("{count} pictures") }
 }
 
-/// Marks the page's own script and style: nothing that comes with a picture can know what the pictures hash to.
+/// The nonce of the page's own script and style. The name of a picture cannot contain it, as it is a hash of all
+/// pictures.
 fn nonce(results: &Results, gallery: &Gallery) -> String {
     let mut hasher = blake3::Hasher::new();
     hasher.update(format!("{results:?}").as_bytes());
@@ -234,15 +231,15 @@ fn nonce(results: &Results, gallery: &Gallery) -> String {
     hasher.finalize().to_hex()[..32].to_owned()
 }
 
-impl<'a> Codec<'a> {
+impl<'a> CodecStyle<'a> {
     fn of((index, info): (usize, &'a CodecInfo)) -> Self {
         Self { info, class: format!("s{}", look::color_index(index)), marker: look::marker(index) }
     }
 }
 
 impl Panel {
-    fn of(results: &Results, metric: Metric) -> Result<Option<Self>> {
-        let Some(plot) = figures::means(results, metric) else { return Ok(None) };
+    fn of(results: &Results, metric: Metric) -> Option<Self> {
+        let plot = figures::means(results, metric)?;
         let cells = |codec: usize, against: usize| match codec == against {
             true => Cells::none(),
             false => Cells::of(results, results.saving(codec, against, metric)),
@@ -266,7 +263,7 @@ impl Panel {
         let rows = measured.chain(published).collect();
         let title = metric.title();
         let name = title.split_once(',').map_or(title, |(name, _)| name);
-        Ok(Some(Self { key: metric.key(), title, name, plot: plot.svg(Ground::Page)?, rows }))
+        Some(Self { key: metric.key(), title, name, plot: plot.svg(Ground::Page), rows })
     }
 }
 
@@ -319,12 +316,12 @@ impl<'a> PictureRow<'a> {
     }
 }
 
-/// Change of bits of aecodec against another codec on one picture at equal PSNR.
+/// The change of aecodec's bits against another codec on one picture at equal PSNR.
 fn change(results: &Results, picture: usize, against: usize) -> Option<f64> {
     results.saving_on(picture, 0, against, Metric::PsnrRgb)
 }
 
-/// Whom aecodec is compared with first: the reference, unless that is aecodec itself.
+/// The codec that aecodec is compared with at first: the reference, unless that is aecodec itself.
 fn rival(results: &Results) -> usize {
     results.reference.max(1)
 }
@@ -334,7 +331,7 @@ fn size(width: usize, height: usize) -> String {
 }
 
 impl<'a> Show<'a> {
-    fn of(results: &'a Results, exhibit: &'a Exhibit) -> Result<Self> {
+    fn of(results: &'a Results, exhibit: &'a Exhibit) -> Self {
         let index = exhibit.picture;
         let picture = &results.pictures[index];
         let codecs: Vec<Option<usize>> = exhibit.images.iter().map(|image| image.codec).collect();
@@ -348,7 +345,7 @@ impl<'a> Show<'a> {
                 name: image.codec.map_or("Original", |codec| name(results, codec)).to_owned(),
                 caption: match point {
                     Some(point) => caption(&point),
-                    None => format!("{} bytes as it came", words::grouped(picture.source_bytes)),
+                    None => format!("{} bytes in its own file", words::grouped(picture.source_bytes)),
                 },
                 uri: image.uri.clone(),
                 left: Some(image.codec) == left,
@@ -358,7 +355,7 @@ impl<'a> Show<'a> {
         let plots = [Metric::PsnrRgb, Metric::Ssimulacra2].into_iter();
         let plots = plots.filter_map(|metric| figures::picture(results, index, metric));
         let rows = picture.equal.iter().enumerate().map(|(codec, point)| EqualRow::of(codec, point.as_ref()));
-        Ok(Self {
+        Self {
             index,
             name: &picture.name,
             size: size(picture.width, picture.height),
@@ -369,9 +366,9 @@ impl<'a> Show<'a> {
             height: exhibit.height,
             part: exhibit.part,
             images: images.collect(),
-            plots: plots.map(|plot| plot.svg(Ground::Page)).collect::<Result<_>>()?,
+            plots: plots.map(|plot| plot.svg(Ground::Page)).collect(),
             rows: rows.collect(),
-        })
+        }
     }
 }
 

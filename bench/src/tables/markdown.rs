@@ -1,11 +1,11 @@
-//! The document that people read: conditions, savings, curves, speed and pictures in Markdown.
+//! The report in Markdown: conditions, codecs, savings, curves, speed and pictures.
 
 use crate::Results;
 use crate::metrics::Metric;
 use crate::results::{Saving, Speed};
 use crate::words::{NONE, percent};
 
-/// A document with conditions, codecs, savings, curves, speed and pictures; `plots` are (title, path) to show in it.
+/// The report in Markdown. `plots` lists the title and the path of each plot to include.
 pub fn markdown(results: &Results, plots: &[(&str, &str)]) -> String {
     let mut parts = vec![head(results), conditions(results), codecs(results), savings(results)];
     parts.extend(plots.iter().map(|(title, path)| format!("![{}](<{path}>)\n", escaped(title))));
@@ -16,21 +16,21 @@ pub fn markdown(results: &Results, plots: &[(&str, &str)]) -> String {
 const METHOD: &str = "\
 ## How it is measured
 
-* Every point is a real file: it is written, its bytes are counted with all headers, and it is decoded again. The \
-  decoded picture is compared with the original.
-* All codecs get the same upright 8-bit RGB pixels, without alpha and without metadata.
-* Each codec runs through a ladder of qualities on its own scale. A mean curve is the mean of bits per pixel and the \
-  mean of the metric over all pictures at each quality.
+* Every point is a real file. Its size includes all headers, and the picture that is decoded from it is compared with \
+  the original.
+* All codecs get the same upright 8-bit RGB pixels without alpha and metadata.
+* Each codec is measured at several qualities of its own scale. A mean curve consists of the mean bits per pixel and \
+  the mean of the metric over all pictures at each quality.
 * BD-rate is the mean change of bits over the qualities that both curves reach, in percent. The logarithm of the rate \
-  is interpolated by a monotone cubic. Negative is fewer bits. Curves that share less than 1 dB (5 points of \
-  SSIMULACRA 2) are not compared.
-* PSNR (RGB) is that of the mean squared error over all samples. PSNR (YCbCr) weighs Y, Cb and Cr by 6, 1 and 1. \
-  MS-SSIM is the mean over red, green and blue, as \u{2212}10 log10(1 \u{2212} MS-SSIM), and its means are taken in \
-  decibels; it needs sides of at least 161 pixels, SSIMULACRA 2 of 8.
-* Times are on one thread. Codecs that run as programs of their own are marked with an asterisk: their times include \
-  the start of the process and the reading and writing of files (PNG or PNM). Memory is known for these only: the \
-  largest resident size of the process.
-* Published curves are means over the pictures of their publication. The comparison holds for the same pictures only.
+  is interpolated by a monotone cubic. Negative numbers mean fewer bits. Curves that share less than 1 dB (5 points \
+  of SSIMULACRA 2) are not compared.
+* PSNR (RGB) is computed from the mean squared error over all samples. PSNR (YCbCr) weights Y, Cb and Cr by 6, 1 and 1. \
+  MS-SSIM is the mean over red, green and blue, shown as \u{2212}10 log10(1 \u{2212} MS-SSIM) and averaged in \
+  decibels. It needs sides of at least 161 pixels, and SSIMULACRA 2 needs at least 8.
+* Times are on one thread. Codecs that run as separate programs are marked with an asterisk. Their times include \
+  the start of the process and the reading and writing of files (PNG or PNM). Only for these is the memory known: it \
+  is the peak resident size of the process.
+* Published curves are means over the pictures of their publication. They are comparable only on the same pictures.
 ";
 
 fn head(results: &Results) -> String {
@@ -69,8 +69,8 @@ fn savings(results: &Results) -> String {
         Metric::ALL.map(|metric| percent(results.saving(codec, against, metric).of_means))
     };
     let mut out = String::from(
-        "## Bits at equal quality\n\nBD-rate of the mean curves, for each metric. Negative is fewer bits. n/a: the curves \
-         share too little quality.\n",
+        "## Bits at equal quality\n\nBD-rate of the mean curves, for each metric. Negative numbers mean fewer bits. n/a means that \
+         the curves share too small a range of quality.\n",
     );
 
     let others = (0..results.codecs.len()).filter(|&codec| codec != results.reference);
@@ -121,8 +121,7 @@ fn speed(results: &Results) -> String {
         [vec![marked(results, codec)], speeds.into(), memory.into()].concat()
     });
     let table = table(header.map(str::to_owned).into(), rows);
-    let note =
-        "On one thread, over all pictures and qualities. Programs of their own (\\*) include their start.\n";
+    let note = "On one thread, over all pictures and qualities. The times of separate programs (\\*) include their start.\n";
     format!("## Speed and memory\n\n{note}\n{table}")
 }
 
@@ -136,7 +135,7 @@ fn pictures(results: &Results) -> String {
         let changes = others().map(|codec| percent(results.saving_on(index, 0, codec, Metric::PsnrRgb)));
         [escaped(&picture.name), size].into_iter().chain(changes).collect()
     });
-    let note = "BD-rate of aecodec on each picture, PSNR (RGB). Worst first.\n";
+    let note = "BD-rate of aecodec on each picture for PSNR (RGB), worst first.\n";
     format!("## Pictures\n\n{note}\n{}", table(header, rows))
 }
 
@@ -147,7 +146,7 @@ fn table(header: Vec<String>, rows: impl IntoIterator<Item = Vec<String>>) -> St
     [line(&header), rule].into_iter().chain(rows).collect()
 }
 
-/// Titles without a unit, for columns of percent.
+/// The titles without units, for columns of percentages.
 fn metric_names() -> Vec<String> {
     titles().into_iter().map(|title| title.trim_end_matches(", dB").to_owned()).collect()
 }
@@ -156,20 +155,20 @@ fn titles() -> Vec<String> {
     Metric::ALL.map(|metric| metric.title().to_owned()).into()
 }
 
-/// A codec's name, with an asterisk if it is a program of its own.
+/// A codec's name, with an asterisk if it runs as a separate program.
 fn marked(results: &Results, codec: usize) -> String {
     let info = &results.codecs[codec];
     format!("{}{}", escaped(&info.name), if info.external { " \\*" } else { "" })
 }
 
-/// A number with a minus sign rather than a hyphen, and none before 0.
+/// A number with a minus sign in place of a hyphen, and without a sign before 0.
 fn signed(value: f64, digits: usize) -> String {
     let text = format!("{:.digits$}", value.abs());
     let zero = text.bytes().all(|b| b == b'0' || b == b'.');
     if value < 0.0 && !zero { format!("\u{2212}{text}") } else { text }
 }
 
-/// Text that Markdown shows as it is, in one cell of a table.
+/// Escapes text so that Markdown shows it unchanged in one cell of a table.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! The results as tables: CSV and JSON for programs, and a document in Markdown for people.
+//! The results as tables: CSV and JSON for programs, and Markdown for people.
 
 mod markdown;
 
@@ -10,12 +10,12 @@ use crate::metrics::Metric;
 use crate::results::{MeanPoint, Saving, Speed};
 use crate::{Error, Result, Results};
 
-/// One row for each picture, codec and quality.
+/// The results as CSV, with one row for each picture, codec and quality.
 ///
-/// `ms_ssim` is from 0 to 1, times are in seconds, memory in bytes; what is not known is empty.
+/// `ms_ssim` is from 0 to 1, times are in seconds, and memory is in bytes. Unknown values are empty.
 ///
 /// # Errors
-/// [`Error::Report`] if the rows cannot be written.
+/// Returns [`Error::Report`] if the rows cannot be written.
 pub fn csv(results: &Results) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for (index, picture) in results.pictures.iter().enumerate() {
@@ -47,10 +47,10 @@ pub fn csv(results: &Results) -> Result<String> {
     String::from_utf8(writer.into_inner().map_err(broken)?).map_err(broken)
 }
 
-/// The results, from which [`Results`] can be read again, with a `summary` of what follows from them.
+/// The results as JSON, from which [`Results`] can be read again, with a `summary` of values derived from them.
 ///
 /// # Errors
-/// [`Error::Report`] if they cannot be written.
+/// Returns [`Error::Report`] if they cannot be written.
 pub fn json(results: &Results) -> Result<String> {
     let codecs = (0..results.codecs.len()).map(|codec| CodecSummary::new(results, codec));
     let overlays = results.overlays.iter().enumerate().map(|(i, overlay)| OverlaySummary {
@@ -99,7 +99,7 @@ struct Document<'a> {
 struct Summary<'a> {
     codecs: Vec<CodecSummary<'a>>,
     overlays: Vec<OverlaySummary<'a>>,
-    /// Indices of pictures.
+    /// The indices of the pictures.
     worst_first: Vec<usize>,
 }
 
@@ -117,7 +117,7 @@ struct MeanSummary {
     bpp: f64,
     psnr_rgb: Option<f64>,
     psnr_ycbcr: Option<f64>,
-    /// Not `ms_ssim`, which is from 0 to 1 everywhere else.
+    /// In decibels, unlike `ms_ssim`, which is from 0 to 1 everywhere else.
     ms_ssim_db: Option<f64>,
     ssimulacra2: Option<f64>,
 }
@@ -133,7 +133,7 @@ struct SavingSummary<'a> {
 #[derive(Serialize)]
 struct OverlaySummary<'a> {
     name: &'a str,
-    /// Change of aecodec's bits against it, in percent.
+    /// The change of aecodec's bits against it, in percent.
     change: Option<f64>,
 }
 
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn json_reads_back_as_the_same_results() {
         let mut results = sample();
-        // The reader may miss the last digit of numbers that are long in decimal.
+        // The reader may lose the last digit of numbers with many decimal digits.
         for point in results.pictures.iter_mut().flat_map(|picture| picture.curves.iter_mut().flatten()) {
             point.scores.ms_ssim = Some(0.9375);
         }

@@ -1,4 +1,4 @@
-//! A headless Chromium by its DevTools protocol, over a pair of pipes.
+//! A headless Chromium, controlled by the DevTools protocol over a pair of pipes.
 
 use std::collections::VecDeque;
 use std::env;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// Longest wait for an answer: far more than any takes, so that a browser that hangs ends the test.
+/// The longest wait for an answer. It is far longer than any answer takes, and ends the test if the browser hangs.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A browser with one page.
@@ -27,11 +27,11 @@ pub struct Chromium {
 }
 
 impl Chromium {
-    /// Starts the browser, or `None` where there is none.
+    /// Starts the browser, or returns `None` if it is not installed.
     pub fn start() -> Option<Self> {
         let program = program()?;
         let profile = TempDir::new().expect("a temporary folder");
-        // The browser reads file 3 and writes file 4; a shell turns its own input and output into them.
+        // The browser reads file descriptor 3 and writes 4. A shell connects them to its own input and output.
         let mut child = Command::new("sh")
             .args(["-c", "exec \"$@\" 3<&0 4>&1 </dev/null >/dev/null 2>&1", "sh"])
             .arg(program)
@@ -76,21 +76,21 @@ impl Chromium {
         }
     }
 
-    /// Width and height of the page in CSS pixels.
+    /// Sets the width and height of the page in CSS pixels.
     pub fn resize(&mut self, width: u32, height: u32, scale: f64) {
         let size = json!({ "width": width, "height": height, "deviceScaleFactor": scale, "mobile": false });
         self.call("Emulation.setDeviceMetricsOverride", size);
         self.settle();
     }
 
-    /// What the reader prefers, such as `prefers-color-scheme` `dark`; or `print` for the medium.
+    /// Sets a preference of the reader, such as `prefers-color-scheme` `dark`, and the medium, such as `print`.
     pub fn prefer(&mut self, medium: &str, feature: &str, value: &str) {
         let media = json!({ "media": medium, "features": [{ "name": feature, "value": value }] });
         self.call("Emulation.setEmulatedMedia", media);
         self.settle();
     }
 
-    /// Whether scripts run on pages that are opened from now on.
+    /// Sets whether scripts run on pages that are opened from now on.
     pub fn scripts(&mut self, value: bool) {
         self.call("Emulation.setScriptExecutionDisabled", json!({ "value": !value }));
     }
@@ -103,26 +103,26 @@ impl Chromium {
         answer["result"]["value"].clone()
     }
 
-    /// As [`Chromium::value`], a number.
+    /// Like [`Chromium::value`], for a number.
     pub fn number(&mut self, expression: &str) -> f64 {
         let value = self.value(expression);
         value.as_f64().unwrap_or_else(|| panic!("{expression}: {value}"))
     }
 
-    /// As [`Chromium::value`], text.
+    /// Like [`Chromium::value`], for text.
     pub fn text(&mut self, expression: &str) -> String {
         let value = self.value(expression);
         value.as_str().unwrap_or_else(|| panic!("{expression}: {value}")).to_owned()
     }
 
-    /// Lets the page lay itself out and draw.
+    /// Waits until the page is laid out and drawn.
     pub fn settle(&mut self) {
         self.value(
             "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))",
         );
     }
 
-    /// Moves the mouse through these points, with the left button down from the first to the last if `drag`.
+    /// Moves the mouse through these points. `drag` says whether the left button is held from the first to the last.
     pub fn mouse(&mut self, path: &[(f64, f64)], drag: Button) {
         let (first, last) = (path[0], path[path.len() - 1]);
         let buttons = u8::from(drag == Button::Down);
@@ -153,7 +153,8 @@ impl Chromium {
         self.settle();
     }
 
-    /// What a part of the page looks like, as PNG; (`x`, `y`) counts from the page's corner. All of it without one.
+    /// A screenshot of a part of the page as PNG, or of the whole page if `part` is `None`. The part's `x` and `y` are
+    /// relative to the page's corner.
     pub fn screenshot(&mut self, part: Option<[f64; 4]>) -> Vec<u8> {
         use base64::Engine;
         let [x, y, width, height] = part.unwrap_or_else(|| {
@@ -167,7 +168,7 @@ impl Chromium {
         base64::engine::general_purpose::STANDARD.decode(image).expect("base64")
     }
 
-    /// What the page complained about since it was opened, and requests that left the machine's disk.
+    /// The errors and messages of the page since it was opened, and its requests for anything but local files.
     pub fn complaints(&mut self) -> Vec<String> {
         self.settle();
         let complaint = |event: &Value| match event["method"].as_str()? {
@@ -206,12 +207,12 @@ impl Chromium {
     }
 }
 
-/// Whether the mouse's left button is held.
+/// The state of the left mouse button.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Button {
-    /// It is not.
+    /// The button is not held.
     Up,
-    /// It is.
+    /// The button is held.
     Down,
 }
 

@@ -1,4 +1,4 @@
-//! A small benchmark as if it had been measured, with names that try to break out of the page.
+//! Made-up results of a small benchmark, with names that try to break out of the page.
 
 use std::fs;
 use std::path::Path;
@@ -6,18 +6,18 @@ use std::path::Path;
 use aecodec::Color;
 use aecodec_bench::codec::webp_for_page;
 use aecodec_bench::metrics::Scores;
-use aecodec_bench::report::{self, Shown};
+use aecodec_bench::report::{self, ReportPicture};
 use aecodec_bench::results::{CodecInfo, Conditions, Overlay, PictureResult, Point};
 use aecodec_bench::{Results, Rgb};
 use aecodec_tests::photo;
 
-/// A file name that is a script, if it is let out.
+/// A file name that is a script if it is not escaped.
 pub const HOSTILE: &str = "\"><script>alert(1)</script>.png";
 /// Points on each curve.
 pub const POINTS: usize = 6;
 /// Sizes of the pictures.
 pub const SIZES: [(u32, u32); 2] = [(480, 320), (240, 360)];
-/// What is added to red, green and blue in the pictures of each codec, to tell them apart.
+/// The offsets of red, green and blue that tell the pictures of the codecs apart.
 pub const TINTS: [[i16; 3]; 3] = [[90, -60, -60], [-60, 90, -60], [-60, -60, 90]];
 
 /// Three codecs on two pictures.
@@ -64,7 +64,7 @@ pub fn results() -> Results {
     }
 }
 
-/// A point of a smooth curve; each codec needs a fixed share more bits than the one before.
+/// A point of a smooth curve. The codecs differ in their bits by fixed factors.
 fn point(codec: usize, picture: usize, step: usize, pixels: f64) -> Point {
     let bpp = 0.15 * 1.6f64.powi(step as i32) * [1.0, 1.8, 1.2][codec] * [1.0, 1.5][picture];
     let psnr = 28.0 + 2.2 * step as f64;
@@ -85,11 +85,11 @@ fn point(codec: usize, picture: usize, step: usize, pixels: f64) -> Point {
     }
 }
 
-/// The picture of this index as its original and as the codecs would make it, the last one with its own bytes.
-pub fn shown(index: usize) -> aecodec_bench::Result<Vec<Shown>> {
+/// The original of the picture with this index, and what the codecs would make of it. The last one has its own bytes.
+pub fn shown(index: usize) -> aecodec_bench::Result<Vec<ReportPicture>> {
     let (width, height) = SIZES[index];
     let original = Rgb::from(photo(width, height, Color::Rgb, index as u64));
-    let tinted = |codec: usize| -> aecodec_bench::Result<Shown> {
+    let tinted = |codec: usize| -> aecodec_bench::Result<ReportPicture> {
         let mut picture = original.clone();
         for pixel in picture.samples.chunks_exact_mut(3) {
             for (value, add) in pixel.iter_mut().zip(TINTS[codec]) {
@@ -100,14 +100,14 @@ pub fn shown(index: usize) -> aecodec_bench::Result<Vec<Shown>> {
             2 => Some(("image/webp".to_owned(), webp_for_page(&picture, 60.0)?)),
             _ => None,
         };
-        Ok(Shown { codec: Some(codec), picture, native })
+        Ok(ReportPicture { codec: Some(codec), picture, native })
     };
     let versions = (0..3).map(tinted).collect::<aecodec_bench::Result<Vec<_>>>()?;
-    let original = Shown { codec: None, picture: original, native: None };
+    let original = ReportPicture { codec: None, picture: original, native: None };
     Ok([original].into_iter().chain(versions).collect())
 }
 
-/// Writes the report of the sample and gives back its page.
+/// Writes the report of the sample and returns its page.
 pub fn write(folder: &Path) -> String {
     report::write(&results(), &shown, folder).expect("a report");
     fs::read_to_string(folder.join("report.html")).expect("a page")

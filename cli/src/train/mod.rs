@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
 use aecodec::{Model, Profile};
-use aecodec_trainer::search::Range;
-use aecodec_trainer::session::{End, Finished, Start};
-use aecodec_trainer::{DeviceKind, Error, Session, Settings, limit_threads};
+use aecodec_trainer::search::SettingRange;
+use aecodec_trainer::session::{FinishedModel, Start, TrainingEnd};
+use aecodec_trainer::{DeviceKind, Error, TrainingSession, TrainingSettings, limit_threads};
 use anyhow::{Context as _, Result, bail};
-use options::Options;
-use searching::{Count, Plan};
+use options::TrainingFlags;
+use searching::{Count, SearchPlan};
 use serde_json::{Map, Value};
 use view::View;
 
@@ -45,9 +45,9 @@ pub struct Args {
     search: Option<Count>,
     /// What --search may choose: NAME=LOW..HIGH, or NAME=ONE,OTHER; by the names of the options below, one of them each time
     #[arg(long, value_name = "RANGE", requires = "search")]
-    range: Vec<Range>,
+    range: Vec<SettingRange>,
     #[command(flatten)]
-    options: Options,
+    options: TrainingFlags,
     /// Where to compute: cpu, cuda or metal (the latter in builds with these features)
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: DeviceKind,
@@ -82,7 +82,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let mut view = View::new(Reporter { stream: Stream::Stdout, style });
     let stop = || stop.load(Ordering::Relaxed);
     check(args)?;
-    let session = match Plan::of(args, &places).map_err(plainly)? {
+    let session = match SearchPlan::of(args, &places).map_err(plainly)? {
         Some(plan) => plan.run(args, &places, &stop, &mut view).map_err(plainly)?,
         None => train(args, &places, &stop, &mut view)?,
     };
@@ -105,10 +105,10 @@ fn train(
     places: &Places,
     stop: &dyn Fn() -> bool,
     view: &mut View,
-) -> Result<Option<(Session, Option<End>)>> {
+) -> Result<Option<(TrainingSession, Option<TrainingEnd>)>> {
     let mut session = open(args, places).map_err(plainly)?;
     if !args.resume {
-        Plan::forget(places)?;
+        SearchPlan::forget(places)?;
     }
     view.begin(&session)?;
     let end = session.train(stop, &mut |event| view.see(&event))?;
@@ -135,15 +135,16 @@ fn check(args: &Args) -> Result<()> {
 }
 
 /// Begins a run or goes on with one.
-fn open(args: &Args, places: &Places) -> Result<Session> {
+fn open(args: &Args, places: &Places) -> Result<TrainingSession> {
     let changes = changes(args)?;
     if args.resume {
-        if !Session::resumable(&places.run) {
+        if !TrainingSession::resumable(&places.run) {
             let folder = places.run.display();
             return Err(usage(format!("--resume: {folder} holds no checkpoint; leave it out to begin")));
         }
-        let session =
-            Session::resume(&args.pictures, &places.run, args.device, |settings| settings.with(changes))?;
+        let session = TrainingSession::resume(&args.pictures, &places.run, args.device, |settings| {
+            settings.with(changes)
+        })?;
         let origin = &session.origin().name;
         let other = args.from.as_ref().filter(|from| {
             let name = Path::new(from).file_name().unwrap_or_default().to_string_lossy();
@@ -154,21 +155,21 @@ fn open(args: &Args, places: &Places) -> Result<Session> {
             None => Ok(session),
         };
     }
-    if Session::resumable(&places.run) && !args.force {
+    if TrainingSession::resumable(&places.run) && !args.force {
         bail!(
             "{} holds a run already; go on with it by --resume, or begin again with --force",
             places.run.display()
         );
     }
     check_shapes(args, &changes)?;
-    let settings = Settings::default().with(changes)?;
+    let settings = TrainingSettings::default().with(changes)?;
     let start = start(args.from.as_deref().unwrap_or("fast"))?;
-    Ok(Session::begin(settings, &args.pictures, &places.run, &start, args.device)?)
+    Ok(TrainingSession::begin(settings, &args.pictures, &places.run, &start, args.device)?)
 }
 
 /// Refuses shapes for a network that has its own, lest they are thought to have made a difference.
 fn check_shapes(args: &Args, changes: &Map<String, Value>) -> Result<()> {
-    let told = Settings::SHAPES.into_iter().find(|name| changes.contains_key(*name));
+    let told = TrainingSettings::SHAPES.into_iter().find(|name| changes.contains_key(*name));
     match told.filter(|_| args.from.as_deref() != Some("scratch")) {
         None => Ok(()),
         Some(name) => Err(usage(format!(
@@ -272,7 +273,7 @@ impl Places {
     }
 
     /// The model last: where it is, everything is.
-    fn write(&self, finished: &Finished, existing: Existing) -> Result<()> {
+    fn write(&self, finished: &FinishedModel, existing: Existing) -> Result<()> {
         for (path, bytes) in [
             (&self.weights, &finished.weights[..]),
             (&self.curve, finished.curve.as_bytes()),

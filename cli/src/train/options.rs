@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(clap::Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[command(next_help_heading = "Training")]
-pub(super) struct Options {
+pub(super) struct TrainingFlags {
     /// Length of the run in minutes
     #[arg(long, value_name = "M", conflicts_with = "steps")]
     pub(super) minutes: Option<f64>,

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use aecodec_trainer::search::{self, Range, Search};
-use aecodec_trainer::session::End;
-use aecodec_trainer::{Session, Settings};
+use aecodec_trainer::search::{self, Search, SettingRange};
+use aecodec_trainer::session::TrainingEnd;
+use aecodec_trainer::{TrainingSession, TrainingSettings};
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -31,14 +31,14 @@ impl FromStr for Count {
 /// A search as it was asked for; it is kept beside its runs, so that `--resume` needs only the pictures and the
 /// output's name.
 #[derive(PartialEq, Serialize, Deserialize)]
-pub(super) struct Plan {
+pub(super) struct SearchPlan {
     count: Count,
     ranges: Vec<String>,
-    settings: Settings,
+    settings: TrainingSettings,
     from: String,
 }
 
-impl Plan {
+impl SearchPlan {
     /// What the command line asks for, or what the search was told that it is to go on with; none where it is one run.
     pub(super) fn of(args: &Args, places: &Places) -> Result<Option<Self>> {
         let kept = kept(places);
@@ -61,8 +61,8 @@ impl Plan {
             return Ok(Some(plan));
         }
         let plan = Self::asked(args)?;
-        let run =
-            plan.is_some() && (Session::resumable(&places.run) || search::folder(&places.run, 1).is_dir());
+        let run = plan.is_some()
+            && (TrainingSession::resumable(&places.run) || search::folder(&places.run, 1).is_dir());
         if (kept.is_file() || run) && !args.force {
             let what = if kept.is_file() { "search" } else { "run" };
             let folder = places.run.display();
@@ -88,11 +88,11 @@ impl Plan {
         let Some(count) = args.search else { return Ok(None) };
         let changes = changes(args)?;
         check_shapes(args, &changes)?;
-        let settings = Settings::default().with(changes)?;
+        let settings = TrainingSettings::default().with(changes)?;
         let from = args.from.clone().unwrap_or_else(|| "fast".to_owned());
         // A file is found again from any folder.
         let from = std::fs::canonicalize(&from).map_or(from, |path| path.to_string_lossy().into_owned());
-        let ranges = args.range.iter().map(Range::to_string).collect();
+        let ranges = args.range.iter().map(SettingRange::to_string).collect();
         Ok(Some(Self { count, ranges, settings, from }))
     }
 
@@ -103,8 +103,9 @@ impl Plan {
         places: &Places,
         stop: &dyn Fn() -> bool,
         view: &mut View,
-    ) -> Result<Option<(Session, Option<End>)>> {
-        let ranges: Vec<Range> = self.ranges.iter().map(|range| range.parse()).collect::<Result<_, _>>()?;
+    ) -> Result<Option<(TrainingSession, Option<TrainingEnd>)>> {
+        let ranges: Vec<SettingRange> =
+            self.ranges.iter().map(|range| range.parse()).collect::<Result<_, _>>()?;
         let start = start(&self.from)?;
         let search = Search::random(self.count.0, &ranges, &self.settings, start, &args.pictures)?;
         // Only now, as nothing was wrong with what was asked, may what was here before go.
@@ -138,7 +139,7 @@ impl Plan {
         Target::File(places.table()).write(table.as_bytes(), Existing::forced(true))?;
         view.borrow().print(&table, &json!({ "trials": trials, "best": best.number }));
         let folder = search::folder(&places.run, best.number);
-        let session = Session::resume(&args.pictures, &folder, args.device, |own| Ok(own.clone()))?;
+        let session = TrainingSession::resume(&args.pictures, &folder, args.device, |own| Ok(own.clone()))?;
         let end = session.end();
         Ok(Some((session, end)))
     }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use aecodec_trainer::Session;
-use aecodec_trainer::session::{End, Event, Finished};
+use aecodec_trainer::TrainingSession;
+use aecodec_trainer::session::{FinishedModel, TrainingEnd, TrainingEvent};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ impl View {
         let _ = self.bar.around(|| self.reporter.result(text, json));
     }
 
-    pub(super) fn begin(&self, session: &Session) -> Result<()> {
+    pub(super) fn begin(&self, session: &TrainingSession) -> Result<()> {
         let (pictures, aside, megapixels, skipped) = session.counts();
         let mut text = format!("{pictures} pictures, {megapixels:.1} megapixels, and {aside} for validation");
         if skipped > 0 {
@@ -55,9 +55,9 @@ impl View {
         self.means = None;
     }
 
-    pub(super) fn see(&mut self, event: &Event) {
+    pub(super) fn see(&mut self, event: &TrainingEvent) {
         match event {
-            Event::Step { step, progress, seconds, figures, rate, taken, speed } => {
+            TrainingEvent::Step { step, progress, seconds, figures, rate, taken, speed } => {
                 if self.reporter.style == Style::Json {
                     let json = json!({
                         "step": step, "progress": progress, "seconds": seconds, "loss": figures.loss,
@@ -84,7 +84,7 @@ impl View {
                     self.line = Instant::now();
                 }
             }
-            Event::Validated { point, best } => {
+            TrainingEvent::Validated { point, best } => {
                 let mark = if *best { ", the best so far" } else { "" };
                 let text = format!(
                     "validation after step {}: loss {:.4}, {:.4} bpp, {:.3} dB{mark}",
@@ -92,10 +92,10 @@ impl View {
                 );
                 self.print(&text, &json!({ "validation": point, "best": best }));
             }
-            Event::Saved(path) if self.reporter.style == Style::Json => {
+            TrainingEvent::Saved(path) if self.reporter.style == Style::Json => {
                 self.print("", &json!({ "saved": path.display().to_string() }));
             }
-            Event::Stage(what) => {
+            TrainingEvent::Stage(what) => {
                 self.bar.say(|| format!("making the model: {what}"));
                 if self.reporter.style == Style::Json || !self.bar.shown() {
                     self.print(&format!("making the model: {what}"), &json!({ "stage": what }));
@@ -111,13 +111,16 @@ impl View {
 
     pub(super) fn end(
         &self,
-        session: &Session,
-        end: Option<End>,
-        finished: &Finished,
+        session: &TrainingSession,
+        end: Option<TrainingEnd>,
+        finished: &FinishedModel,
         places: &Places,
     ) -> Result<()> {
-        let why =
-            if end == Some(End::NoBetter) { "ended early, as validation got no better" } else { "done" };
+        let why = if end == Some(TrainingEnd::NoBetter) {
+            "ended early, as validation got no better"
+        } else {
+            "done"
+        };
         let mut text = format!("{why} after step {}\n", session.steps());
         for (i, after) in finished.after.iter().enumerate() {
             text += &format!("  quality {:>2}: {:.4} bpp, {:.3} dB", after.quality, after.bpp, after.psnr);

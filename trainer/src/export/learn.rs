@@ -1,30 +1,30 @@
-//! What the export learns from pictures: the reach of every tensor, and how often each value is coded.
+//! What the export measures on pictures: the range of every tensor, and how often each value is coded.
 
 use super::quantise::Reach;
 use super::tables::{LEVELS, REACH, VALUES};
 use crate::Result;
-use crate::data::{self, Image, Pictures};
-use crate::net::{Codec, Observer, Rate, Weights, round_through};
+use crate::data::{self, Pictures, RgbPicture};
+use crate::net::{Network, Observer, Rate, Weights, round_through};
 use candle_core::{DType, Device, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::f32::consts::LN_2;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Crops at a time.
+/// The number of crops at a time.
 const BATCH: usize = 4;
-/// Share of generated crops among those that are counted.
+/// The share of generated crops.
 const DRAWN: f64 = 0.04;
 
-/// Largest magnitude of every tensor that gets a fraction, and of each latent, `[M]`.
+/// The largest magnitude of every tensor that gets a fraction, and of each latent, `[M]`.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ranges {
     pub reach: Reach,
     pub latents: Vec<f32>,
 }
 
-/// Codes pictures at `points` places over the whole quality axis, and notes the ranges.
-pub(super) fn ranges(weights: &Weights, pictures: &[Image], points: usize) -> Result<Ranges> {
+/// Measures the ranges on pictures that are coded at `points` qualities over the whole axis.
+pub(super) fn ranges(weights: &Weights, pictures: &[RgbPicture], points: usize) -> Result<Ranges> {
     let m = weights.shapes().m;
     let found = Arc::new(Mutex::new(Ranges { latents: vec![0.0; m], ..Ranges::default() }));
     let noted = Arc::clone(&found);
@@ -39,7 +39,7 @@ pub(super) fn ranges(weights: &Weights, pictures: &[Image], points: usize) -> Re
         let most = found.reach.entry(name.to_owned()).or_default();
         *most = most.max(largest);
     };
-    let net = Codec::observed(weights, Observer(Arc::new(see)))?;
+    let net = Network::observed(weights, Observer(Arc::new(see)))?;
     for image in pictures {
         let x = data::padded(&image.samples, (image.height, image.width), 64, &Device::Cpu)?;
         for i in 0..points {
@@ -51,14 +51,14 @@ pub(super) fn ranges(weights: &Weights, pictures: &[Image], points: usize) -> Re
     Ok(found)
 }
 
-/// Counts of each table's values.
+/// The counts of the values of each table.
 pub(super) type Counts = Vec<Vec<f64>>;
 
-/// How often each value of z occurs in `batches` of crops in each band of quality, `[bands][Z][VALUES]`.
+/// How often each value of z occurs in `batches` of crops in each quality band, `[bands][Z][VALUES]`.
 ///
-/// The float network counts: its z differs from the integer network's in one place of a thousand.
+/// The values are those of the float network, whose z differs from the integer network's at one position in a thousand.
 pub(super) fn hyper_counts(
-    net: &Codec,
+    net: &Network,
     pictures: &Pictures,
     (bands, batches): (usize, usize),
     side: usize,
@@ -81,11 +81,11 @@ pub(super) fn hyper_counts(
     Ok(all)
 }
 
-/// How often each table of the levels codes each value, in `crops` at all qualities, `[LEVELS][VALUES]`.
+/// How often each level's table codes each value, in `crops` crops at all qualities, `[LEVELS][VALUES]`.
 ///
-/// Values of levels beyond the last table are coded with one of its last eight, less their low bits.
+/// Values of levels beyond the last table are coded with one of the last eight tables, without their low bits.
 pub(super) fn level_counts(
-    net: &Codec,
+    net: &Network,
     pictures: &Pictures,
     crops: usize,
     side: usize,
@@ -123,8 +123,8 @@ pub(super) fn level_counts(
     Ok(counts)
 }
 
-/// Learned probabilities of the values of each hyper-latent, `[Z][VALUES]`.
-pub(super) fn learned(net: &Codec) -> Result<Counts> {
+/// The learned probabilities of the values of each hyper-latent, `[Z][VALUES]`.
+pub(super) fn learned(net: &Network) -> Result<Counts> {
     let width = net.shapes().z;
     let edges: Vec<f64> = (0..=VALUES).flat_map(|i| vec![i as f64 - REACH as f64 - 0.5; width]).collect();
     let edges = Tensor::from_vec(edges, (VALUES + 1, width), &Device::Cpu)?;
@@ -133,7 +133,7 @@ pub(super) fn learned(net: &Codec) -> Result<Counts> {
     Ok((0..width).map(|c| (0..VALUES).map(|i| bin(c, i)).collect()).collect())
 }
 
-/// Place of a value in a row of counts; those beyond it count as the last.
+/// The index of a value in a row of counts. Values beyond the ends count as the ends.
 fn place(v: f32) -> usize {
     (v.round().clamp(-(REACH as f32), REACH as f32) as i32 + REACH as i32) as usize
 }

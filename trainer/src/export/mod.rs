@@ -1,7 +1,8 @@
-//! Float weights to the integer model file of docs/format.md, which the codec runs.
+//! Exports float weights to an integer model file (docs/format.md), which the codec runs.
 //!
-//! The same as `models/recipe/export.py`: fractions from what passes through the network on some pictures, latents
-//! evened out, layers quantised with a proof that no accumulator wraps, frequency tables from counts.
+//! It does the same as `models/recipe/export.py`: it chooses fractions by the ranges of activations on some pictures,
+//! equalises the latents, quantises the layers with a proof that no accumulator can wrap, and makes frequency tables
+//! from counts.
 
 mod equalise;
 mod learn;
@@ -12,37 +13,38 @@ pub(crate) mod tables;
 
 pub use quantise::Fit;
 
-use crate::data::{Image, Pictures};
-use crate::net::{Codec, Weights};
+use crate::data::{Pictures, RgbPicture};
+use crate::net::{Network, Weights};
 use crate::{Error, Result};
 use aecodec::Profile;
 use candle_core::Device;
 use learn::{Counts, Ranges};
 
-/// How a model is exported.
+/// The options of an export.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Options {
-    /// The model's place in the product. Default [`Profile::Other`]: a model of one's own.
+pub struct ExportOptions {
+    /// The model's profile. Default [`Profile::Other`], for models that do not ship with aecodec.
     pub profile: Profile,
-    /// Latents of a level below this are not coded, they are their mean. Default 8; 0 codes all, for 0.25 % more bits
-    /// and twice the symbols.
+    /// Latents whose level is below this are not coded, and decode to their mean. Default 8; 0 codes all latents, which
+    /// takes 0.25 % more bits and twice the symbols.
     pub skip_below: u8,
-    /// Qualities at which ranges are measured. Default 6.
+    /// The number of qualities at which ranges are measured. Default 6.
     pub points: usize,
-    /// Bands of quality whose hyper-latents have tables of their own. Default 8.
+    /// The number of quality bands with separate tables for the hyper-latents. Default 8.
     pub bands: usize,
-    /// Batches of four crops counted in each band. Default 40; fewer are faster and give coarser tables.
+    /// The number of batches of four crops that are counted in each quality band. Default 40; fewer are faster and give
+    /// coarser tables.
     pub batches: usize,
-    /// Crops counted for the tables of the levels. Default 200.
+    /// The number of crops that are counted for the tables of the levels. Default 200.
     pub crops: usize,
-    /// Side of these crops in pixels, a multiple of 64. Default 256.
+    /// The side of these crops in pixels, a multiple of 64. Default 256.
     pub side: usize,
-    /// What the crops follow from. Default 0.
+    /// The seed of the random crops. Default 0.
     pub seed: u64,
 }
 
-impl Default for Options {
+impl Default for ExportOptions {
     fn default() -> Self {
         Self {
             profile: Profile::Other,
@@ -62,16 +64,16 @@ impl Default for Options {
 pub struct Exported {
     /// The model file, `.aem`.
     pub bytes: Vec<u8>,
-    /// The float weights in the units of the integer model: to refine pictures with, and to train on from.
+    /// The float weights in the units of the integer model, to continue training with.
     pub weights: Weights,
     /// How each layer was quantised.
     pub report: Vec<Fit>,
-    /// Where the card's text begins in the file.
+    /// The offset of the card's text in the file.
     card: usize,
 }
 
 impl Exported {
-    /// Puts another card into the file, one that says what the model was found to do.
+    /// Replaces the card in the file, so that it can contain measurements of the exported model.
     pub fn set_card(&mut self, card: &str) {
         self.bytes.truncate(self.card - 4);
         self.bytes.extend((card.len() as u32).to_le_bytes());
@@ -81,23 +83,23 @@ impl Exported {
 
 /// Exports weights.
 ///
-/// `calibration` sets the ranges: some ten varied pictures, better not those of the training. `pictures` are counted for
-/// the tables. `card` says what the model was trained on and how; it is kept in the file.
+/// `calibration` determines the ranges: about ten varied pictures, preferably not used in training. The tables are made
+/// from counts on `pictures`. `card` is kept in the file and says what the model was trained on and how.
 ///
 /// # Errors
-/// [`Error::Weights`] where a layer cannot be quantised, [`Error::Codec`] where the codec does not take networks of
-/// these shapes, [`Error::Invalid`] where there is nothing to calibrate with.
+/// Returns [`Error::Weights`] if a layer cannot be quantised, [`Error::Codec`] if the codec does not accept networks of
+/// these shapes, and [`Error::Invalid`] if there is nothing to calibrate with.
 pub fn export(
     weights: &Weights,
-    calibration: &[Image],
+    calibration: &[RgbPicture],
     pictures: &Pictures,
     card: &str,
-    options: &Options,
+    options: &ExportOptions,
 ) -> Result<Exported> {
-    let &Options { skip_below, points, bands, batches, crops, side, seed, .. } = options;
+    let &ExportOptions { skip_below, points, bands, batches, crops, side, seed, .. } = options;
     if calibration.is_empty() || points == 0 || bands == 0 || side == 0 || !side.is_multiple_of(64) {
         let detail = format!(
-            "{} pictures at {points} qualities, {bands} bands, crops of {side} pixels",
+            "{} calibration pictures at {points} qualities, {bands} quality bands, crops of {side} pixels",
             calibration.len()
         );
         return Err(Error::Invalid { what: "export", detail });
@@ -107,7 +109,7 @@ pub fn export(
     let weights = Weights::from_tensors(here?)?;
     let ranges = learn::ranges(&weights, calibration, points)?;
     let even = equalise::equalise(&weights, &ranges.latents)?;
-    let net = Codec::frozen(&even)?;
+    let net = Network::frozen(&even)?;
     let hyper = learn::hyper_counts(&net, pictures, (bands, batches), side, seed)?;
     let levels = learn::level_counts(&net, pictures, crops, side, skip_below, seed)?;
     let (bytes, report) = assemble(&even, &ranges, &hyper, &levels, card, options)?;
@@ -116,18 +118,18 @@ pub fn export(
     Ok(Exported { bytes, weights: even, report, card })
 }
 
-/// The file of evened weights, from what was learnt of pictures.
+/// The file of equalised weights, with what was measured on pictures.
 fn assemble(
     weights: &Weights,
     ranges: &Ranges,
     hyper: &[Counts],
     levels: &Counts,
     card: &str,
-    options: &Options,
+    options: &ExportOptions,
 ) -> Result<(Vec<u8>, Vec<Fit>)> {
     let (model, report) =
         quantise::quantise(weights, &ranges.reach, options.profile.raw(), options.skip_below)?;
-    let learned = learn::learned(&Codec::frozen(weights)?)?;
+    let learned = learn::learned(&Network::frozen(weights)?)?;
     let bands: Vec<_> = hyper.iter().map(|counts| tables::of_hyper(counts, &learned)).collect();
     Ok((model.write(&tables::of_levels(levels), &bands, card)?, report))
 }

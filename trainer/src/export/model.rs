@@ -1,4 +1,4 @@
-//! The integer model and its bytes, as in docs/format.md, section 8.
+//! The integer model and its file format (docs/format.md, section 8).
 
 use super::tables::Table;
 use crate::net::Shapes;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 const SIGNATURE: &[u8] = b"\x89AEM\r\n\x1a\n";
 const VERSION: u8 = 1;
 
-/// A layer: `[outputs][inputs]` weights (depthwise: `[channels][9]`) and biases, whole numbers.
+/// A layer of integer weights `[outputs][inputs]` (depthwise: `[channels][9]`) and biases.
 #[derive(Debug, Clone)]
 pub(crate) struct Product {
     pub weight: Vec<Vec<f64>>,
@@ -18,13 +18,13 @@ pub(crate) struct Product {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) enum Layer {
+pub(crate) enum IntegerLayer {
     Product(Product),
-    Block(Box<Block>),
+    Block(Box<IntegerBlock>),
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Block {
+pub(crate) struct IntegerBlock {
     pub p1: Product,
     pub dw: Product,
     pub p2: Product,
@@ -33,9 +33,9 @@ pub(crate) struct Block {
     pub f2: Product,
 }
 
-/// Tables over the quality axis, `[rows][C or M]`, whole numbers.
+/// Integer tables over the quality axis, `[rows][C or M]`.
 #[derive(Debug, Clone)]
-pub(crate) struct Quality {
+pub(crate) struct GainTables {
     pub enc: Vec<Vec<f64>>,
     pub dec: Vec<Vec<f64>>,
     pub step: Vec<Vec<f64>>,
@@ -44,20 +44,20 @@ pub(crate) struct Quality {
     pub step_shift: u8,
 }
 
-/// What a model file holds.
+/// The contents of a model file, except its frequency tables and its card.
 #[derive(Debug)]
-pub(crate) struct Model {
+pub(crate) struct IntegerModel {
     pub shapes: Shapes,
     pub profile: u8,
     pub skip_below: u8,
     pub z_shift: u8,
     pub y_fraction: u8,
-    pub layers: BTreeMap<String, Layer>,
-    pub quality: Quality,
+    pub layers: BTreeMap<String, IntegerLayer>,
+    pub quality: GainTables,
 }
 
-impl Model {
-    /// The file, with the tables of the levels and of the hyper-latents of each band.
+impl IntegerModel {
+    /// The bytes of the file, with the tables of the levels and of the hyper-latents in each quality band.
     pub(crate) fn write(&self, levels: &[Table], bands: &[Vec<Table>], card: &str) -> Result<Vec<u8>> {
         let Shapes { c, m, z, p, ne, nd, .. } = self.shapes;
         let mut out = Writer(SIGNATURE.to_vec());
@@ -68,12 +68,12 @@ impl Model {
         }
         out.number("rows", self.quality.enc.len() as f64, u16_of)?;
         out.number("bands", bands.len() as f64, u16_of)?;
-        let Quality { gain_shift, step_shift, .. } = self.quality;
+        let GainTables { gain_shift, step_shift, .. } = self.quality;
         out.0.extend([self.skip_below, gain_shift, step_shift, self.z_shift, self.y_fraction]);
         for name in names(ne, nd) {
             match self.layers.get(&name).ok_or_else(|| Error::weights(&name, "was not quantised"))? {
-                Layer::Product(layer) => out.product(&name, layer)?,
-                Layer::Block(block) => {
+                IntegerLayer::Product(layer) => out.product(&name, layer)?,
+                IntegerLayer::Block(block) => {
                     out.product(&name, &block.p1)?;
                     out.depthwise(&name, &block.dw)?;
                     out.product(&name, &block.p2)?;
@@ -83,7 +83,7 @@ impl Model {
                 }
             }
         }
-        let Quality { enc, dec, step, log_gain, .. } = &self.quality;
+        let GainTables { enc, dec, step, log_gain, .. } = &self.quality;
         for (what, table) in [("enc_gain", enc), ("dec_gain", dec), ("the steps", step)] {
             table.iter().flatten().try_for_each(|&v| out.number(what, v, u16_of))?;
         }
@@ -98,7 +98,7 @@ impl Model {
     }
 }
 
-/// Every layer in the file's order.
+/// The names of all layers in the file's order.
 pub(super) fn names(ne: usize, nd: usize) -> Vec<String> {
     let stack = |name: &'static str, depth| (0..depth).map(move |i| format!("{name}.{i}"));
     let own = |names: &'static [&'static str]| names.iter().map(|name| (*name).to_owned());
@@ -112,7 +112,7 @@ pub(super) fn names(ne: usize, nd: usize) -> Vec<String> {
         .collect()
 }
 
-/// A whole number as little-endian bytes, or `None` where it does not fit.
+/// Converts an integer to little-endian bytes, or returns `None` if it does not fit.
 type Bytes<const N: usize> = fn(f64) -> Option<[u8; N]>;
 
 fn whole(v: f64, low: f64, high: f64) -> Option<i64> {
@@ -135,8 +135,8 @@ struct Writer(Vec<u8>);
 
 impl Writer {
     fn number<const N: usize>(&mut self, what: &str, v: f64, bytes: Bytes<N>) -> Result<()> {
-        let bytes =
-            bytes(v).ok_or_else(|| Error::weights(what, format!("becomes {v}, too large for its field")))?;
+        let bytes = bytes(v)
+            .ok_or_else(|| Error::weights(what, format!("becomes {v}, which does not fit into its field")))?;
         self.0.extend(bytes);
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Writer {
         layer.weight.iter().flatten().try_for_each(|&v| self.number(name, v, i16_of))
     }
 
-    /// The same with the taps outermost.
+    /// Writes a depthwise layer, with the taps as the outermost dimension.
     fn depthwise(&mut self, name: &str, layer: &Product) -> Result<()> {
         self.head(name, layer)?;
         (0..9).try_for_each(|tap| layer.weight.iter().try_for_each(|row| self.number(name, row[tap], i16_of)))

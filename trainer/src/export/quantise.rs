@@ -1,59 +1,59 @@
-//! Turns float weights and calibrated ranges into the integer network.
+//! Quantises float weights, given the measured ranges.
 //!
-//! Each tensor gets a power-of-two fraction such that 1.5 times the largest value seen fits in an activation. Each
-//! layer then gets the largest weights that fit in i16 and whose accumulator can provably not wrap, whatever the input.
+//! Each tensor gets a power-of-two fraction such that 1.5 times its largest value fits into an activation. Each layer
+//! then gets the largest weights that fit into i16 and whose accumulator provably cannot wrap for any input.
 
-use super::model::{Block, Layer, Model, Product, Quality};
+use super::model::{GainTables, IntegerBlock, IntegerLayer, IntegerModel, Product};
 use crate::net::{Shapes, Weights};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
-/// Largest magnitude of an activation.
+/// The largest magnitude of an activation.
 const LIMIT: f64 = 8191.0;
 const HEADROOM: f64 = 1.5;
-/// Rows of the quality tables.
+/// The number of rows of the quality tables.
 const ROWS: usize = 51;
-/// For tensors that are all but zero.
+/// The largest fraction, for tensors that are nearly zero.
 const MAX_FRACTION: i32 = 14;
 const SCALE_FRACTION: i32 = 7;
 const HYPER_LIMIT: f64 = super::tables::REACH as f64;
 
-/// Largest magnitude of every tensor that gets a fraction, by name: a layer or block and its side, `e.0.p2.in`.
+/// The largest magnitude of every tensor that gets a fraction, by a name such as `e.0.p2.in`.
 pub(super) type Reach = BTreeMap<String, f32>;
 
-/// How a layer was quantised.
+/// The result of quantising a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fit {
-    /// The layer.
+    /// The name of the layer.
     pub name: String,
-    /// Fraction bits of its output.
+    /// The number of fraction bits of its output.
     pub fraction: i32,
-    /// Bits that its accumulator is shifted by.
+    /// The number of bits that its accumulator is shifted by.
     pub shift: u8,
-    /// Bits of its largest weight, sign included.
+    /// The number of bits of its largest weight, including the sign.
     pub weight_bits: f64,
-    /// 2^31 divided by the largest accumulator that any input can reach; above 1.
+    /// 2^31 divided by the largest magnitude that the accumulator can reach. It is above 1.
     pub margin: f64,
 }
 
-/// The integer model, and how each layer was fitted.
+/// Quantises a network. Returns the integer model and how each layer was fitted.
 pub(super) fn quantise(
     weights: &Weights,
     reach: &Reach,
     profile: u8,
     skip_below: u8,
-) -> Result<(Model, Vec<Fit>)> {
+) -> Result<(IntegerModel, Vec<Fit>)> {
     let shapes = weights.shapes();
     let mut to = Quantiser { weights, reach, layers: BTreeMap::new(), report: Vec::new() };
     let stack = |name: &str, depth| (0..depth).map(|i| format!("{name}.{i}")).collect::<Vec<_>>();
     let (e_blocks, d_blocks) = (stack("e", shapes.ne), stack("d", shapes.nd));
     let one = |name: &str| [name.to_owned()];
-    // Few bits, too, where calibration saw only flat pictures: the steps have to fit their table.
+    // The steps have to fit into their table, also if all calibration pictures were flat.
     let coarsest = values(weights, "y_gain")?.into_iter().map(|gain| (-gain).exp()).fold(0.0, f64::max);
     let y = to.fraction(&["latents"])?.min((65535.0 / coarsest).log2().floor() as i32);
 
-    // The network's input is p / 255 - 1/2, the integer one 2p - 255.
+    // The float network's input is p / 255 - 1/2, and the integer network's is 2p - 255.
     let (first, e) = (to.fraction(&["e_in.out"])?, to.stream(&e_blocks)?);
     let own = to.parameters("e_in")?.scaled(|w| w / 510.0, |b| b);
     to.add("e_in", own, &[0], first, 255.0)?;
@@ -91,20 +91,21 @@ pub(super) fn quantise(
     let (d, last) = (to.stream(&d_blocks)?, to.fraction(&["d_out.in"])?);
     to.plain("d_in", y, d)?;
     d_blocks.iter().try_for_each(|name| to.block(name, d))?;
-    // Output 0 of the float network is 127.5, of the integer one 128. Inputs are taps of channels.
+    // An output of 0 means 127.5 in the float network and 128 in the integer one. The inputs are ordered by tap.
     let own = to.parameters("d_out")?.tap_major().scaled(|w| w * 255.0, |b| b * 255.0 - 0.5);
     to.add("d_out", own, &[last], 0, LIMIT)?;
 
     let quality = quality(weights, e - first, last - d, y)?;
     let byte = |what: &str, v: i32| {
-        u8::try_from(v).map_err(|_| Error::weights(what, format!("reaches too far for a fraction, {v} bits")))
+        u8::try_from(v)
+            .map_err(|_| Error::weights(what, format!("needs a fraction of {v} bits, which is out of range")))
     };
     let (z_shift, y_fraction) = (byte("he_out.weight", z)?, byte("e_out.weight", y)?);
     let Quantiser { layers, report, .. } = to;
-    Ok((Model { shapes, profile, skip_below, z_shift, y_fraction, layers, quality }, report))
+    Ok((IntegerModel { shapes, profile, skip_below, z_shift, y_fraction, layers, quality }, report))
 }
 
-/// A layer's weights `[outputs][inputs]` and biases, not yet whole.
+/// A layer's weights `[outputs][inputs]` and biases before rounding.
 struct Parameters {
     weight: Vec<Vec<f64>>,
     bias: Vec<f64>,
@@ -116,7 +117,7 @@ impl Parameters {
         Self { weight, bias: self.bias.into_iter().map(of_bias).collect() }
     }
 
-    /// Inputs in the order (tap, channel) in place of (channel, tap).
+    /// Reorders the inputs from (channel, tap) to (tap, channel).
     fn tap_major(self) -> Self {
         let turned = |row: Vec<f64>| {
             (0..9).flat_map(|t| row[t..].iter().step_by(9).copied().collect::<Vec<_>>()).collect()
@@ -128,23 +129,25 @@ impl Parameters {
 struct Quantiser<'a> {
     weights: &'a Weights,
     reach: &'a Reach,
-    layers: BTreeMap<String, Layer>,
+    layers: BTreeMap<String, IntegerLayer>,
     report: Vec<Fit>,
 }
 
 impl Quantiser<'_> {
-    /// Fraction bits for a tensor that is known by these names.
+    /// The number of fraction bits for a tensor that has these names.
     fn fraction(&self, names: &[&str]) -> Result<i32> {
         let mut largest = 0.0f64;
         for &name in names {
-            let reach =
-                self.reach.get(name).ok_or_else(|| Error::weights(name, "was not seen on any picture"))?;
+            let reach = self
+                .reach
+                .get(name)
+                .ok_or_else(|| Error::weights(name, "was not observed on any picture"))?;
             largest = largest.max(f64::from(*reach) * HEADROOM);
         }
         Ok((LIMIT / largest.max(LIMIT / f64::from(1 << MAX_FRACTION))).log2().floor() as i32)
     }
 
-    /// Fraction of the residual stream of a stack of blocks.
+    /// The fraction of the residual stream of a stack of blocks.
     fn stream(&self, blocks: &[String]) -> Result<i32> {
         let names: Vec<String> =
             blocks.iter().flat_map(|b| ["in", "f1.in", "out"].map(|side| format!("{b}.{side}"))).collect();
@@ -160,7 +163,7 @@ impl Quantiser<'_> {
         Ok(Parameters { weight: weight.chunks_exact(inputs).map(<[f64]>::to_vec).collect(), bias })
     }
 
-    /// Quantises a layer; `inputs` is its input's fraction, or one for each input.
+    /// Quantises a layer. `inputs` holds the fraction of all its inputs, or one for each input.
     fn product(
         &mut self,
         name: &str,
@@ -190,12 +193,15 @@ impl Quantiser<'_> {
                 return Ok(Product { weight, bias, shift, fraction: fraction.max(0) as u8 });
             }
         }
-        Err(Error::weights(name, format!("reaches {worst:.4e} in its accumulator, 2^31 or more, at shift 0")))
+        Err(Error::weights(
+            name,
+            format!("can reach {worst:.4e} in its accumulator at shift 0, which is 2^31 or more"),
+        ))
     }
 
     fn add(&mut self, name: &str, own: Parameters, inputs: &[i32], fraction: i32, limit: f64) -> Result<()> {
         let layer = self.product(name, own, inputs, fraction, limit)?;
-        self.layers.insert(name.to_owned(), Layer::Product(layer));
+        self.layers.insert(name.to_owned(), IntegerLayer::Product(layer));
         Ok(())
     }
 
@@ -217,12 +223,15 @@ impl Quantiser<'_> {
         let (p1, dw, p2) = (layer("p1", f, a)?, layer("dw", a, d)?, layer("p2", d, f)?);
         let (f1, f2) = (layer("f1", f, uv)?, layer("f2", h, f)?);
         let gate_shift =
-            u8::try_from(2 * uv - h).map_err(|_| Error::weights(name, "has a gate that is all but zero"))?;
-        self.layers.insert(name.to_owned(), Layer::Block(Box::new(Block { p1, dw, p2, f1, gate_shift, f2 })));
+            u8::try_from(2 * uv - h).map_err(|_| Error::weights(name, "has a gate that is nearly zero"))?;
+        self.layers.insert(
+            name.to_owned(),
+            IntegerLayer::Block(Box::new(IntegerBlock { p1, dw, p2, f1, gate_shift, f2 })),
+        );
         Ok(())
     }
 
-    /// Splits a head in its two layers; sigma's logarithm becomes binary.
+    /// Splits a head into its two layers. The logarithm of sigma becomes binary.
     fn head(&mut self, name: &str, scale: &str, mean: &str, input: i32, y: i32) -> Result<()> {
         let m = self.weights.shapes().m;
         let Parameters { weight, bias } = self.parameters(name)?;
@@ -236,10 +245,10 @@ impl Quantiser<'_> {
     }
 }
 
-/// Rows evenly spread over the quality axis, as whole numbers; shifts as large as u16 allows.
+/// The integer gain tables, with rows spread evenly over the quality axis and shifts as large as u16 allows.
 ///
-/// `enc_bits` and `dec_bits` are what the gain adds to its tensor's fraction.
-fn quality(weights: &Weights, enc_bits: i32, dec_bits: i32, y: i32) -> Result<Quality> {
+/// `enc_bits` and `dec_bits` are the bits that a gain adds to the fraction of its tensor.
+fn quality(weights: &Weights, enc_bits: i32, dec_bits: i32, y: i32) -> Result<GainTables> {
     let Shapes { knots, .. } = weights.shapes();
     let rows = |name: &str, f: &dyn Fn(f64) -> f64| -> Result<Vec<Vec<f64>>> {
         let table = values(weights, name)?;
@@ -262,7 +271,7 @@ fn quality(weights: &Weights, enc_bits: i32, dec_bits: i32, y: i32) -> Result<Qu
         let one = |v: f64| (v * 2f64.powi(shift.into())).round_ties_even().max(least);
         table.into_iter().map(|row| row.into_iter().map(one).collect()).collect()
     };
-    Ok(Quality {
+    Ok(GainTables {
         enc: whole(enc, gain_shift, 0.0),
         dec: whole(dec, gain_shift, 0.0),
         step: whole(step, step_shift, 1.0),
@@ -272,7 +281,7 @@ fn quality(weights: &Weights, enc_bits: i32, dec_bits: i32, y: i32) -> Result<Qu
     })
 }
 
-/// Fraction bits that still keep every value in u16.
+/// The largest number of fraction bits for which every value fits into u16.
 fn spare_bits(tables: &[&Vec<Vec<f64>>]) -> Result<u8> {
     let largest =
         tables.iter().flat_map(|table| table.iter().flatten()).fold(0.0, |most: f64, v| most.max(*v));

@@ -1,17 +1,18 @@
-//! The layers of a model file as whole numbers again: the inverse of writing it (docs/format.md, section 8).
+//! Reads the integer layers of a model file (docs/format.md, section 8).
 
-use super::model::{Block, Layer, Model, Product, Quality, names};
+use super::model::{GainTables, IntegerBlock, IntegerLayer, IntegerModel, Product, names};
 use crate::net::Shapes;
 use crate::{Error, Result};
 
-/// Bytes of the signature, the version and the profile.
+/// The number of bytes of the signature, the version and the profile.
 const HEAD: usize = 10;
 
-impl Model {
-    /// Reads a file that [`aecodec::Model::parse`] takes; the frequency tables and the card are left out.
+impl IntegerModel {
+    /// Reads a file that [`aecodec::Model::parse`] accepts, without the frequency tables and the card.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is cut short, or has blocks whose gated units are not of one expansion.
+    /// Returns [`Error::Invalid`] if the file is truncated, or if the gated units of its blocks differ in their
+    /// expansion.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self> {
         let mut from = Reader(bytes);
         let profile = from.take(HEAD)?[HEAD - 1];
@@ -31,9 +32,16 @@ impl Model {
             let layer = if block {
                 let (p1, dw, p2, f1) = (from.product()?, from.depthwise()?, from.product()?, from.product()?);
                 let [gate_shift] = from.bytes()?;
-                Layer::Block(Box::new(Block { p1, dw, p2, f1, gate_shift, f2: from.product()? }))
+                IntegerLayer::Block(Box::new(IntegerBlock {
+                    p1,
+                    dw,
+                    p2,
+                    f1,
+                    gate_shift,
+                    f2: from.product()?,
+                }))
             } else {
-                Layer::Product(from.product()?)
+                IntegerLayer::Product(from.product()?)
             };
             layers.insert(name, layer);
         }
@@ -43,12 +51,12 @@ impl Model {
         };
         let (enc, dec, step) = (table(c, unsigned)?, table(c, unsigned)?, table(m, unsigned)?);
         let log_gain = table(m, |v| f64::from(i16::from_le_bytes(v)))?;
-        let quality = Quality { enc, dec, step, log_gain, gain_shift, step_shift };
+        let quality = GainTables { enc, dec, step, log_gain, gain_shift, step_shift };
         Ok(Self { shapes, profile, skip_below, z_shift, y_fraction, layers, quality })
     }
 }
 
-/// The layers that are blocks, besides those of the stacks.
+/// The layers that are blocks, in addition to those of the stacks.
 const BLOCKS: [&str; 6] = ["he1", "he2", "hd1", "hd2", "hd3", "ctx"];
 
 fn invalid(detail: String) -> Error {
@@ -88,7 +96,7 @@ impl<'a> Reader<'a> {
         Ok(layer)
     }
 
-    /// Weights `[channels][9]`; in the file the taps are outermost.
+    /// Weights `[channels][9]`. In the file, the taps are the outermost dimension.
     fn depthwise(&mut self) -> Result<Product> {
         let mut layer = self.head()?;
         let channels = layer.bias.len();

@@ -1,24 +1,24 @@
-//! Frequency tables of least expected bits (docs/format.md, section 6).
+//! Frequency tables with the fewest expected bits (docs/format.md, section 6).
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-/// Sum of a table's frequencies.
+/// The sum of a table's frequencies.
 const TOTAL: i64 = 4096;
-/// Levels with a table of their own.
+/// The number of levels that have a table.
 pub(super) const LEVELS: usize = 52;
-/// Largest magnitude that a table holds.
+/// The largest magnitude that a table can hold.
 pub(super) const REACH: usize = 127;
-/// Values from `-REACH` to `REACH`.
+/// The number of values from `-REACH` to `REACH`.
 pub(super) const VALUES: usize = 2 * REACH + 1;
 
-/// Frequencies of `-K..=K` and of the escape.
+/// The frequencies of `-K..=K` and of the escape.
 pub(crate) type Table = Vec<u16>;
 
-/// The tables of the levels, from counts of what is coded with each, `[LEVELS][VALUES]`.
+/// The tables of the levels, from the counts of the values that are coded with each, `[LEVELS][VALUES]`.
 ///
-/// Symbols of a level are a little narrower or wider than the normal that the network was trained with, and have longer
-/// tails. The normal stands for 500 further values.
+/// The values of a level are slightly narrower or wider than the normal distribution that the network was trained with,
+/// and have longer tails. The normal distribution counts as much as 500 values.
 pub(super) fn of_levels(counts: &[Vec<f64>]) -> Vec<Table> {
     let mixed = |(level, counts): (usize, &Vec<f64>)| {
         let normal = normal(2f64.powf((level as f64 - 26.0) / 8.0));
@@ -28,9 +28,10 @@ pub(super) fn of_levels(counts: &[Vec<f64>]) -> Vec<Table> {
     counts.iter().enumerate().map(mixed).collect()
 }
 
-/// The tables of the hyper-latents of a band, from counts in crops and the learned density, `[Z][VALUES]` each.
+/// The tables of the hyper-latents in a quality band, from counts in crops and from the learned density, `[Z][VALUES]`
+/// each.
 ///
-/// The density stands for 16 further values, so that rare ones keep a likely share.
+/// The density counts as much as 16 values, so that rare values keep a plausible share.
 pub(super) fn of_hyper(counts: &[Vec<f64>], learned: &[Vec<f64>]) -> Vec<Table> {
     let mixed = |(counts, learned): (&Vec<f64>, &Vec<f64>)| {
         let sum: f64 = learned.iter().sum();
@@ -44,10 +45,10 @@ fn shares(values: Vec<f64>) -> Vec<f64> {
     values.into_iter().map(|v| v / sum).collect()
 }
 
-/// Probabilities of the values under a zero-mean normal.
+/// The probabilities of the values under a zero-mean normal distribution.
 fn normal(sigma: f64) -> Vec<f64> {
     let edge = |i: usize| (i as f64 - REACH as f64 - 0.5) / (sigma * std::f64::consts::SQRT_2);
-    // The far side's tail keeps its digits, which a difference near 1 would lose.
+    // Differences are taken in the tail, where no digits are lost, and not near 1.
     let bin = |i: usize| {
         let (low, high) = (edge(i), edge(i + 1));
         if high <= 0.0 {
@@ -59,7 +60,7 @@ fn normal(sigma: f64) -> Vec<f64> {
     (0..VALUES).map(bin).collect()
 }
 
-/// The table of least expected bits for these probabilities: it may choose its reach.
+/// The table with the fewest expected bits for these probabilities, among all values of K.
 fn best(p: &[f64]) -> Table {
     let width = p.len() / 2;
     let mut found: Option<(f64, Vec<i64>)> = None;
@@ -70,7 +71,7 @@ fn best(p: &[f64]) -> Table {
         let inner: Vec<f64> = p[width - k..=width + k].iter().copied().chain([escape]).collect();
         let table = apportion(&inner);
         let coded: f64 = inner.iter().zip(&table).map(|(p, &f)| -p * (f as f64 / TOTAL as f64).log2()).sum();
-        // An escape's raw bits: a sign, and the distance in Exp-Golomb.
+        // The raw bits of an escape are a sign and the distance in Exp-Golomb code.
         let raw = |e: usize| (1 + 2 * (usize::BITS - (e + 1).leading_zeros()) - 1) as f64;
         let cost = coded + outside().enumerate().map(|(e, p)| p * raw(e)).sum::<f64>();
         if found.as_ref().is_none_or(|(least, _)| cost < *least) {
@@ -85,7 +86,7 @@ fn best(p: &[f64]) -> Table {
     found.map_or_else(Vec::new, |(_, table)| table.into_iter().map(|f| f as u16).collect())
 }
 
-/// What a unit of frequency is worth, and whose it is; ordered by worth, then by place.
+/// The worth of a unit of frequency and the index of its value, ordered by worth and then by index.
 #[derive(PartialEq)]
 struct Unit(f64, usize);
 
@@ -103,13 +104,13 @@ impl Ord for Unit {
     }
 }
 
-/// Frequencies of at least 1 that add up to the total with the least cross-entropy.
+/// Frequencies of at least 1 that add up to the total and have the lowest cross-entropy.
 fn apportion(p: &[f64]) -> Vec<i64> {
     let sum: f64 = p.iter().sum();
     let p: Vec<f64> = p.iter().map(|v| (v / sum).max(1e-12)).collect();
     let mut table: Vec<i64> = p.iter().map(|v| ((v * TOTAL as f64) as i64).max(1)).collect();
     let short = TOTAL - table.iter().sum::<i64>();
-    // Give single units where they save most, or take them where they cost least.
+    // Single units are added where they save most, or removed where they cost least.
     let gain = |i: usize, f: i64| -p[i] * ((f + 1) as f64 / f as f64).log2();
     let loss = |i: usize, f: i64| p[i] * (f as f64 / (f - 1) as f64).log2();
     let worth = |i: usize, f: i64| match (short > 0, f) {

@@ -1,7 +1,7 @@
-//! The export against a model file that the recipe made of the same weights.
+//! Compares the export with a model file that the recipe made from the same weights.
 
 use super::*;
-use crate::data::Image;
+use crate::data::RgbPicture;
 use candle_core::{DType, Tensor};
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ fn weights(float: &BTreeMap<String, Tensor>) -> Weights {
     Weights::from_tensors(float.iter().filter_map(own).collect()).expect("weights")
 }
 
-/// What the recipe learnt of the golden pictures.
+/// What the recipe measured on the golden pictures.
 fn learnt(export: &BTreeMap<String, Tensor>) -> Ranges {
     let number = |t: &Tensor| t.to_scalar::<f32>().expect("a number");
     let reach =
@@ -36,7 +36,7 @@ fn the_same_weights_ranges_and_counts_give_the_same_file() {
         (0..2).map(|band| counts(&export["z_counts"].get(band).expect("a band"))).collect();
     let levels = counts(&export["y_counts"]);
     let (found, report) =
-        assemble(&even, &ranges, &hyper, &levels, "a tiny model", &Options::default()).expect("a file");
+        assemble(&even, &ranges, &hyper, &levels, "a tiny model", &ExportOptions::default()).expect("a file");
     let expected: Vec<u8> = export["aem"].to_vec1().expect("bytes");
     let differ: Vec<usize> = (0..expected.len()).filter(|&i| found.get(i) != expected.get(i)).collect();
     assert_eq!(found.len(), expected.len());
@@ -47,11 +47,11 @@ fn the_same_weights_ranges_and_counts_give_the_same_file() {
 #[test]
 fn ranges_are_those_of_the_recipe() {
     let (float, expected) = (golden(FLOAT), learnt(&golden(EXPORT)));
-    let pictures: Vec<Image> = (0..2)
+    let pictures: Vec<RgbPicture> = (0..2)
         .map(|i| {
             let picture = float["pictures"].get(i).expect("a picture");
             let (height, width, _) = picture.dims3().expect("a picture");
-            Image {
+            RgbPicture {
                 height,
                 width,
                 samples: picture.flatten_all().and_then(|p| p.to_vec1()).expect("samples"),
@@ -78,7 +78,7 @@ fn evened_weights_compute_the_same() {
     let x = ((float["pictures"].to_dtype(DType::F32).expect("floats") / 255.0).expect("scaled") - 0.5)
         .expect("x");
     let coded = [&weights, &even].map(|weights| {
-        let net = Codec::frozen(weights).expect("a network");
+        let net = Network::frozen(weights).expect("a network");
         net.forward(&x, &[0.6, 1.7], crate::net::Rate::Rounded).expect("coded")
     });
     let change = |t: fn(&crate::net::Coded) -> &Tensor| {

@@ -1,16 +1,16 @@
-//! The layers of a model file in floats.
+//! Converts the layers of a model file to floats.
 //!
-//! Each weight is its whole number over a power of two that follows from the fractions of its layer's input and output
-//! (docs/format.md, sections 1 and 2).
+//! Each weight is its integer divided by a power of two, which follows from the fractions of the layer's input and
+//! output (docs/format.md, sections 1 and 2).
 
-use crate::export::model::{Block, Layer, Model, Product};
+use crate::export::model::{IntegerBlock, IntegerLayer, IntegerModel, Product};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 use std::f64::consts::LN_2;
 
-/// The parameters of all layers by name; those of gains and of the density of the hyper-latents are none of a layer's.
-pub(crate) fn layers(model: &Model) -> Result<BTreeMap<String, Tensor>> {
+/// The parameters of all layers by name. Gains and the density of the hyper-latents are not included.
+pub(crate) fn layers(model: &IntegerModel) -> Result<BTreeMap<String, Tensor>> {
     let mut to = Floats { model, tensors: BTreeMap::new() };
     let y = i32::from(model.y_fraction);
     let of = |name: &str| Ok::<_, Error>(i32::from(product(model, name)?.fraction));
@@ -39,20 +39,20 @@ pub(crate) fn layers(model: &Model) -> Result<BTreeMap<String, Tensor>> {
     to.head("head", ["scale", "mean"], ctx, y)?;
     to.plain("d_in", y, d)?;
     (0..model.shapes.nd).try_for_each(|i| to.block(&format!("d.{i}"), d))?;
-    // Output 128 of the integers is 127.5 of the floats, and inputs are channels of taps.
+    // The integer output 128 is 127.5 in floats, and the inputs are ordered by tap in the file.
     to.product("d_out", &[d], 0, |w| w / 255.0, |b| (b + 0.5) / 255.0)?;
     Ok(to.tensors)
 }
 
-fn product<'a>(model: &'a Model, name: &str) -> Result<&'a Product> {
+fn product<'a>(model: &'a IntegerModel, name: &str) -> Result<&'a Product> {
     match model.layers.get(name) {
-        Some(Layer::Product(layer)) => Ok(layer),
+        Some(IntegerLayer::Product(layer)) => Ok(layer),
         _ => Err(Error::weights(name, "is missing")),
     }
 }
 
 struct Floats<'a> {
-    model: &'a Model,
+    model: &'a IntegerModel,
     tensors: BTreeMap<String, Tensor>,
 }
 
@@ -61,7 +61,7 @@ impl Floats<'_> {
         self.product(name, &[input], output, |w| w, |b| b)
     }
 
-    /// A product whose input has this fraction, or one for each of its channels.
+    /// Converts a product. `inputs` holds the fraction of all its inputs, or one for each channel.
     fn product(
         &mut self,
         name: &str,
@@ -87,12 +87,12 @@ impl Floats<'_> {
         self.add(name, weight, &dims, bias)
     }
 
-    /// A block whose stream has the fraction `f`.
+    /// Converts a block whose stream has the fraction `f`.
     fn block(&mut self, name: &str, f: i32) -> Result<()> {
-        let Some(Layer::Block(block)) = self.model.layers.get(name) else {
+        let Some(IntegerLayer::Block(block)) = self.model.layers.get(name) else {
             return Err(Error::weights(name, "is missing"));
         };
-        let Block { p1, dw, p2, f1, gate_shift, f2 } = &**block;
+        let IntegerBlock { p1, dw, p2, f1, gate_shift, f2 } = &**block;
         let [a, d, uv] = [p1, dw, f1].map(|layer| i32::from(layer.fraction));
         let gated = 2 * uv - i32::from(*gate_shift);
         for (part, layer, input, output) in
@@ -109,7 +109,7 @@ impl Floats<'_> {
         Ok(())
     }
 
-    /// Joins the two layers of a head; sigma's logarithm becomes natural.
+    /// Joins the two layers of a head. The logarithm of sigma becomes natural.
     fn head(&mut self, name: &str, [scale, mean]: [&str; 2], input: i32, y: i32) -> Result<()> {
         let (scales, scale_bias) = real(product(self.model, scale)?, &[input], 7);
         let (means, mean_bias) = real(product(self.model, mean)?, &[input], y);
@@ -131,7 +131,7 @@ impl Floats<'_> {
     }
 }
 
-/// Weights, row by row, and biases as real numbers.
+/// The weights, row by row, and the biases as real numbers.
 fn real(layer: &Product, inputs: &[i32], output: i32) -> (Vec<f64>, Vec<f64>) {
     let unit = 2f64.powi(-(i32::from(layer.shift) + output));
     let of = |j: usize| 2f64.powi(inputs[if inputs.len() == 1 { 0 } else { j }]);

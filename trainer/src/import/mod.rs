@@ -1,29 +1,30 @@
-//! Model files back to float weights, to train on from.
+//! Imports model files as float weights, to continue training with.
 //!
-//! Layers are what their whole numbers stand for. Gains are fitted to the rows of their tables, and the density of the
-//! hyper-latents, which a model file holds as tables of frequencies, to those tables.
+//! The weights of layers follow exactly from their integers. The gains are fitted to the rows of their tables, and the
+//! density of the hyper-latents to the frequency tables of the model file.
 
 mod layers;
 
-use crate::export::model::Model;
-use crate::net::{Codec, Shapes, Weights};
+use crate::export::model::IntegerModel;
+use crate::net::{Network, Shapes, Weights};
 use crate::optim::AdamMoments;
 use crate::{Error, Result};
 use candle_core::{Device, Tensor, Var};
 pub(crate) use layers::layers;
 use std::collections::BTreeMap;
 
-/// Steps in which the density is fitted, and their rate.
+/// The number of steps to fit the density, and their rate.
 const FIT: (usize, f64) = (200, 0.02);
 
-/// The float network that a model file computes, ready to train on.
+/// The weights of the float network that a model file stands for.
 ///
 /// # Errors
-/// [`Error::Codec`] where the file is none of the codec's, [`Error::Invalid`] where its blocks are not of one expansion.
+/// Returns [`Error::Codec`] if the codec does not accept the file, and [`Error::Invalid`] if its blocks differ in their
+/// expansion.
 pub fn weights(bytes: &[u8], device: &Device) -> Result<Weights> {
     aecodec::Model::parse(bytes)?;
     let bytes = &*aecodec::model_file::unpack(bytes)?;
-    let model = Model::read(bytes)?;
+    let model = IntegerModel::read(bytes)?;
     let mut tensors = layers(&model)?;
     let knots = Shapes::FAST.knots;
     let quality = &model.quality;
@@ -46,13 +47,13 @@ pub fn weights(bytes: &[u8], device: &Device) -> Result<Weights> {
     Weights::from_tensors(moved.collect::<Result<_>>()?)
 }
 
-/// Values at the knots of the curve of straight lines that is nearest to these rows, by least squares.
+/// The values at the knots of the piecewise linear curve that fits these rows best, by least squares.
 fn at_knots(rows: &[Vec<f64>], knots: usize) -> Result<Vec<Vec<f64>>> {
     let near = |r: usize, k: usize| {
         let place = r as f64 * (knots - 1) as f64 / (rows.len() - 1) as f64;
         (1.0 - (place - k as f64).abs()).max(0.0)
     };
-    // The normal equations, with the sums of the rows on their right side.
+    // These are the normal equations. Their right side holds sums over the rows.
     let mut left: Vec<Vec<f64>> = (0..knots)
         .map(|j| (0..knots).map(|k| (0..rows.len()).map(|r| near(r, j) * near(r, k)).sum()).collect())
         .collect();
@@ -76,15 +77,15 @@ fn at_knots(rows: &[Vec<f64>], knots: usize) -> Result<Vec<Vec<f64>>> {
     Ok(solved.collect())
 }
 
-/// Largest magnitude that a table of hyper-latents holds.
+/// The largest magnitude that a table of hyper-latents can hold.
 const REACH: usize = 127;
-/// Tables of the levels, which come before those of the hyper-latents.
+/// The number of tables of the levels, which come before those of the hyper-latents.
 const LEVELS: usize = 52;
 
-/// Shares of the values of each hyper-latent, mean over the bands of quality: `[Z][2 REACH + 1]`.
-fn frequencies(bytes: &[u8], model: &Model) -> Result<Vec<Vec<f64>>> {
-    let short = || Error::Invalid { what: "model file", detail: "its tables are cut short".into() };
-    // What precedes the tables is as long as a file without any, less the length of its card.
+/// The shares of the values of each hyper-latent, as means over the quality bands: `[Z][2 REACH + 1]`.
+fn frequencies(bytes: &[u8], model: &IntegerModel) -> Result<Vec<Vec<f64>>> {
+    let short = || Error::Invalid { what: "model file", detail: "its tables are truncated".into() };
+    // Everything before the tables is as long as a file without tables, minus the length field of its card.
     let begin = model.write(&[], &[], "")?.len() - 4;
     let mut rest = bytes.get(begin..).ok_or_else(short)?;
     let mut table = || {
@@ -102,7 +103,7 @@ fn frequencies(bytes: &[u8], model: &Model) -> Result<Vec<Vec<f64>>> {
         for channel in &mut shares {
             let (reach, found) = table()?;
             let values = found.as_chunks().0.iter().map(|&v| f64::from(u16::from_le_bytes(v)) / 4096.0);
-            // The last one is the escape's.
+            // The last frequency is the escape's.
             for (i, v) in values.take(2 * reach + 1).enumerate() {
                 if let Some(share) = (REACH + i).checked_sub(reach).and_then(|at| channel.get_mut(at)) {
                     *share += v / bands as f64;
@@ -113,11 +114,11 @@ fn frequencies(bytes: &[u8], model: &Model) -> Result<Vec<Vec<f64>>> {
     Ok(shares)
 }
 
-/// The parameters of the learned density that gives these shares the fewest bits.
+/// The parameters of the learned density under which these shares take the fewest bits.
 fn density(tensors: &BTreeMap<String, Tensor>, shares: &[Vec<f64>]) -> Result<BTreeMap<String, Tensor>> {
     let (z, values) = (shares.len(), 2 * REACH + 1);
     let value = |i: usize| i as f64 - REACH as f64;
-    // It begins as a logistic density of each channel's mean and deviation.
+    // The start is a logistic density with each channel's mean and deviation.
     let (mut h, mut b) = (vec![0.54f32; 4 * z], vec![0.0f32; 4 * z]);
     for (c, row) in shares.iter().enumerate() {
         let sum: f64 = row.iter().sum::<f64>().max(1e-9);
@@ -134,7 +135,7 @@ fn density(tensors: &BTreeMap<String, Tensor>, shares: &[Vec<f64>]) -> Result<BT
         all.insert(name.to_owned(), tensor);
     }
     let weights = Weights::from_tensors(all)?;
-    let net = Codec::new(&weights)?;
+    let net = Network::new(&weights)?;
     let vars: Vec<(&str, &Var)> = weights.vars().filter(|(name, _)| name.starts_with("z_prior")).collect();
     let mut moments = vars.iter().map(|(_, var)| AdamMoments::new(var)).collect::<Result<Vec<_>>>()?;
     let edges: Vec<f32> = (0..=values).flat_map(|i| vec![value(i) as f32 - 0.5; z]).collect();
@@ -178,7 +179,7 @@ mod tests {
         assert!(at_knots(&rows[..2], 4).is_err());
     }
 
-    /// The shipped model and the weights that it was made of code a picture alike.
+    /// The shipped model and the weights that it was made from code a picture almost equally.
     #[test]
     fn the_shipped_model_gives_the_weights_that_it_was_made_of() {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
@@ -194,7 +195,7 @@ mod tests {
             })
             .collect();
         let measured = |weights: &Weights, quality| {
-            let net = Codec::frozen(weights).expect("a network");
+            let net = Network::frozen(weights).expect("a network");
             loss::measure(&net, &samples, (128, 128), net.knot(quality)).expect("measured")
         };
         for quality in [10.0, 50.0, 90.0] {

@@ -1,23 +1,23 @@
-//! The adversary of an adversarial run: it tells originals from decoded pictures, patch by patch.
+//! The adversary of an adversarial run, which distinguishes originals from decoded pictures, patch by patch.
 //!
-//! A patch discriminator (Isola et al. 2017, "Image-to-image translation with conditional adversarial networks") with
-//! the non-saturating loss (Goodfellow et al. 2014). It is needed for training only, no file that is handed around holds
-//! it.
+//! It is a patch discriminator (Isola et al. 2017, "Image-to-image translation with conditional adversarial networks")
+//! with the non-saturating loss (Goodfellow et al. 2014). It exists only during training and in checkpoints.
 
 use super::layers::unshuffle;
 use super::ops;
-use crate::optim::{self, Kind, Optimizer};
+use crate::optim::{self, Optimizer, OptimizerKind};
 use crate::{Error, Result};
 use candle_core::{Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
-/// Slope of its units below zero.
+/// The slope of its units below zero.
 const SLOPE: f64 = 0.2;
-/// Gradients are scaled down to this length.
+/// The largest length of a gradient; longer ones are scaled down.
 const LONGEST: f64 = 1.0;
-/// Name and shape of its weights; each has a bias of its first size. Patches of 4x4, then of 8x8, seeing 32x32 pixels.
+/// The names and shapes of its weights. Each has a bias of its first dimension. The layers work on patches of 4x4 and
+/// then of 8x8 pixels, and see 32x32 pixels.
 const LAYERS: [(&str, &[usize]); 5] = [
     ("in", &[64, 48]),
     ("near", &[64, 64, 3, 3]),
@@ -34,7 +34,7 @@ pub(crate) struct Critic {
 }
 
 impl Critic {
-    /// A new one; its weights follow from the seed.
+    /// Creates a critic whose weights follow from the seed.
     pub(crate) fn new(seed: u64, device: &Device) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x0043_5249_5449_4321);
         let mut vars = BTreeMap::new();
@@ -45,13 +45,14 @@ impl Critic {
             vars.insert(format!("{name}.weight"), Var::from_vec(values, dims, device)?);
             vars.insert(format!("{name}.bias"), Var::from_vec(vec![0f32; dims[0]], dims[0], device)?);
         }
-        let optimizer = Optimizer::of(vars.iter().map(|(name, var)| (name.as_str(), var)), Kind::Adam)?;
+        let optimizer =
+            Optimizer::of(vars.iter().map(|(name, var)| (name.as_str(), var)), OptimizerKind::Adam)?;
         Ok(Self { vars, optimizer })
     }
 
-    /// How real each patch of pictures `[N, H, W, 3]` looks: the logarithm of the odds that it is an original.
+    /// How real each patch of pictures `[N, H, W, 3]` looks: the log-odds that it is from an original.
     ///
-    /// Gradients reach the pictures, and the critic itself where `learns` says so.
+    /// Gradients reach the pictures, and the critic's weights if `learns` is true.
     fn judge(&self, x: &Tensor, learns: bool) -> Result<Tensor> {
         let parameter = |name: String| {
             let var = self.vars.get(&name).ok_or_else(|| Error::weights(&name, "is missing"))?;
@@ -65,7 +66,7 @@ impl Critic {
             })
         };
         let leaky = |x: Tensor| Ok::<_, Error>(x.maximum(&(&x * SLOPE)?)?);
-        // As a display shows them.
+        // A display clamps samples in the same way.
         let x = (x.clamp(-0.5, 0.5)? * 4.0)?;
         let x = leaky(layer("in", &unshuffle(&x, 4)?)?)?;
         let x = leaky(layer("near", &x)?)?;
@@ -74,13 +75,13 @@ impl Critic {
         layer("out", &x)
     }
 
-    /// What decoded pictures lack to look real; its gradient shows them how.
+    /// The loss of decoded pictures that do not look real. Its gradient makes them look more real.
     pub(crate) fn lack(&self, decoded: &Tensor) -> Result<Tensor> {
         surprise(&self.judge(decoded, false)?)
     }
 
-    /// Learns from originals and what they were decoded to; the sum of its mean losses before, 1.39 where it knows
-    /// nothing and 0 where it is never wrong.
+    /// Learns from originals and from the pictures decoded from them. Returns the sum of its mean losses before this
+    /// step, which is 1.39 for random guesses and 0 if it is never wrong.
     pub(crate) fn learn(&mut self, originals: &Tensor, decoded: &Tensor, rate: f64) -> Result<f64> {
         let missed = surprise(&self.judge(originals, true)?)?;
         let loss = (missed + surprise(&self.judge(&decoded.detach(), true)?.neg()?)?)?;
@@ -92,13 +93,13 @@ impl Critic {
         Ok(f64::from(loss.to_scalar::<f32>()?))
     }
 
-    /// Weights, moments, and steps: all that it goes on from.
+    /// The weights, the moments and the number of steps, from which training can continue.
     pub(crate) fn state(&self) -> ([BTreeMap<String, Tensor>; 2], usize) {
         let weights = self.vars.iter().map(|(name, var)| (name.clone(), var.as_detached_tensor())).collect();
         ([weights, self.optimizer.state()], self.optimizer.steps())
     }
 
-    /// Goes on from what [`Self::state`] gave.
+    /// Restores the state that [`Self::state`] returned.
     pub(crate) fn restore(
         &mut self,
         [weights, moments]: [&BTreeMap<String, Tensor>; 2],
@@ -113,7 +114,7 @@ impl Critic {
     }
 }
 
-/// Mean of `-ln sigmoid(odds)`, which is finite for all odds.
+/// The mean of `-ln sigmoid(odds)`, computed so that it is finite for all odds.
 fn surprise(odds: &Tensor) -> Result<Tensor> {
     let small = odds.abs()?.neg()?.exp()?.affine(1.0, 1.0)?.log()?;
     Ok((odds.neg()?.relu()? + small)?.mean_all()?)

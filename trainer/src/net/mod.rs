@@ -1,8 +1,9 @@
-//! The network in float: analysis, hyper network, four-pass context model, synthesis.
+//! The network in floating point: analysis, hyper network, four-pass context model and synthesis.
 //!
-//! Tensors are `[N, H, W, C]`. It computes what `models/recipe/net.py` does, from the same weights; the codec runs
-//! the same in integers (docs/format.md).
+//! Tensors are `[N, H, W, C]`. The network computes the same as `models/recipe/net.py`, from the same weights. The
+//! codec runs the same network in integers (docs/format.md).
 
+mod bounds;
 mod critic;
 mod layers;
 mod ops;
@@ -19,48 +20,41 @@ use crate::Result;
 use candle_core::{Device, Tensor};
 pub(crate) use critic::Critic;
 pub(crate) use layers::Observer;
-use layers::{Block, Linear, Named, from_phases, run, shuffle, to_phases, unshuffle};
+use layers::{Linear, Named, ResidualBlock, from_phases, run, shuffle, to_phases, unshuffle};
 pub(crate) use ops::bin;
 use prior::Factorized;
 use std::collections::BTreeMap;
 
-/// Quarter of the channels that each pass codes at each phase of a 2x2 cell: `[pass][phase]`.
+/// The quarter of the channels that each pass codes at each phase of a 2x2 cell: `[pass][phase]`.
 ///
-/// Phases run (0,0), (0,1), (1,0), (1,1). Every row and every column is a permutation.
+/// The phases are (0,0), (0,1), (1,0) and (1,1). Every row and every column is a permutation.
 pub const PASS_QUARTER: [[usize; 4]; 4] = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 3, 0, 1], [1, 0, 3, 2]];
-
-const LEAKY_SLOPE: f32 = 1.0 / 8.0;
-/// Products of the gated units stay within this; without the bound, noise squares itself until the floats overflow.
-const GATE_MAX: f32 = 16.0;
-/// Natural logarithm of the smallest and largest standard deviation that the entropy model uses.
-const LOG_SIGMA_MIN: f32 = -2.3;
-const LOG_SIGMA_MAX: f32 = 7.0;
 
 /// The network with its parameters.
 #[derive(Debug, Clone)]
-pub struct Codec {
+pub struct Network {
     shapes: Shapes,
     device: Device,
     e_in: Linear,
-    e: Vec<Block>,
+    e: Vec<ResidualBlock>,
     e_out: Linear,
     he_in: Linear,
-    he1: Block,
+    he1: ResidualBlock,
     he_mid: Linear,
-    he2: Block,
+    he2: ResidualBlock,
     he_out: Linear,
     hd_in: Linear,
-    hd1: Block,
+    hd1: ResidualBlock,
     hd_mid: Linear,
-    hd2: Block,
+    hd2: ResidualBlock,
     hd_out: Linear,
-    hd3: Block,
+    hd3: ResidualBlock,
     head0: Linear,
     ctx_in: [Linear; 3],
-    ctx: Block,
+    ctx: ResidualBlock,
     head: Linear,
     d_in: Linear,
-    d: Vec<Block>,
+    d: Vec<ResidualBlock>,
     d_out: Linear,
     own_tap: Option<Tensor>,
     z_prior: Factorized,
@@ -70,40 +64,42 @@ pub struct Codec {
     observer: Option<Observer>,
 }
 
-/// What coding a batch gives.
+/// The result of coding a batch.
 #[derive(Debug, Clone)]
 pub struct Coded {
-    /// Decoded pictures, `[N, H, W, 3]`.
+    /// The decoded pictures, `[N, H, W, 3]`.
     pub x_hat: Tensor,
-    /// Latents before their gain, `[N, H/16, W/16, M]`.
+    /// The latents before their gain, `[N, H/16, W/16, M]`.
     pub y: Tensor,
-    /// Bits of the latents for each pixel, `[N]`.
+    /// The bits of the latents per pixel, `[N]`.
     pub y_bpp: Tensor,
-    /// Bits of the hyper-latents for each pixel, `[N]`.
+    /// The bits of the hyper-latents per pixel, `[N]`.
     pub z_bpp: Tensor,
 }
 
-impl Codec {
-    /// The network to train: gradients reach the variables of `weights`, and it follows them as they are set.
+impl Network {
+    /// Creates a network to train. Gradients reach the variables of `weights`, and the network uses their current
+    /// values.
     ///
     /// # Errors
-    /// [`Error::Weights`](crate::Error::Weights) where a parameter is missing.
+    /// Returns [`Error::Weights`](crate::Error::Weights) if a parameter is missing.
     pub fn new(weights: &Weights) -> Result<Self> {
         Self::from_tensors(weights.shapes(), &weights.trained(), None)
     }
 
-    /// The network with the weights as they are now, as constants: gradients reach its inputs only, and cost half as
-    /// much.
+    /// Creates a network with the current values of the weights as constants. Gradients reach only its inputs, and take
+    /// half the time.
     ///
     /// # Errors
-    /// [`Error::Weights`](crate::Error::Weights) where a parameter is missing.
+    /// Returns [`Error::Weights`](crate::Error::Weights) if a parameter is missing.
     pub fn frozen(weights: &Weights) -> Result<Self> {
         Self::from_tensors(weights.shapes(), &weights.frozen()?, None)
     }
 
-    /// The network on the processor, with constant weights, that shows what passes through it: the tensors of each
-    /// block as `NAME.PART`, `e_in.out`, `he_out.out`, `d_out.in`, and as `latents`, with all M channels, the latents
-    /// as they are encoded, predicted (zero where a pass predicts others) and decoded.
+    /// Creates a network with constant weights on the processor that passes its tensors to an observer: those of each
+    /// block as `NAME.PART`, and `e_in.out`, `he_out.out` and `d_out.in`. As `latents`, with all M channels, the
+    /// observer gets the encoded, the predicted and the decoded latents; a pass's predictions are zero for the latents
+    /// of other passes.
     pub(crate) fn observed(weights: &Weights, observer: Observer) -> Result<Self> {
         Self::from_tensors(weights.shapes(), &weights.frozen()?, Some(observer))
     }
@@ -147,25 +143,26 @@ impl Codec {
         })
     }
 
-    /// Widths and depths.
+    /// The widths and depths.
     pub fn shapes(&self) -> Shapes {
         self.shapes
     }
 
-    /// Where its parameters are, and its inputs must be.
+    /// The device of the parameters, on which inputs must be as well.
     pub fn device(&self) -> &Device {
         &self.device
     }
 
-    /// Place on the axis of knots, 0 to `knots - 1`, of a quality of 0 to 100.
+    /// Converts a quality from 0 to 100 to a place on the axis of knots, from 0 to `knots - 1`.
     pub fn knot(&self, quality: f64) -> f32 {
         (quality / 100.0 * (self.shapes.knots - 1) as f64) as f32
     }
 
-    /// Codes pictures `[N, H, W, 3]` in -0.5..=0.5, sides multiples of 64, at the knots `q`, one a picture.
+    /// Codes pictures `[N, H, W, 3]` in -0.5..=0.5 at the knots `q`, one for each picture. The sides are multiples of
+    /// 64.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn forward(&self, x: &Tensor, q: &[f32], rate: Rate) -> Result<Coded> {
         let (_, height, width, _) = x.dims4()?;
         let y = self.analyse(x, q)?;
@@ -181,10 +178,10 @@ impl Codec {
         Ok(Coded { x_hat, y, y_bpp: (y_bits / pixels)?, z_bpp: (z_bits / pixels)? })
     }
 
-    /// Pictures to latents before their gain, `[N, H/16, W/16, M]`.
+    /// The analysis: pictures to latents before their gain, `[N, H/16, W/16, M]`.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn analyse(&self, x: &Tensor, q: &[f32]) -> Result<Tensor> {
         let t = self.e_in.forward(&unshuffle(x, 8)?)?;
         self.show("e_in.out", &t)?;
@@ -194,18 +191,18 @@ impl Codec {
         Ok(y)
     }
 
-    /// Latents in the steps in which they are rounded at the knots q.
+    /// The latents in units of the quantisation steps at the knots q.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn in_steps(&self, y: &Tensor, q: &[f32]) -> Result<Tensor> {
         Ok(ops::scale(y, &self.log_gain(&self.y_gain, q)?.exp()?)?)
     }
 
-    /// Latents to hyper-latents before rounding, `[N, H/64, W/64, Z]`.
+    /// The hyper analysis: latents to hyper-latents before rounding, `[N, H/64, W/64, Z]`.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn hyper_analyse(&self, y: &Tensor) -> Result<Tensor> {
         let t = unshuffle(&self.he1.forward(&self.he_in.forward(y)?)?, 2)?;
         let t = unshuffle(&self.he2.forward(&self.he_mid.forward(&t)?)?, 2)?;
@@ -214,35 +211,35 @@ impl Codec {
         Ok(z)
     }
 
-    /// Bits of hyper-latents under their learned density, `[N]`.
+    /// The bits of hyper-latents under their learned density, `[N]`.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn hyper_bits(&self, z: &Tensor) -> Result<Tensor> {
         self.z_prior.bits(z)
     }
 
-    /// Cumulative learned density of the hyper-latents at x `[.., Z]`.
+    /// The cumulative learned density of the hyper-latents at x `[.., Z]`.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn hyper_cdf(&self, x: &Tensor) -> Result<Tensor> {
         self.z_prior.cdf(x)
     }
 
-    /// Rounded hyper-latents to the prior's features, `[N, H/16, W/16, P]`.
+    /// The hyper synthesis: rounded hyper-latents to the features of the prior, `[N, H/16, W/16, P]`.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn prior(&self, z: &Tensor) -> Result<Tensor> {
         let (_, height, width, _) = z.dims4()?;
         self.prior_within(z, 4 * height, 4 * width)
     }
 
-    /// The same for latents of these sides, which need not be multiples of four.
+    /// Like [`Self::prior`], for latents of these sides, which need not be multiples of four.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn prior_within(&self, z: &Tensor, height: usize, width: usize) -> Result<Tensor> {
         let t = self.hd1.forward(&shuffle(&self.hd_in.forward(z)?, 2)?)?;
         let t = self.hd2.forward(&shuffle(&self.hd_mid.forward(&t)?, 2)?)?;
@@ -250,12 +247,13 @@ impl Codec {
         self.hd3.forward(&t)
     }
 
-    /// Codes latents y in four passes: the decoded latents, as y, and the bits of each picture, `[N]`.
+    /// Codes latents `y` in four passes. Returns the decoded latents in the shape of `y`, and the bits of each picture,
+    /// `[N]`.
     ///
-    /// `quantise` says for each pass what its latents become.
+    /// `quantise` quantises the latents of each pass.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit, and what `quantise` returns.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match, and any error of `quantise`.
     pub fn code(
         &self,
         y: &Tensor,
@@ -265,7 +263,7 @@ impl Codec {
     ) -> Result<(Tensor, Tensor)> {
         let (n, h, w, m) = y.dims4()?;
         let (rows, quarter) = (n * h * w / 4, m / 4);
-        // Gains are for each picture, so its rows become a dimension of their own.
+        // Gains differ between pictures, so the rows of each picture become a separate dimension.
         let apart = |t: &Tensor| t.reshape((4 * n, h * w / 4, quarter));
         let together = |t: &Tensor| t.reshape((4, rows, quarter));
 
@@ -304,10 +302,10 @@ impl Codec {
         Ok((from_phases(&known, (n, h, w))?, bits.reshape((4, n))?.sum(0)?))
     }
 
-    /// Decoded latents to pictures.
+    /// The synthesis: decoded latents to pictures.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where shapes do not fit.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the shapes do not match.
     pub fn synthesise(&self, y_hat: &Tensor, q: &[f32]) -> Result<Tensor> {
         self.show("latents", y_hat)?;
         let t = run(&self.d, shuffle(&self.d_in.forward(y_hat)?, 2)?)?;
@@ -327,10 +325,10 @@ impl Codec {
         }
     }
 
-    /// Log-sigma and mean of what a pass codes, `[4, R, M/4]` each.
+    /// The log-sigma and the mean of the latents of a pass, `[4, R, M/4]` each.
     fn predict(&self, feature: &Tensor, head: &Linear, quarters: [usize; 4]) -> Result<(Tensor, Tensor)> {
         let (m, quarter) = (self.shapes.m, self.shapes.m / 4);
-        // Each phase takes the rows of its own quarter: first those of sigma, then those of the mean.
+        // Each phase uses the rows of its quarter: first those of sigma, then those of the mean.
         let first = quarters.iter().flat_map(|i| [i * quarter, m + i * quarter]);
         let rows: Vec<u32> = first.flat_map(|first| (first as u32..).take(quarter)).collect();
         let rows = Tensor::from_vec(rows, 2 * m, &self.device)?;
@@ -340,7 +338,7 @@ impl Codec {
         Ok((both.narrow(2, 0, quarter)?.contiguous()?, both.narrow(2, quarter, quarter)?.contiguous()?))
     }
 
-    /// Rows of a table of gains at the knots q, straight between knots: `[N, C]`.
+    /// The rows of a table of gains at the knots q, interpolated linearly: `[N, C]`.
     fn log_gain(&self, table: &Tensor, q: &[f32]) -> Result<Tensor> {
         let knots = self.shapes.knots;
         let near =

@@ -1,11 +1,11 @@
-//! Learned density of each hyper-latent channel (Ballé et al. 2018, "Variational image compression with a scale
+//! The learned density of each hyper-latent channel (Ballé et al. 2018, "Variational image compression with a scale
 //! hyperprior", section 6.1).
 
 use super::layers::Named;
 use crate::Result;
 use candle_core::Tensor;
 
-/// Smallest probability of a bin.
+/// The smallest probability of a bin.
 const LEAST: f64 = 1e-6;
 const FARTHEST: f64 = 40.0;
 
@@ -25,7 +25,7 @@ impl Factorized {
         })
     }
 
-    /// Cumulative density at x [.., Z], in x's precision.
+    /// The cumulative density at x [.., Z], in the precision of x.
     pub(super) fn cdf(&self, x: &Tensor) -> Result<Tensor> {
         let mut x = x.clone();
         for i in 0..4 {
@@ -36,13 +36,13 @@ impl Factorized {
                 x = (&x + x.tanh()?.broadcast_mul(&bend)?)?;
             }
         }
-        // Beyond this the exponential's square overflows in the gradient, and the density is 0 or 1 to the last bit.
+        // Beyond this, the squared exponential overflows in the gradient, and the density is 0 or 1 to the last bit.
         Ok((x.clamp(-FARTHEST, FARTHEST)?.neg()?.exp()? + 1.0)?.recip()?)
     }
 
-    /// Bits of the integer bins around z [N, H, W, Z], summed: [N].
+    /// The summed bits of the integer bins around z [N, H, W, Z]: [N].
     ///
-    /// Probabilities below the least count as it, but can still rise: their gradient passes.
+    /// Probabilities below the smallest one are raised to it, but their gradient passes, so that they can grow.
     pub(super) fn bits(&self, z: &Tensor) -> Result<Tensor> {
         let p = (self.cdf(&(z + 0.5)?)? - self.cdf(&(z - 0.5)?)?)?;
         let lifted = (p.maximum(LEAST)? - &p)?.detach();

@@ -1,25 +1,25 @@
-//! How latents become what is decoded and what is counted: rounding, noise, or a rule of one's own.
+//! How latents are quantised: by rounding, or with noise for the count of bits.
 
 use super::Shapes;
 use crate::Result;
 use candle_core::{Device, Tensor};
 use rand::Rng;
 
-/// How latents become numbers that are decoded and numbers whose bits are counted.
+/// How latents are quantised: which values are decoded, and of which values the bits are counted.
 #[derive(Debug, Clone, Copy)]
 pub enum Rate<'a> {
-    /// Decoded are rounded latents, whose gradient passes as if they were not; counted are latents with noise, a
-    /// smooth proxy: for training.
+    /// For training: rounded latents are decoded, with a gradient as if they were not rounded. The bits are counted of
+    /// latents with noise, which is a smooth approximation.
     Noisy(&'a Noise),
-    /// Decoded and counted are rounded latents: what the codec does.
+    /// As in the codec: rounded latents are decoded and counted.
     Rounded,
 }
 
 impl Rate<'_> {
-    /// What the latents of a pass become.
+    /// Quantises the latents of a pass.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where noise is of another batch.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the noise was drawn for another batch size.
     pub fn quantise(&self, pass: &Pass) -> Result<Quantised> {
         let decoded = round_through(pass.residual)?;
         let counted = match self {
@@ -30,12 +30,12 @@ impl Rate<'_> {
     }
 }
 
-/// Uniform noise within half a step, for every latent and hyper-latent.
+/// Uniform noise of up to half a step for every latent and hyper-latent.
 #[derive(Debug, Clone)]
 pub struct Noise {
-    /// `[N, H/64, W/64, Z]`.
+    /// The noise of the hyper-latents, `[N, H/64, W/64, Z]`.
     pub z: Tensor,
-    /// For each pass, of each phase: `[4, N * H/32 * W/32, M/4]`.
+    /// The noise of the latents for each pass, by phase: `[4, N * H/32 * W/32, M/4]`.
     pub y: [Tensor; 4],
 }
 
@@ -43,7 +43,7 @@ impl Noise {
     /// Draws noise for a batch of pictures of these sides.
     ///
     /// # Errors
-    /// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+    /// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.
     pub fn draw(
         rng: &mut impl Rng,
         shapes: Shapes,
@@ -60,24 +60,24 @@ impl Noise {
     }
 }
 
-/// What one pass codes, before it is rounded; tensors are `[4, R, M/4]`, by phase and position.
+/// The latents of one pass before rounding. Tensors are `[4, R, M/4]`, by phase and position.
 #[derive(Debug)]
 pub struct Pass<'a> {
-    /// Which of the four.
+    /// The index of the pass, 0 to 3.
     pub index: usize,
-    /// Latents less their predicted means, in quantisation steps.
+    /// The latents minus their predicted means, in quantisation steps.
     pub residual: &'a Tensor,
-    /// Natural logarithm of the predicted standard deviation, in steps; not yet kept within bounds.
+    /// The natural logarithm of the predicted standard deviation in steps, before it is clamped.
     pub log_sigma: &'a Tensor,
 }
 
-/// What a pass's latents become: first what is decoded, then what is counted, in steps, `[4, R, M/4]`.
+/// The quantised latents of a pass: the decoded values and the values to count bits of, in steps, `[4, R, M/4]`.
 pub type Quantised = (Tensor, Tensor);
 
-/// Rounds; the gradient passes as if it had not.
+/// Rounds a tensor. The gradient passes as if it were not rounded.
 ///
 /// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where the device fails.
+/// Returns [`Error::Tensor`](crate::Error::Tensor) if the device fails.
 pub fn round_through(x: &Tensor) -> Result<Tensor> {
     let change = (x.detach().round()? - x.detach())?;
     Ok((x + change)?)

@@ -1,45 +1,46 @@
-//! Widths and depths of the network, and the names and shapes of all its parameters.
+//! The widths and depths of the network, and the names and shapes of its parameters.
 
 use crate::{Error, Result};
 use candle_core::{Device, Tensor};
 use std::collections::BTreeMap;
 
-/// Widths and depths of the network.
+/// The widths and depths of a network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Shapes {
-    /// Channels at 1/8 of the picture's size.
+    /// The number of channels at 1/8 of the picture's size.
     pub c: usize,
-    /// Latents a position, at 1/16; a multiple of 4.
+    /// The number of latents at each position, at 1/16 of the size. It is a multiple of 4.
     pub m: usize,
-    /// Hyper-latents a position, at 1/64.
+    /// The number of hyper-latents at each position, at 1/64 of the size.
     pub z: usize,
-    /// Channels of the prior, at 1/16.
+    /// The number of channels of the prior, at 1/16 of the size.
     pub p: usize,
-    /// Blocks of the analysis.
+    /// The number of blocks of the analysis.
     pub ne: usize,
-    /// Blocks of the synthesis.
+    /// The number of blocks of the synthesis.
     pub nd: usize,
-    /// Width of a block's gated unit for each of its channels.
+    /// The width of a block's gated unit divided by the number of channels.
     pub expansion: f64,
-    /// Points on the quality axis at which gains are learned; at least 2.
+    /// The number of points on the quality axis at which gains are learned, at least 2.
     pub knots: usize,
 }
 
 impl Shapes {
-    /// The profile `fast`: 16 kMAC a pixel to decode.
+    /// The profile `fast`: 16 kMAC per pixel to decode.
     pub const FAST: Self = Self { c: 128, m: 384, z: 64, p: 192, ne: 6, nd: 4, expansion: 1.5, knots: 8 };
-    /// The profile `best`: 46 kMAC a pixel to decode.
+    /// The profile `best`: 46 kMAC per pixel to decode.
     pub const BEST: Self = Self { c: 192, p: 256, ne: 8, nd: 8, ..Self::FAST };
 
-    /// The shapes that these weights have.
+    /// Infers the shapes from weights.
     ///
     /// # Errors
-    /// [`Error::Weights`] where a tensor is missing, is of another shape than the others ask for, or has no place.
+    /// Returns [`Error::Weights`] if a tensor is missing, has a shape that does not match the others, or is not part of
+    /// the network.
     pub fn infer(weights: &BTreeMap<String, Tensor>) -> Result<Self> {
         let size = |name: &str, dim: usize| {
             let tensor = weights.get(name).ok_or_else(|| Error::weights(name, "is missing"))?;
             let size = tensor.dims().get(dim).copied();
-            size.ok_or_else(|| Error::weights(name, format!("is of shape {:?}", tensor.dims())))
+            size.ok_or_else(|| Error::weights(name, format!("has shape {:?}", tensor.dims())))
         };
         let depth = |stack: &str| {
             (0..).take_while(|i| weights.contains_key(&format!("{stack}.{i}.p1.weight"))).count()
@@ -55,31 +56,34 @@ impl Shapes {
             knots: size("y_gain", 0)?,
         };
         if !shapes.m.is_multiple_of(4) || shapes.knots < 2 {
-            let detail = format!("asks for {} latents and {} knots", shapes.m, shapes.knots);
+            let detail = format!(
+                "has {} latents and {} knots; expected a multiple of 4, and at least 2",
+                shapes.m, shapes.knots
+            );
             return Err(Error::weights("y_gain", detail));
         }
         let expected: BTreeMap<_, _> = shapes.parameters().into_iter().collect();
         for (name, dims) in &expected {
             let found = weights.get(name).ok_or_else(|| Error::weights(name, "is missing"))?;
             if found.dims() != dims {
-                let detail = format!("is of shape {:?}, expected {dims:?}", found.dims());
+                let detail = format!("has shape {:?}; expected {dims:?}", found.dims());
                 return Err(Error::weights(name, detail));
             }
         }
         match weights.keys().find(|name| !expected.contains_key(*name)) {
-            Some(name) => Err(Error::weights(name, "has no place in the network")),
+            Some(name) => Err(Error::weights(name, "is not part of the network")),
             None => Ok(shapes),
         }
     }
 
-    /// Whether analysis and synthesis are linear: they have no blocks, and each codes blocks of 16x16 pixels by
-    /// themselves. The entropy model is a network all the same.
+    /// Whether analysis and synthesis are linear: they have no blocks, and code each square of 16x16 pixels on its own.
+    /// The entropy model is not linear.
     pub fn is_linear(&self) -> bool {
         self.ne == 0 && self.nd == 0
     }
 
-    /// Which taps of the output layer count, `[1, 1, 3, 3]`, where not all do: a linear network does without the
-    /// neighbours, so that it decodes each block of 16x16 pixels by itself, as a transform does.
+    /// The mask of the output layer's taps, `[1, 1, 3, 3]`, or `None` if all of them are used. A linear network does
+    /// not use neighbours, so that it decodes each square of 16x16 pixels on its own, as a transform does.
     pub(super) fn own_tap(&self, device: &Device) -> Result<Option<Tensor>> {
         if !self.is_linear() {
             return Ok(None);
@@ -89,12 +93,12 @@ impl Shapes {
         Ok(Some(Tensor::new(&own, device)?.reshape((1, 1, 3, 3))?))
     }
 
-    /// Width of the gated unit of a block of `width` channels.
+    /// The width of the gated unit of a block of `width` channels.
     pub fn hidden(&self, width: usize) -> usize {
         (width as f64 * self.expansion) as usize
     }
 
-    /// Name and shape of every parameter.
+    /// The name and shape of every parameter.
     pub fn parameters(&self) -> Vec<(String, Vec<usize>)> {
         let Self { c, m, z, p, knots, .. } = *self;
         let mut all = Vec::new();
@@ -141,7 +145,7 @@ impl Shapes {
         all
     }
 
-    /// Name and width of every block.
+    /// The name and width of every block.
     pub fn blocks(&self) -> Vec<(String, usize)> {
         let stacks = [("e", self.ne), ("d", self.nd)];
         let stacked = stacks.iter().flat_map(|(name, depth)| (0..*depth).map(move |i| format!("{name}.{i}")));

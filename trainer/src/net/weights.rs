@@ -1,4 +1,4 @@
-//! The parameters by name: read from and written to `.safetensors`, drawn at random, or frozen.
+//! The parameters by name: from and to `.safetensors` files, random, or as constants.
 
 use super::shapes::Shapes;
 use crate::{Error, Result, checkpoint};
@@ -9,14 +9,14 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// Every parameter of a network as a variable, in the order of the names.
+/// The parameters of a network as variables, sorted by name.
 #[derive(Debug, Clone)]
 pub struct Weights {
     shapes: Shapes,
     vars: BTreeMap<String, Var>,
 }
 
-/// Takes the neighbours out of the output layer of a linear network, which does not look at them.
+/// Sets the unused taps in the output layer of a linear network to zero.
 fn own_taps(mut tensors: BTreeMap<String, Tensor>, shapes: Shapes) -> Result<BTreeMap<String, Tensor>> {
     if let Some(own) = shapes.own_tap(&Device::Cpu)?
         && let Some(weight) = tensors.get_mut("d_out.weight")
@@ -27,10 +27,10 @@ fn own_taps(mut tensors: BTreeMap<String, Tensor>, shapes: Shapes) -> Result<BTr
 }
 
 impl Weights {
-    /// Reads the float weights of a model, `models/fast.safetensors` for one.
+    /// Reads the float weights of a model, such as `models/fast.safetensors`.
     ///
     /// # Errors
-    /// [`Error::File`] where the file cannot be read, [`Error::Weights`] where it holds another network.
+    /// Returns [`Error::File`] if the file cannot be read, and [`Error::Weights`] if it holds another network.
     pub fn load(path: &Path, device: &Device) -> Result<Self> {
         let bytes = std::fs::read(path).map_err(Error::file(path))?;
         Self::parse(&bytes, device)
@@ -39,16 +39,16 @@ impl Weights {
     /// Reads weights from the bytes of a `.safetensors` file.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where it is no such file, [`Error::Weights`] where it holds another network.
+    /// Returns [`Error::Tensor`] if it is not such a file, and [`Error::Weights`] if it holds another network.
     pub fn parse(bytes: &[u8], device: &Device) -> Result<Self> {
         let tensors = candle_core::safetensors::load_buffer(bytes, device)?;
         Self::from_tensors(tensors.into_iter().collect())
     }
 
-    /// Variables that begin as these tensors.
+    /// Creates variables with these initial values.
     ///
     /// # Errors
-    /// [`Error::Weights`] where they are not those of a network.
+    /// Returns [`Error::Weights`] if they are not the tensors of a network.
     pub fn from_tensors(tensors: BTreeMap<String, Tensor>) -> Result<Self> {
         let shapes = Shapes::infer(&tensors)?;
         let tensors = own_taps(tensors, shapes)?;
@@ -59,11 +59,12 @@ impl Weights {
         Ok(Self { shapes, vars: tensors.into_iter().map(var).collect::<Result<_>>()? })
     }
 
-    /// Weights to train from nothing: uniform within one over the root of a layer's inputs, the matrices that
-    /// end a block halved, no bias, and steps of the latents spread over the quality axis.
+    /// Creates random weights to train from scratch. They are uniform, up to one divided by the square root of the
+    /// number of a layer's inputs, and half as large in the matrices at the end of a block. Biases are zero, and the
+    /// steps of the latents are spread over the quality axis.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn random(shapes: Shapes, seed: u64, device: &Device) -> Result<Self> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut tensors = BTreeMap::new();
@@ -89,7 +90,7 @@ impl Weights {
     /// Writes a `.safetensors` file.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where it cannot be written.
+    /// Returns [`Error::Tensor`] if it cannot be written.
     pub fn save(&self, path: &Path) -> Result<()> {
         let tensors: HashMap<_, _> =
             self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
@@ -99,45 +100,45 @@ impl Weights {
     /// The bytes of a `.safetensors` file.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let tensors = self.vars.iter().map(|(name, var)| (name.as_str(), var.as_tensor()));
         let bytes = safetensors::serialize(tensors, None);
         Ok(bytes.map_err(candle_core::Error::from)?)
     }
 
-    /// Writes a `.safetensors` file that is replaced as a whole, or not at all.
+    /// Writes a `.safetensors` file, which is replaced atomically.
     pub(crate) fn save_whole(&self, path: &Path) -> Result<()> {
         let bytes = self.to_bytes()?;
         checkpoint::replace(path, |unfinished| std::fs::write(unfinished, bytes).map_err(Error::file(path)))
     }
 
-    /// Widths and depths.
+    /// The widths and depths.
     pub fn shapes(&self) -> Shapes {
         self.shapes
     }
 
-    /// Names and variables, by name.
+    /// The names and variables, sorted by name.
     pub fn vars(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.vars.iter().map(|(name, var)| (name.as_str(), var))
     }
 
-    /// The variable of this name.
+    /// The variable with this name.
     pub fn var(&self, name: &str) -> Option<&Var> {
         self.vars.get(name)
     }
 
-    /// Numbers in all parameters.
+    /// The number of values in all parameters.
     pub fn count(&self) -> usize {
         self.vars.values().map(|var| var.elem_count()).sum()
     }
 
-    /// The tensors behind the variables: gradients flow to them.
+    /// The tensors of the variables, which gradients reach.
     pub(super) fn trained(&self) -> BTreeMap<String, Tensor> {
         self.vars.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect()
     }
 
-    /// The values as they are now, as constants: no gradient is computed for them.
+    /// The current values as constants, which have no gradient.
     pub(super) fn frozen(&self) -> Result<BTreeMap<String, Tensor>> {
         self.vars.iter().map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
     }

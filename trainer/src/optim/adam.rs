@@ -8,17 +8,17 @@ const BETA_SECOND: f64 = 0.98;
 const EPSILON: f64 = 1e-8;
 
 #[derive(Debug)]
-pub(crate) struct Moments {
+pub(crate) struct AdamMoments {
     pub first: Tensor,
     pub second: Tensor,
 }
 
-impl Moments {
+impl AdamMoments {
     pub(crate) fn new(var: &Var) -> Result<Self> {
         Ok(Self { first: var.zeros_like()?, second: var.zeros_like()? })
     }
 
-    /// The `step`th step, from 1.
+    /// Takes a step. `step` counts from 1.
     pub(crate) fn step(&mut self, var: &Var, gradient: &Tensor, rate: f64, step: usize) -> Result<()> {
         self.first = ((&self.first * BETA_FIRST)? + (gradient * (1.0 - BETA_FIRST))?)?;
         self.second = ((&self.second * BETA_SECOND)? + (gradient.sqr()? * (1.0 - BETA_SECOND))?)?;

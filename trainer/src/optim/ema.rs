@@ -1,11 +1,11 @@
-//! The average of the weights over the last steps, which is the model that is kept.
+//! The moving average of the weights, which becomes the model.
 
 use crate::net::Weights;
 use crate::{Error, Result};
 use candle_core::Tensor;
 use std::collections::BTreeMap;
 
-/// Exponential moving average of all weights.
+/// The exponential moving average of all weights.
 #[derive(Debug)]
 pub struct Ema {
     decay: f64,
@@ -13,19 +13,21 @@ pub struct Ema {
 }
 
 impl Ema {
-    /// Begins at the weights; `decay` near 1 averages over more steps (0.999: about a thousand).
+    /// Creates an average that starts at the weights. With a `decay` closer to 1 it extends over more steps; 0.999 is
+    /// about a thousand.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn new(weights: &Weights, decay: f64) -> Result<Self> {
         let copy = weights.vars().map(|(name, var)| Ok((name.to_owned(), var.as_detached_tensor().copy()?)));
         Ok(Self { decay, values: copy.collect::<Result<_>>()? })
     }
 
-    /// Moves towards the weights after the `step`th step; faster at first, when they change most.
+    /// Moves the average towards the weights after the `step`th step. In the first steps, when the weights change most,
+    /// it moves faster.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn update(&mut self, weights: &Weights, step: usize) -> Result<()> {
         let decay = self.decay.min((1 + step) as f64 / (10 + step) as f64);
         for (name, var) in weights.vars() {
@@ -36,10 +38,10 @@ impl Ema {
         Ok(())
     }
 
-    /// The averages as weights of their own.
+    /// The averages as weights.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
+    /// Returns [`Error::Tensor`] if the device fails.
     pub fn weights(&self) -> Result<Weights> {
         Weights::from_tensors(self.values.clone())
     }
@@ -49,16 +51,19 @@ impl Ema {
         &self.values
     }
 
-    /// Goes on from averages that [`Self::values`] gave.
+    /// Restores averages that [`Self::values`] returned.
     ///
     /// # Errors
-    /// [`Error::Weights`] where one is missing or of another shape.
+    /// Returns [`Error::Weights`] if an average is missing or has another shape.
     pub fn restore(&mut self, values: &BTreeMap<String, Tensor>) -> Result<()> {
         for (name, value) in &mut self.values {
             let found =
                 values.get(name).ok_or_else(|| Error::weights(name, "is missing from the averages"))?;
             if found.dims() != value.dims() {
-                return Err(Error::weights(name, format!("has an average of shape {:?}", found.dims())));
+                return Err(Error::weights(
+                    name,
+                    format!("has an average with shape {:?}; expected {:?}", found.dims(), value.dims()),
+                ));
             }
             *value = found.to_device(value.device())?;
         }

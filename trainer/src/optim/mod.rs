@@ -1,11 +1,11 @@
-//! Optimisers: Muon for the inner matrices with Adam for the rest, or Adam alone; clipping, averaging, schedule.
+//! Optimisers (Muon with Adam, or Adam alone), gradient clipping, averaging and the schedule of the learning rate.
 
 mod adam;
 mod ema;
 mod muon;
 mod schedule;
 
-pub(crate) use adam::Moments as AdamMoments;
+pub(crate) use adam::AdamMoments;
 pub use ema::Ema;
 pub use muon::orthogonalise;
 pub use schedule::Schedule;
@@ -17,18 +17,18 @@ use candle_core::{Tensor, Var};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-/// Which optimiser.
+/// The kind of an optimiser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// Muon for the inner matrices, Adam for the rest: a lower loss for a little more time a step.
+pub enum OptimizerKind {
+    /// Muon for the inner matrices and Adam for the other parameters. It gives a lower loss for slightly slower steps.
     #[default]
     Muon,
-    /// Adam for all.
+    /// Adam for all parameters.
     Adam,
 }
 
-impl FromStr for Kind {
+impl FromStr for OptimizerKind {
     type Err = Error;
 
     fn from_str(name: &str) -> Result<Self> {
@@ -43,18 +43,18 @@ impl FromStr for Kind {
     }
 }
 
-/// Gradients by the name of their parameter.
+/// Gradients by the names of their parameters.
 pub type Gradients = BTreeMap<String, Tensor>;
 
-/// Takes the gradients of all parameters out of what `backward` found; those without one are zero.
+/// Takes the gradients of all parameters from the result of `backward`. Missing gradients are zero.
 ///
 /// # Errors
-/// [`Error::Tensor`] where the device fails.
+/// Returns [`Error::Tensor`] if the device fails.
 pub fn gradients(weights: &Weights, store: &GradStore) -> Result<Gradients> {
     gradients_of(weights.vars(), store)
 }
 
-/// The same of any variables.
+/// Like [`gradients`], for any variables.
 pub(crate) fn gradients_of<'a>(
     vars: impl IntoIterator<Item = (&'a str, &'a Var)>,
     store: &GradStore,
@@ -69,12 +69,12 @@ pub(crate) fn gradients_of<'a>(
     found.collect()
 }
 
-/// Scales gradients down so that all together are no longer than `limit`; returns their length before.
+/// Scales the gradients down if their total length exceeds `limit`. Returns the length before.
 ///
-/// Where it is not finite nothing is changed, and the step should not be taken.
+/// If the length is not finite, the gradients do not change, and the step should not be taken.
 ///
 /// # Errors
-/// [`Error::Tensor`] where the device fails.
+/// Returns [`Error::Tensor`] if the device fails.
 pub fn clip(gradients: &mut Gradients, limit: f64) -> Result<f64> {
     let mut sum = 0.0;
     for gradient in gradients.values() {
@@ -89,7 +89,7 @@ pub fn clip(gradients: &mut Gradients, limit: f64) -> Result<f64> {
     Ok(norm)
 }
 
-/// Moves the parameters against their gradients.
+/// An optimiser, which updates parameters by their gradients.
 #[derive(Debug)]
 pub struct Optimizer {
     parameters: Vec<Parameter>,
@@ -106,35 +106,38 @@ struct Parameter {
 #[derive(Debug)]
 enum Moments {
     Muon(muon::Momentum),
-    Adam(adam::Moments),
+    Adam(AdamMoments),
 }
 
 impl Optimizer {
-    /// An optimiser for all parameters of these weights.
+    /// Creates an optimiser for all parameters of these weights.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails.
-    pub fn new(weights: &Weights, kind: Kind) -> Result<Self> {
+    /// Returns [`Error::Tensor`] if the device fails.
+    pub fn new(weights: &Weights, kind: OptimizerKind) -> Result<Self> {
         Self::of(weights.vars(), kind)
     }
 
-    /// The same for any variables.
-    pub(crate) fn of<'a>(vars: impl IntoIterator<Item = (&'a str, &'a Var)>, kind: Kind) -> Result<Self> {
+    /// Like [`Self::new`], for any variables.
+    pub(crate) fn of<'a>(
+        vars: impl IntoIterator<Item = (&'a str, &'a Var)>,
+        kind: OptimizerKind,
+    ) -> Result<Self> {
         let parameter = |(name, var): (&str, &Var)| {
-            let moments = if kind == Kind::Muon && inner_matrix(name, var) {
+            let moments = if kind == OptimizerKind::Muon && inner_matrix(name, var) {
                 Moments::Muon(muon::Momentum::new(var)?)
             } else {
-                Moments::Adam(adam::Moments::new(var)?)
+                Moments::Adam(AdamMoments::new(var)?)
             };
             Ok(Parameter { name: name.to_owned(), var: var.clone(), moments })
         };
         Ok(Self { parameters: vars.into_iter().map(parameter).collect::<Result<_>>()?, steps: 0 })
     }
 
-    /// One step at this learning rate.
+    /// Takes a step with this learning rate.
     ///
     /// # Errors
-    /// [`Error::Weights`] where a parameter has no gradient.
+    /// Returns [`Error::Weights`] if a parameter has no gradient.
     pub fn step(&mut self, gradients: &Gradients, rate: f64) -> Result<()> {
         self.steps += 1;
         for Parameter { name, var, moments } in &mut self.parameters {
@@ -147,12 +150,12 @@ impl Optimizer {
         Ok(())
     }
 
-    /// Steps taken so far.
+    /// The number of steps so far.
     pub fn steps(&self) -> usize {
         self.steps
     }
 
-    /// Everything but the weights that a step depends on: moments by parameter and kind.
+    /// The moments by parameter and kind, which are all that a step depends on besides the weights.
     pub fn state(&self) -> BTreeMap<String, Tensor> {
         let mut state = BTreeMap::new();
         for Parameter { name, moments, .. } in &self.parameters {
@@ -167,10 +170,11 @@ impl Optimizer {
         state
     }
 
-    /// Goes on from a state that [`Self::state`] gave after so many steps.
+    /// Restores a state that [`Self::state`] returned after this number of steps.
     ///
     /// # Errors
-    /// [`Error::Weights`] where a moment is missing or of another shape, as of an optimiser of the other kind.
+    /// Returns [`Error::Weights`] if a moment is missing or has another shape, for example because it is from an
+    /// optimiser of the other kind.
     pub fn restore(&mut self, state: &BTreeMap<String, Tensor>, steps: usize) -> Result<()> {
         let take = |name: &str, part: &str, like: &Var| {
             let name = format!("{name}.{part}");
@@ -178,7 +182,10 @@ impl Optimizer {
                 .get(&name)
                 .ok_or_else(|| Error::weights(&name, "is missing from the optimiser's state"))?;
             if found.dims() != like.dims() {
-                return Err(Error::weights(&name, format!("is of shape {:?}", found.dims())));
+                return Err(Error::weights(
+                    &name,
+                    format!("has shape {:?}; expected {:?}", found.dims(), like.dims()),
+                ));
             }
             Ok(found.to_device(like.device())?)
         };
@@ -195,7 +202,7 @@ impl Optimizer {
     }
 }
 
-/// Whether a parameter is a matrix between hidden layers, which Muon is for.
+/// Whether a parameter is a matrix between hidden layers, to which Muon applies.
 fn inner_matrix(name: &str, var: &Var) -> bool {
     let layer = name.split('.').next().unwrap_or(name);
     var.rank() == 2 && !["enc_gain", "dec_gain", "y_gain", "z_prior", "e_in"].contains(&layer)

@@ -1,4 +1,4 @@
-//! Muon (Jordan 2024): a matrix moves along the nearest orthogonal matrix to its momentum.
+//! Muon (Jordan 2024): updates a matrix in the direction of the orthogonal matrix that is nearest to its momentum.
 //!
 //! Updates are scaled by `0.2 * sqrt(longer side)`, so that one learning rate suits Adam's parameters as well (Liu et
 //! al. 2025, "Muon is scalable for LLM training", section 2.2).
@@ -31,10 +31,11 @@ impl Momentum {
     }
 }
 
-/// About the nearest orthogonal matrix to a matrix, by Newton-Schulz steps that bring its singular values near 1.
+/// Approximates the orthogonal matrix that is nearest to a matrix, by Newton-Schulz steps that bring the singular
+/// values close to 1.
 ///
 /// # Errors
-/// [`Error::Tensor`](crate::Error::Tensor) where `matrix` is none.
+/// Returns [`Error::Tensor`](crate::Error::Tensor) if `matrix` is not a matrix.
 pub fn orthogonalise(matrix: &Tensor) -> Result<Tensor> {
     let (rows, columns) = matrix.dims2()?;
     let tall = rows > columns;

@@ -1,13 +1,13 @@
 //! The learning rate over a run.
 
-/// Linear warm-up, a plateau, then a cosine down to a hundredth.
+/// A linear warm-up and a plateau, followed by a cosine down to one hundredth.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Schedule {
-    /// Rate of the plateau. Default 5e-4; finished weights take 2e-4 to 6e-4.
+    /// The rate of the plateau. Default 5e-4. For trained weights, 2e-4 to 6e-4 are suitable.
     pub rate: f64,
-    /// Steps of the warm-up. Default 200.
+    /// The number of steps of the warm-up. Default 200.
     pub warmup: usize,
-    /// Share of the run before the rate falls, below 1. Default 0.3.
+    /// The share of the run before the rate falls, below 1. Default 0.3.
     pub hold: f64,
 }
 
@@ -18,7 +18,7 @@ impl Default for Schedule {
 }
 
 impl Schedule {
-    /// Rate of a step, counted from 0, at this share of the run, 0 to 1.
+    /// The rate of a step, counted from 0, at this share of the run, from 0 to 1.
     pub fn at(&self, step: usize, progress: f64) -> f64 {
         let fall = ((progress - self.hold) / (1.0 - self.hold)).clamp(0.0, 1.0);
         let cosine = (1.0 + (std::f64::consts::PI * fall).cos()) / 2.0;

@@ -1,21 +1,21 @@
 //! The float network that an integer model file stands for.
 //!
-//! Only the rounding of activations is lost: such a network foretells the decoder better than the weights that the model
-//! was made of.
+//! It differs from the decoder only in the rounding of activations, so it predicts the decoder better than the weights
+//! that the model was made from.
 
 use crate::Result;
-use crate::export::model::Model;
+use crate::export::model::IntegerModel;
 use crate::import::layers;
-use crate::net::{Codec, Weights};
+use crate::net::{Network, Weights};
 use aecodec::Quality;
 use candle_core::{Device, Tensor};
 use std::f64::consts::LN_2;
 
-/// Gains of zero have no logarithm; this is one that is all but zero.
+/// The smallest gain, as the logarithm of zero is not finite.
 const LEAST_GAIN: f64 = 1e-12;
 
-/// The network of a model at one quality, to be run at [`AT`].
-pub(super) fn network(model: &Model, quality: Quality) -> Result<Codec> {
+/// The network of a model at one quality. Run it at the knots [`AT`].
+pub(super) fn network(model: &IntegerModel, quality: Quality) -> Result<Network> {
     let mut tensors = layers(model)?;
     gains(model, quality, |name, values, rows| {
         let values: Vec<f32> = values.into_iter().map(|v| v as f32).collect();
@@ -23,24 +23,24 @@ pub(super) fn network(model: &Model, quality: Quality) -> Result<Codec> {
         tensors.insert(name.to_owned(), Tensor::from_vec(values, (rows, width), &Device::Cpu)?);
         Ok(())
     })?;
-    Codec::frozen(&Weights::from_tensors(tensors)?)
+    Network::frozen(&Weights::from_tensors(tensors)?)
 }
 
-/// Where the network of a quality has its gains: the axis has that quality at both ends.
+/// The knot of a network for one quality. Its axis has that quality at both ends.
 pub(super) const AT: [f32; 1] = [0.0];
 
-/// Quantisation steps at a quality, in units of y.
-pub(super) fn steps(model: &Model, quality: Quality) -> Vec<f32> {
+/// The quantisation steps at a quality, in units of y.
+pub(super) fn steps(model: &IntegerModel, quality: Quality) -> Vec<f32> {
     let unit = 2f64.powi(i32::from(model.y_fraction) + i32::from(model.quality.step_shift));
     mixed(&model.quality.step, quality).into_iter().map(|step| (step.max(1.0) / unit) as f32).collect()
 }
 
-/// Natural logarithm of the standard deviation, in steps, below which a latent is not coded.
-pub(super) fn skip_below(model: &Model) -> f32 {
+/// The natural logarithm of the standard deviation, in steps, below which a latent is not coded.
+pub(super) fn skip_below(model: &IntegerModel) -> f32 {
     ((f64::from(model.skip_below) - 26.5) / 8.0 * LN_2) as f32
 }
 
-/// A row of a quality table (docs/format.md, section 4).
+/// A row of a gain table (docs/format.md, section 4).
 fn mixed(rows: &[Vec<f64>], quality: Quality) -> Vec<f64> {
     let u = usize::from(quality.raw()) * (rows.len() - 1);
     let i = (u / 6400).min(rows.len() - 2);
@@ -49,9 +49,9 @@ fn mixed(rows: &[Vec<f64>], quality: Quality) -> Vec<f64> {
     rows[i].iter().zip(&rows[i + 1]).map(mix).collect()
 }
 
-/// Logarithms of the gains, and zeros for the density of z: the model holds tables in its place.
+/// The logarithms of the gains, and zeros for the density of z, which the model file replaces with tables.
 fn gains(
-    model: &Model,
+    model: &IntegerModel,
     quality: Quality,
     mut put: impl FnMut(&str, Vec<f64>, usize) -> Result<()>,
 ) -> Result<()> {

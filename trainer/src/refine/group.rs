@@ -1,73 +1,79 @@
 //! The search for better latents of one group.
 //!
-//! Each step computes the gradient of bits + lambda * squared error by the latents, then moves every latent by one
-//! quantisation step for which a quadratic model of both promises a gain, some of them at a time: moves that were each
-//! good alone may be bad together. What remains is always a state of real integers, so no relaxation of rounding is
-//! needed, and the best state seen is kept.
+//! Each step computes the gradient of bits + lambda * squared error with respect to the latents. A quadratic model then
+//! predicts the gain of moving each latent by one quantisation step, and a random part of the latents with a gain is
+//! moved: moves that are good on their own may be bad together. Every state consists of integers, so rounding needs no
+//! relaxation. The best state is kept.
 
 use super::float::AT;
-use super::pixels::Pixels;
+use super::pixels::GroupPixels;
 use crate::Result;
-use crate::net::{Codec, PASS_QUARTER, Pass, Quantised, bin};
+use crate::net::{Network, PASS_QUARTER, Pass, Quantised, bin};
 use candle_core::{Device, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// Half of the distance, in quantisation steps, over which the curvature of the error is measured.
+/// Half the distance, in quantisation steps, over which the curvature of the error is measured.
 const PROBE: f32 = 0.25;
-/// A channel's curvature is at least this share of the median of all.
+/// A channel's curvature is at least this share of the median of all channels.
 const LEAST_CURVATURE: f32 = 0.2;
 
-/// How the search goes.
+/// The parameters of a search.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Plan {
-    /// Gradients to compute.
+pub(super) struct SearchPlan {
+    /// The number of gradients to compute.
     pub steps: usize,
-    /// Probability of a move that promises many bits.
+    /// The probability of a move with a large predicted gain.
     pub share: f32,
-    /// Bits that a move promises when it is made with half of that probability. Small promises are the ones that others,
-    /// made at the same time, break.
+    /// The predicted gain in bits at which a move has half of that probability. Small gains are the ones that
+    /// simultaneous moves cancel.
     pub doubt: f32,
 }
 
-/// What one group is coded with, and how the picture judges it.
-pub(super) struct Group<'a> {
-    pub net: &'a Codec,
-    /// Rows and columns of latents.
+/// The inputs of the search in one group.
+pub(super) struct RefinedGroup<'a> {
+    pub net: &'a Network,
+    /// The numbers of rows and columns of latents.
     pub shape: (usize, usize),
-    /// Quantisation steps, `[M]`.
+    /// The quantisation steps, `[M]`.
     pub steps: &'a [f32],
-    /// Log-sigma below which a latent is not coded.
+    /// The log-sigma below which a latent is not coded.
     pub skip_below: f32,
-    /// Rounded hyper-latents `[1, ceil(h/4), ceil(w/4), Z]`.
+    /// The rounded hyper-latents `[1, ceil(h/4), ceil(w/4), Z]`.
     pub z: Tensor,
-    pub pixels: Pixels<'a>,
+    pub pixels: GroupPixels<'a>,
 }
 
 /// A state of the search.
-struct Coded {
-    /// Bits of the latents, and the cost: bits and weighted squared error.
+struct SearchState {
+    /// The bits of the latents, and the cost, which is the bits plus the weighted squared error.
     bits: f64,
     cost: f64,
-    /// Decoded latents, rounded residuals and log-sigmas (infinite where nothing is coded), `[h2, w2, M]`.
+    /// The decoded latents, the rounded residuals and the log-sigmas, `[h2, w2, M]`. The log-sigma of a latent that is
+    /// not coded is infinite.
     decoded: Vec<f32>,
     residuals: Vec<f32>,
     log_sigmas: Vec<f32>,
-    /// Derivative of the cost by each latent, in quantisation steps.
+    /// The derivative of the cost with respect to each latent, in quantisation steps.
     gradient: Vec<f32>,
 }
 
-/// What a search found.
-pub(super) struct Found {
-    /// Latents `[h, w, M]` that decode to themselves.
+/// The result of a search.
+pub(super) struct FoundLatents {
+    /// The latents `[h, w, M]`, which are equal to their decoded values.
     pub y: Vec<f32>,
-    /// Bits before and after.
+    /// The bits before and after.
     pub bits: (f64, f64),
 }
 
-impl Group<'_> {
-    /// Searches from the latents `[h, w, M]` on; `each` is called with the bits after each step.
-    pub(super) fn search(&self, y: &[f32], plan: Plan, mut each: impl FnMut(f64)) -> Result<Found> {
+impl RefinedGroup<'_> {
+    /// Searches, starting at the latents `[h, w, M]`. `each` is called with the bits after each step.
+    pub(super) fn search(
+        &self,
+        y: &[f32],
+        plan: SearchPlan,
+        mut each: impl FnMut(f64),
+    ) -> Result<FoundLatents> {
         let ((h, w), (h2, w2), m) = (self.shape, self.even(), self.steps.len());
         let prior = self.net.prior_within(&self.z, h2, w2)?.detach();
         let mut state = vec![0.0; h2 * w2 * m];
@@ -76,7 +82,7 @@ impl Group<'_> {
         }
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut curvature = Vec::new();
-        let (mut first, mut best): (Option<f64>, Option<Coded>) = (None, None);
+        let (mut first, mut best): (Option<f64>, Option<SearchState>) = (None, None);
         for step in 0..=plan.steps {
             let coded = self.code(&state, &prior, step < plan.steps)?;
             each(coded.bits);
@@ -91,17 +97,17 @@ impl Group<'_> {
                 best = Some(coded);
             }
         }
-        let Some(best) = best else { return Ok(Found { y: y.to_vec(), bits: (0.0, 0.0) }) };
+        let Some(best) = best else { return Ok(FoundLatents { y: y.to_vec(), bits: (0.0, 0.0) }) };
         let rows = (0..h).flat_map(|row| best.decoded[row * w2 * m..][..w * m].iter().copied());
-        Ok(Found { y: rows.collect(), bits: (first.unwrap_or(best.bits), best.bits) })
+        Ok(FoundLatents { y: rows.collect(), bits: (first.unwrap_or(best.bits), best.bits) })
     }
 
-    /// Sides up to the next even number: the passes go by cells of two.
+    /// The sides, rounded up to even numbers, as the passes work on cells of 2x2 latents.
     fn even(&self) -> (usize, usize) {
         (self.shape.0.next_multiple_of(2), self.shape.1.next_multiple_of(2))
     }
 
-    fn code(&self, state: &[f32], prior: &Tensor, with_gradient: bool) -> Result<Coded> {
+    fn code(&self, state: &[f32], prior: &Tensor, with_gradient: bool) -> Result<SearchState> {
         let ((h2, w2), m) = (self.even(), self.steps.len());
         let y = Tensor::from_slice(state, (1, h2, w2, m), &Device::Cpu)?;
         let y = if with_gradient { Var::from_tensor(&y)?.into_inner() } else { y };
@@ -123,15 +129,23 @@ impl Group<'_> {
                 .for_each(|g| g.iter_mut().zip(self.steps).for_each(|(g, s)| *g *= s));
         }
         let decoded = decoded.detach().flatten_all()?.to_vec1()?;
-        Ok(Coded { bits: total_bits, cost: total_bits + error, decoded, residuals, log_sigmas, gradient })
+        Ok(SearchState {
+            bits: total_bits,
+            cost: total_bits + error,
+            decoded,
+            residuals,
+            log_sigmas,
+            gradient,
+        })
     }
 
-    /// Only the group's own latents, `[1, h, w, M]`.
+    /// The latents within the group, `[1, h, w, M]`.
     fn inside(&self, y: &Tensor) -> Result<Tensor> {
         Ok(y.narrow(1, 0, self.shape.0)?.narrow(2, 0, self.shape.1)?)
     }
 
-    /// Rounds; the gradient passes as if it had not, and not at all where nothing is coded.
+    /// Rounds the latents of a pass. The gradient passes as if they were not rounded, but it is zero for latents that
+    /// are not coded.
     fn quantise(&self, pass: &Pass, residuals: &mut [f32], log_sigmas: &mut [f32]) -> Result<Quantised> {
         let ((h, w), (_, w2), m) = (self.shape, self.even(), self.steps.len());
         let (_, rows, quarter) = pass.residual.dims3()?;
@@ -158,8 +172,8 @@ impl Group<'_> {
         Ok((rounded.clone(), rounded))
     }
 
-    /// Second derivative of the weighted error by each channel, in quantisation steps: how much the gradient changes
-    /// along random signs.
+    /// The second derivative of the weighted error for each channel, in quantisation steps. It is measured by the
+    /// change of the gradient along random signs.
     fn curvature(&self, decoded: &[f32], rng: &mut impl Rng) -> Result<Vec<f32>> {
         let ((h2, w2), m) = (self.even(), self.steps.len());
         let signs: Vec<f32> = decoded.iter().map(|_| if rng.random() { PROBE } else { -PROBE }).collect();
@@ -186,14 +200,21 @@ impl Group<'_> {
         Ok(curvature)
     }
 
-    /// The next state: what is decoded now, and one step further where that promises a gain.
-    fn moved(&self, coded: &Coded, curvature: &[f32], plan: Plan, rng: &mut impl Rng, state: &mut [f32]) {
+    /// Computes the next state: the decoded latents, some of them moved by one step.
+    fn moved(
+        &self,
+        coded: &SearchState,
+        curvature: &[f32],
+        plan: SearchPlan,
+        rng: &mut impl Rng,
+        state: &mut [f32],
+    ) {
         let m = self.steps.len();
         for (i, state) in state.iter_mut().enumerate() {
             *state = coded.decoded[i];
             let (r, log_sigma) = (coded.residuals[i], coded.log_sigmas[i]);
             let half = curvature[i % m] / 2.0;
-            // Zeros have no bits to save.
+            // A zero has no bits to save.
             if log_sigma.is_infinite() || (r == 0.0 && coded.gradient[i].abs() <= half) {
                 continue;
             }

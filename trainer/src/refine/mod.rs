@@ -1,11 +1,11 @@
 //! Refinement of single pictures: a search for latents that cost less than those of the analysis.
 //!
-//! An encoder's analysis is one network for all pictures and rounds each latent by itself. Descending the cost of the
-//! one picture at hand closes a part of that gap (Campos et al. 2019, "Content adaptive optimization for neural image
-//! compression"; Yang et al. 2020, "Improving inference for neural image compression"). The decoder is unchanged. The
-//! search itself is over integers, in the spirit of the rate-distortion optimised quantisation of video encoders.
+//! The analysis is the same network for all pictures, and it rounds each latent independently. Minimising the cost of
+//! one picture closes part of the gap to the best latents (Campos et al. 2019, "Content adaptive optimization for
+//! neural image compression"; Yang et al. 2020, "Improving inference for neural image compression"). The decoder does
+//! not change. The search is over integers, like the rate-distortion optimised quantisation of video encoders.
 //!
-//! The gradient flows through the float network that the model file itself stands for, so any `.aem` can refine.
+//! The gradient is computed with the float network that the model file stands for, so any `.aem` file can be used.
 //!
 //! ```no_run
 //! use aecodec::{EncodeOptions, Model, Profile};
@@ -24,58 +24,58 @@ mod pixels;
 #[cfg(test)]
 mod tests;
 
-use crate::export::model::Model as Layers;
+use crate::export::model::IntegerModel;
 use crate::{Error, Result, loss};
 use aecodec::{Check, EncodeOptions, Encoded, Latents, Model, Picture, Quality, Target};
 use candle_core::{Device, Tensor};
-use group::{Group, Plan};
-use pixels::Pixels;
+use group::{RefinedGroup, SearchPlan};
+use pixels::GroupPixels;
 use std::ops::Range;
 
-/// Groups above this side, as a binary logarithm in pixels, would take too much memory.
+/// The binary logarithm of the longest side of a group in pixels. Larger groups would take too much memory.
 const LARGEST_GROUP: u8 = 10;
-/// Largest magnitude of a latent in the model's units.
+/// The largest magnitude of a latent in the model's units.
 const Y_MAX: f32 = 8191.0;
-/// A target is met when a refined picture uses this share of its bytes, or comes this close to its PSNR in dB.
+/// A target is met if a refined picture uses this share of its bytes, or comes this close to its PSNR in dB.
 const NEAR_BYTES: f64 = 0.99;
 const NEAR_PSNR: f64 = 0.03;
-/// Squared errors weigh so much more in the search, its choice of the best state included, than in training: what a move
-/// adds to them is foretold as if it were made alone, which is too little. Measured at effort 5 on six crops of Kodak: 0.8
-/// saves 4.1 % of bits, 1, 1.25 and 1.5 save 5.5, 5.7 and 5.7 %.
+/// The factor on squared errors in the search and in its choice of the best state. The increase of the error is
+/// predicted for each move on its own, which underestimates simultaneous moves. At effort 5 on six crops of Kodak, a
+/// factor of 0.8 saves 4.1 % of bits, and 1, 1.25 and 1.5 save 5.5, 5.7 and 5.7 %.
 const CAUTION: f64 = 1.5;
-/// Qualities that are refined for a target at most.
+/// The largest number of qualities that are refined for a target.
 const ROUNDS: usize = 3;
 
-/// How long to search, 0 (not at all) to 9.
+/// How long to search, from 0 (not at all) to 9.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Effort(u8);
 
 impl Effort {
-    /// `None` above 9.
+    /// Creates an effort, or returns `None` if it is above 9.
     pub fn new(effort: u8) -> Option<Self> {
         (effort <= 9).then_some(Self(effort))
     }
 
-    /// 0 to 9.
+    /// The effort as a number from 0 to 9.
     pub fn value(self) -> u8 {
         self.0
     }
 
-    fn plan(self) -> Option<Plan> {
+    fn plan(self) -> Option<SearchPlan> {
         let steps = [0, 1, 3, 6, 12, 24, 40, 64, 120, 320][usize::from(self.0)];
-        (steps > 0).then_some(Plan { steps, share: 0.7, doubt: 3.0 })
+        (steps > 0).then_some(SearchPlan { steps, share: 0.7, doubt: 3.0 })
     }
 }
 
-/// How far a refinement is.
+/// The progress of a refinement.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// Steps done, of this many. A target begins several times.
+    /// The number of steps so far. For a target, the refinement starts several times.
     pub step: usize,
-    /// Steps of this refinement.
+    /// The number of steps of this refinement.
     pub steps: usize,
-    /// Estimated bits of the latents that were refined so far, over those they had before.
+    /// The estimated bits of the latents that have been refined, divided by their bits before.
     pub share: f64,
 }
 
@@ -83,27 +83,30 @@ pub struct Progress {
 #[derive(Debug)]
 pub struct Refiner {
     model: Model,
-    layers: Layers,
+    layers: IntegerModel,
 }
 
 impl Refiner {
     /// Reads a model file.
     ///
     /// # Errors
-    /// [`Error::Codec`] where it is none, [`Error::Invalid`] where its blocks are not of one expansion.
+    /// Returns [`Error::Codec`] if it is not a model file, and [`Error::Invalid`] if its blocks differ in their
+    /// expansion.
     pub fn new(bytes: &[u8]) -> Result<Self> {
-        Ok(Self { model: Model::parse(bytes)?, layers: Layers::read(&aecodec::model_file::unpack(bytes)?)? })
+        let layers = IntegerModel::read(&aecodec::model_file::unpack(bytes)?)?;
+        Ok(Self { model: Model::parse(bytes)?, layers })
     }
 
-    /// Encodes a picture as [`aecodec::encode`] does, and refines it: a quality keeps its quantisation steps and
-    /// gives a smaller file, a target a better picture. The result never costs more than without refinement, by
-    /// bits + lambda * squared error.
+    /// Encodes a picture like [`aecodec::encode`], and refines it. A given quality keeps its quantisation steps and
+    /// results in a smaller file, and a target results in a better picture. The cost, which is bits + lambda * squared
+    /// error, is never higher than without refinement.
     ///
-    /// It takes about a gigabyte of memory. The result is the same at each run; another processor may round the floats
-    /// of the search otherwise. What the file decodes to is exact as ever.
+    /// This takes about a gigabyte of memory. Every run on the same machine gives the same file. On other processors
+    /// the floats of the search may be rounded differently, but the file still decodes to the same pixels everywhere.
     ///
     /// # Errors
-    /// As [`aecodec::encode`]; [`Error::Invalid`] for groups above 2^10 pixels.
+    /// Returns the errors of [`aecodec::encode`], and [`Error::Invalid`] if the side of a group is longer than 2^10
+    /// pixels.
     pub fn encode(
         &self,
         picture: &Picture,
@@ -120,17 +123,17 @@ impl Refiner {
         }
         let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build();
         let pool = pool.map_err(|error| Error::Invalid { what: "threads", detail: error.to_string() })?;
-        let mut search = Search { of: self, picture, options, plan, progress: &mut progress };
+        let mut search = TargetSearch { of: self, picture, options, plan, progress: &mut progress };
         pool.install(|| search.run())
     }
 
-    /// Latents for a picture at a quality that cost less than those given.
+    /// Replaces the latents of a picture at a quality with latents that cost less.
     fn refine(
         &self,
         picture: &Picture,
         quality: Quality,
         latents: &mut Latents,
-        plan: Plan,
+        plan: SearchPlan,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<()> {
         let net = float::network(&self.layers, quality)?;
@@ -151,11 +154,11 @@ impl Refiner {
                 .flat_map(|row| latents.y[of_row(row)].iter().map(|&y| f32::from(y) * unit))
                 .collect();
             let group = [rows.clone(), columns.clone()];
-            let pixels = Pixels::new(picture, &latents.y, unit, (height, width), group, weight)?;
+            let pixels = GroupPixels::new(picture, &latents.y, unit, (height, width), group, weight)?;
             let z: Vec<f32> = latents.z[index].iter().map(|&z| f32::from(z)).collect();
             let dims = (1, shape.0.div_ceil(4), shape.1.div_ceil(4), self.layers.shapes.z);
             let z = Tensor::from_vec(z, dims, &Device::Cpu)?;
-            let group = Group { net: &net, shape, steps: &steps, skip_below, z, pixels };
+            let group = RefinedGroup { net: &net, shape, steps: &steps, skip_below, z, pixels };
             let mut before = None;
             let found = group.search(&own, plan, |now| {
                 let before = *before.get_or_insert(now);
@@ -173,7 +176,7 @@ impl Refiner {
     }
 }
 
-/// Rows and columns of each group, in raster order.
+/// The rows and columns of each group, in raster order.
 fn groups(latents: &Latents) -> Vec<[Range<usize>; 2]> {
     let cut = |end: usize| {
         let side = latents.side;
@@ -185,15 +188,15 @@ fn groups(latents: &Latents) -> Vec<[Range<usize>; 2]> {
 }
 
 /// The refinement of one picture for a target.
-struct Search<'a> {
+struct TargetSearch<'a> {
     of: &'a Refiner,
     picture: &'a Picture,
     options: &'a EncodeOptions,
-    plan: Plan,
+    plan: SearchPlan,
     progress: &'a mut (dyn FnMut(Progress) + Send),
 }
 
-impl Search<'_> {
+impl TargetSearch<'_> {
     fn run(&mut self) -> Result<Encoded> {
         let pixels = f64::from(self.picture.width) * f64::from(self.picture.height);
         match self.options.target {
@@ -205,7 +208,7 @@ impl Search<'_> {
         }
     }
 
-    /// The picture at a quality, without refinement and as it is best.
+    /// Encodes the picture at a quality without refinement, and with refinement if that costs less.
     fn at(&mut self, quality: Quality) -> Result<(Encoded, Encoded)> {
         let model = &self.of.model;
         let plain = self.plain(Target::Quality(quality))?;
@@ -222,7 +225,7 @@ impl Search<'_> {
         Ok(if cost(&refined) < cost(&plain) { (plain, refined) } else { (plain.clone(), plain) })
     }
 
-    /// The best quality whose refined file has at most so many bytes.
+    /// Searches for the best quality whose refined file has at most this number of bytes.
     fn within(&mut self, bytes: u64) -> Result<Encoded> {
         let mut best = self.plain(self.options.target)?;
         let mut quality = best.quality;
@@ -247,7 +250,7 @@ impl Search<'_> {
         Ok(best)
     }
 
-    /// The quality whose refined PSNR is closest to this one from below.
+    /// Searches for the quality whose refined PSNR is closest to this one from below.
     fn below(&mut self, psnr: f64) -> Result<Encoded> {
         let first = self.plain(Target::Psnr(psnr))?;
         let mut quality = first.quality;
@@ -269,7 +272,7 @@ impl Search<'_> {
             }
             quality = next;
         }
-        // Where refinement cannot come as close, the target counts for more than the bytes.
+        // If refinement does not come as close, the target matters more than the bytes.
         Ok(match best {
             Some(best) if best.psnr >= first.psnr.min(psnr) - 0.1 => {
                 Encoded { reached: first.reached, ..best }
@@ -282,7 +285,7 @@ impl Search<'_> {
         Ok(aecodec::encode(self.picture, &self.of.model, &self.with(target))?)
     }
 
-    /// The options with another target, and with the PSNR that the choice needs.
+    /// The options with another target, and with the exact PSNR, which the choice needs.
     fn with(&self, target: Target) -> EncodeOptions {
         let mut options = self.options.clone();
         (options.target, options.check) = (target, Check::Exact);

@@ -1,32 +1,32 @@
-//! The pixels that a group's latents reach, and the error there.
+//! The pixels that a group's latents affect, and their error.
 
 use crate::Result;
-use crate::net::Codec;
+use crate::net::Network;
 use crate::refine::float::AT;
 use aecodec::{Color, Picture};
 use candle_core::{Device, Tensor};
 use std::ops::Range;
 
-/// Latents around a group that take part in the synthesis of what it reaches.
+/// The number of latents around a group that are included in its synthesis.
 const AROUND: usize = 4;
-/// Latents around a group whose pixels count.
+/// The number of latents around a group whose pixels count in the error.
 const REACH: usize = 2;
 
 /// A group's place in its picture.
-pub(super) struct Pixels<'a> {
+pub(super) struct GroupPixels<'a> {
     picture: &'a Picture,
-    /// Bits that a squared error of 1 in a sample is worth.
+    /// The cost in bits of a squared error of 1 in a sample.
     weight: f64,
-    /// Rows and columns of latents in the window that is synthesised.
-    window: [Range<usize>; 2],
-    /// Those of the group.
+    /// The rows and columns of the latents that are synthesised: the group and those around it.
+    extent: [Range<usize>; 2],
+    /// The rows and columns of the group's latents.
     group: [Range<usize>; 2],
-    /// Latents of the window, zero where the group's own go.
+    /// The latents that are synthesised, with zeros in the place of the group's.
     around: Tensor,
 }
 
-impl<'a> Pixels<'a> {
-    /// For a group of a picture whose latents are `y`, `[height, width, M]`.
+impl<'a> GroupPixels<'a> {
+    /// Prepares a group of a picture whose latents are `y`, `[height, width, M]`.
     pub(super) fn new(
         picture: &'a Picture,
         y: &[i16],
@@ -38,25 +38,25 @@ impl<'a> Pixels<'a> {
         let wider = |range: &Range<usize>, end: usize| {
             range.start.saturating_sub(AROUND)..(range.end + AROUND).min(end)
         };
-        let window = [wider(&group[0], height), wider(&group[1], width)];
+        let extent = [wider(&group[0], height), wider(&group[1], width)];
         let m = y.len() / (height * width);
-        let mut around = Vec::with_capacity(window[0].len() * window[1].len() * m);
-        for row in window[0].clone() {
-            for column in window[1].clone() {
+        let mut around = Vec::with_capacity(extent[0].len() * extent[1].len() * m);
+        for row in extent[0].clone() {
+            for column in extent[1].clone() {
                 let own = group[0].contains(&row) && group[1].contains(&column);
                 let there = &y[(row * width + column) * m..][..m];
                 around.extend(there.iter().map(|&y| if own { 0.0 } else { f32::from(y) * unit }));
             }
         }
-        let around = Tensor::from_vec(around, (1, window[0].len(), window[1].len(), m), &Device::Cpu)?;
-        Ok(Self { picture, weight, window, group, around })
+        let around = Tensor::from_vec(around, (1, extent[0].len(), extent[1].len(), m), &Device::Cpu)?;
+        Ok(Self { picture, weight, extent, group, around })
     }
 
-    /// The window, with these latents `[1, h, w, M]` for the group: `[1, 16 H, 16 W, 3]`.
-    pub(super) fn synthesised(&self, net: &Codec, y: &Tensor) -> Result<Tensor> {
+    /// Synthesises the group, with these latents `[1, h, w, M]`, and its surroundings. Returns `[1, 16 H, 16 W, 3]`.
+    pub(super) fn synthesised(&self, net: &Network, y: &Tensor) -> Result<Tensor> {
         let mut y = y.clone();
-        for (dim, (window, group)) in self.window.iter().zip(&self.group).enumerate() {
-            let (before, after) = (group.start - window.start, window.end - group.end);
+        for (dim, (extent, group)) in self.extent.iter().zip(&self.group).enumerate() {
+            let (before, after) = (group.start - extent.start, extent.end - group.end);
             if before + after > 0 {
                 y = y.pad_with_zeros(dim + 1, before, after)?;
             }
@@ -64,19 +64,19 @@ impl<'a> Pixels<'a> {
         net.synthesise(&(y + &self.around)?.contiguous()?, &AT)
     }
 
-    /// Weighted squared error of what is shown, and its derivative `[1, 16 H, 16 W, 3]`.
+    /// The weighted squared error of synthesised pixels, and its derivative `[1, 16 H, 16 W, 3]`.
     pub(super) fn error(&self, shown: &Tensor) -> Result<(f64, Tensor)> {
         let values: Vec<f32> = shown.detach().flatten_all()?.to_vec1()?;
         let picture = self.picture;
         let [height, width] = [picture.height as usize, picture.width as usize];
-        let near = |range: &Range<usize>, within: &Range<usize>, end: usize| {
-            let start = within.start.max(range.start.saturating_sub(REACH));
-            16 * start..(16 * within.end.min(range.end + REACH)).min(end)
+        let near = |range: &Range<usize>, all: &Range<usize>, end: usize| {
+            let start = all.start.max(range.start.saturating_sub(REACH));
+            16 * start..(16 * all.end.min(range.end + REACH)).min(end)
         };
-        let rows = near(&self.group[0], &self.window[0], height);
-        let columns = near(&self.group[1], &self.window[1], width);
-        let (left, top) = (16 * self.window[1].start, 16 * self.window[0].start);
-        let stride = 16 * self.window[1].len();
+        let rows = near(&self.group[0], &self.extent[0], height);
+        let columns = near(&self.group[1], &self.extent[1], width);
+        let (left, top) = (16 * self.extent[1].start, 16 * self.extent[0].start);
+        let stride = 16 * self.extent[1].len();
         let channels = picture.color.channels();
         let mut squares = 0.0;
         let mut slope = vec![0.0f32; values.len()];
@@ -86,7 +86,7 @@ impl<'a> Pixels<'a> {
             for column in columns.clone() {
                 let at = ((row - top) * stride + column - left) * 3;
                 let (values, slopes) = (&values[at..at + 3], &mut slope[at..at + 3]);
-                // Nothing is gained or lost beyond black and white.
+                // Values beyond black and white are clamped, so the error does not change there.
                 let level = |v: f32| (255.0 * v + 127.5).clamp(0.0, 255.0);
                 let free = |v: f32| f32::from(u8::from(v.abs() <= 0.5));
                 match picture.color {

@@ -1,4 +1,4 @@
-//! Refinement against the integer codec.
+//! Refinement, compared with the integer codec.
 
 use super::*;
 use crate::drawn;
@@ -33,7 +33,7 @@ fn quality(value: f64) -> EncodeOptions {
     options
 }
 
-/// Bits + lambda * squared error of a whole file.
+/// The bits + lambda * squared error of a whole file.
 fn cost(encoded: &Encoded, picture: &Picture) -> f64 {
     let lambda = loss::lambda((encoded.quality.value() / 100.0) as f32, 2);
     let mse = 255.0 * 255.0 / 10f64.powf(encoded.psnr / 10.0);
@@ -51,7 +51,7 @@ fn the_float_network_of_a_file_does_what_its_integers_do() {
         let x = crate::data::padded(&picture.samples, (64, 128), 64, &Device::Cpu).expect("a tensor");
         let unit = 2f32.powi(-i32::from(refiner.layers.y_fraction));
 
-        // The analysis, within a share of its quantisation steps.
+        // The analysis agrees within a share of the quantisation steps.
         let y: Vec<f32> =
             net.analyse(&x, &float::AT).and_then(|y| Ok(y.flatten_all()?.to_vec1()?)).expect("latents");
         let steps = float::steps(&refiner.layers, at);
@@ -72,7 +72,7 @@ fn the_float_network_of_a_file_does_what_its_integers_do() {
             Ok((rounded.clone(), rounded))
         };
         let (y_hat, bits) = net.code(&y, &prior, &float::AT, rounded).expect("a pass");
-        // What the floats decode is at the middle of its bins: the integers take the same symbols.
+        // Decoded floats are in the middle of their bins, so the integers have the same symbols.
         let middle: Vec<f32> = y_hat.flatten_all().and_then(|y| y.to_vec1()).expect("latents");
         let mut latents = latents;
         latents.y = middle.iter().map(|y| (y / unit).round() as i16).collect();
@@ -141,7 +141,7 @@ fn targets_hold() {
     options.target = Target::Psnr(psnr);
     let refined = refiner.encode(&picture, &options, effort, |_| ()).expect("an encode");
     assert!((psnr - 0.5..=psnr).contains(&refined.psnr), "{} of {psnr} dB", refined.psnr);
-    // Out of reach, with or without.
+    // This is out of reach with or without refinement.
     options.target = Target::Bytes(100);
     assert!(!refiner.encode(&picture, &options, effort, |_| ()).expect("an encode").reached);
 }

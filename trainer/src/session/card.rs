@@ -1,11 +1,12 @@
-//! The card of a model: what it was trained on and how, and what came of it. In Markdown.
+//! The card of a model in Markdown: what it was trained on and how, and the results.
 
-use super::{End, Measured, Session};
+use super::encodes::CodingResult;
+use super::{TrainingEnd, TrainingSession};
 use crate::net::Weights;
 use std::fmt::Write as _;
 
 /// The card that is kept in the model file.
-pub(super) fn text(session: &Session, weights: &Weights, after: &[Measured]) -> String {
+pub(super) fn text(session: &TrainingSession, weights: &Weights, after: &[CodingResult]) -> String {
     let note = &session.note;
     let (pictures, aside, megapixels, skipped) = session.counts();
     let shapes = weights.shapes();
@@ -14,8 +15,8 @@ pub(super) fn text(session: &Session, weights: &Weights, after: &[Measured]) -> 
         None => note.origin.name.clone(),
     };
     let end = match note.end {
-        Some(End::NoBetter) => "ended by early stopping",
-        Some(End::Complete) => "complete",
+        Some(TrainingEnd::NoBetter) => "ended by early stopping",
+        Some(TrainingEnd::Complete) => "complete",
         None => "not complete",
     };
     let mut out = String::from("| | |\n|---|---|\n");
@@ -70,9 +71,10 @@ pub(super) fn text(session: &Session, weights: &Weights, after: &[Measured]) -> 
             let _ = writeln!(out, "| {} | {:.4} | {:.3} |", a.quality, a.bpp, a.psnr);
         }
     }
-    out += "\n## Curve\n\nTraining: means since the line before, of all qualities. Validation: averaged weights, real rounding.\n\n";
+    out += "\n## Curve\n\nThe training loss is the mean since the previous line, over all qualities. The validation loss is \
+            that of the averaged weights, with real rounding.\n\n";
     out += "| step | training loss | validation loss | bpp | dB |\n|---|---|---|---|---|\n";
-    // Some thirty lines tell as much as hundreds.
+    // About thirty lines are enough.
     let every = note.points.len().div_ceil(30).max(1);
     for (i, p) in note.points.iter().enumerate() {
         if i % every == 0 || i + 1 == note.points.len() || p.step == note.best {
@@ -87,12 +89,12 @@ pub(super) fn text(session: &Session, weights: &Weights, after: &[Measured]) -> 
     out
 }
 
-/// The card beside the file, which can name the file's hash.
+/// The card in a separate file, which unlike the one in the model file can contain the model's hash.
 pub(super) fn with_identity(card: &str, id: &str) -> String {
-    format!("# A model of one's own\n\nBLAKE3 `{id}`\n\n{card}")
+    format!("# A trained model\n\nBLAKE3 `{id}`\n\n{card}")
 }
 
-/// The machine in a few words.
+/// A short description of the machine.
 fn hardware(device: &candle_core::Device) -> String {
     let named = std::fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("model name"))?;

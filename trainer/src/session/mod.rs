@@ -1,20 +1,24 @@
-//! A run from a folder of pictures to a model file: validation, early stopping, checkpoints, export, card.
+//! Training sessions: from a folder of pictures to a model file, with validation, early stopping and checkpoints.
 //!
-//! The run's folder holds `checkpoint.safetensors`, from which it goes on as if it had not stopped, and
+//! The folder of a session holds `checkpoint.safetensors`, from which it resumes without a difference, and
 //! `best.safetensors`, the averaged weights of the best validation so far.
 
 mod card;
 mod curve;
+mod encodes;
+mod event;
 mod finish;
 mod start;
 mod validation;
 
-pub use finish::{Finished, Measured};
-pub use start::Start;
+pub use encodes::CodingResult;
+pub use event::{TrainingEnd, TrainingEvent, ValidationPoint};
+pub use finish::FinishedModel;
+pub use start::{Origin, Start};
 
 use crate::data::{PIXELS, Pictures};
-use crate::loss::Figures;
-use crate::settings::Settings;
+use crate::loss::LossMeans;
+use crate::settings::TrainingSettings;
 use crate::{DeviceKind, Error, Result, Run};
 use candle_core::Device;
 use serde::{Deserialize, Serialize};
@@ -23,142 +27,74 @@ use std::sync::Arc;
 use std::time::Instant;
 use validation::Validation;
 
-/// Where a run's weights come from, for its card.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// A model's or file's name, or `scratch`.
-    pub name: String,
-    /// BLAKE3 of its file, where there is one.
-    pub hash: Option<String>,
-}
-
-/// What a validation found.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    /// Steps taken.
-    pub step: usize,
-    /// Mean loss of training since the validation before, each picture's within its cap.
-    pub training: Option<f64>,
-    /// Loss of the averaged weights on the validation pictures, with real rounding.
-    pub validation: f64,
-    /// Their bits per pixel.
-    pub bpp: f64,
-    /// Their PSNR in dB.
-    pub psnr: f64,
-}
-
-/// Why a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum End {
-    /// It took its steps, or its time.
-    Complete,
-    /// Validation did not get better for as long as patience allows.
-    NoBetter,
-}
-
-/// What happens during a run.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Event {
-    /// A step was taken.
-    Step {
-        /// Steps so far.
-        step: usize,
-        /// Share of the run that is done, 0 to 1.
-        progress: f64,
-        /// Seconds so far.
-        seconds: f64,
-        /// What it found, before the step.
-        figures: Figures,
-        /// Learning rate.
-        rate: f64,
-        /// Whether its gradient was finite; otherwise the step was left out.
-        taken: bool,
-        /// Crops a second.
-        speed: f64,
-    },
-    /// The averaged weights were validated.
-    Validated {
-        /// What was found.
-        point: Point,
-        /// Whether it is the best so far.
-        best: bool,
-    },
-    /// A checkpoint was written.
-    Saved(PathBuf),
-    /// The last part began: calibration, counts, integers, or encodes of the validation pictures.
-    Stage(&'static str),
-}
-
-/// What a checkpoint keeps of a session.
+/// The state of a session in a checkpoint.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Note {
-    settings: Settings,
+    settings: TrainingSettings,
     origin: Origin,
-    points: Vec<Point>,
-    /// Step of the best validation.
+    points: Vec<ValidationPoint>,
+    /// The step of the best validation.
     best: usize,
-    /// Validations since then.
+    /// The number of validations since then.
     stale: usize,
-    /// Sum and count of the losses since the last validation.
+    /// The sum and the number of the losses since the last validation.
     recent: (f64, usize),
     seconds: f64,
-    end: Option<End>,
-    /// Encodes of the validation pictures with the model that it began from.
-    before: Vec<Measured>,
-    /// Whether its model may invent texture: it, or the one that it began from, had an adversary.
+    end: Option<TrainingEnd>,
+    /// The results of the model that the session started from.
+    before: Vec<CodingResult>,
+    /// Whether the model may invent texture, because it or the model that it started from had an adversary.
     #[serde(default)]
     perceptual: bool,
 }
 
-/// A run with its pictures.
+/// A training session: a run with its pictures, its folder and its history.
 #[derive(Debug)]
-pub struct Session {
+pub struct TrainingSession {
     run: Run,
     note: Note,
-    data: Arc<Data>,
+    data: Arc<TrainingData>,
     folder: PathBuf,
     device: Device,
 }
 
-/// The pictures of a folder: to train on, and set aside.
+/// The pictures of a folder, divided into training and validation.
 #[derive(Debug)]
-pub(crate) struct Data {
+pub(crate) struct TrainingData {
     pictures: Pictures,
     validation: Validation,
 }
 
-impl Data {
-    /// Reads them as the settings ask.
-    pub(crate) fn read(folder: &Path, settings: &Settings) -> Result<Self> {
+impl TrainingData {
+    /// Reads the pictures of a folder as the settings say.
+    pub(crate) fn read(folder: &Path, settings: &TrainingSettings) -> Result<Self> {
         let (pictures, aside) = Pictures::read(folder, settings.side, PIXELS)?.split(settings.validation)?;
         Ok(Self { pictures, validation: Validation::new(aside) })
     }
 }
 
-impl Session {
-    /// A new run on the pictures of a folder; `run` is the folder for its checkpoints.
+impl TrainingSession {
+    /// Starts a session on the pictures of a folder. `run` is the folder for its checkpoints.
     ///
     /// # Errors
-    /// [`Error::Invalid`] and [`Error::NoPictures`] where settings or pictures are not enough, and others where the
-    /// device or what it starts from cannot be opened.
+    /// Returns [`Error::Invalid`] if the settings have no length or there are too few pictures, [`Error::NoPictures`]
+    /// if there is no picture at all, and other errors if the device or the starting weights cannot be opened.
     pub fn begin(
-        settings: Settings,
+        settings: TrainingSettings,
         pictures: &Path,
         run: &Path,
         start: &Start,
         device: DeviceKind,
     ) -> Result<Self> {
         settings.has_a_length()?;
-        let data = Data::read(pictures, &settings)?;
+        let data = TrainingData::read(pictures, &settings)?;
         Self::begin_on(settings, Arc::new(data), run, start, device)
     }
 
-    /// The same on pictures that were read before.
+    /// Like [`Self::begin`], with pictures that have already been read.
     pub(crate) fn begin_on(
-        settings: Settings,
-        data: Arc<Data>,
+        settings: TrainingSettings,
+        data: Arc<TrainingData>,
         run: &Path,
         start: &Start,
         device: DeviceKind,
@@ -166,7 +102,7 @@ impl Session {
         let device = device.open()?;
         let (weights, origin) = start.open(&settings, &device)?;
         let before = match start.model() {
-            Some(bytes) => finish::encodes(bytes, &data.validation)?,
+            Some(bytes) => encodes::encodes(bytes, &data.validation)?,
             None => Vec::new(),
         };
         let note = Note {
@@ -186,26 +122,26 @@ impl Session {
         Ok(Self { run: Run::new(weights, options)?, note, data, folder: run.to_owned(), device })
     }
 
-    /// Goes on from the checkpoint in a run's folder, as if it had not stopped; `change` may change its settings.
+    /// Resumes the session in the folder `run`. `change` may change its settings.
     ///
     /// # Errors
-    /// [`Error::File`] and [`Error::Checkpoint`] where there is none, and those of [`Self::begin`].
+    /// Returns [`Error::File`] or [`Error::Checkpoint`] if there is no checkpoint, and the errors of [`Self::begin`].
     pub fn resume(
         pictures: &Path,
         run: &Path,
         device: DeviceKind,
-        change: impl FnOnce(&Settings) -> Result<Settings>,
+        change: impl FnOnce(&TrainingSettings) -> Result<TrainingSettings>,
     ) -> Result<Self> {
-        let read = |settings: &Settings| Ok(Arc::new(Data::read(pictures, settings)?));
+        let read = |settings: &TrainingSettings| Ok(Arc::new(TrainingData::read(pictures, settings)?));
         Self::resume_on(read, run, device, change)
     }
 
-    /// The same on pictures that may have been read before.
+    /// Like [`Self::resume`], with a function that returns the pictures.
     pub(crate) fn resume_on(
-        data: impl FnOnce(&Settings) -> Result<Arc<Data>>,
+        data: impl FnOnce(&TrainingSettings) -> Result<Arc<TrainingData>>,
         run: &Path,
         device: DeviceKind,
-        change: impl FnOnce(&Settings) -> Result<Settings>,
+        change: impl FnOnce(&TrainingSettings) -> Result<TrainingSettings>,
     ) -> Result<Self> {
         let checkpoint = run.join(CHECKPOINT);
         let refused =
@@ -226,53 +162,58 @@ impl Session {
         })
     }
 
-    /// Whether a run's folder holds a checkpoint.
+    /// Whether the folder `run` holds a checkpoint.
     pub fn resumable(run: &Path) -> bool {
         run.join(CHECKPOINT).is_file()
     }
 
-    /// What it was told.
-    pub fn settings(&self) -> &Settings {
+    /// The settings of the session.
+    pub fn settings(&self) -> &TrainingSettings {
         &self.note.settings
     }
 
-    /// Pictures to train on, those set aside for validation, megapixels of the first, and files that were skipped.
+    /// The number of pictures to train on, the number for validation, the megapixels to train on, and the number of
+    /// files that were skipped.
     pub fn counts(&self) -> (usize, usize, f64, usize) {
-        let Data { pictures, validation } = &*self.data;
+        let TrainingData { pictures, validation } = &*self.data;
         (pictures.images().len(), validation.count(), pictures.pixels() as f64 / 1e6, pictures.skipped())
     }
 
     /// The best validation so far.
-    pub fn best(&self) -> Option<Point> {
+    pub fn best(&self) -> Option<ValidationPoint> {
         self.note.points.iter().find(|point| point.step == self.note.best).copied()
     }
 
-    /// What it began from.
+    /// The origin of its first weights.
     pub fn origin(&self) -> &Origin {
         &self.note.origin
     }
 
-    /// Why it ended, once it has.
-    pub fn end(&self) -> Option<End> {
+    /// The reason why training ended, or `None` if it has not ended.
+    pub fn end(&self) -> Option<TrainingEnd> {
         self.note.end
     }
 
-    /// Minutes of training so far.
+    /// The minutes of training so far.
     pub fn minutes(&self) -> f64 {
         self.note.seconds / 60.0
     }
 
-    /// Steps taken so far.
+    /// The number of steps so far.
     pub fn steps(&self) -> usize {
         self.run.steps()
     }
 
-    /// Trains until the end, or until `stop` says so between two steps: then there is a checkpoint, and no end.
+    /// Trains until the end. If `stop` returns true between two steps, a checkpoint is written and `None` is returned.
     ///
     /// # Errors
-    /// [`Error::Tensor`] where the device fails, [`Error::File`] and [`Error::Checkpoint`] where a checkpoint cannot be
-    /// written.
-    pub fn train(&mut self, stop: &dyn Fn() -> bool, see: &mut dyn FnMut(Event)) -> Result<Option<End>> {
+    /// Returns [`Error::Tensor`] if the device fails, and [`Error::File`] or [`Error::Checkpoint`] if a checkpoint
+    /// cannot be written.
+    pub fn train(
+        &mut self,
+        stop: &dyn Fn() -> bool,
+        see: &mut dyn FnMut(TrainingEvent),
+    ) -> Result<Option<TrainingEnd>> {
         let (before, begin) = (self.note.seconds, Instant::now());
         let mut saved = Instant::now();
         if self.note.points.is_empty() {
@@ -286,7 +227,7 @@ impl Session {
             }
             let progress = self.progress();
             if progress >= 1.0 {
-                self.note.end = Some(End::Complete);
+                self.note.end = Some(TrainingEnd::Complete);
                 break;
             }
             let start = Instant::now();
@@ -297,7 +238,7 @@ impl Session {
                 self.note.recent.1 += 1;
             }
             self.note.seconds = before + begin.elapsed().as_secs_f64();
-            see(Event::Step {
+            see(TrainingEvent::Step {
                 step: self.run.steps(),
                 progress: self.progress().min(1.0),
                 seconds: self.note.seconds,
@@ -310,7 +251,7 @@ impl Session {
                 self.validate(see)?;
                 let patience = self.note.settings.patience;
                 if patience > 0 && self.note.stale >= patience {
-                    self.note.end = Some(End::NoBetter);
+                    self.note.end = Some(TrainingEnd::NoBetter);
                 }
             }
             if saved.elapsed().as_secs_f64() >= 60.0 * self.note.settings.checkpoint_minutes {
@@ -333,16 +274,16 @@ impl Session {
         }
     }
 
-    fn validate(&mut self, see: &mut dyn FnMut(Event)) -> Result<()> {
+    fn validate(&mut self, see: &mut dyn FnMut(TrainingEvent)) -> Result<()> {
         let averaged = self.run.averaged()?;
         let objective = self.note.settings.options().objective;
         let found = self.data.validation.figures(&averaged, &objective)?;
         let (sum, count) = std::mem::take(&mut self.note.recent);
         let training = (count > 0).then(|| sum / count as f64);
-        let Figures { loss, bpp, psnr, .. } = found;
-        let point = Point { step: self.run.steps(), training, validation: loss, bpp, psnr };
+        let LossMeans { loss, bpp, psnr, .. } = found;
+        let point = ValidationPoint { step: self.run.steps(), training, validation: loss, bpp, psnr };
         let least = self.note.points.iter().map(|p| p.validation).fold(f64::INFINITY, f64::min);
-        // What penalties are for, validation does not see, only what they cost.
+        // Validation measures the cost of penalties but not their benefit, so with penalties the last weights are kept.
         let best = objective.has_penalties() || loss < least * (1.0 - NOTHING) || self.note.points.is_empty();
         self.note.points.push(point);
         if best {
@@ -351,20 +292,20 @@ impl Session {
         } else {
             self.note.stale += 1;
         }
-        see(Event::Validated { point, best });
+        see(TrainingEvent::Validated { point, best });
         Ok(())
     }
 
-    fn save(&self, see: &mut dyn FnMut(Event)) -> Result<()> {
+    fn save(&self, see: &mut dyn FnMut(TrainingEvent)) -> Result<()> {
         let path = self.folder.join(CHECKPOINT);
         let refused = |e: serde_json::Error| Error::Checkpoint { path: path.clone(), detail: e.to_string() };
         self.run.save_noted(&path, serde_json::to_value(&self.note).map_err(refused)?)?;
-        see(Event::Saved(path));
+        see(TrainingEvent::Saved(path));
         Ok(())
     }
 }
 
 const CHECKPOINT: &str = "checkpoint.safetensors";
-/// Share of a loss that is no gain, but rounding.
+/// A smaller relative change of a loss is not an improvement but rounding.
 const NOTHING: f64 = 1e-5;
 const BEST: &str = "best.safetensors";

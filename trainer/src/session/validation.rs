@@ -1,32 +1,32 @@
-//! The loss of averaged weights on pictures that training never sees, always the same ones in the same way.
+//! The loss of averaged weights on pictures that are not used in training. It always uses the same pixels.
 
 use crate::Result;
-use crate::data::{self, Image};
-use crate::loss::{self, Figures};
-use crate::net::{Codec, Rate, Weights};
+use crate::data::{self, RgbPicture};
+use crate::loss::{self, LossMeans};
+use crate::net::{Network, Rate, Weights};
 use crate::objective::Objective;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-/// Pictures at most; more take longer and change little.
+/// The largest number of pictures. More would take longer and hardly change the result.
 const PICTURES: usize = 8;
-/// Largest side of the middle that is coded.
+/// The longest side of the middle that is coded.
 const SIDE: usize = 384;
-/// Where on the quality axis.
+/// The qualities at which the loss is measured.
 const QUALITIES: [f64; 3] = [15.0, 50.0, 85.0];
 
-/// Pictures that are set aside.
+/// The pictures for validation.
 #[derive(Debug)]
 pub(super) struct Validation {
-    images: Vec<Image>,
-    middles: Vec<Image>,
+    images: Vec<RgbPicture>,
+    middles: Vec<RgbPicture>,
 }
 
 impl Validation {
-    pub(super) fn new(images: Vec<Image>) -> Self {
+    pub(super) fn new(images: Vec<RgbPicture>) -> Self {
         let middles = images.iter().take(PICTURES).map(|image| {
             let side = |length: usize| (length / 64 * 64).clamp(1, SIDE);
-            image.cut(side(image.height), side(image.width))
+            image.crop_middle(side(image.height), side(image.width))
         });
         Self { middles: middles.collect(), images }
     }
@@ -35,14 +35,14 @@ impl Validation {
         self.images.len()
     }
 
-    /// The first of them, whole.
-    pub(super) fn images(&self) -> &[Image] {
+    /// The first pictures, not cropped.
+    pub(super) fn images(&self) -> &[RgbPicture] {
         &self.images[..self.images.len().min(PICTURES)]
     }
 
-    /// Means over pictures and qualities, with real rounding; what the network sees is corrupted as in training.
-    pub(super) fn figures(&self, weights: &Weights, objective: &Objective) -> Result<Figures> {
-        let net = Codec::frozen(weights)?;
+    /// The means over pictures and qualities, with real rounding. The input is corrupted as in training.
+    pub(super) fn figures(&self, weights: &Weights, objective: &Objective) -> Result<LossMeans> {
+        let net = Network::frozen(weights)?;
         let mut rng = ChaCha8Rng::seed_from_u64(0);
         let mut all = Vec::new();
         for image in &self.middles {
@@ -54,6 +54,6 @@ impl Validation {
                 all.push(loss::of(&coded, &x, &q, net.shapes().knots, objective.distortion)?.figures);
             }
         }
-        Ok(Figures::mean(&all))
+        Ok(LossMeans::mean(&all))
     }
 }

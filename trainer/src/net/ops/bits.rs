@@ -1,15 +1,16 @@
-//! Fused: bits of integer bins under normals, with both derivatives found on the way.
+//! Fused: the bits of integer bins under normal distributions, together with both derivatives.
 
 use super::node::{floats, node, tensor};
-use crate::net::{LOG_SIGMA_MAX, LOG_SIGMA_MIN};
+use crate::net::bounds::{LOG_SIGMA_MAX, LOG_SIGMA_MIN};
 use candle_core::{Result, Tensor};
 use rayon::prelude::*;
 use std::f32::consts::{FRAC_1_SQRT_2, LN_2};
 
-/// Probabilities below this count as this.
+/// The smallest probability; lower ones are raised to it.
 pub(super) const LEAST: f32 = 1e-9;
 
-/// Bits of the integer bins around r [B, ..] under zero-mean normals of these log-sigmas [B, ..], summed: [B].
+/// The summed bits of the integer bins around r [B, ..] under zero-mean normal distributions with these log-sigmas:
+/// [B].
 pub(super) fn gaussian_bits(r: &Tensor, log_sigma: &Tensor) -> Result<Tensor> {
     let samples = r.dim(0)?;
     let each = r.elem_count() / samples;
@@ -42,7 +43,7 @@ pub(super) fn gaussian_bits(r: &Tensor, log_sigma: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// Bits of the bin around r, and their derivatives by r and by log-sigma.
+/// The bits of the bin around r, and their derivatives with respect to r and log-sigma.
 pub(crate) fn bin(r: f32, log_sigma: f32) -> (f32, f32, f32) {
     let k = FRAC_1_SQRT_2 * (-log_sigma.clamp(LOG_SIGMA_MIN, LOG_SIGMA_MAX)).exp();
     let (near, far) = (r.abs() - 0.5, r.abs() + 0.5);

@@ -3,10 +3,10 @@
 use super::depthwise::{self, Planes};
 use super::node::{floats, node, product, tensor};
 use super::rows;
-use crate::net::{GATE_MAX, LEAKY_SLOPE};
+use crate::net::bounds::{GATE_MAX, LEAKY_SLOPE};
 use candle_core::{Result, Tensor};
 
-/// Parts of a block's packed parameters, in their order.
+/// The parts of a block's packed parameters, in order.
 pub(super) struct Parts {
     p1: Linear,
     taps: Vec<f32>,
@@ -21,7 +21,7 @@ struct Linear {
     bias: Vec<f32>,
 }
 
-/// A block on x [N, H, W, C] with its parameters in one row (see [`pack`]).
+/// Applies a block to x [N, H, W, C]. Its parameters are packed into one row (see [`pack`]).
 pub(super) fn block(x: &Tensor, packed: &Tensor, hidden: usize) -> Result<Tensor> {
     let (planes, input, parts) = opened(x, packed, hidden)?;
     let (positions, channels) = (planes.positions(), planes.channels);
@@ -60,7 +60,7 @@ pub(super) fn block(x: &Tensor, packed: &Tensor, hidden: usize) -> Result<Tensor
     })
 }
 
-/// The tensors on the way through a block, by what they are to its layers: for the choice of fractions.
+/// Applies a block and passes its tensors to `see`, named by the layers that read or write them.
 pub(super) fn observed(
     x: &Tensor,
     packed: &Tensor,
@@ -79,17 +79,17 @@ pub(super) fn observed(
     tensor(out, x.shape())
 }
 
-/// What the way back needs, and the block's output.
+/// The tensors that the backward pass needs, and the block's output.
 struct Steps {
-    /// After the leaky unit, [R, C].
+    /// The output of the leaky unit, [R, C].
     a: Vec<f32>,
-    /// After the depthwise convolution.
+    /// The output of the depthwise convolution.
     d: Tensor,
-    /// The stream between the two halves.
+    /// The residual stream between the two halves.
     middle: Tensor,
-    /// [R, 2 H].
+    /// The input of the gate, [R, 2 H].
     uv: Vec<f32>,
-    /// [R, H].
+    /// The output of the gate, [R, H].
     gated: Tensor,
     out: Vec<f32>,
 }
@@ -124,7 +124,7 @@ fn forward(planes: Planes, input: &Tensor, parts: &Parts, hidden: usize) -> Resu
     Ok(Steps { a, d, middle, uv, gated, out })
 }
 
-/// Puts a block's parameters in one row: those of p1, the depthwise taps [9, C] and bias, p2, f1, f2.
+/// Packs a block's parameters into one row: p1, the depthwise taps [9, C] and bias, p2, f1 and f2.
 pub(super) fn pack(linears: [[&Tensor; 2]; 4], taps: &Tensor, bias: &Tensor) -> Result<Tensor> {
     let [p1, p2, f1, f2] = linears;
     let taps = taps.flatten_from(1)?.t()?;
@@ -154,14 +154,14 @@ impl Parts {
     }
 }
 
-/// The way back through the products, and the parameters' gradients on it.
+/// The backward pass through the products, which collects the gradients of the parameters.
 struct Back {
     packed: Vec<Vec<f32>>,
     with_parameters: bool,
 }
 
 impl Back {
-    /// Gradient of a product's input; keeps those of its weight and bias at `place`.
+    /// The gradient of a product's input. Those of its weight and bias are kept at index `place`.
     fn linear(
         &mut self,
         place: usize,
@@ -178,7 +178,7 @@ impl Back {
     }
 }
 
-/// Slope of the leaky unit by what it gave; at zero, where it bends, the mean of both.
+/// The slope of the leaky unit, given its output. At zero it is the mean of both slopes.
 fn leaky_slope(a: f32) -> f32 {
     if a > 0.0 {
         1.0
@@ -189,7 +189,7 @@ fn leaky_slope(a: f32) -> f32 {
     }
 }
 
-/// `relu(u) * v` within the bound, of rows (u, v).
+/// `relu(u) * v`, clamped to the bound, for rows (u, v).
 fn gate(uv: &[f32], hidden: usize) -> Vec<f32> {
     let mut out = vec![0.0; uv.len() / 2];
     rows::each(&mut out, hidden, |first, rows| {

@@ -1,4 +1,4 @@
-//! Fused: a factor or a term for each channel of each sample.
+//! Fused: multiplies or adds a value for each channel of each sample.
 
 use super::node::{floats, node, tensor};
 use super::rows;
@@ -61,7 +61,7 @@ fn combined(
     out
 }
 
-/// Sums over a sample's positions of `a`, or of `a * b`: [B, C].
+/// The sums of `a`, or of `a * b`, over the positions of each sample: [B, C].
 fn sums(a: &[f32], b: Option<&[f32]>, each: usize, channels: usize) -> Vec<f32> {
     let mut out = Vec::new();
     for (i, sample) in a.chunks_exact(each).enumerate() {

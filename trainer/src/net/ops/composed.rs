@@ -1,12 +1,12 @@
-//! The same operators from candle's own: for accelerators, and the plain word on what the fused ones compute.
+//! The operators composed of candle's. They run on accelerators, and they define what the fused operators compute.
 
-use super::BlockParameters;
-use crate::net::{GATE_MAX, LEAKY_SLOPE, LOG_SIGMA_MAX, LOG_SIGMA_MIN};
+use super::parameters::BlockParameters;
+use crate::net::bounds::{GATE_MAX, LEAKY_SLOPE, LOG_SIGMA_MAX, LOG_SIGMA_MIN};
 use candle_core::{Result, Tensor};
 
 #[cfg(test)]
 thread_local! {
-    /// Whether this thread's tests want these operators on the processor as well.
+    /// Whether this thread's tests use these operators on the processor.
     pub(super) static FORCED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
 }
 
@@ -53,7 +53,7 @@ pub(super) fn conv3x3(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
     linear(&Tensor::cat(&neighbours(x)?, 3)?, &rows, b)
 }
 
-/// The nine neighbours of each position, row by row, zero outside.
+/// The nine neighbours of each position, row by row. Outside of the plane they are zero.
 fn neighbours(x: &Tensor) -> Result<Vec<Tensor>> {
     let (_, height, width, _) = x.dims4()?;
     let padded = x.pad_with_zeros(1, 1, 1)?.pad_with_zeros(2, 1, 1)?;
@@ -84,7 +84,7 @@ pub(super) fn put_quarters(x: &Tensor, quarters: [usize; 4]) -> Result<Tensor> {
     Tensor::cat(&parts, 0)
 }
 
-/// v [B, C] with dimensions of one between, to fit a tensor of `rank` dimensions.
+/// Reshapes v [B, C] to `rank` dimensions by inserting dimensions of size one.
 pub(super) fn spread(v: &Tensor, rank: usize) -> Result<Tensor> {
     let (count, channels) = v.dims2()?;
     let mut dims = vec![1; rank];
@@ -97,7 +97,7 @@ pub(super) fn gaussian_bits(r: &Tensor, log_sigma: &Tensor) -> Result<Tensor> {
     let k = (sigma.neg()?.exp()? * std::f64::consts::FRAC_1_SQRT_2)?;
     let v = r.abs()?;
     let (near, far) = (((&v - 0.5)? * &k)?, ((v + 0.5)? * k)?);
-    // Near the middle erf has the digits of a narrow bin, in the tails only erfc has.
+    // Near the middle, differences of erf are exact enough for a narrow bin. In the tails only those of erfc are.
     let middle = (far.erf()? - near.erf()?)?;
     let tail = (erfc(&near)? - erfc(&far)?)?;
     let p = (near.lt(1.0)?.where_cond(&middle, &tail)? * 0.5)?;
@@ -105,7 +105,7 @@ pub(super) fn gaussian_bits(r: &Tensor, log_sigma: &Tensor) -> Result<Tensor> {
     bits.flatten_from(1)?.sum(1)
 }
 
-/// The complementary error function to 1.2e-7 of itself ("Numerical Recipes in C", section 6.2).
+/// The complementary error function, with a relative error below 1.2e-7 ("Numerical Recipes in C", section 6.2).
 fn erfc(x: &Tensor) -> Result<Tensor> {
     const FACTORS: [f64; 10] = [
         0.170_872_77,
@@ -126,7 +126,7 @@ fn erfc(x: &Tensor) -> Result<Tensor> {
         sum = ((sum * &t)? + factor)?;
     }
     let tail = (t * (sum - z.sqr()?)?.exp()?)?;
-    // Of negative x: two less that of the other side.
+    // For negative x, the result is 2 - erfc(-x).
     let negative = x.lt(0.0)?.to_dtype(x.dtype())?;
     (&negative * 2.0)? + (tail * (1.0 - (negative * 2.0)?)?)?
 }

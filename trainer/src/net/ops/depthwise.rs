@@ -1,11 +1,11 @@
-//! Kernels of the 3x3 depthwise convolution on [N, H, W, C]: forward, and the gradients of input and taps.
+//! The 3x3 depthwise convolution on [N, H, W, C]: the forward pass, and the gradients of the input and of the taps.
 
 use super::rows;
 
-/// Channels held in registers at once.
+/// The number of channels that are in registers at a time.
 const LANES: usize = 16;
 
-/// Sizes of a batch of planes.
+/// The dimensions of a batch of planes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Planes {
     pub count: usize,
@@ -19,7 +19,7 @@ impl Planes {
         self.count * self.height * self.width
     }
 
-    /// Neighbours of a position that lie in its plane: each one's tap and position.
+    /// The neighbours of a position within its plane: the tap and the position of each, and their number.
     pub(super) fn neighbours(&self, position: usize) -> ([(usize, usize); 9], usize) {
         let (x, y) = (position % self.width, position / self.width % self.height);
         let (mut found, mut count) = ([(0, 0); 9], 0);
@@ -35,7 +35,8 @@ impl Planes {
     }
 }
 
-/// Each output is the bias and the sum of its nine neighbours, weighted: taps [9, C], row by row.
+/// The forward pass: each output is the bias plus the weighted sum of its nine neighbours. The taps are [9, C], row by
+/// row.
 pub(super) fn forward(planes: Planes, input: &[f32], taps: &[f32], bias: &[f32]) -> Vec<f32> {
     let c = planes.channels;
     let mut out = vec![0.0; planes.positions() * c];
@@ -67,13 +68,13 @@ pub(super) fn forward(planes: Planes, input: &[f32], taps: &[f32], bias: &[f32])
     out
 }
 
-/// Gradient of the input: the same sum with the taps turned round.
+/// The gradient of the input, which is the same sum with the taps in reverse order.
 pub(super) fn input_gradient(planes: Planes, gradient: &[f32], taps: &[f32]) -> Vec<f32> {
     let turned: Vec<f32> = taps.chunks_exact(planes.channels).rev().flatten().copied().collect();
     forward(planes, gradient, &turned, &vec![0.0; planes.channels])
 }
 
-/// Gradient of the taps, [9, C].
+/// The gradient of the taps, [9, C].
 pub(super) fn tap_gradient(planes: Planes, input: &[f32], gradient: &[f32]) -> Vec<f32> {
     let Planes { height, width, channels: c, .. } = planes;
     let row = width * c;
@@ -85,7 +86,7 @@ pub(super) fn tap_gradient(planes: Planes, input: &[f32], gradient: &[f32]) -> V
                 }
                 let other = (y + dy - 1) * row;
                 for dx in 0..3 {
-                    // Columns of the gradient whose neighbour lies in the plane.
+                    // These are the columns of the gradient whose neighbour is within the plane.
                     let columns = usize::from(dx == 0)..width - usize::from(dx == 2);
                     let sum = &mut sum[(3 * dy + dx) * c..][..c];
                     for (k, cells) in sum.chunks_mut(LANES).enumerate() {

@@ -1,4 +1,4 @@
-//! Fused: a product with its bias, once or for several weights at a time.
+//! Fused: a product with a bias, for one weight or for several at a time.
 
 use super::node::{floats, node, product, tensor};
 use super::rows;
@@ -6,7 +6,7 @@ use candle_core::{Result, Tensor};
 
 /// `x w^T + b`: x [.., K], w [N, K], b [N].
 ///
-/// Or of B weights: w [B, N, K] and b [B, N], of which each has as many rows of x as the others: [B, .., N].
+/// Several weights w [B, N, K] with biases b [B, N] each apply to an equal share of the rows of x: [B, .., N].
 pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
     let several = w.rank() == 3;
     let (count, outputs, inputs) = if several { w.dims3()? } else { (1, w.dim(0)?, w.dim(1)?) };
@@ -47,7 +47,7 @@ pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
     })
 }
 
-/// Appends; the first part costs nothing.
+/// Appends a part. The first one is moved and not copied.
 fn join(all: &mut Vec<f32>, part: Vec<f32>) {
     if all.is_empty() {
         *all = part;

@@ -1,4 +1,4 @@
-//! The operators of the network: fused on the processor, composed of candle's own elsewhere.
+//! The operators of the network: fused on the processor, composed of candle's operators on other devices.
 
 mod bits;
 mod block;
@@ -8,15 +8,18 @@ mod dense;
 mod depthwise;
 mod linear;
 mod node;
+mod parameters;
 mod permute;
 mod rows;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use bits::bin;
+pub(super) use parameters::BlockParameters;
+
 use candle_core::{Result, Tensor};
 
-/// Whether the fused operators are for tensors like this.
+/// Whether the fused operators apply to this tensor.
 fn fused(x: &Tensor) -> bool {
     #[cfg(test)]
     if composed::FORCED.get() {
@@ -25,36 +28,13 @@ fn fused(x: &Tensor) -> bool {
     x.device().is_cpu()
 }
 
-/// A block's parameters: weight and bias of each of its layers.
-#[derive(Debug, Clone)]
-pub(super) struct BlockParameters {
-    /// [C, C] and [C].
-    pub p1: [Tensor; 2],
-    /// [C, 1, 3, 3] and [C].
-    pub dw: [Tensor; 2],
-    /// [C, C] and [C].
-    pub p2: [Tensor; 2],
-    /// [2 H, C] and [2 H].
-    pub f1: [Tensor; 2],
-    /// [C, H] and [C].
-    pub f2: [Tensor; 2],
-}
-
-impl BlockParameters {
-    /// In one row, as the fused block takes them.
-    pub(super) fn packed(&self) -> Result<Tensor> {
-        let pair = |[w, b]: &'_ [Tensor; 2]| [w.clone(), b.clone()];
-        let linears = [&self.p1, &self.p2, &self.f1, &self.f2].map(pair);
-        block::pack(linears.each_ref().map(|[w, b]| [w, b]), &self.dw[0], &self.dw[1])
-    }
-}
-
-/// `x w^T + b` over the last dimension; of B weights [B, N, K], each has an equal share of x's first dimension.
+/// `x w^T + b` over the last dimension. Of B weights [B, N, K], each applies to an equal share of x's first dimension.
 pub(super) fn linear(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
     if fused(x) { linear::linear(x, w, b) } else { composed::linear(x, w, b) }
 }
 
-/// A residual block on [N, H, W, C]; `packed` are its parameters in one row, where they were made ready.
+/// Applies a residual block to x [N, H, W, C]. `packed` holds its parameters in one row, if they were packed in
+/// advance.
 pub(super) fn block(x: &Tensor, parameters: &BlockParameters, packed: Option<&Tensor>) -> Result<Tensor> {
     if !fused(x) {
         return composed::block(x, parameters);
@@ -66,7 +46,7 @@ pub(super) fn block(x: &Tensor, parameters: &BlockParameters, packed: Option<&Te
     }
 }
 
-/// The same, on the processor, showing the tensors on the way.
+/// Applies a residual block on the processor, and passes its tensors to `see`.
 pub(super) fn block_observed(
     x: &Tensor,
     parameters: &BlockParameters,
@@ -75,28 +55,28 @@ pub(super) fn block_observed(
     block::observed(x, &parameters.packed()?, parameters.f2[0].dim(1)?, see)
 }
 
-/// Calls `see` with a tensor's numbers.
+/// Calls `see` with the values of a tensor.
 pub(super) fn show(x: &Tensor, see: &dyn Fn(&[f32])) -> Result<()> {
     see(&node::floats(&x.detach().contiguous()?)?);
     Ok(())
 }
 
-/// 3x3 convolution of [N, H, W, C] with w [O, C, 3, 3], zero outside.
+/// The 3x3 convolution of x [N, H, W, C] with w [O, C, 3, 3]. Outside of the planes x is zero.
 pub(super) fn conv3x3(x: &Tensor, w: &Tensor, b: &Tensor) -> Result<Tensor> {
     if fused(x) { dense::conv3x3(x, w, b) } else { composed::conv3x3(x, w, b) }
 }
 
-/// x seen as `dims`, those then in the order `order`; the last one stays last.
+/// Reshapes x to `dims` and permutes the dimensions to `order`. The last one must stay last.
 pub(super) fn permute(x: &Tensor, dims: &[usize], order: &[usize]) -> Result<Tensor> {
     if fused(x) { permute::permute(x, dims, order) } else { composed::permute(x, dims, order) }
 }
 
-/// x [4, R, 4 Q] to [4, R, Q]: of each phase the quarter that `quarters` names.
+/// x [4, R, 4 Q] to [4, R, Q]: takes the quarter `quarters[phase]` of each phase.
 pub(super) fn take_quarters(x: &Tensor, quarters: [usize; 4]) -> Result<Tensor> {
     if fused(x) { permute::take_quarters(x, quarters) } else { composed::take_quarters(x, quarters) }
 }
 
-/// x [4, R, Q] to [4, R, 4 Q] with zeros around.
+/// x [4, R, Q] to [4, R, 4 Q]: the inverse of [`take_quarters`], with zeros in the other quarters.
 pub(super) fn put_quarters(x: &Tensor, quarters: [usize; 4]) -> Result<Tensor> {
     if fused(x) { permute::put_quarters(x, quarters) } else { composed::put_quarters(x, quarters) }
 }
@@ -111,7 +91,7 @@ pub(super) fn shift(x: &Tensor, v: &Tensor) -> Result<Tensor> {
     if fused(x) { channels::shift(x, v) } else { x.broadcast_add(&composed::spread(v, x.rank())?) }
 }
 
-/// Bits of the integer bins around r [B, ..] under normals of these log-sigmas, summed: [B].
+/// The summed bits of the integer bins around r [B, ..] under normal distributions with these log-sigmas: [B].
 pub(super) fn gaussian_bits(r: &Tensor, log_sigma: &Tensor) -> Result<Tensor> {
     if fused(r) { bits::gaussian_bits(r, log_sigma) } else { composed::gaussian_bits(r, log_sigma) }
 }

@@ -1,7 +1,8 @@
-//! Values computed outside of candle's operators, with the backward pass that belongs to them.
+//! Nodes of candle's graph whose values are computed outside of its operators.
 //!
-//! candle's own operators pass over memory once for each step and once or twice more on the way back. Here a whole
-//! chain of steps becomes one node of its graph: computed first, then entered together with a closure for the way back.
+//! candle's operators traverse memory once for each step, and once or twice more in the backward pass. Here, a whole
+//! chain of steps becomes one node: its value is computed first, and then added to the graph with a closure for the
+//! backward pass.
 
 use candle_core::backend::BackendStorage;
 use candle_core::{
@@ -10,10 +11,10 @@ use candle_core::{
 use std::ops::Deref;
 use std::sync::{Mutex, PoisonError, RwLockReadGuard};
 
-/// Enters a finished value as a function of `args`.
+/// Adds a finished value to the graph as a function of `args`.
 ///
-/// `backward` gets the gradient of the value, contiguous, and returns those of the arguments; it must return one for
-/// each argument that leads to a variable.
+/// `backward` gets the contiguous gradient of the value and returns the gradients of the arguments. It must return one
+/// for each argument that depends on a variable.
 pub(super) fn node<const N: usize>(
     args: [&Tensor; N],
     value: Vec<f32>,
@@ -38,7 +39,7 @@ pub(super) struct Node<const N: usize> {
     backward: Box<Backward<N>>,
 }
 
-/// How a node of `N` arguments gets into the graph.
+/// Adds a node with `N` arguments to the graph.
 pub(super) trait Enter<const N: usize> {
     fn enter(self, args: [&Tensor; N]) -> Result<Tensor>;
 }
@@ -46,7 +47,7 @@ pub(super) trait Enter<const N: usize> {
 impl<const N: usize> Node<N> {
     fn take(&self) -> Result<(CpuStorage, Shape)> {
         let mut value = self.value.lock().unwrap_or_else(PoisonError::into_inner);
-        value.take().ok_or_else(|| Error::Msg("a node's value was taken twice".into()))
+        value.take().ok_or_else(|| Error::Msg("the value of a node was taken twice".into()))
     }
 
     fn back(&self, gradient: &Tensor) -> Result<[Option<Tensor>; N]> {
@@ -138,21 +139,21 @@ impl CustomOp3 for Node<3> {
     }
 }
 
-/// The numbers of a contiguous tensor of the processor's.
+/// The values of a contiguous tensor on the processor.
 pub(super) struct Floats<'a> {
     storage: RwLockReadGuard<'a, Storage>,
     start: usize,
     end: usize,
 }
 
-/// Borrows a tensor's numbers in row-major order.
+/// Borrows the values of a tensor in row-major order.
 pub(super) fn floats(tensor: &Tensor) -> Result<Floats<'_>> {
     let (storage, layout) = tensor.storage_and_layout();
     let (start, end) =
-        layout.contiguous_offsets().ok_or_else(|| Error::Msg("a tensor is not contiguous".into()))?;
+        layout.contiguous_offsets().ok_or_else(|| Error::Msg("the tensor is not contiguous".into()))?;
     match &*storage {
         Storage::Cpu(CpuStorage::F32(all)) if end <= all.len() => Ok(Floats { storage, start, end }),
-        _ => Err(Error::Msg("a tensor is not of the processor's floats".into())),
+        _ => Err(Error::Msg("the tensor does not hold floats on the processor".into())),
     }
 }
 
@@ -167,7 +168,7 @@ impl Deref for Floats<'_> {
     }
 }
 
-/// Product of [M, K] and [K, N], either of them transposed or a part of a larger one: [M, N].
+/// The product of [M, K] and [K, N], each of which may be transposed or a part of a larger tensor: [M, N].
 pub(super) fn product(a: &Tensor, b: &Tensor) -> Result<Vec<f32>> {
     let ((m, k), (_, n)) = (a.dims2()?, b.dims2()?);
     let ((left, left_layout), (right, right_layout)) = (a.storage_and_layout(), b.storage_and_layout());
@@ -175,14 +176,14 @@ pub(super) fn product(a: &Tensor, b: &Tensor) -> Result<Vec<f32>> {
         (Storage::Cpu(left), Storage::Cpu(right)) => {
             match left.matmul(right, (1, m, n, k), left_layout, right_layout)? {
                 CpuStorage::F32(values) => Ok(values),
-                _ => Err(Error::Msg("a product is not of floats".into())),
+                _ => Err(Error::Msg("the product does not hold floats".into())),
             }
         }
-        _ => Err(Error::Msg("a product of tensors that are not the processor's".into())),
+        _ => Err(Error::Msg("the tensors of a product are not on the processor".into())),
     }
 }
 
-/// A tensor of the processor's; takes the numbers as they are.
+/// Creates a tensor on the processor without copying the values.
 pub(super) fn tensor(values: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
     Tensor::from_vec(values, shape.into(), &Device::Cpu)
 }

@@ -1,10 +1,11 @@
-//! Fused: dimensions in another order, the last one staying last; copies whole runs of channels.
+//! Fused: permutations of dimensions that keep the last one last, so that all channels of a position are copied at
+//! once.
 
 use super::node::{floats, node, tensor};
 use super::rows;
 use candle_core::{Result, Tensor};
 
-/// x seen as `dims`, then with those in the order `order`. The last dimension must stay last.
+/// Reshapes x to `dims` and permutes the dimensions to `order`. The last one must stay last.
 pub(super) fn permute(x: &Tensor, dims: &[usize], order: &[usize]) -> Result<Tensor> {
     let value = copied(&floats(&x.detach().contiguous()?)?, dims, order);
     let there: Vec<usize> = order.iter().map(|&d| dims[d]).collect();
@@ -22,7 +23,7 @@ fn copied(input: &[f32], dims: &[usize], order: &[usize]) -> Vec<f32> {
     for d in (1..outer.len()).rev() {
         strides[d - 1] = strides[d] * outer[d];
     }
-    // Size and stride, in runs, of each dimension of the output, the innermost first.
+    // The size and the stride, in runs, of each dimension of the output, innermost first.
     let inner_first: Vec<(usize, usize)> =
         order[..outer.len()].iter().rev().map(|&d| (outer[d], strides[d])).collect();
     let mut out = vec![0.0; input.len()];
@@ -39,7 +40,7 @@ fn copied(input: &[f32], dims: &[usize], order: &[usize]) -> Vec<f32> {
     out
 }
 
-/// One quarter of the channels for each phase: x [4, R, 4 Q] to [4, R, Q], `quarters[phase]` each.
+/// x [4, R, 4 Q] to [4, R, Q]: takes the quarter `quarters[phase]` of each phase.
 pub(super) fn take_quarters(x: &Tensor, quarters: [usize; 4]) -> Result<Tensor> {
     let (_, rows, channels) = x.dims3()?;
     let value = taken(&floats(&x.detach().contiguous()?)?, channels, quarters);
@@ -48,7 +49,7 @@ pub(super) fn take_quarters(x: &Tensor, quarters: [usize; 4]) -> Result<Tensor> 
     })
 }
 
-/// The inverse, with zeros in the other quarters: [4, R, Q] to [4, R, 4 Q].
+/// x [4, R, Q] to [4, R, 4 Q]: the inverse of [`take_quarters`], with zeros in the other quarters.
 pub(super) fn put_quarters(x: &Tensor, quarters: [usize; 4]) -> Result<Tensor> {
     let (_, rows, quarter) = x.dims3()?;
     let value = put(&floats(&x.detach().contiguous()?)?, 4 * quarter, quarters);

@@ -1,24 +1,24 @@
-//! Passes over rows of channels, spread over the processor's threads; sums are in a fixed order.
+//! Parallel loops over rows of channels. Sums are computed in a fixed order.
 
 use rayon::prelude::*;
 
-/// Numbers that one task passes over.
+/// The number of values for each task.
 const TASK: usize = 1 << 14;
 
-/// Calls `work` with pieces of `data` that hold whole rows of `width`, and the index of their first number.
+/// Calls `work` with pieces of `data` that hold whole rows of `width`, and with the index of their first value.
 pub(super) fn each(data: &mut [f32], width: usize, work: impl Fn(usize, &mut [f32]) + Sync) {
     let piece = piece(width);
     data.par_chunks_mut(piece).enumerate().for_each(|(i, rows)| work(i * piece, rows));
 }
 
-/// Sum of what `part` finds in each piece of whole rows, given as ranges of numbers.
+/// The sum of the results of `part` for all pieces, which are ranges of values that hold whole rows.
 pub(super) fn sum(
     numbers: usize,
     width: usize,
     size: usize,
     part: impl Fn(std::ops::Range<usize>, &mut [f32]) + Sync,
 ) -> Vec<f32> {
-    // Few pieces: each has a sum of its own.
+    // The number of pieces is limited, as each needs its own buffer for the sum.
     let piece = piece(width).max(numbers / width.max(1) / 32 * width);
     let parts: Vec<Vec<f32>> = (0..numbers.div_ceil(piece))
         .into_par_iter()
@@ -54,7 +54,7 @@ pub(super) fn add_bias_and(data: &mut [f32], bias: &[f32], other: &[f32]) {
     });
 }
 
-/// Sum of each column: the gradient of a bias.
+/// The sum of each column, which is the gradient of a bias.
 pub(super) fn column_sums(data: &[f32], width: usize) -> Vec<f32> {
     sum(data.len(), width, width, |range, sum| {
         for row in data[range].chunks_exact(width) {

@@ -1,7 +1,7 @@
-//! Fused operators against the same composed of candle's, values and gradients.
+//! Compares the values and the gradients of fused operators with those composed of candle's.
 
 use super::*;
-use crate::net::{Codec, Noise, Shapes, Weights};
+use crate::net::{Network, Noise, Shapes, Weights};
 use candle_core::{Device, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -12,7 +12,7 @@ fn random(rng: &mut ChaCha8Rng, dims: &[usize], reach: f32) -> Tensor {
     Var::from_tensor(&tensor).expect("a variable").as_tensor().clone()
 }
 
-/// Values and all gradients agree, of a sum in which each output has another weight.
+/// Asserts that values and all gradients agree, for a sum in which each output has a different weight.
 fn agree(args: &[Tensor], fused: impl Fn() -> Result<Tensor>, composed: impl Fn() -> Result<Tensor>) {
     let (fused, composed) = (fused().expect("fused"), composed().expect("composed"));
     assert_eq!(fused.dims(), composed.dims());
@@ -46,8 +46,8 @@ fn products() {
     );
 }
 
-/// Also where the channels are no multiple of a vector's lanes, planes are a single row or column, and gates reach
-/// their bound.
+/// The cases include numbers of channels that are not a multiple of a vector's lanes, planes of a single row or column,
+/// and gates that reach their bound.
 #[test]
 fn blocks() {
     let rng = &mut ChaCha8Rng::seed_from_u64(2);
@@ -72,7 +72,7 @@ fn blocks() {
 #[test]
 fn output_layers() {
     let rng = &mut ChaCha8Rng::seed_from_u64(3);
-    // Wide enough for several bands.
+    // The last one has more positions than are gathered at a time.
     for dims in [[2, 3, 4, 5], [1, 1, 1, 5], [2, 40, 40, 5]] {
         let args = [random(rng, &dims, 1.0), random(rng, &[6, 5, 3, 3], 1.0), random(rng, &[6], 1.0)];
         agree(
@@ -103,7 +103,7 @@ fn channelwise() {
     agree(&args, || channels::shift(&args[0], &args[1]), || args[0].broadcast_add(&v));
 }
 
-/// From certain zeros to far tails, and past both bounds of sigma.
+/// The cases include almost certain zeros, far tails, and values beyond both bounds of sigma.
 #[test]
 fn bits() {
     let rng = &mut ChaCha8Rng::seed_from_u64(6);
@@ -117,12 +117,12 @@ fn bits() {
     }
 }
 
-/// What accelerators run: the whole network of composed operators, with gradients for every parameter.
+/// The whole network of composed operators, as accelerators run it, has the same gradients for every parameter.
 #[test]
 fn whole_networks() {
     let shapes = Shapes { c: 16, m: 32, z: 8, p: 16, ne: 1, nd: 1, expansion: 1.5, knots: 3 };
     let weights = Weights::random(shapes, 5, &Device::Cpu).expect("weights");
-    let net = Codec::new(&weights).expect("a network");
+    let net = Network::new(&weights).expect("a network");
     let rng = &mut ChaCha8Rng::seed_from_u64(7);
     let x = random(rng, &[2, 64, 128, 3], 0.5).detach();
     let noise = Noise::draw(rng, shapes, (2, 64, 128), &Device::Cpu).expect("noise");

@@ -1,7 +1,7 @@
-//! Colours and markers that tell codecs apart, for every kind of eye, on paper and on screens by day and night.
+//! Colours and markers that tell curves apart, also for colour-blind readers, on light and on dark grounds.
 
-/// Colours of the codecs after Okabe and Ito's palette, on light and on dark ground: each has a contrast of at least
-/// 4.5 to its ground, so that labels may have them too. The first is aecodec's.
+/// Colours on a light and on a dark ground, after Okabe and Ito's palette. Each has a contrast of at least 4.5 to its
+/// ground, so that labels can use them as well. The first is aecodec's.
 const COLORS: [(&str, &str); 8] = [
     ("#c04a00", "#ff8f57"),
     ("#5c6470", "#b3bac5"),
@@ -25,38 +25,38 @@ const MARKERS: [&str; 8] = [
     "M-5.5 -2h11v4h-11z",
 ];
 
-/// Dashes of the curves that were published elsewhere.
+/// The dash patterns of dashed curves.
 const DASHES: [&str; 4] = ["6 4", "2 3", "9 3 2 3", "3 6"];
 
-/// How the codec of this index looks: the number of its colour, which repeats sooner than its marker.
-pub(super) fn color_index(codec: usize) -> usize {
-    codec % COLORS.len()
+/// The number of a curve's colour. Colours repeat sooner than the pairs of colour and marker.
+pub fn color_index(curve: usize) -> usize {
+    curve % COLORS.len()
 }
 
-/// Colour of a codec on light ground.
-pub(super) fn color(codec: usize) -> &'static str {
-    COLORS[color_index(codec)].0
+/// The colour of a curve on a light ground.
+pub fn color(curve: usize) -> &'static str {
+    COLORS[color_index(curve)].0
 }
 
-/// Marker of a codec, as the data of an SVG path around (0, 0).
-pub(super) fn marker(codec: usize) -> &'static str {
-    MARKERS[(codec + codec / COLORS.len()) % MARKERS.len()]
+/// The marker of a curve, as the data of an SVG path around (0, 0).
+pub fn marker(curve: usize) -> &'static str {
+    MARKERS[(curve + curve / COLORS.len()) % MARKERS.len()]
 }
 
-/// Dashes of an overlay.
-pub(super) fn dashes(overlay: usize) -> &'static str {
-    DASHES[overlay % DASHES.len()]
+/// The dash pattern of a dashed curve.
+pub fn dashes(curve: usize) -> &'static str {
+    DASHES[curve % DASHES.len()]
 }
 
-/// The rules that colour elements of class `s0`, `s1` and so on, for the ground that the page has.
-pub(super) fn page_rules() -> String {
+/// The style rules for elements of the classes `s0`, `s1` and so on in a page that has a light and a dark ground.
+pub fn page_rules() -> String {
     let rule =
         |(i, (light, dark)): (usize, &(&str, &str))| format!(".s{i}{{color:light-dark({light},{dark})}}");
     COLORS.iter().enumerate().map(rule).collect()
 }
 
-/// The rules that colour a picture for dark ground, where that is preferred.
-pub(super) fn dark_rules() -> String {
+/// The style rules for the same classes on a dark ground.
+pub fn dark_rules() -> String {
     COLORS.iter().enumerate().map(|(i, (_, dark))| format!(".s{i}{{color:{dark}}}")).collect()
 }
 
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn no_two_of_many_codecs_look_the_same() {
+    fn no_two_of_many_curves_look_the_same() {
         let looks: std::collections::HashSet<_> = (0..56).map(|i| (color(i), marker(i))).collect();
         assert_eq!(looks.len(), 56);
     }

@@ -1,8 +1,8 @@
-//! Axes of plots: the range that holds the values, and round numbers to mark on it.
+//! Axes of plots: the range of the values, and round numbers to mark.
 
-/// How values are spread along an axis.
+/// How values are distributed along an axis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Spread {
+pub enum Spread {
     /// Equal distances are equal differences.
     Linear,
     /// Equal distances are equal ratios.
@@ -11,7 +11,7 @@ pub(super) enum Spread {
 
 /// An axis with its marks.
 #[derive(Debug, Clone)]
-pub(super) struct Axis {
+pub struct Axis {
     /// What it shows, with the unit.
     pub title: String,
     spread: Spread,
@@ -22,7 +22,7 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    /// An axis that holds all of `values`, or `None` where there is nothing to show.
+    /// Creates an axis whose range holds all of `values`, or returns `None` if there is nothing to show.
     pub fn around(title: &str, spread: Spread, values: impl Iterator<Item = f64>) -> Option<Self> {
         let usable = |v: &f64| v.is_finite() && (spread == Spread::Linear || *v > 0.0);
         let (low, high) = values
@@ -38,7 +38,14 @@ impl Axis {
         Some(Self { title: title.to_owned(), spread, low, high, ticks })
     }
 
-    /// Where a value lies, from 0 at the axis' low end to 1 at its high end; outside of that for values beyond it.
+    /// A linear axis from 0 to 1, for plots without a value.
+    pub fn unit(title: &str) -> Self {
+        let (low, high, ticks) = linear(0.0, 1.0);
+        Self { title: title.to_owned(), spread: Spread::Linear, low, high, ticks }
+    }
+
+    /// The place of a value on the axis: 0 is the low end and 1 the high end. Values beyond the ends are outside of 0
+    /// to 1.
     pub fn place(&self, value: f64) -> f64 {
         match self.spread {
             Spread::Linear => (value - self.low) / (self.high - self.low),
@@ -52,7 +59,7 @@ impl Axis {
             Spread::Linear => self.ticks.windows(2).map(|pair| pair[1] - pair[0]).next().unwrap_or(1.0),
             Spread::Log => value,
         };
-        // 0.25 has one digit more than its magnitude tells.
+        // A step such as 0.25 needs one digit more than its magnitude suggests.
         let digits = (0..6).find(|&digits| is_whole(step * 10f64.powi(digits))).unwrap_or(6);
         format!("{value:.*}", digits as usize).replace('-', "\u{2212}")
     }
@@ -62,7 +69,7 @@ fn is_whole(value: f64) -> bool {
     (value - value.round()).abs() < 1e-6 * value.abs().max(1e-3)
 }
 
-/// Round steps, about six of them, and a range that ends on them.
+/// About six round steps, and a range that ends on them.
 fn linear(low: f64, high: f64) -> (f64, f64, Vec<f64>) {
     let span = (high - low).max(1e-3);
     let magnitude = 10f64.powf((span / 6.0).log10().floor());
@@ -74,7 +81,8 @@ fn linear(low: f64, high: f64) -> (f64, f64, Vec<f64>) {
     (first * step, last * step, ticks)
 }
 
-/// 1, 2 and 5 of each decade within a range a little wider than the values; of many decades only the 1.
+/// The numbers 1, 2 and 5 of each decade, in a range slightly wider than the values. If there are many decades, only
+/// their 1 is marked.
 fn log(low: f64, high: f64) -> (f64, f64, Vec<f64>) {
     let (low, high) = (low / 1.15, high * 1.15);
     let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
