@@ -101,9 +101,9 @@ pub enum PngEffort {
     /// A fraction of the time of decoding. For files that are looked at or read once.
     #[default]
     Fast,
-    /// About the time of decoding, for a file that is a little smaller. For files that are kept.
+    /// About the time of decoding, ten times that of [`Self::Fast`], for a photograph that is a sixth smaller.
     Balanced,
-    /// Several times that, for little more. For files that are kept and sent often.
+    /// Some three times as long again, for a photograph that is smaller by another thirtieth.
     Small,
 }
 

@@ -100,6 +100,9 @@ impl Kind {
             return invalid("it tells no size");
         };
         let samples = number(SAMPLES, 1) as usize;
+        if compression == JPEG && (bits != 8 || !matches!(samples, 1 | 3 | 4)) {
+            return unsupported(&format!("compression by JPEG of {samples} samples of {bits} bits"));
+        }
         let meaning = Meaning::of(directory, bits as u8, compression)?;
         let own = meaning.samples();
         if samples < own {

@@ -294,6 +294,7 @@ fn other_kinds_are_refused_by_name() {
         (with(rgb(), &[(259, &[50000])]), "zstd"),
         (with(rgb(), &[(259, &[6])]), "JPEG of the old style"),
         (with(gray(), &[(259, &[3]), (258, &[1])]), "CCITT group 3"),
+        (with(tags(2, 2, 1, 2, 8), &[(259, &[7])]), "JPEG of 2 samples"),
         (with(rgb(), &[(339, &[3, 3, 3]), (258, &[32; 3])]), "32-bit floating point"),
         (with(rgb(), &[(339, &[2, 2, 2])]), "signed samples"),
         (with(gray(), &[(258, &[12])]), "samples of 12 bits"),
