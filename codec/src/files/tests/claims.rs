@@ -29,8 +29,8 @@ fn metadata_does_not_grow_beyond_its_limit() {
         let digits = format!("\nexif\n{count}\n{}\n", "00".repeat(count));
         [b"Raw profile type exif\0\0", &packed(digits.as_bytes())[..]].concat()
     };
-    let makers: [(&[u8; 4], &dyn Fn(usize) -> Vec<u8>); 3] =
-        [(b"iCCP", &icc), (b"iTXt", &xmp), (b"zTXt", &raw)];
+    type Maker<'a> = &'a dyn Fn(usize) -> Vec<u8>;
+    let makers: [(&[u8; 4], Maker); 3] = [(b"iCCP", &icc), (b"iTXt", &xmp), (b"zTXt", &raw)];
     for (kind, make) in makers {
         assert!(read(&png_with(&[(kind, make(90_000))]), &limits).is_ok());
         for count in [110_000, 4_000_000] {

@@ -108,7 +108,7 @@ fn wide_picture(kind: &Kind, samples: &[u16]) -> (Vec<u8>, Option<Vec<u8>>) {
 
 /// A colour as it was before it was multiplied by alpha; black if nothing is left of it.
 fn divided(v: u64, alpha: u64, most: u64) -> u64 {
-    if alpha == 0 { 0 } else { ((v * most + alpha / 2) / alpha).min(most) }
+    (v * most + alpha / 2).checked_div(alpha).unwrap_or(0).min(most)
 }
 
 /// ITU-R BT.601 with these shares, at the full range.

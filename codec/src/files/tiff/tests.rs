@@ -144,7 +144,7 @@ fn gray_of_every_depth_is_read() {
                 .collect();
             let inverted: Vec<u8> = expected.iter().map(|v| 255 - v).collect();
             for (photometric, expected) in [(1, &expected), (0, &inverted)] {
-                let file = style.file(&tags(5, 2, photometric, 1, bits.into()), &[strip.clone()]);
+                let file = style.file(&tags(5, 2, photometric, 1, bits.into()), std::slice::from_ref(&strip));
                 let (picture, notices) = reading(&file).unwrap();
                 assert_eq!(&picture.samples, expected, "{bits} bits, {photometric}, {style:?}");
                 assert_eq!(
@@ -280,7 +280,7 @@ fn jpeg_within_tiff_has_the_colours_of_that_jpeg() {
     let (expected, _) = reading(&jpeg).unwrap();
     for style in STYLES {
         let ycbcr = with(tags(48, 32, 6, 3, 8), &[(259, &[7]), (530, &[2, 1])]);
-        let (samples, _) = pixels(&style.file(&ycbcr, &[jpeg.clone()]));
+        let (samples, _) = pixels(&style.file(&ycbcr, std::slice::from_ref(&jpeg)));
         let differ = samples.iter().zip(&expected.samples).map(|(a, b)| a.abs_diff(*b)).max();
         assert!(differ <= Some(2), "{differ:?}, {style:?}");
     }
