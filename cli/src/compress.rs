@@ -185,6 +185,7 @@ fn one(
     };
     target.write(&encoded.bytes, existing)?;
 
+    let damaged = notices.iter().any(files::Notice::is_damage);
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
     if !encoded.reached {
         notices.push(out_of_reach(&args.target, &encoded, &head));
@@ -201,7 +202,7 @@ fn one(
         text: words(input, target, &encoded, &sums),
         json: fields(args, input, target, &encoded, &sums, &head, &notices),
         notices,
-        damaged: false,
+        damaged,
         sums,
     })
 }

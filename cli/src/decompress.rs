@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aecodec::container::{self, Header};
-use aecodec::files::{self, Format, WriteOptions};
+use aecodec::files::{self, Format, PngEffort, WriteOptions};
 use aecodec::{DecodeOptions, Decoder, Head, Model, Outcome, Region};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
@@ -33,6 +33,9 @@ pub struct Args {
     /// Quality of a JPEG output, 1 to 100
     #[arg(long, value_name = "Q", default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
     jpeg_quality: u8,
+    /// How long a PNG output may take, for how small a file
+    #[arg(long, value_name = "EFFORT", value_enum, default_value = "fast")]
+    png_effort: PngEffortName,
     /// Decode only the first passes, 0 to 4: a preview
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=4))]
     passes: Option<u8>,
@@ -47,6 +50,27 @@ pub struct Args {
     /// Replace outputs that exist
     #[arg(short, long)]
     force: bool,
+}
+
+/// The efforts, as they are typed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum PngEffortName {
+    /// A fraction of the time of decoding
+    Fast,
+    /// A smaller file, in about the time of decoding
+    Balanced,
+    /// The smallest file, in several times that
+    Small,
+}
+
+impl From<PngEffortName> for PngEffort {
+    fn from(name: PngEffortName) -> Self {
+        match name {
+            PngEffortName::Fast => Self::Fast,
+            PngEffortName::Balanced => Self::Balanced,
+            PngEffortName::Small => Self::Small,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\
@@ -163,12 +187,14 @@ fn make(
     share: &Share,
 ) -> Result<Made> {
     let existing = Existing::forced(args.force);
+    let mut write_options = WriteOptions::default();
+    (write_options.jpeg_quality, write_options.png) = (args.jpeg_quality, args.png_effort.into());
     let decoder = Decoder::new(bytes, model, options)?;
     let head = decoder.head().clone();
     if !decoder.has_alpha() && files::writes_rows(&head, format) {
         let mut draft = target.begin(existing)?;
         let (mut done, all) = (0, raw(&head, false));
-        let written = files::write_rows(&mut draft, &head, format, |sink| {
+        let written = files::write_rows(&mut draft, &head, format, &write_options, |sink| {
             decoder.run(|rows| {
                 done += rows.len() as u64;
                 share.done(done, all);
@@ -182,8 +208,6 @@ fn make(
     }
     drop(decoder);
     let (picture, outcome) = aecodec::decode(bytes, model, options)?.into_parts();
-    let mut write_options = WriteOptions::default();
-    write_options.jpeg_quality = args.jpeg_quality;
     let (written, notices) = files::write(&picture, format, &write_options)?;
     target.write(&written, existing)?;
     let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);

@@ -235,7 +235,7 @@ fn files_are_written_in_rows_as_they_are_as_a_whole() {
         let head = picture.head();
         assert!(files::writes_rows(&head, format));
         let mut out = Vec::new();
-        let ((), notices) = files::write_rows(&mut out, &head, format, |sink| {
+        let ((), notices) = files::write_rows(&mut out, &head, format, &WriteOptions::default(), |sink| {
             picture.samples.chunks(3 * head.stride()).try_for_each(&mut *sink)
         })
         .expect("a file");
@@ -244,7 +244,9 @@ fn files_are_written_in_rows_as_they_are_as_a_whole() {
         let read = |bytes: &[u8]| files::read(bytes, &Limits::default()).expect("a sound file").0;
         assert!(read(&out) == read(&whole), "{format}");
 
-        let short = files::write_rows(Vec::new(), &head, format, |sink| sink(&picture.samples[..210]));
+        let short = files::write_rows(Vec::new(), &head, format, &WriteOptions::default(), |sink| {
+            sink(&picture.samples[..210])
+        });
         assert!(short.is_err(), "{format}: rows are missing");
         let mut turned = Head::new(70, 50, Color::Rgb);
         turned.orientation = 6;

@@ -2,7 +2,7 @@
 
 use predicates::str::contains;
 
-use crate::{Workplace, json};
+use crate::{Workplace, json, one_line};
 
 #[test]
 fn a_damaged_file_gives_a_picture_and_exit_code_4() {
@@ -50,4 +50,23 @@ fn missing_parts_are_listed_in_json() {
     let result = &json(&mut place.run("decompress short.aec -o a.ppm --json"))[0];
     assert!(!result["missing"].as_array().unwrap().is_empty());
     assert_ne!(result["hash_matches"], true);
+}
+
+#[test]
+fn a_damaged_jpeg_is_compressed_with_a_notice_and_exit_code_4() {
+    let place = Workplace::new();
+    place.picture_of("a.jpg", 96, 64);
+    let whole = place.read("a.jpg");
+    place.write("cut.jpg", &[&whole[..whole.len() - 200], b"\xff\xd9"].concat());
+    let line = one_line(&mut place.run("compress cut.jpg -o cut.aec"), 4);
+    assert!(line.contains("cut.jpg: damaged JPEG: its data ends after"), "{line}");
+    let results = json(&mut place.run("compress cut.jpg -o cut.aec --force --json"));
+    let notice = results[0]["notices"][0].as_str().unwrap();
+    assert!(notice.starts_with("damaged"), "{notice}");
+
+    place.write("open.jpg", &whole[..whole.len() - 2]);
+    let line = one_line(&mut place.run("compress open.jpg -o open.aec"), 0);
+    assert!(line.contains("no end marker"), "{line}");
+    place.write("short.jpg", &whole[..whole.len() / 2]);
+    assert!(one_line(&mut place.run("compress short.jpg -o short.aec"), 1).contains("cut short"));
 }

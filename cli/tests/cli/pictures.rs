@@ -120,3 +120,47 @@ fn both_profiles_are_built_in_and_their_files_say_which_they_need() {
     let arithmetic = |i: usize| shown[i]["decode_macs_per_pixel"].as_f64().unwrap();
     assert!(arithmetic(1) > 2.0 * arithmetic(0), "{shown:?}");
 }
+
+#[test]
+fn every_png_effort_gives_the_same_pixels() {
+    let place = Workplace::new();
+    let mut lengths = Vec::new();
+    for (name, width) in [("rows.png", 200), ("alpha.png", 90)] {
+        let picture = image::RgbaImage::from_fn(width, 150, |x, y| {
+            let alpha = if name == "rows.png" { 255 } else { (x + y) as u8 };
+            image::Rgba([(x * 3) as u8, (x * y / 9) as u8, (y * 5) as u8, alpha])
+        });
+        let picture = image::DynamicImage::ImageRgba8(picture);
+        match name {
+            "rows.png" => picture.to_rgb8().save(place.path(name)).unwrap(),
+            _ => picture.save(place.path(name)).unwrap(),
+        }
+        place.run(&format!("compress {name} -o a.aec --force")).assert().success();
+        place.run("decompress a.aec -o usual.png --force").assert().success();
+        let expected = image::open(place.path("usual.png")).unwrap();
+        for effort in ["fast", "balanced", "small"] {
+            place.run(&format!("decompress a.aec -o b.png --force --png-effort {effort}")).assert().success();
+            assert!(image::open(place.path("b.png")).unwrap() == expected, "{name}, {effort}");
+            lengths.push(place.read("b.png").len());
+        }
+        assert_eq!(place.read("usual.png").len(), lengths[lengths.len() - 3], "fast is the default");
+    }
+    assert!(lengths[0] > lengths[2] && lengths[3] > lengths[5], "{lengths:?}");
+    place.run("decompress a.aec -o c.png --png-effort most").assert().code(2);
+}
+
+#[test]
+fn a_resolution_comes_back() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    let plain = place.read("a.png");
+    let body = [&b"pHYs"[..], &11811_u32.to_be_bytes(), &11811_u32.to_be_bytes(), &[1]].concat();
+    let chunk = [&9_u32.to_be_bytes()[..], &body, &crc32fast::hash(&body).to_be_bytes()].concat();
+    place.write("b.png", &[&plain[..33], &chunk, &plain[33..]].concat());
+    place.run("compress b.png -o b.aec").assert().success();
+    place.run("decompress b.aec -o c.png").assert().success();
+    let back = place.read("c.png");
+    assert!(back.windows(body.len()).any(|window| window == body), "300 pixels to the inch");
+    place.run("decompress b.aec -o c.jpg").assert().success();
+    assert_eq!(place.read("c.jpg")[6..18], *b"JFIF\0\x01\x02\x01\x01\x2c\x01\x2c");
+}

@@ -11,10 +11,13 @@
 //! # Ok::<(), aecodec::Error>(())
 //! ```
 
+mod directory;
 mod exif;
 mod jpeg;
 mod png;
+mod pnm;
 mod read;
+mod resolution;
 mod rows;
 mod tiff;
 mod turn;
@@ -52,7 +55,7 @@ impl Format {
     pub fn from_name(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "png" => Some(Self::Png),
-            "jpg" | "jpeg" | "jpe" | "jfif" => Some(Self::Jpeg),
+            "jpg" | "jpeg" | "jpe" | "jfif" | "jif" | "jfi" | "pjpeg" | "pjp" => Some(Self::Jpeg),
             "webp" => Some(Self::WebP),
             "ppm" | "pgm" | "pnm" => Some(Self::Pnm),
             _ => None,
@@ -87,11 +90,26 @@ impl fmt::Display for Format {
 pub struct WriteOptions {
     /// JPEG's quality, 1 to 100; default 95. More costs bytes and only matters where a JPEG is needed.
     pub jpeg_quality: u8,
+    /// How long a PNG may take; default [`PngEffort::Fast`].
+    pub png: PngEffort,
+}
+
+/// How long the writing of a PNG may take, for how small a file. The pixels are the same.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PngEffort {
+    /// A fraction of the time of decoding. For files that are looked at or read once.
+    #[default]
+    Fast,
+    /// About the time of decoding, ten times that of [`Self::Fast`], for a photograph that is a sixth smaller.
+    Balanced,
+    /// Some three times as long again, for a photograph that is smaller by another thirtieth.
+    Small,
 }
 
 impl Default for WriteOptions {
     fn default() -> Self {
-        Self { jpeg_quality: 95 }
+        Self { jpeg_quality: 95, png: PngEffort::default() }
     }
 }
 
@@ -112,6 +130,27 @@ pub enum Notice {
     ExtendedXmpDropped,
     /// The camera's data of a TIFF file was left out: TIFF spreads it over the file.
     TiffExifDropped,
+    /// The file is damaged: the picture is what its reader made of it, and not what was saved.
+    Damaged {
+        /// Format of the file.
+        what: &'static str,
+        /// What is missing or wrong, and from where on.
+        detail: String,
+    },
+    /// The file ends without its end marker, but with all of its picture.
+    EndMissing,
+    /// This metadata is damaged and was left out.
+    MetadataDamaged {
+        /// `ICC profile`, `EXIF`, `XMP` or `raw profile`.
+        kind: &'static str,
+    },
+    /// The colours of the file are not those of sRGB, and no ICC profile says so: this was left out.
+    ColorsDropped,
+    /// The pixels of the file are not square, which was left out.
+    AspectDropped {
+        /// Width and height of a pixel.
+        aspect: (u32, u32),
+    },
     /// The format holds no alpha: the picture was laid on white.
     AlphaFlattened {
         /// Format written.
@@ -126,6 +165,13 @@ pub enum Notice {
     },
 }
 
+impl Notice {
+    /// Whether it says that pixels of the file are lost.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged { .. })
+    }
+}
+
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -136,6 +182,17 @@ impl fmt::Display for Notice {
             }
             Self::ExtendedXmpDropped => f.write_str("XMP beyond its first packet is left out"),
             Self::TiffExifDropped => f.write_str("the EXIF data of the TIFF file is left out"),
+            Self::Damaged { what, detail } => write!(f, "damaged {what}: {detail}; get the file again"),
+            Self::EndMissing => f.write_str("the file has no end marker, but all of its picture"),
+            Self::MetadataDamaged { kind } => {
+                write!(f, "the {kind} of the file is damaged and cannot be read; it is left out")
+            }
+            Self::ColorsDropped => f.write_str(
+                "the file describes its colours by gAMA, cHRM or cICP, which are not kept; give it an ICC profile, or convert it to sRGB",
+            ),
+            Self::AspectDropped { aspect: (width, height) } => {
+                write!(f, "the pixels are not square ({width}:{height}), which is not kept")
+            }
             Self::AlphaFlattened { format } => {
                 write!(f, "{format} holds no alpha: the picture is laid on white; PNG and WebP keep alpha")
             }

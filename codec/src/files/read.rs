@@ -1,11 +1,14 @@
 //! Reads picture files: any bit depth and layout becomes 8-bit gray or RGB, with alpha apart.
 
-use std::io::{Cursor, ErrorKind};
+use std::borrow::Cow;
+use std::io::{Cursor, Read as _};
 use std::path::Path;
 
-use image::metadata::Orientation;
-use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
+use image::codecs::pnm::PnmDecoder;
+use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
+use super::pnm::Header;
+use super::resolution::Resolution;
 use super::{Notice, exif, jpeg, png, tiff};
 use crate::{Color, Error, Limits, Metadata, Picture, Result};
 
@@ -18,69 +21,113 @@ const FORMATS: [ImageFormat; 7] = [
     ImageFormat::Pnm,
     ImageFormat::Qoi,
 ];
+/// Further extensions that files of these formats have.
+const EXTENSIONS: [&str; 6] = ["jpe", "jif", "jfi", "pjpeg", "pjp", "dib"];
+/// So much memory a header may ask for, whatever stands behind it.
+const FREE: u64 = 16 << 20;
 
 /// Whether a file of this name is one that [`read`] understands; only the extension counts.
 pub fn readable(path: &Path) -> bool {
-    path.extension().and_then(ImageFormat::from_extension).is_some_and(|format| FORMATS.contains(&format))
+    let Some(extension) = path.extension() else { return false };
+    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+        || ImageFormat::from_extension(extension).is_some_and(|format| FORMATS.contains(&format))
 }
 
 /// Reads a picture file from memory; its content says which format it has.
 ///
-/// Samples of 16 bits become `round(v * 255 / 65535)`. Orientation is kept beside the rows and not applied.
+/// Samples of 16 bits become `round(v * 255 / 65535)`, and premultiplied alpha is divided out. Orientation is kept beside the
+/// rows and not applied. A resolution is kept as EXIF. A file that is damaged, but in a way that leaves a picture, gives that
+/// and [`Notice::Damaged`].
 ///
 /// # Errors
-/// [`Error::Limit`] before any allocation where the header asks for more than `limits`, [`Error::Invalid`]
-/// where the bytes are no picture that can be read, [`Error::Image`] where its data is damaged.
+/// Returns [`Error::Limit`], before any allocation, if the header asks for more than `limits`, [`Error::Truncated`] if the bytes are
+/// fewer than such a picture can have, [`Error::Invalid`] if they are no picture that can be read, and [`Error::Image`] if their
+/// data is damaged.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Picture, Vec<Notice>)> {
-    let format = sniff(bytes)?;
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    let mut image_limits = image::Limits::no_limits();
-    image_limits.max_alloc = Some(limits.bytes);
-    reader.limits(image_limits);
-    let damaged = |error| ended_early(error, bytes.len());
-    let mut decoder = reader.into_decoder().map_err(damaged)?;
-
-    let (width, height) = decoder.dimensions();
-    check(width, height, decoder.total_bytes(), limits)?;
-
-    let mut notices = Vec::new();
-    let mut metadata = Metadata {
-        icc: decoder.icc_profile()?,
-        exif: decoder.exif_metadata()?,
-        xmp: decoder.xmp_metadata().unwrap_or_default(),
+    let found = match sniff(bytes)? {
+        ImageFormat::Png => png::read(bytes, limits)?,
+        ImageFormat::Tiff => tiff::read(bytes, limits)?,
+        ImageFormat::Pnm => pnm(bytes, limits)?,
+        format => other(format, bytes, limits)?,
     };
-    let own_orientation = decoder.orientation().map_or(1, Orientation::to_exif);
-    inspect(format, bytes, &mut metadata, &mut notices)?;
-
-    let layout = decoder.color_type();
-    let mut data = vec![0; usize::try_from(decoder.total_bytes()).map_err(|_| too_large(limits))?];
-    decoder.read_image(&mut data).map_err(damaged)?;
-
-    let sixteen = match layout {
-        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8 => false,
-        ColorType::L16 | ColorType::La16 | ColorType::Rgb16 | ColorType::Rgba16 => true,
-        other => {
-            let detail = format!("samples of {other:?} are not supported; convert to 8 or 16 bits first");
-            return Err(Error::Invalid { what: "picture", detail });
-        }
-    };
-    if sixteen {
-        let (pairs, _) = data.as_chunks::<2>();
-        data = pairs.iter().map(|&pair| reduced(u16::from_ne_bytes(pair))).collect();
+    let mut notices = found.notices;
+    if found.source_bits == 16 {
         notices.push(Notice::SixteenBits);
     }
-    let color = if layout.has_color() { Color::Rgb } else { Color::Gray };
-    let (samples, alpha) = if layout.has_alpha() { split(&data, color) } else { (data, None) };
-    let mut picture = Picture::new(width, height, color, samples)?;
-    picture.alpha = alpha;
-    (picture.metadata, picture.orientation) = described(metadata, own_orientation, &mut notices);
-    picture.source_bits = if sixteen { 16 } else { 8 };
+    let mut picture = Picture::new(found.width, found.height, found.color, found.samples)?;
+    (picture.alpha, picture.source_bits) = (found.alpha, found.source_bits);
+    (picture.metadata, picture.orientation) =
+        described(found.metadata, found.orientation, found.resolution, &mut notices);
+    limits.check_metadata(&picture.metadata)?;
     Ok((picture, notices))
 }
 
+/// What the reader of a format hands on.
+pub struct Unpacked {
+    pub width: u32,
+    pub height: u32,
+    pub color: Color,
+    /// `[height, width, channels]`.
+    pub samples: Vec<u8>,
+    /// `[height, width]`.
+    pub alpha: Option<Vec<u8>>,
+    pub source_bits: u8,
+    pub metadata: Metadata,
+    /// That of the file, beside the one in EXIF.
+    pub orientation: u8,
+    /// That of the file, beside the one in EXIF.
+    pub resolution: Option<Resolution>,
+    pub notices: Vec<Notice>,
+}
+
+/// Samples as a decoder gives them, `[height, width, channels]`, alpha the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    pub color: Color,
+    pub alpha: bool,
+    /// 8 or 16.
+    pub bits: u8,
+}
+
+impl Layout {
+    /// Bytes of a picture.
+    pub fn bytes(self, width: u32, height: u32) -> u64 {
+        let pixel = (self.color.channels() + usize::from(self.alpha)) as u64 * u64::from(self.bits / 8);
+        (u64::from(width) * u64::from(height)).saturating_mul(pixel)
+    }
+
+    /// Samples of 8 bits, and alpha apart; `number` reads one of 16.
+    pub fn split(self, mut data: Vec<u8>, number: fn([u8; 2]) -> u16) -> (Vec<u8>, Option<Vec<u8>>) {
+        if self.bits == 16 {
+            data = data.as_chunks::<2>().0.iter().map(|&pair| reduced(number(pair))).collect();
+        }
+        if !self.alpha {
+            return (data, None);
+        }
+        let channels = self.color.channels();
+        let pixels = data.len() / (channels + 1);
+        let (mut samples, mut alpha) = (Vec::with_capacity(pixels * channels), Vec::with_capacity(pixels));
+        for pixel in data.chunks_exact(channels + 1) {
+            samples.extend_from_slice(&pixel[..channels]);
+            alpha.push(pixel[channels]);
+        }
+        (samples, Some(alpha))
+    }
+}
+
 /// The metadata that is kept, and the orientation that it asks for, else the file's own.
-pub fn described(metadata: Metadata, own: u8, notices: &mut Vec<Notice>) -> (Metadata, u8) {
+pub fn described(
+    metadata: Metadata,
+    own: u8,
+    resolution: Option<Resolution>,
+    notices: &mut Vec<Notice>,
+) -> (Metadata, u8) {
     let exif = metadata.exif.map(exif::strip_prefix).filter(|exif| !exif.is_empty());
+    let exif = exif.map(exif::with_short_orientation);
+    let exif = match resolution.filter(|resolution| !resolution.is_usual()) {
+        Some(resolution) => Some(exif::with_resolution(exif, &resolution)),
+        None => exif,
+    };
     let xmp = metadata.xmp.filter(|xmp| !xmp.is_empty());
     let orientation = match exif::orientation(exif.as_deref()) {
         1 => own,
@@ -99,6 +146,12 @@ fn sniff(bytes: &[u8]) -> Result<ImageFormat> {
     if bytes.starts_with(b"\x89AEC") {
         return invalid("this is an .aec file already".into());
     }
+    if bytes.starts_with(b"II\x2B\0") || bytes.starts_with(b"MM\0\x2B") {
+        return Ok(ImageFormat::Tiff);
+    }
+    if let Some(name) = unread(bytes) {
+        return invalid(format!("{name} is not supported; {known}"));
+    }
     match image::guess_format(bytes) {
         Ok(format) if FORMATS.contains(&format) => Ok(format),
         Ok(format) => {
@@ -109,66 +162,150 @@ fn sniff(bytes: &[u8]) -> Result<ImageFormat> {
     }
 }
 
-/// What the `image` crate does not tell: metadata in odd places, further pictures, missing data.
-fn inspect(
-    format: ImageFormat,
-    bytes: &[u8],
-    metadata: &mut Metadata,
-    notices: &mut Vec<Notice>,
-) -> Result<()> {
-    let mut several = false;
-    match format {
-        ImageFormat::Png => {
-            let found = png::walk(Cursor::new(bytes), u64::MAX)?;
-            metadata.exif = metadata.exif.take().or(found.exif);
-            metadata.xmp = found.xmp.or(metadata.xmp.take());
-            several = found.animated;
+/// The name of a format that cameras and phones write, and that the `image` crate does not know.
+fn unread(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Some("JPEG XL"),
+        [0xFF, 0x4F, 0xFF, 0x51, ..] | [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => Some("JPEG 2000"),
+        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand.first_chunk()? {
+            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => Some("HEIC"),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// PNM, whose header is read here, so that comments end where Netpbm lets them end.
+fn pnm(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
+    let mut rest = bytes;
+    let head = match Header::read(&mut rest)? {
+        Some(header) => header.text(),
+        None => {
+            rest = bytes;
+            String::new()
         }
+    };
+    let damage = |error| png::damaged(error, bytes.len() as u64);
+    let decoder = PnmDecoder::new(Cursor::new(head).chain(rest)).map_err(damage)?;
+    // A byte of a bitmap makes eight samples.
+    unpack(decoder, bytes, Some(8), limits)
+}
+
+/// What the `image` crate reads without help, but for what it does not tell.
+fn other(format: ImageFormat, bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
+    let mut notices = Vec::new();
+    let (mut resolution, mut expansion) = (None, None);
+    let mut file = Cow::Borrowed(bytes);
+    match format {
         ImageFormat::Jpeg => {
+            file = jpeg::inspect(bytes, &mut notices)?;
             let found = jpeg::walk(bytes);
-            if !found.complete {
-                return Err(Error::Truncated { what: "JPEG", offset: bytes.len() as u64, missing: 2 });
-            }
             if found.extended_xmp {
                 notices.push(Notice::ExtendedXmpDropped);
             }
+            notices.extend(found.aspect.map(|aspect| Notice::AspectDropped { aspect }));
+            resolution = found.resolution;
         }
-        ImageFormat::Tiff => {
-            let found = tiff::walk(bytes);
-            several = found.more_pages;
-            if found.exif {
-                notices.push(Notice::TiffExifDropped);
+        ImageFormat::WebP => {
+            whole_webp(bytes)?;
+            // The animation flag of the extended header.
+            if bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|flags| flags & 2 != 0) {
+                notices.push(Notice::FirstPicture);
             }
         }
-        // The animation flag of the extended header.
-        ImageFormat::WebP => {
-            several = bytes.get(12..16) == Some(b"VP8X") && bytes.get(20).is_some_and(|f| f & 2 != 0)
+        ImageFormat::Bmp => {
+            let number = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+            let long = number(14).is_some_and(|length| length >= 40);
+            if let (true, Some(x), Some(y)) = (long, number(38), number(42)) {
+                resolution = Resolution::from_metre(x, y);
+            }
+            // Two bytes make a run of 255 pixels, or one of them eight.
+            let runs = long && matches!(number(30), Some(1 | 2));
+            expansion = Some(if runs { 512 } else { 32 });
         }
+        // A byte makes a run of 62 pixels.
+        ImageFormat::Qoi => expansion = Some(62 * 4),
         _ => {}
     }
-    if several {
-        notices.push(Notice::FirstPicture);
-    }
-    Ok(())
+    let mut reader = ImageReader::with_format(Cursor::new(&*file), format);
+    let mut image_limits = image::Limits::no_limits();
+    image_limits.max_alloc = Some(limits.bytes);
+    reader.limits(image_limits);
+    let decoder = reader.into_decoder().map_err(|error| png::damaged(error, bytes.len() as u64))?;
+    let found = unpack(decoder, bytes, expansion, limits)?;
+    Ok(Unpacked { resolution, notices, ..found })
 }
 
-/// The image crate says of missing data only that a buffer could not be filled.
-fn ended_early(error: ImageError, length: usize) -> Error {
-    match error {
-        ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
-            Error::Truncated { what: "picture", offset: length as u64, missing: 1 }
+/// A RIFF file that is as long as it says: its reader takes what is missing for an end.
+fn whole_webp(bytes: &[u8]) -> Result<()> {
+    let Some(length) = bytes.get(4..).and_then(<[u8]>::first_chunk) else { return Ok(()) };
+    let (needed, length) = (8 + u64::from(u32::from_le_bytes(*length)), bytes.len() as u64);
+    match needed.checked_sub(length) {
+        // Some writers forget the last byte, which is there to make the length even.
+        None | Some(0 | 1) => Ok(()),
+        Some(missing) => Err(Error::Truncated { what: "WebP", offset: length, missing }),
+    }
+}
+
+/// Reads the samples with a decoder of the `image` crate.
+fn unpack(
+    mut decoder: impl ImageDecoder,
+    bytes: &[u8],
+    expansion: Option<u64>,
+    limits: &Limits,
+) -> Result<Unpacked> {
+    let (width, height) = decoder.dimensions();
+    let needed = decoder.total_bytes();
+    check(width, height, needed, limits)?;
+    if let Some(expansion) = expansion {
+        possible(needed, bytes.len() as u64, expansion)?;
+    }
+    let metadata = Metadata {
+        icc: decoder.icc_profile()?,
+        exif: decoder.exif_metadata()?,
+        xmp: decoder.xmp_metadata().unwrap_or_default(),
+    };
+    let (color, alpha, bits) = match decoder.color_type() {
+        ColorType::L8 => (Color::Gray, false, 8),
+        ColorType::La8 => (Color::Gray, true, 8),
+        ColorType::Rgb8 => (Color::Rgb, false, 8),
+        ColorType::Rgba8 => (Color::Rgb, true, 8),
+        ColorType::L16 => (Color::Gray, false, 16),
+        ColorType::La16 => (Color::Gray, true, 16),
+        ColorType::Rgb16 => (Color::Rgb, false, 16),
+        ColorType::Rgba16 => (Color::Rgb, true, 16),
+        other => {
+            let detail = format!("samples of {other:?} are not supported; convert to 8 or 16 bits first");
+            return Err(Error::Invalid { what: "picture", detail });
         }
-        other => other.into(),
-    }
+    };
+    let layout = Layout { color, alpha, bits };
+    let mut data = vec![0; needed as usize];
+    decoder.read_image(&mut data).map_err(|error| png::damaged(error, bytes.len() as u64))?;
+    let (samples, alpha) = layout.split(data, u16::from_ne_bytes);
+    Ok(Unpacked {
+        width,
+        height,
+        color,
+        samples,
+        alpha,
+        source_bits: bits,
+        metadata,
+        orientation: 1,
+        resolution: None,
+        notices: Vec::new(),
+    })
 }
 
-fn check(width: u32, height: u32, bytes: u64, limits: &Limits) -> Result<()> {
+/// Refuses a picture that asks for more than the limits.
+pub fn check(width: u32, height: u32, bytes: u64, limits: &Limits) -> Result<()> {
     let pixels = u64::from(width) * u64::from(height);
     if pixels > limits.pixels {
         return Err(Error::Limit { what: "pixels", needed: pixels, limit: limits.pixels });
     }
-    if bytes > limits.bytes {
-        return Err(Error::Limit { what: "bytes", needed: bytes, limit: limits.bytes });
+    let limit = limits.bytes.min(isize::MAX as u64);
+    if bytes > limit {
+        return Err(Error::Limit { what: "bytes", needed: bytes, limit });
     }
     if pixels == 0 {
         return Err(Error::Invalid { what: "picture", detail: format!("its size is {width}x{height}") });
@@ -176,25 +313,18 @@ fn check(width: u32, height: u32, bytes: u64, limits: &Limits) -> Result<()> {
     Ok(())
 }
 
-fn too_large(limits: &Limits) -> Error {
-    Error::Limit { what: "bytes", needed: usize::MAX as u64, limit: limits.bytes }
+/// Refuses a picture that needs more bytes of memory than the bytes that are present can make, `expansion` of each. So no
+/// header takes memory that its file does not fill, but for a little.
+pub fn possible(needed: u64, present: u64, expansion: u64) -> Result<()> {
+    match needed.saturating_sub(FREE).div_ceil(expansion).checked_sub(present) {
+        None | Some(0) => Ok(()),
+        Some(missing) => Err(Error::Truncated { what: "picture", offset: present, missing }),
+    }
 }
 
 /// A sample of 16 bits as one of 8, rounded.
 pub fn reduced(sample: u16) -> u8 {
     ((u32::from(sample) * 255 + 32767) / 65535) as u8
-}
-
-/// Colour samples and alpha apart.
-fn split(data: &[u8], color: Color) -> (Vec<u8>, Option<Vec<u8>>) {
-    let channels = color.channels();
-    let pixels = data.len() / (channels + 1);
-    let (mut samples, mut alpha) = (Vec::with_capacity(pixels * channels), Vec::with_capacity(pixels));
-    for pixel in data.chunks_exact(channels + 1) {
-        samples.extend_from_slice(&pixel[..channels]);
-        alpha.push(pixel[channels]);
-    }
-    (samples, Some(alpha))
 }
 
 /// Drops a profile of CMYK and the like: the samples were converted to RGB on reading.

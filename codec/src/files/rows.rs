@@ -1,16 +1,14 @@
 //! Picture files that are read and written row by row, for pictures that memory should not hold as a whole: PNM and PNG.
 
-use std::io::{BufRead, ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{BufRead, Seek, SeekFrom, Write};
 
-use image::codecs::png::PngDecoder;
-use image::error::{DecodingError, LimitError, LimitErrorKind};
-use image::metadata::Orientation;
-use image::{ImageDecoder as _, ImageError, ImageFormat};
+use image::ImageError;
 
-use super::read::{described, reduced};
+use super::pnm::Header;
+use super::read::{Layout, described, possible, reduced};
 use super::write::{nothing, pnm_head};
-use super::{Format, Notice, exif, png};
-use crate::{Color, Error, Head, Limits, Metadata, Result, Source};
+use super::{Format, Notice, WriteOptions, exif, png};
+use crate::{Color, Error, Head, Limits, Result, Source};
 
 /// A picture file that is read row by row.
 pub struct Reader<'a, R: BufRead + Seek> {
@@ -49,8 +47,8 @@ enum At<R: BufRead + Seek> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Limit`] where the header asks for more than `limits`, [`Error::Io`] where the file cannot be read,
-/// [`Error::Image`] where what comes before the pixels is damaged.
+/// Returns [`Error::Limit`] if the header asks for more than `limits`, [`Error::Truncated`] if the file is too short for it,
+/// [`Error::Io`] if the file cannot be read, and [`Error::Image`] if what comes before the pixels is damaged.
 pub fn open<'a, R: BufRead + Seek>(
     open: impl Fn() -> std::io::Result<R> + 'a,
     limits: &Limits,
@@ -59,7 +57,7 @@ pub fn open<'a, R: BufRead + Seek>(
     let length = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
     let found = match file.fill_buf()? {
-        [b'P', b'5' | b'6', ..] => open_pnm(&mut file)?,
+        [b'P', b'5' | b'6', ..] => open_pnm(&mut file, length)?,
         [0x89, b'P', b'N', b'G', ..] => open_png(&mut file, limits)?,
         _ => None,
     };
@@ -89,17 +87,17 @@ impl<R: BufRead + Seek> Source for Reader<'_, R> {
         if self.head.source_bits == 16 {
             self.wide.resize(2 * stride, 0);
             for row in rows.chunks_exact_mut(stride) {
-                self.at.read(&mut self.wide, 2 * stride).map_err(|error| damaged(error, length))?;
+                self.at.read(&mut self.wide, 2 * stride).map_err(|error| png::damaged(error, length))?;
                 for (sample, pair) in row.iter_mut().zip(self.wide.as_chunks::<2>().0) {
                     *sample = reduced(u16::from_be_bytes(*pair));
                 }
             }
         } else {
-            self.at.read(rows, stride).map_err(|error| damaged(error, length))?;
+            self.at.read(rows, stride).map_err(|error| png::damaged(error, length))?;
         }
         self.left -= (rows.len() / stride) as u32;
         if self.left == 0 {
-            self.at.end().map_err(|error| damaged(error, length))?;
+            self.at.end().map_err(|error| png::damaged(error, length))?;
         }
         Ok(())
     }
@@ -116,14 +114,10 @@ impl<R: BufRead + Seek> At<R> {
     fn begin(mut file: R, head: &Head, limits: &Limits) -> Result<Self> {
         file.rewind()?;
         if file.fill_buf()?.starts_with(b"P") {
-            pnm_fields(&mut file)?;
+            Header::read(&mut file)?;
             return Ok(Self::Pnm(file));
         }
-        let bytes = usize::try_from(limits.bytes).unwrap_or(usize::MAX);
-        let mut decoder = ::png::Decoder::new_with_limits(file, ::png::Limits { bytes });
-        decoder.set_transformations(::png::Transformations::EXPAND);
-        decoder.set_ignore_text_chunk(true);
-        let reader = decoder.read_info().map_err(ImageError::from_png)?;
+        let reader = png::decoder(file, limits)?;
         let bytes = if head.source_bits == 16 { 2 } else { 1 };
         if reader.output_line_size(head.width) != Some(head.stride() * bytes) {
             return Err(Error::Invalid { what: "PNG", detail: "its header has changed".into() });
@@ -136,7 +130,7 @@ impl<R: BufRead + Seek> At<R> {
             Self::Pnm(file) => Ok(file.read_exact(rows)?),
             Self::Png(reader) => {
                 for row in rows.chunks_exact_mut(stride) {
-                    reader.read_row(row).map_err(ImageError::from_png)?;
+                    reader.read_row(row).map_err(png::from_png)?;
                 }
                 Ok(())
             }
@@ -147,43 +141,20 @@ impl<R: BufRead + Seek> At<R> {
     fn end(&mut self) -> std::result::Result<(), ImageError> {
         match self {
             Self::Pnm(_) => Ok(()),
-            Self::Png(reader) => reader.next_row().map(drop).map_err(ImageError::from_png),
+            Self::Png(reader) => reader.next_row().map(drop).map_err(png::from_png),
         }
-    }
-}
-
-/// The image crate's words for errors of PNG.
-trait FromPng {
-    fn from_png(error: ::png::DecodingError) -> ImageError;
-}
-
-impl FromPng for ImageError {
-    fn from_png(error: ::png::DecodingError) -> ImageError {
-        match error {
-            ::png::DecodingError::IoError(error) => Self::IoError(error),
-            ::png::DecodingError::LimitsExceeded => {
-                Self::Limits(LimitError::from_kind(LimitErrorKind::InsufficientMemory))
-            }
-            other => Self::Decoding(DecodingError::new(ImageFormat::Png.into(), other)),
-        }
-    }
-}
-
-/// Missing data has a name of its own.
-fn damaged(error: ImageError, length: u64) -> Error {
-    match error {
-        ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
-            Error::Truncated { what: "picture", offset: length, missing: 1 }
-        }
-        ImageError::IoError(io) => Error::Io(io),
-        other => other.into(),
     }
 }
 
 type Opened = Option<(Head, Vec<Notice>)>;
 
-fn open_pnm(file: &mut impl BufRead) -> Result<Opened> {
-    let Some((color, width, height, maximum)) = pnm_fields(file)? else { return Ok(None) };
+fn open_pnm(file: &mut impl BufRead, length: u64) -> Result<Opened> {
+    let Some(Header { magic, width, height, maximum }) = Header::read(file)? else { return Ok(None) };
+    let color = match magic {
+        b'5' => Color::Gray,
+        b'6' => Color::Rgb,
+        _ => return Ok(None),
+    };
     let mut head = Head::new(width, height, color);
     let notices = match maximum {
         255 => Vec::new(),
@@ -193,71 +164,34 @@ fn open_pnm(file: &mut impl BufRead) -> Result<Opened> {
         }
         _ => return Ok(None),
     };
-    Ok((head.pixels() > 0).then_some((head, notices)))
-}
-
-/// Colour, width, height and largest sample, and the file at its first sample; `None` for a header of another kind.
-fn pnm_fields(file: &mut impl BufRead) -> Result<Option<(Color, u32, u32, u32)>> {
-    let mut bytes = file.bytes();
-    let mut next = || bytes.next().transpose().map(|byte| byte.unwrap_or(b'?'));
-    let color = match (next()?, next()?) {
-        (b'P', b'5') => Color::Gray,
-        (b'P', b'6') => Color::Rgb,
-        _ => return Ok(None),
-    };
-    let mut fields = [0_u32; 3];
-    let mut byte = next()?;
-    for field in &mut fields {
-        // Space before each field, and comments up to the end of their line.
-        while byte.is_ascii_whitespace() || byte == b'#' {
-            while byte == b'#' {
-                while !matches!(byte, b'\n' | b'\r' | b'?') {
-                    byte = next()?;
-                }
-            }
-            byte = next()?;
-        }
-        let mut digits = 0;
-        while byte.is_ascii_digit() {
-            let value = field.checked_mul(10).and_then(|v| v.checked_add(u32::from(byte - b'0')));
-            let Some(value) = value else { return Ok(None) };
-            (*field, digits) = (value, digits + 1);
-            byte = next()?;
-        }
-        if digits == 0 || !byte.is_ascii_whitespace() {
-            return Ok(None);
-        }
+    if head.pixels() == 0 {
+        return Ok(None);
     }
-    let [width, height, maximum] = fields;
-    Ok(Some((color, width, height, maximum)))
+    possible(Layout { color, alpha: false, bits: head.source_bits }.bytes(width, height), length, 1)?;
+    Ok(Some((head, notices)))
 }
 
 fn open_png<R: BufRead + Seek>(file: &mut R, limits: &Limits) -> Result<Opened> {
-    let found = png::walk(&mut *file, limits.metadata)?;
+    let mut found = png::walk(&mut *file, limits.metadata)?;
     if !found.plain || found.animated {
         return Ok(None);
     }
     file.rewind()?;
-    let mut image_limits = image::Limits::no_limits();
-    image_limits.max_alloc = Some(limits.bytes);
-    let mut decoder = PngDecoder::with_limits(file, image_limits)?;
-    let layout = decoder.color_type();
-    if layout.has_alpha() {
+    let reader = png::decoder(file, limits)?;
+    let (layout, (width, height)) = (png::layout(&reader)?, reader.info().size());
+    if layout.alpha {
         return Ok(None);
     }
-    let metadata = Metadata {
-        icc: decoder.icc_profile()?,
-        exif: decoder.exif_metadata()?.or(found.exif),
-        xmp: found.xmp.or(decoder.xmp_metadata().unwrap_or_default()),
-    };
-    let turned = decoder.orientation().map_or(1, Orientation::to_exif);
-    let (width, height) = decoder.dimensions();
-    let sixteen = layout.bytes_per_pixel() > layout.channel_count();
-    let mut notices = if sixteen { vec![Notice::SixteenBits] } else { Vec::new() };
-    let (metadata, orientation) = described(metadata, turned, &mut notices);
-    let color = if layout.has_color() { Color::Rgb } else { Color::Gray };
-    let source_bits = if sixteen { 16 } else { 8 };
-    Ok(Some((Head { orientation, metadata, source_bits, ..Head::new(width, height, color) }, notices)))
+    limits.check_pixels(width, height)?;
+    found.check(layout.bytes(width, height))?;
+    let mut notices = std::mem::take(&mut found.notices);
+    if layout.bits == 16 {
+        notices.push(Notice::SixteenBits);
+    }
+    let (metadata, orientation) = described(found.metadata, 1, found.resolution, &mut notices);
+    let head =
+        Head { orientation, metadata, source_bits: layout.bits, ..Head::new(width, height, layout.color) };
+    Ok(Some((head, notices)))
 }
 
 /// Whether [`write_rows`] writes such a picture: as PNM or PNG, if its rows stay where they are.
@@ -281,6 +215,7 @@ pub fn write_rows<T>(
     mut out: impl Write,
     head: &Head,
     format: Format,
+    options: &WriteOptions,
     rows: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<T>,
 ) -> Result<(T, Vec<Notice>)> {
     if !writes_rows(head, format) {
@@ -301,7 +236,7 @@ pub fn write_rows<T>(
             Ok(out.write_all(samples)?)
         })?
     } else {
-        let mut writer = png::begin(&mut out, head, png::color(head.color, false))?;
+        let mut writer = png::begin(&mut out, head, png::color(head.color, false), options.png)?;
         let mut stream = writer.stream_writer_with_size(png::PIECE).map_err(png::failed)?;
         let result = rows(&mut |samples| {
             count(samples)?;

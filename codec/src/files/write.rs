@@ -33,7 +33,7 @@ pub fn write(picture: &Picture, format: Format, options: &WriteOptions) -> Resul
         notices.push(Notice::AlphaFlattened { format });
     }
     let bytes = match format {
-        Format::Png => png::write(&page)?,
+        Format::Png => png::write(&page, options.png)?,
         Format::Jpeg => jpeg::write(&page, options)?,
         Format::WebP => webp(&page)?,
         Format::Pnm => pnm(&page),

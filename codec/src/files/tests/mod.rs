@@ -1,5 +1,10 @@
 //! Promises of reading and writing picture files.
 
+mod claims;
+mod damage;
+mod metadata;
+mod pnm;
+
 use std::io::Cursor;
 
 use image::{DynamicImage, ExtendedColorType, ImageEncoder as _, ImageFormat};
@@ -152,6 +157,20 @@ fn sixteen_bits_are_rounded_to_eight_and_it_is_said() {
 }
 
 #[test]
+fn every_effort_gives_the_same_pixels_and_more_gives_fewer_bytes() {
+    let samples = (0..300 * 200 * 3).map(|i: u32| (i / 900 + i % 7 * (i % 11)) as u8).collect();
+    let before = Picture::new(300, 200, Color::Rgb, samples).unwrap();
+    let lengths = [PngEffort::Fast, PngEffort::Balanced, PngEffort::Small].map(|png| {
+        let options = WriteOptions { png, ..WriteOptions::default() };
+        let (bytes, _) = write(&before, Format::Png, &options).unwrap();
+        assert_eq!(reading(&bytes).unwrap().0, before, "{png:?}");
+        bytes.len()
+    });
+    assert!(lengths.is_sorted_by(|more, fewer| more >= fewer), "{lengths:?}");
+    assert!(lengths[2] < lengths[0], "{lengths:?}");
+}
+
+#[test]
 fn palette_and_one_bit_pictures_are_read() {
     let mut bytes = Vec::new();
     let mut encoder = ::png::Encoder::new(&mut bytes, 2, 1);
@@ -236,14 +255,20 @@ fn bad_input_is_an_error_that_says_why() {
     image::codecs::tiff::TiffEncoder::new(Cursor::new(&mut float))
         .write_image(&[0; 12], 1, 1, ExtendedColorType::Rgb32F)
         .unwrap();
-    assert!(said(&float).contains("Rgb32F"));
+    assert!(said(&float).contains("32-bit floating point"));
+    assert!(said(b"\0\0\0\x18ftypheic\0\0\0\0mif1").contains("HEIC is not supported"));
+    assert!(said(b"\xff\x0a\0\0").contains("JPEG XL is not supported"));
 }
 
 #[test]
 fn data_that_is_cut_short_is_an_error() {
     let picture = Picture::new(64, 64, Color::Rgb, noise(64 * 64 * 3)).unwrap();
-    for format in [Format::Png, Format::Jpeg, Format::WebP, Format::Pnm] {
-        let bytes = writing(&picture, format).0;
+    let image = DynamicImage::from(image::RgbImage::from_raw(64, 64, picture.samples.clone()).unwrap());
+    let written = [Format::Png, Format::Jpeg, Format::WebP, Format::Pnm]
+        .map(|f| (f.to_string(), writing(&picture, f).0));
+    let others = [ImageFormat::Tiff, ImageFormat::Bmp, ImageFormat::Qoi];
+    let others = others.map(|format| (format!("{format:?}"), encoded(&image, format)));
+    for (format, bytes) in written.into_iter().chain(others) {
         for length in [bytes.len() / 4, bytes.len() / 2, bytes.len() - 20] {
             assert!(reading(&bytes[..length]).is_err(), "{format} of {length} bytes");
         }
@@ -269,6 +294,9 @@ fn names_stand_for_formats() {
     assert_eq!(Format::from_path("a/b.pgm".as_ref()), Some(Format::Pnm));
     assert_eq!(Format::from_path("a/png".as_ref()), None);
     assert_eq!(Format::from_name("tiff"), None);
+    for name in ["x.jpg", "x.JPE", "x.jfif", "x.jif", "x.pjpeg", "x.dib", "x.pam"] {
+        assert!(readable(name.as_ref()), "{name}");
+    }
     assert!(readable("x.TIF".as_ref()) && readable("x.qoi".as_ref()) && readable("x.pgm".as_ref()));
     assert!(!readable("x.gif".as_ref()) && !readable("x".as_ref()));
 }

@@ -1,0 +1,150 @@
+//! Directories of TIFF files, classic and big, which are those of EXIF too: their entries, by tag.
+
+use std::ops::Range;
+
+/// An unsigned byte.
+const BYTE: u16 = 1;
+/// Text.
+const ASCII: u16 = 2;
+/// An unsigned number of 16 bits.
+pub const SHORT: u16 = 3;
+/// An unsigned number of 32 bits.
+pub const LONG: u16 = 4;
+/// Two unsigned numbers of 32 bits: above and below the line.
+pub const RATIONAL: u16 = 5;
+/// Bytes of any meaning.
+const UNDEFINED: u16 = 7;
+/// An unsigned number of 64 bits.
+const LONG8: u16 = 16;
+
+/// The first directory of a file.
+pub struct Directory<'a> {
+    bytes: &'a [u8],
+    little: bool,
+    big: bool,
+    entries: Vec<Entry>,
+    /// Where the next one begins, 0 if this is the last.
+    pub next: u64,
+}
+
+/// One entry.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub tag: u16,
+    pub kind: u16,
+    /// Where the twelve (of a big file: twenty) bytes of the entry begin.
+    pub at: usize,
+    /// Where its values lie.
+    pub values: Range<usize>,
+}
+
+impl<'a> Directory<'a> {
+    /// The first directory, if the bytes are such a file. An entry whose values lie outside of it is left out.
+    pub fn first(bytes: &'a [u8]) -> Option<Self> {
+        let (little, big) = match bytes.get(..4)? {
+            b"II\x2A\0" => (true, false),
+            b"MM\0\x2A" => (false, false),
+            b"II\x2B\0" => (true, true),
+            b"MM\0\x2B" => (false, true),
+            _ => return None,
+        };
+        let mut found = Self { bytes, little, big, entries: Vec::new(), next: 0 };
+        let (start, width) = if big { (found.int(8, 8)?, 8) } else { (found.int(4, 4)?, 2) };
+        let start = usize::try_from(start).ok()?;
+        let (count, first) = (found.int(start, width)?, start.checked_add(width)?);
+        let length = found.entry_length();
+        for i in 0..usize::try_from(count).ok()? {
+            let at = first.checked_add(i.checked_mul(length)?)?;
+            // The count may claim more than there is.
+            if bytes.get(at..at.checked_add(length)?).is_none() {
+                return Some(found);
+            }
+            let entry = found.parse(at);
+            found.entries.extend(entry);
+        }
+        let end = first.checked_add(usize::try_from(count).ok()?.checked_mul(length)?)?;
+        found.next = found.int(end, if big { 8 } else { 4 }).unwrap_or(0);
+        Some(found)
+    }
+
+    /// The entry of this tag.
+    pub fn entry(&self, tag: u16) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.tag == tag)
+    }
+
+    /// All entries of a classic directory as they are written, twelve bytes each.
+    pub fn raw_entries(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.entries.iter().map(|entry| &self.bytes[entry.at..entry.at + self.entry_length()])
+    }
+
+    /// The first whole number of an entry.
+    pub fn number(&self, tag: u16) -> Option<u64> {
+        self.numbers(tag)?.next()
+    }
+
+    /// The whole numbers of an entry.
+    pub fn numbers(&self, tag: u16) -> Option<impl Iterator<Item = u64>> {
+        let Entry { kind, values, .. } = self.entry(tag)?.clone();
+        let width = match kind {
+            BYTE | UNDEFINED | SHORT | LONG | LONG8 => width(kind)?,
+            _ => return None,
+        };
+        Some(values.step_by(width).map_while(move |at| self.int(at, width)))
+    }
+
+    /// The fractions of an entry.
+    pub fn ratios(&self, tag: u16) -> Option<impl Iterator<Item = (u32, u32)>> {
+        let Entry { kind, values, .. } = self.entry(tag)?.clone();
+        let ratio = |at| Some((self.int(at, 4)? as u32, self.int(at + 4, 4)? as u32));
+        (kind == RATIONAL).then(|| values.step_by(8).map_while(ratio))
+    }
+
+    /// The bytes of an entry of bytes.
+    pub fn bytes(&self, tag: u16) -> Option<&'a [u8]> {
+        let entry = self.entry(tag)?;
+        matches!(entry.kind, BYTE | ASCII | UNDEFINED).then(|| &self.bytes[entry.values.clone()])
+    }
+
+    /// A number of the file's byte order.
+    pub fn short(&self, value: u16) -> [u8; 2] {
+        if self.little { value.to_le_bytes() } else { value.to_be_bytes() }
+    }
+
+    /// A number of the file's byte order.
+    pub fn long(&self, value: u32) -> [u8; 4] {
+        if self.little { value.to_le_bytes() } else { value.to_be_bytes() }
+    }
+
+    fn entry_length(&self) -> usize {
+        if self.big { 20 } else { 12 }
+    }
+
+    /// An entry whose values are there.
+    fn parse(&self, at: usize) -> Option<Entry> {
+        let (tag, kind) = (self.int(at, 2)? as u16, self.int(at + 2, 2)? as u16);
+        let field = if self.big { 8 } else { 4 };
+        let count = usize::try_from(self.int(at + 4, field)?).ok()?;
+        let length = count.checked_mul(width(kind)?)?;
+        let own = at + 4 + field;
+        let start = if length <= field { own } else { usize::try_from(self.int(own, field)?).ok()? };
+        let values = start..start.checked_add(length)?;
+        (values.end <= self.bytes.len()).then_some(Entry { tag, kind, at, values })
+    }
+
+    fn int(&self, at: usize, width: usize) -> Option<u64> {
+        let bytes = self.bytes.get(at..at.checked_add(width)?)?;
+        let add = |value: u64, &byte: &u8| value << 8 | u64::from(byte);
+        Some(if self.little { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) })
+    }
+}
+
+/// Bytes of a value of this type.
+fn width(kind: u16) -> Option<usize> {
+    match kind {
+        BYTE | ASCII | UNDEFINED | 6 => Some(1),
+        SHORT | 8 => Some(2),
+        LONG | 9 | 11 | 13 => Some(4),
+        RATIONAL | 10 | 12 | LONG8 | 17 | 18 => Some(8),
+        _ => None,
+    }
+}

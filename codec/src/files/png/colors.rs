@@ -1,0 +1,39 @@
+//! How a PNG describes its colours without a profile: gamma, primaries, code points.
+
+/// The value of `gAMA` that stands for sRGB, 100000 being 1.
+const GAMMA: u32 = 45455;
+/// The values of `cHRM` that stand for sRGB.
+const PRIMARIES: [u32; 8] = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000];
+/// `cICP` for sRGB at the full range.
+const CODE_POINTS: [u8; 4] = [1, 13, 0, 1];
+/// Differences that nobody sees.
+const NEAR: u32 = 1000;
+
+/// What the chunks tell.
+#[derive(Default)]
+pub struct Colors {
+    srgb: bool,
+    other: bool,
+}
+
+impl Colors {
+    /// Reads one of the chunks.
+    pub fn take(&mut self, kind: &[u8; 4], data: &[u8]) {
+        let numbers = data.as_chunks::<4>().0.iter().map(|&number| u32::from_be_bytes(number));
+        let near = |expected: &[u32]| {
+            data.len() == 4 * expected.len() && numbers.zip(expected).all(|(n, &e)| n.abs_diff(e) <= NEAR)
+        };
+        match kind {
+            b"sRGB" => self.srgb = true,
+            b"gAMA" => self.other |= data != [0; 4] && !near(&[GAMMA]),
+            b"cHRM" => self.other |= !near(&PRIMARIES),
+            b"cICP" => self.other |= data != CODE_POINTS,
+            _ => {}
+        }
+    }
+
+    /// Whether they are others than those of sRGB, which is what a picture without a profile has.
+    pub fn are_other(&self) -> bool {
+        self.other && !self.srgb
+    }
+}
