@@ -121,6 +121,7 @@ fn angle(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
 
 /// Baldi and Hornik 1989: a linear autoencoder learns to span what principal component analysis does.
 #[test]
+#[ignore = "heavy: 400 steps of training"]
 fn a_linear_network_spans_the_principal_components() {
     // Eight patterns: two colours of four cosines; flips and turns of a pattern are patterns again.
     let mut rng = ChaCha8Rng::seed_from_u64(7);
@@ -177,6 +178,7 @@ fn roughness(x: &Tensor) -> f64 {
 }
 
 #[test]
+#[ignore = "heavy: 300 steps of training"]
 fn an_adversary_makes_up_the_texture_that_squared_errors_leave_out() {
     // Noise, which costs too many bits to keep at low qualities.
     let mut rng = ChaCha8Rng::seed_from_u64(8);
