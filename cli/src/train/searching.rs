@@ -136,7 +136,7 @@ impl Plan {
             bail!("no run came to a validation loss that is a number; search lower rates");
         };
         let table = search::table(&trials);
-        Target::File(places.table()).write(table.as_bytes(), Existing::forced(true))?;
+        Target::File(places.table()).write(table.as_bytes(), Existing::forced(true), &Origin::default())?;
         view.borrow().print(&table, &json!({ "trials": trials, "best": best.number }));
         let folder = search::folder(&places.run, best.number);
         let session = Session::resume(&args.pictures, &folder, args.device, |own| Ok(own.clone()))?;
