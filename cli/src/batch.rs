@@ -9,9 +9,10 @@ use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, describe};
-use crate::inputs::Input;
+use crate::inputs::{Failure, Input, Inputs};
+use crate::printable::printable;
 use crate::progress::Files;
-use crate::report::{Reporter, warn};
+use crate::report::{Reporter, Style, field, warn};
 
 /// What came of one input.
 pub struct Item {
@@ -73,18 +74,23 @@ pub fn threads(asked: usize) -> usize {
 ///
 /// `total` words the sums, for several inputs. Failures are reported and counted, they stop nothing else.
 pub fn run(
-    inputs: &[Input],
+    inputs: &Inputs,
     asked_threads: usize,
     reporter: &Reporter,
     job: impl Fn(&Input, usize, &Share) -> Result<Item> + Sync,
     total: impl Fn(&Sums) -> Option<(String, Value)>,
 ) -> Result<Exit> {
+    let (list, count) = (&inputs.list, inputs.count());
     let threads = threads(asked_threads);
-    let workers = threads.min(inputs.len()).max(1);
+    let workers = threads.min(list.len()).max(1);
     let inside = if workers > 1 { 1 } else { threads };
-    let progress = Files::new(inputs.len());
-    let share = Share { threads: inside, progress: (inputs.len() == 1).then_some(&progress) };
+    let progress = Files::new(list.len());
+    let share = Share { threads: inside, progress: (list.len() == 1).then_some(&progress) };
     let (mut sums, mut damaged) = (Sums::default(), false);
+    for Failure { path, error } in &inputs.failures {
+        sums.failed += 1;
+        progress.around(|| fail(&printable(path), &field(path), error, reporter))?;
+    }
 
     let mut finish = |i: usize, result: Result<Item>| {
         match &result {
@@ -94,14 +100,20 @@ pub fn run(
             }
             Err(_) => sums.failed += 1,
         }
-        let printed = progress.around(|| print(&inputs[i], &result, reporter));
+        let printed = progress.around(|| print(&list[i], &result, reporter));
         progress.advance(sums.raw, sums.pictures, sums.coded);
         printed
     };
-    in_order(inputs.len(), workers, |i| caught(|| job(&inputs[i], i, &share)), &mut finish)?;
+    in_order(list.len(), workers, |i| caught(|| job(&list[i], i, &share)), &mut finish)?;
     progress.finish();
 
-    if inputs.len() > 1
+    if let Some(words) = inputs.others.words() {
+        warn("notice", &words);
+        if reporter.style == Style::Json {
+            reporter.result("", &inputs.others.json())?;
+        }
+    }
+    if count > 1
         && sums.files > 0
         && let Some((text, json)) = total(&sums)
     {
@@ -109,7 +121,7 @@ pub fn run(
     }
     Ok(match (sums.failed, damaged) {
         (0, false) => Exit::Done,
-        (failed, _) if failed == inputs.len() as u64 => Exit::Failed,
+        (failed, _) if failed == count as u64 => Exit::Failed,
         _ => Exit::Partly,
     })
 }
@@ -137,15 +149,18 @@ fn print(input: &Input, result: &Result<Item>, reporter: &Reporter) -> Result<()
             }
             reporter.result(&item.text, &item.json)
         }
-        Err(error) => {
-            let text = describe(error);
-            warn("error", &format!("{}: {text}", input.name()));
-            if reporter.style == crate::report::Style::Json {
-                reporter.result("", &json!({ "input": input.name(), "error": text }))?;
-            }
-            Ok(())
-        }
+        Err(error) => fail(&input.name(), &input.field(), error, reporter),
     }
+}
+
+/// Reports an input that failed, by its name in words and in JSON.
+fn fail(name: &str, field: &str, error: &anyhow::Error, reporter: &Reporter) -> Result<()> {
+    let text = describe(error);
+    warn("error", &format!("{name}: {text}"));
+    if reporter.style == Style::Json {
+        reporter.result("", &json!({ "input": field, "error": text }))?;
+    }
+    Ok(())
 }
 
 /// Calls `each` with the results by ascending index, as soon as they are there.

@@ -9,12 +9,14 @@ use aecodec_bench::{BenchEvent, BenchOptions, Error, FinishedBench, Results, Tes
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use crate::failure::{Exit, Refusal, in_words, usage};
+use crate::failure::{Exit, Refusal, describe, in_words, usage};
 use crate::flags::Common;
-use crate::inputs::{self, Source};
+use crate::inputs::{self, Failure, Source};
+use crate::kinds::Kind;
 use crate::models::{self, ProfileName};
+use crate::printable::printable;
 use crate::progress::Steps;
-use crate::report::{Reporter, warn};
+use crate::report::{Reporter, Style, field, warn};
 
 /// Name of aecodec in tables.
 const OWN: &str = "aecodec";
@@ -97,7 +99,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         return Err(usage(format!("{}: two codecs have this name; give each its own", codecs[i].id())));
     }
     let reference = reference(args, &codecs)?;
-    let folder = args.output.display();
+    let folder = printable(&args.output);
     if args.output.exists() && !args.output.is_dir() {
         return Err(usage(format!("-o {folder}: is a file; give a folder")));
     }
@@ -109,7 +111,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     for path in &args.curves {
         overlays.extend(curves::read(path)?);
     }
-    let sources = sources(&args.inputs)?;
+    let (sources, unread) = sources(&args.inputs, &reporter)?;
     let many = sources.len() > 1;
 
     let options = BenchOptions {
@@ -123,7 +125,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         codecs,
     };
     let progress = Steps::new(sources.len() * options.codecs.len());
-    let failures = std::sync::atomic::AtomicUsize::new(0);
+    let failures = std::sync::atomic::AtomicUsize::new(unread);
     let finished = aecodec_bench::run(&sources, options, &|event| match event {
         BenchEvent::Measured { picture, codec, points } => {
             if args.common.json {
@@ -186,13 +188,25 @@ fn reference(args: &Args, codecs: &[Arc<dyn Codec>]) -> Result<usize> {
     }
 }
 
-fn sources(args: &[PathBuf]) -> Result<Vec<TestPicture>> {
+/// The pictures to measure on, and how many of the inputs cannot be read.
+fn sources(args: &[PathBuf], reporter: &Reporter) -> Result<(Vec<TestPicture>, usize)> {
+    let inputs = inputs::expand(args, Kind::Pictures)?;
+    for Failure { path, error } in &inputs.failures {
+        let text = format!("{}: {}", printable(path), describe(error));
+        if reporter.style == Style::Json {
+            reporter.result("", &json!({ "picture": field(path), "error": text }))?;
+        }
+        warn("left out", &text);
+    }
+    if let Some(words) = inputs.others.words() {
+        warn("notice", &words);
+    }
     let mut sources = Vec::new();
-    for input in inputs::expand(args, aecodec::files::readable)?.list {
+    for input in inputs.list {
         let Source::File(path) = input.source else {
             return Err(usage("'-' (stdin) cannot be measured; give files or folders"));
         };
-        sources.push(TestPicture { path, name: input.below.display().to_string() });
+        sources.push(TestPicture { path, name: printable(&input.below) });
     }
     if sources.is_empty() {
         return Err(Refusal::Nothing("no picture to measure on".into()).into());
@@ -203,10 +217,10 @@ fn sources(args: &[PathBuf]) -> Result<Vec<TestPicture>> {
         *counts.entry(source.name.clone()).or_insert(0) += 1;
     }
     for source in sources.iter_mut().filter(|source| counts[&source.name] > 1) {
-        source.name = source.path.display().to_string();
+        source.name = printable(&source.path);
     }
     sources.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(sources)
+    Ok((sources, inputs.failures.len()))
 }
 
 /// The folder of the cache, made where it is missing.
@@ -216,7 +230,7 @@ fn cache(args: &Args) -> Result<Option<PathBuf>> {
     }
     if let Some(folder) = &args.cache {
         let unfit =
-            || format!("--cache {}: give a folder that can be written, or --no-cache", folder.display());
+            || format!("--cache {}: give a folder that can be written, or --no-cache", printable(folder));
         std::fs::create_dir_all(folder).with_context(unfit)?;
         return Ok(Some(folder.clone()));
     }
@@ -231,7 +245,7 @@ fn cache(args: &Args) -> Result<Option<PathBuf>> {
 }
 
 fn write(finished: &FinishedBench, folder: &Path) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    std::fs::create_dir_all(folder).with_context(|| printable(folder))?;
     Ok(report::write(&finished.results, &|picture| finished.shown(picture), folder)?)
 }
 
@@ -271,7 +285,7 @@ fn conclude(results: &Results, folder: &Path, reporter: &Reporter) -> Result<()>
         let (encode, decode) = (speed(outcome.encode), speed(outcome.decode));
         text += &format!("{:<14} {bits:>16} {encode:>12} {decode:>12}\n", info.name);
     }
-    text += &page.display().to_string();
+    text += &printable(&page);
     let codecs = results.codecs.iter().zip(&codecs).map(|(info, outcome)| {
         json!({
             "codec": info.id, "version": info.version, "settings": info.settings, "bd_rate": outcome.saving,
@@ -280,7 +294,7 @@ fn conclude(results: &Results, folder: &Path, reporter: &Reporter) -> Result<()>
     });
     let json = json!({
         "pictures": results.pictures.len(), "pixels": pixels, "reference": results.codecs[results.reference].id,
-        "codecs": codecs.collect::<Vec<_>>(), "report": page.display().to_string(),
+        "codecs": codecs.collect::<Vec<_>>(), "report": field(&page),
     });
     reporter.result(&text, &json)
 }

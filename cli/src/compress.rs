@@ -1,21 +1,25 @@
 //! `aecodec compress`: pictures to .aec.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use aecodec::{EncodeOptions, Encoded, Head, Model, Picture, Quality, Source, Target, files};
+use aecodec::files::{self, Format};
+use aecodec::{EncodeOptions, Encoded, Head, Model, Picture, Quality, Source, Target};
 use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::batch::{self, Item, Share, Sums};
-use crate::failure::Exit;
+use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Input};
+use crate::kinds::Kind;
 use crate::models::{self, ProfileName};
 use crate::output::{self, Existing};
+use crate::plan::{self, Planned};
+use crate::printable::printable;
 #[cfg(feature = "refine")]
 use crate::refine;
 use crate::report::{bits_per_pixel, decibels, grouped, saved, saving};
-use crate::{plan, size};
+use crate::size;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -23,9 +27,9 @@ pub struct Args {
     /// Pictures, folders (with all pictures below them) and patterns; '-' is stdin
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
-    /// Output file, or folder for several inputs; '-' is stdout
+    /// Output file, or folder for several inputs; '-' is stdout [default: beside each input; stdin goes to stdout]
     #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
+    output: Option<PathBuf>,
     #[command(flatten)]
     target: TargetArgs,
     /// The model to compress with
@@ -87,32 +91,47 @@ impl TargetArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  aecodec compress photo.png -o photo.aec
+  aecodec compress photo.png
   aecodec compress photo.jpg -o photo.aec --size 80KB
   aecodec compress photos/ 'more/*.webp' -o coded/ --psnr 38
   aecodec compress - -o - --bpp 0.4 < photo.png > photo.aec
 
 A folder's structure is kept below OUT. Inputs that differ only in their suffix keep it: a.png and a.jpg
-become a.png.aec and a.jpg.aec.";
+become a.png.aec and a.jpg.aec. Pictures of one name from several folders get the folder's name or a number. Outputs
+keep the rights and the time of their inputs.";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
-    let inputs = inputs::expand(&args.inputs, files::readable)?;
-    let targets = plan::targets(&inputs, &args.output, "aec")?;
+    if let Some(output) = &args.output {
+        check_name(output)?;
+    }
+    let inputs = inputs::expand(&args.inputs, Kind::Pictures)?;
+    let outputs = plan::outputs(&inputs, args.output.as_deref(), "aec")?;
     let model = models::to_encode_with(args.model.as_deref(), args.profile)?;
     let encoder = Encoder {
         model: &model,
         #[cfg(feature = "refine")]
         refinement: args.refine.refinement(args.model.as_deref(), args.profile)?,
     };
-    let reporter = args.common.reporter(targets.contains(&output::Target::Stdout));
+    let reporter = args.common.reporter(plan::to_stdout(&outputs));
     batch::run(
-        &inputs.list,
+        &inputs,
         args.common.threads,
         &reporter,
-        |input, i, share| one(args, input, &targets[i], &encoder, share),
+        |input, i, share| one(args, input, &outputs[i], &encoder, share),
         |sums| Some(total(sums)),
     )
+}
+
+/// Refuses a name that promises a picture: what is written is an .aec file, whatever its name.
+fn check_name(output: &Path) -> Result<()> {
+    if output.is_dir() || !(files::readable(output) || Format::from_path(output).is_some()) {
+        return Ok(());
+    }
+    let (name, other) = (printable(output), printable(&output.with_extension("aec")));
+    Err(usage(format!(
+        "-o {name}: compress writes .aec files, not pictures; give -o {other}, and make pictures of it with 'aecodec decompress'"
+    )))
 }
 
 /// What all pictures are encoded with.
@@ -150,16 +169,12 @@ impl Encoder<'_> {
     }
 }
 
-fn one(
-    args: &Args,
-    input: &Input,
-    target: &output::Target,
-    encoder: &Encoder,
-    share: &Share,
-) -> Result<Item> {
+fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &Share) -> Result<Item> {
     let existing = Existing::forced(args.force);
+    let target = &output.target;
     target.check(existing)?;
     let limits = args.common.limits();
+    let origin = input.origin();
     let content = input.content(&limits)?;
     let input_bytes = content.length();
     let mut options = EncodeOptions::default();
@@ -183,10 +198,11 @@ fn one(
             (encoded, picture.head(), picture.alpha.is_some(), notices)
         }
     };
-    target.write(&encoded.bytes, existing)?;
+    target.write(&encoded.bytes, existing, &origin)?;
 
     let damaged = notices.iter().any(files::Notice::is_damage);
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
+    notices.extend(output.notice.clone());
     if !encoded.reached {
         notices.push(out_of_reach(&args.target, &encoded, &head));
     }
@@ -275,8 +291,8 @@ fn fields(
     #[cfg(not(feature = "refine"))]
     let (effort, _) = (0, args);
     json!({
-        "input": input.name(),
-        "output": target.name(),
+        "input": input.field(),
+        "output": target.field(),
         "width": head.width,
         "height": head.height,
         "bytes": sums.coded,

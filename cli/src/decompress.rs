@@ -13,10 +13,13 @@ use crate::compress::raw;
 use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Input};
+use crate::kinds::Kind;
 use crate::models::Models;
-use crate::output::{Existing, Target};
+use crate::output::{Existing, Origin, Target};
+use crate::plan::{self, Planned};
+use crate::printable::printable;
 use crate::report::{grouped, hex};
-use crate::{plan, size};
+use crate::size;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -24,9 +27,9 @@ pub struct Args {
     /// .aec files, folders and patterns; '-' is stdin
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
-    /// Output file, or folder for several inputs; '-' is stdout
+    /// Output file, or folder for several inputs; '-' is stdout [default: beside each input; stdin goes to stdout]
     #[arg(short, long, value_name = "OUT")]
-    output: PathBuf,
+    output: Option<PathBuf>,
     /// Format of the pictures: png, ppm, jpg or webp [default: by the extension of OUT, else png]
     #[arg(long, value_name = "FORMAT", value_parser = format_name)]
     format: Option<Format>,
@@ -75,28 +78,33 @@ impl From<PngEffortName> for PngEffort {
 
 const EXAMPLES: &str = "\
 Examples:
-  aecodec decompress photo.aec -o photo.png
+  aecodec decompress photo.aec
   aecodec decompress coded/ -o pictures/ --format jpg
   aecodec decompress photo.aec -o corner.png --region 0,0,640,480
   aecodec decompress - -o - --format ppm < photo.aec | display
 
-A damaged file gives the picture that it still holds, a list of what is missing, and exit code 4.";
+A damaged file gives the picture that it still holds, a list of what is missing, and exit code 4. Outputs keep the
+rights and the time of their inputs.";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
-    let inputs = inputs::expand(&args.inputs, is_coded)?;
+    let inputs = inputs::expand(&args.inputs, Kind::Coded)?;
     let extension = args.format.unwrap_or(Format::Png).extension();
-    let targets = plan::targets(&inputs, &args.output, extension)?;
+    let outputs = plan::outputs(&inputs, args.output.as_deref(), extension)?;
     // A single output's name says its format.
-    let named = matches!(&targets[..], [Target::File(path)] if *path == args.output);
-    let format = if named { named_format(args)? } else { args.format.unwrap_or(Format::Png) };
+    let format = match (&args.output, &outputs[..]) {
+        (Some(name), [Planned { target: Target::File(path), .. }]) if path == name => {
+            named_format(args, name)?
+        }
+        _ => args.format.unwrap_or(Format::Png),
+    };
     let models = Models::load(&args.model)?;
-    let reporter = args.common.reporter(targets.contains(&Target::Stdout));
+    let reporter = args.common.reporter(plan::to_stdout(&outputs));
     batch::run(
-        &inputs.list,
+        &inputs,
         args.common.threads,
         &reporter,
-        |input, i, share| one(args, input, &targets[i], format, &models, share),
+        |input, i, share| one(args, input, &outputs[i], format, &models, share),
         |_| None,
     )
 }
@@ -104,11 +112,13 @@ pub fn run(args: &Args) -> Result<Exit> {
 fn one(
     args: &Args,
     input: &Input,
-    target: &Target,
+    output: &Planned,
     format: Format,
     models: &Models,
     share: &Share,
 ) -> Result<Item> {
+    let target = &output.target;
+    let origin = input.origin();
     target.check(Existing::forced(args.force))?;
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
@@ -121,10 +131,11 @@ fn one(
     options.region = args.region;
     options.threads = share.threads;
     options.limits = limits;
-    let made = make(args, &bytes, &model, &options, (target, format), share)?;
+    let made = make(args, &bytes, &model, &options, (target, &origin, format), share)?;
     let Made { head, alpha, outcome, length, notices } = made;
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
+    notices.extend(output.notice.clone());
     notices.extend(outcome.missing.iter().map(|part| format!("damaged: {part}")));
     if outcome.hash_matches == Some(false) && outcome.missing.is_empty() {
         notices.push("damaged: the pixels are not those that were coded; get the file again".into());
@@ -149,8 +160,8 @@ fn one(
             grouped(sums.pictures),
         ),
         json: json!({
-            "input": input.name(),
-            "output": target.name(),
+            "input": input.field(),
+            "output": target.field(),
             "format": format.extension(),
             "width": head.width,
             "height": head.height,
@@ -183,7 +194,7 @@ fn make(
     bytes: &[u8],
     model: &Model,
     options: &DecodeOptions,
-    (target, format): (&Target, Format),
+    (target, origin, format): (&Target, &Origin, Format),
     share: &Share,
 ) -> Result<Made> {
     let existing = Existing::forced(args.force);
@@ -192,7 +203,7 @@ fn make(
     let decoder = Decoder::new(bytes, model, options)?;
     let head = decoder.head().clone();
     if !decoder.has_alpha() && files::writes_rows(&head, format) {
-        let mut draft = target.begin(existing)?;
+        let mut draft = target.begin(existing, origin)?;
         let (mut done, all) = (0, raw(&head, false));
         let written = files::write_rows(&mut draft, &head, format, &write_options, |sink| {
             decoder.run(|rows| {
@@ -209,23 +220,18 @@ fn make(
     drop(decoder);
     let (picture, outcome) = aecodec::decode(bytes, model, options)?.into_parts();
     let (written, notices) = files::write(&picture, format, &write_options)?;
-    target.write(&written, existing)?;
+    target.write(&written, existing, origin)?;
     let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
     Ok(Made { head, alpha, outcome, length, notices })
-}
-
-/// Whether a file of a folder is to be decoded.
-pub fn is_coded(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("aec"))
 }
 
 fn format_name(text: &str) -> Result<Format, String> {
     Format::from_name(text).ok_or_else(|| "png, ppm, jpg and webp are written".into())
 }
 
-fn named_format(args: &Args) -> Result<Format> {
-    let path = args.output.display();
-    match (args.format, Format::from_path(&args.output)) {
+fn named_format(args: &Args, output: &Path) -> Result<Format> {
+    let path = printable(output);
+    match (args.format, Format::from_path(output)) {
         (Some(asked), Some(named)) if asked != named => {
             Err(usage(format!("-o {path} is named as {named}, but --format asks for {asked}; leave one out")))
         }

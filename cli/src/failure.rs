@@ -105,7 +105,7 @@ fn advice(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         aecodec::Error::Truncated { .. } | aecodec::Error::Checksum { .. } => {
             Some("copy or download the file again")
         }
-        aecodec::Error::Limit { what: "pixels" | "bytes of memory", .. } => {
+        aecodec::Error::Limit { what: "pixels" | "bytes" | "bytes of memory", .. } => {
             Some("if the file is trusted, raise the limit with --max-pixels")
         }
         aecodec::Error::Image(_) => Some("the file is damaged, or of a kind that is not supported"),

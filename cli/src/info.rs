@@ -7,10 +7,10 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use crate::batch::{self, Item, Share, Sums};
-use crate::decompress::is_coded;
 use crate::failure::Exit;
 use crate::flags::Common;
 use crate::inputs::{self, Input};
+use crate::kinds::Kind;
 use crate::models::{Models, profile_name};
 use crate::report::{bits_per_pixel, grouped, hex};
 
@@ -28,11 +28,11 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
-    let inputs = inputs::expand(&args.inputs, is_coded)?;
+    let inputs = inputs::expand(&args.inputs, Kind::Coded)?;
     let models = Models::load(&args.model)?;
     let reporter = args.common.reporter(false);
     let job = |input: &Input, _, _: &Share| one(args, input, &models);
-    batch::run(&inputs.list, args.common.threads, &reporter, job, |_| None)
+    batch::run(&inputs, args.common.threads, &reporter, job, |_| None)
 }
 
 fn one(args: &Args, input: &Input, models: &Models) -> Result<Item> {
@@ -143,7 +143,7 @@ fn fields(input: &Input, header: &Header, parts: &[Part], length: u64, known: bo
         })
         .collect();
     json!({
-        "input": input.name(),
+        "input": input.field(),
         "bytes": length,
         "bpp": bits_per_pixel(length, pixels),
         "width": header.width,

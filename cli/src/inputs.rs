@@ -5,14 +5,18 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek, Write as _};
 use std::path::{Component, Path, PathBuf};
 
-use aecodec::{Error, Limits};
-use anyhow::{Context as _, Result};
+use aecodec::{Error, Limits, Source as _, files};
+use anyhow::{Context as _, Result, anyhow};
 use tempfile::NamedTempFile;
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use crate::failure::{Refusal, usage};
 use crate::interrupt::{self, Guard};
-use crate::report;
+use crate::kinds::{Kind, Others, is_apple_double};
+use crate::output::Origin;
+use crate::pattern;
+use crate::printable::printable;
+use crate::report::{self, field};
 
 /// Where the bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,51 +38,117 @@ pub struct Inputs {
     pub list: Vec<Input>,
     /// Whether the arguments ask for an output folder: several, or a folder or pattern among them.
     pub several: bool,
+    /// Folders that cannot be looked into, and files in them that cannot be told apart from folders.
+    pub failures: Vec<Failure>,
+    /// Files of folders that are of other kinds.
+    pub others: Others,
 }
 
-/// Expands the arguments; of folders, the files that are `wanted`, in the order of their names.
-pub fn expand(args: &[PathBuf], wanted: fn(&Path) -> bool) -> Result<Inputs> {
-    let mut list = Vec::new();
-    let mut several = args.len() > 1;
+/// A path that may hold inputs and cannot be read.
+pub struct Failure {
+    pub path: PathBuf,
+    pub error: anyhow::Error,
+}
+
+/// Expands the arguments; of folders, the files of the kind, in the order of their names.
+pub fn expand(args: &[PathBuf], kind: Kind) -> Result<Inputs> {
+    let mut inputs =
+        Inputs { list: Vec::new(), several: args.len() > 1, failures: Vec::new(), others: Others::default() };
     for arg in args {
         if arg.as_os_str() == "-" {
-            list.push(Input { source: Source::Stdin, below: "stdin".into() });
+            inputs.list.push(Input { source: Source::Stdin, below: "stdin".into() });
         } else if arg.is_dir() {
-            several = true;
-            folder(arg, wanted, &mut list)?;
-        } else if let Some(pattern) = pattern(arg) {
-            several = true;
-            let found = list.len();
-            let paths = glob::glob(pattern).map_err(|error| usage(format!("{pattern}: {error}")))?;
-            for path in paths {
-                let path = path?;
-                if path.is_dir() {
-                    folder(&path, wanted, &mut list)?;
-                } else {
-                    list.push(file(path));
-                }
-            }
-            if list.len() == found {
-                report::warn("warning", &format!("{pattern}: matches no file; check the pattern"));
-            }
+            inputs.several = true;
+            inputs.folder(arg, kind);
+        } else if pattern::is_pattern(arg) {
+            inputs.several = true;
+            inputs.pattern(arg, kind)?;
         } else {
-            list.push(file(arg.clone()));
+            inputs.list.push(file(arg.clone()));
         }
     }
     let mut seen = HashSet::new();
-    list.retain(|input| input.source == Source::Stdin || seen.insert(input.source.clone()));
-    if list.iter().filter(|input| input.source == Source::Stdin).count() > 1 {
+    inputs.list.retain(|input| input.source == Source::Stdin || seen.insert(input.source.clone()));
+    if inputs.list.iter().filter(|input| input.source == Source::Stdin).count() > 1 {
         return Err(usage("'-' (stdin) can be given only once"));
     }
-    if list.is_empty() {
-        let names: Vec<_> = args.iter().map(|arg| arg.display().to_string()).collect();
+    if inputs.list.is_empty() && inputs.failures.is_empty() {
+        let names: Vec<_> = args.iter().map(|arg| printable(arg)).collect();
+        let others = inputs.others.words().map(|words| format!(" ({words})")).unwrap_or_default();
         return Err(Refusal::Nothing(format!(
-            "{}: holds no file to work on; nothing to do",
+            "{}: holds no file to work on{others}; nothing to do",
             names.join(", ")
         ))
         .into());
     }
-    Ok(Inputs { list, several })
+    Ok(inputs)
+}
+
+impl Inputs {
+    /// Number of inputs, with those that cannot be read.
+    pub fn count(&self) -> usize {
+        self.list.len() + self.failures.len()
+    }
+
+    fn pattern(&mut self, pattern: &Path, kind: Kind) -> Result<()> {
+        let found =
+            pattern::expand(pattern).map_err(|error| usage(format!("{}: {error}", printable(pattern))))?;
+        if found.paths.is_empty() && found.failures.is_empty() {
+            report::warn("warning", &format!("{}: matches no file; check the pattern", printable(pattern)));
+        }
+        self.failures
+            .extend(found.failures.into_iter().map(|(path, error)| Failure { path, error: error.into() }));
+        for path in found.paths {
+            if path.is_dir() {
+                self.folder(&path, kind);
+            } else {
+                self.list.push(file(path));
+            }
+        }
+        Ok(())
+    }
+
+    fn folder(&mut self, root: &Path, kind: Kind) {
+        for entry in WalkDir::new(root).follow_links(false).sort_by_file_name() {
+            let taken = entry.map_err(|error| {
+                let path = error.path().unwrap_or(root).to_owned();
+                let error = error.into_io_error().map_or_else(|| anyhow!("cannot be listed"), Into::into);
+                Failure { path, error }
+            });
+            match taken.and_then(|entry| self.entry(root, &entry, kind)) {
+                Ok(Some(input)) => self.list.push(input),
+                Ok(None) => {}
+                Err(failure) => self.failures.push(failure),
+            }
+        }
+    }
+
+    /// The input that an entry of a folder is, if it is one.
+    fn entry(&mut self, root: &Path, entry: &DirEntry, kind: Kind) -> Result<Option<Input>, Failure> {
+        let path = entry.path();
+        let is_file = if entry.path_is_symlink() {
+            // A link to a file counts as the file, a link to a folder could lead in circles.
+            match path.metadata() {
+                Ok(about) => about.is_file(),
+                Err(error) if kind.takes(path) => {
+                    return Err(Failure { path: path.to_owned(), error: error.into() });
+                }
+                Err(_) => false,
+            }
+        } else {
+            entry.file_type().is_file()
+        };
+        if !is_file || is_apple_double(path) {
+            return Ok(None);
+        }
+        if !kind.takes(path) {
+            self.others.count(path, kind);
+            return Ok(None);
+        }
+        let below = path.strip_prefix(root).unwrap_or(path).components();
+        let below = below.filter(|part| matches!(part, Component::Normal(_))).collect();
+        Ok(Some(Input { source: Source::File(path.to_owned()), below }))
+    }
 }
 
 impl Input {
@@ -86,7 +156,15 @@ impl Input {
     pub fn name(&self) -> String {
         match &self.source {
             Source::Stdin => "stdin".into(),
-            Source::File(path) => path.display().to_string(),
+            Source::File(path) => printable(path),
+        }
+    }
+
+    /// How JSON calls it.
+    pub fn field(&self) -> String {
+        match &self.source {
+            Source::Stdin => "stdin".into(),
+            Source::File(path) => field(path),
         }
     }
 
@@ -95,7 +173,7 @@ impl Input {
         match &self.source {
             Source::Stdin => "stdin".into(),
             Source::File(path) => {
-                path.file_name().map_or_else(|| self.name(), |n| n.to_string_lossy().into_owned())
+                path.file_name().map_or_else(|| self.name(), |name| printable(Path::new(name)))
             }
         }
     }
@@ -112,6 +190,16 @@ impl Input {
                     return Ok(Content::File { path: path.clone(), length: about.len() });
                 }
                 Content::spool(file, limits)
+            }
+        }
+    }
+
+    /// What its output takes over.
+    pub fn origin(&self) -> Origin {
+        match &self.source {
+            Source::Stdin => Origin::default(),
+            Source::File(path) => {
+                path.metadata().map_or_else(|_| Origin::default(), |about| Origin::of(&about))
             }
         }
     }
@@ -143,15 +231,19 @@ impl Content {
         let mut bytes = Vec::new();
         from.by_ref().take(SPOOL).read_to_end(&mut bytes).context("cannot be read")?;
         if (bytes.len() as u64) < SPOOL {
-            check(bytes.len() as u64, limits)?;
+            check(bytes.len() as u64, limits.bytes)?;
             return Ok(Self::Memory(bytes));
         }
+        let most = most(&bytes, limits)?;
+        check(bytes.len() as u64, most)?;
         let (mut file, guard) = interrupt::guarded(NamedTempFile::new, |file| file.path())?;
-        let place = || format!("cannot keep it in {}", std::env::temp_dir().display());
-        file.write_all(&bytes).with_context(place)?;
+        let place = || format!("cannot keep it in {}", printable(&std::env::temp_dir()));
+        file.as_file_mut().write_all(&bytes).with_context(place)?;
+        let rest = most.saturating_add(1) - bytes.len() as u64;
         drop(bytes);
-        std::io::copy(&mut from, &mut file).with_context(place)?;
+        std::io::copy(&mut from.take(rest), file.as_file_mut()).with_context(place)?;
         let length = file.as_file().metadata()?.len();
+        check(length, most)?;
         Ok(Self::Spooled { file, _guard: guard, length })
     }
 
@@ -174,7 +266,7 @@ impl Content {
 
     /// All bytes, no more than the limit.
     pub fn read(self, limits: &Limits) -> Result<Vec<u8>> {
-        check(self.length(), limits)?;
+        check(self.length(), limits.bytes)?;
         if let Self::Memory(bytes) = self {
             return Ok(bytes);
         }
@@ -187,14 +279,29 @@ impl Content {
 /// Bytes that stdin may have before they go to a temporary file.
 const SPOOL: u64 = 64 << 20;
 
-fn fill(from: impl Read, bytes: &mut Vec<u8>, limits: &Limits) -> Result<()> {
-    from.take(limits.bytes.saturating_add(1)).read_to_end(bytes).context("cannot be read")?;
-    check(bytes.len() as u64, limits)
+/// Bytes that a picture with this beginning may have: as many as its pixels can take if it is read row by row, else as
+/// many as memory may hold.
+fn most(beginning: &[u8], limits: &Limits) -> Result<u64> {
+    match files::open(|| Ok(Cursor::new(beginning)), limits) {
+        Ok(Some(rows)) => {
+            // Three samples of 16 bits, and what a packer adds to noise.
+            let samples = rows.head().pixels().saturating_mul(8);
+            Ok(samples.saturating_add(limits.metadata).saturating_add(1 << 20))
+        }
+        Err(error @ Error::Limit { .. }) => Err(error.into()),
+        // What else is wrong is said when it is read.
+        Ok(None) | Err(_) => Ok(limits.bytes),
+    }
 }
 
-fn check(length: u64, limits: &Limits) -> Result<()> {
-    if length > limits.bytes {
-        return Err(Error::Limit { what: "bytes", needed: length, limit: limits.bytes }.into());
+fn fill(from: impl Read, bytes: &mut Vec<u8>, limits: &Limits) -> Result<()> {
+    from.take(limits.bytes.saturating_add(1)).read_to_end(bytes).context("cannot be read")?;
+    check(bytes.len() as u64, limits.bytes)
+}
+
+fn check(length: u64, limit: u64) -> Result<()> {
+    if length > limit {
+        return Err(Error::Limit { what: "bytes", needed: length, limit }.into());
     }
     Ok(())
 }
@@ -204,21 +311,29 @@ fn file(path: PathBuf) -> Input {
     Input { source: Source::File(path), below }
 }
 
-fn folder(root: &Path, wanted: fn(&Path) -> bool, list: &mut Vec<Input>) -> Result<()> {
-    for entry in WalkDir::new(root).follow_links(false).sort_by_file_name() {
-        let entry = entry.with_context(|| root.display().to_string())?;
-        // A link to a file counts as the file, a link to a folder could lead in circles.
-        if entry.path().is_file() && wanted(entry.path()) {
-            let below = entry.path().strip_prefix(root)?.components();
-            let below = below.filter(|part| matches!(part, Component::Normal(_))).collect();
-            list.push(Input { source: Source::File(entry.into_path()), below });
-        }
-    }
-    Ok(())
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The argument as a pattern, where it has wildcards and is no file's name.
-fn pattern(arg: &Path) -> Option<&str> {
-    let text = arg.to_str()?;
-    (text.contains(['*', '?', '[']) && !arg.exists()).then_some(text)
+    /// A pixmap's header, and samples without end.
+    fn endless(header: &'static [u8]) -> impl Read {
+        header.chain(std::io::repeat(7))
+    }
+
+    #[test]
+    fn a_pipe_is_kept_no_longer_than_its_picture_can_be() {
+        let limits = Limits::default();
+        let error = Content::spool(endless(b"P6 2048 2048 255\n"), &limits).err().unwrap();
+        let Some(Error::Limit { needed, .. }) = error.downcast_ref() else { panic!("{error}") };
+        assert!(*needed < 256 << 20, "{needed}");
+    }
+
+    #[test]
+    fn a_pipe_without_a_picture_of_rows_is_bounded_by_the_memory() {
+        let mut limits = Limits::default();
+        limits.bytes = SPOOL + 1000;
+        let error = Content::spool(endless(b"\xff\xd8\xff\xe0"), &limits).err().unwrap();
+        let Some(Error::Limit { limit, .. }) = error.downcast_ref() else { panic!("{error}") };
+        assert_eq!(*limit, limits.bytes);
+    }
 }

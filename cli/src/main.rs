@@ -1,5 +1,6 @@
 //! `aecodec`: the command line.
 
+mod absent;
 mod batch;
 #[cfg(feature = "bench")]
 mod bench;
@@ -10,6 +11,7 @@ mod flags;
 mod info;
 mod inputs;
 mod interrupt;
+mod kinds;
 #[cfg(feature = "network")]
 mod live;
 mod model;
@@ -17,9 +19,11 @@ mod models;
 mod output;
 #[cfg(feature = "network")]
 mod pairing;
+mod pattern;
 #[cfg(feature = "network")]
 mod peers;
 mod plan;
+mod printable;
 mod progress;
 #[cfg(feature = "network")]
 mod receive;
@@ -45,7 +49,7 @@ use failure::Exit;
 
 /// A learned image codec: small files, the same pixels on every machine.
 #[derive(Parser)]
-#[command(name = "aecodec", version, arg_required_else_help = true, after_help = EXAMPLES)]
+#[command(name = "aecodec", version, arg_required_else_help = true, after_help = after_help())]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -96,20 +100,30 @@ impl Command {
     }
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  aecodec compress photo.png -o photo.aec
-  aecodec compress photo.jpg -o photo.aec --size 80KB
-  aecodec compress photos/ -o coded/ --quality 60
-  aecodec decompress photo.aec -o photo.png
-  aecodec info photo.aec
-  aecodec bench photos/
-  aecodec train photos/ -o own.aem --minutes 60
-  aecodec model own.aem
-  aecodec receive --out inbox/
-  aecodec send --to TICKET photos/
-
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing to do, 4 done in part, 5 peer or network, 130 interrupted.";
+/// Examples of what is built in, the exit codes, and what is not built in.
+fn after_help() -> String {
+    let examples = [
+        (true, "compress photo.png -o photo.aec"),
+        (true, "compress photo.jpg -o photo.aec --size 80KB"),
+        (true, "compress photos/ -o coded/ --quality 60"),
+        (true, "decompress photo.aec -o photo.png"),
+        (true, "info photo.aec"),
+        (cfg!(feature = "bench"), "bench photos/"),
+        (cfg!(feature = "train"), "train photos/ -o own.aem --minutes 60"),
+        (true, "model own.aem"),
+        (cfg!(feature = "network"), "receive --out inbox/"),
+        (cfg!(feature = "network"), "send --to TICKET photos/"),
+    ];
+    let mut text = String::from("Examples:\n");
+    for (_, example) in examples.iter().filter(|(built_in, _)| *built_in) {
+        text += &format!("  aecodec {example}\n");
+    }
+    text += "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing to do, 4 done in part, 5 peer or network, 130 interrupted.";
+    if let Some(note) = absent::note() {
+        text += &format!("\n\n{note}");
+    }
+    text
+}
 
 fn main() -> ExitCode {
     // A panic is reported as an error with its file; the trace is for those who ask for it.
@@ -119,6 +133,10 @@ fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
+            if let Some(text) = absent::explain(&error) {
+                report::warn("error", &text);
+                return ExitCode::from(Exit::Usage as u8);
+            }
             // Help goes to stdout, which may be a closed pipe.
             let _ = error.print();
             return ExitCode::from(error.exit_code() as u8);

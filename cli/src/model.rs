@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::failure::{Exit, describe};
 use crate::models;
+use crate::printable::printable;
 use crate::report::{Reporter, Stream, Style, grouped, hex, warn};
 
 #[derive(clap::Args)]
@@ -30,7 +31,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         match bytes(name).and_then(|bytes| Ok((Model::parse(&bytes)?, bytes.len()))) {
             Ok((model, length)) => show(name, &model, length, &reporter)?,
             Err(error) => {
-                warn("error", &format!("{name}: {}", describe(&error)));
+                warn("error", &format!("{}: {}", printable(Path::new(name)), describe(&error)));
                 failed += 1;
             }
         }
@@ -60,9 +61,10 @@ fn show(name: &str, model: &Model, bytes: usize, reporter: &Reporter) -> Result<
     let expansion = hidden[0] as f64 / c as f64;
     let profile = models::profile_name(model.profile().raw());
     let text = format!(
-        "{name}\n  hash        {}\n  profile     {profile}\n  size        {} bytes\n  shapes      C {c}, M {m}, Z {z}, \
+        "{}\n  hash        {}\n  profile     {profile}\n  size        {} bytes\n  shapes      C {c}, M {m}, Z {z}, \
          P {p}, ne {ne}, nd {nd}, expansion {expansion}\n  parameters  {}\n  arithmetic  {:.1} kMAC/pixel to decode, \
          {:.1} to encode\n\n{}",
+        printable(Path::new(name)),
         hex(&model.id()),
         grouped(bytes as u64),
         grouped(parameters),

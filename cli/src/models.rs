@@ -7,6 +7,7 @@ use aecodec::container::Header;
 use aecodec::{Error, Model, Profile};
 use anyhow::{Context as _, Result};
 
+use crate::printable::printable;
 use crate::report::hex;
 
 /// The profiles that a build may hold.
@@ -36,8 +37,7 @@ pub struct Models {
 impl Models {
     /// Those of this build and the given files.
     pub fn load(paths: &[PathBuf]) -> Result<Self> {
-        let given =
-            paths.iter().map(|path| Ok((path.display().to_string(), open(path)?))).collect::<Result<_>>()?;
+        let given = paths.iter().map(|path| Ok((printable(path), open(path)?))).collect::<Result<_>>()?;
         Ok(Self { given })
     }
 
@@ -50,7 +50,7 @@ impl Models {
         let named = |name: &str, model: &Model| format!("{name} ({})", hex(&model.short_id()));
         let mut loaded: Vec<_> = self.given.iter().map(|(name, model)| named(name, model)).collect();
         // The header's profile says which one is likely, so the other is rarely loaded.
-        let likely = if header.profile == Profile::Best as u8 {
+        let likely = if header.profile == Profile::Best.raw() {
             [Profile::Best, Profile::Fast]
         } else {
             [Profile::Fast, Profile::Best]
@@ -85,7 +85,7 @@ pub fn file_to_encode_with(
     profile: ProfileName,
 ) -> Result<std::borrow::Cow<'static, [u8]>> {
     match (path, Model::embedded_bytes(profile.into())) {
-        (Some(path), _) => Ok(std::fs::read(path).with_context(|| path.display().to_string())?.into()),
+        (Some(path), _) => Ok(std::fs::read(path).with_context(|| printable(path))?.into()),
         (None, Some(bytes)) => Ok(bytes.into()),
         (None, None) => Err(crate::failure::usage("--effort: give the file of the model with --model")),
     }
@@ -97,7 +97,7 @@ pub fn profile_name(profile: u8) -> &'static str {
 }
 
 fn open(path: &Path) -> Result<Arc<Model>> {
-    let name = || path.display().to_string();
+    let name = || printable(path);
     let bytes = std::fs::read(path).with_context(name)?;
     Ok(Arc::new(Model::parse(&bytes).with_context(name)?))
 }

@@ -1,13 +1,16 @@
 //! Writes outputs: to a temporary file beside the target, then renamed; nothing is overwritten unasked.
 
-use std::fs::File;
+use std::fs::{File, Metadata, Permissions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, bail};
 use tempfile::NamedTempFile;
 
 use crate::interrupt;
+use crate::printable::printable;
+use crate::report::field;
 
 /// Where an output goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,40 +33,77 @@ impl Existing {
     }
 }
 
+/// What an output takes over from the file that it was made from: its rights, and the time of its last change.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    rights: Option<Permissions>,
+    modified: Option<SystemTime>,
+}
+
+impl Origin {
+    /// That of a file; what is no plain file passes nothing on.
+    pub fn of(about: &Metadata) -> Self {
+        if !about.is_file() {
+            return Self::default();
+        }
+        Self { rights: rights(about), modified: about.modified().ok() }
+    }
+}
+
+/// Who may read and write it. Elsewhere than on Unix a file gets the rights of its folder.
+#[cfg(unix)]
+fn rights(about: &Metadata) -> Option<Permissions> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Some(Permissions::from_mode(about.permissions().mode() & 0o777))
+}
+
+#[cfg(not(unix))]
+fn rights(_: &Metadata) -> Option<Permissions> {
+    None
+}
+
 impl Target {
     /// How messages call it.
     pub fn name(&self) -> String {
         match self {
             Self::Stdout => "stdout".into(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => printable(path),
         }
     }
 
-    /// Fails where the target may not be written, before time is spent on it.
+    /// How JSON calls it.
+    pub fn field(&self) -> String {
+        match self {
+            Self::Stdout => "stdout".into(),
+            Self::File(path) => field(path),
+        }
+    }
+
+    /// Fails if the target may not be written, before time is spent on it.
     pub fn check(&self, existing: Existing) -> Result<()> {
         let Self::File(path) = self else { return Ok(()) };
         if path.is_dir() {
-            bail!("{} is a folder; give a file name", path.display());
+            bail!("{} is a folder; give a file name", printable(path));
         }
         if existing == Existing::Keep && path.is_file() {
-            bail!("{} exists already; use --force to replace it", path.display());
+            bail!("{} exists already; use --force to replace it", printable(path));
         }
         Ok(())
     }
 
     /// Writes it as a whole or not at all.
-    pub fn write(&self, bytes: &[u8], existing: Existing) -> Result<()> {
-        let mut draft = self.begin(existing)?;
+    pub fn write(&self, bytes: &[u8], existing: Existing, origin: &Origin) -> Result<()> {
+        let mut draft = self.begin(existing, origin)?;
         draft.write_all(bytes).with_context(|| self.refusal())?;
         draft.finish()
     }
 
     /// Begins to write; a file is there once it is finished.
-    pub fn begin(&self, existing: Existing) -> Result<Draft> {
+    pub fn begin(&self, existing: Existing, origin: &Origin) -> Result<Draft> {
         self.check(existing)?;
         let place = match self {
             Self::Stdout => Place::Stdout(std::io::stdout()),
-            Self::File(path) => Place::begin(path, existing).with_context(|| self.refusal())?,
+            Self::File(path) => Place::begin(path, existing, origin).with_context(|| self.refusal())?,
         };
         Ok(Draft { place, target: self.clone(), length: 0 })
     }
@@ -72,7 +112,7 @@ impl Target {
     pub fn refusal(&self) -> String {
         match self {
             Self::Stdout => "stdout".into(),
-            Self::File(path) => format!("cannot write {}", path.display()),
+            Self::File(path) => format!("cannot write {}", printable(path)),
         }
     }
 }
@@ -93,11 +133,12 @@ enum Place {
         _guard: interrupt::Guard,
         path: PathBuf,
         existing: Existing,
+        modified: Option<SystemTime>,
     },
 }
 
 impl Place {
-    fn begin(path: &Path, existing: Existing) -> std::io::Result<Self> {
+    fn begin(path: &Path, existing: Existing, origin: &Origin) -> std::io::Result<Self> {
         // A link stays a link, a device or a pipe stays what it is.
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if path.exists() && !path.is_file() {
@@ -108,15 +149,20 @@ impl Place {
             _ => Path::new("."),
         };
         std::fs::create_dir_all(folder)?;
-        let (file, guard) = interrupt::guarded(|| temporary(folder), |file| file.path())?;
-        Ok(Self::Temporary { file, _guard: guard, path, existing })
+        let made = interrupt::guarded(|| temporary(folder, origin), |file| file.path());
+        let (file, guard) = made.map_err(bare)?;
+        Ok(Self::Temporary { file, _guard: guard, path, existing, modified: origin.modified })
     }
 
     fn finish(self) -> std::io::Result<()> {
         match self {
             Self::Stdout(mut stdout) => stdout.flush(),
             Self::Device(mut file) => file.flush(),
-            Self::Temporary { file, path, existing, .. } => {
+            Self::Temporary { file, path, existing, modified, .. } => {
+                if let Some(time) = modified {
+                    // Some file systems keep no such times, and the picture matters more.
+                    let _ = file.as_file().set_modified(time);
+                }
                 let moved = match existing {
                     Existing::Replace => file.persist(path),
                     Existing::Keep => file.persist_noclobber(path),
@@ -145,7 +191,8 @@ impl Write for Draft {
         let written = match &mut self.place {
             Place::Stdout(stdout) => stdout.write(bytes),
             Place::Device(file) => file.write(bytes),
-            Place::Temporary { file, .. } => file.write(bytes),
+            // Not through the temporary file itself, which would name its path in errors.
+            Place::Temporary { file, .. } => file.as_file_mut().write(bytes),
         }?;
         self.length += written as u64;
         Ok(written)
@@ -155,18 +202,32 @@ impl Write for Draft {
         match &mut self.place {
             Place::Stdout(stdout) => stdout.flush(),
             Place::Device(file) => file.flush(),
-            Place::Temporary { file, .. } => file.flush(),
+            Place::Temporary { file, .. } => file.as_file_mut().flush(),
         }
     }
 }
 
-fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
+fn temporary(folder: &Path, origin: &Origin) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".aecodec-").suffix(".part");
     // As for any new file: what the umask leaves.
     #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    builder.permissions(
+        origin.rights.clone().unwrap_or_else(|| std::os::unix::fs::PermissionsExt::from_mode(0o666)),
+    );
+    let file = builder.tempfile_in(folder)?;
+    if let Some(rights) = &origin.rights {
+        // What the umask took away. Some file systems know no rights, and then there are none to keep.
+        let _ = file.as_file().set_permissions(rights.clone());
+    }
+    Ok(file)
+}
+
+/// The system's own error, without the path of a temporary file that nobody asked for.
+fn bare(error: std::io::Error) -> std::io::Error {
+    let text = error.to_string();
+    let words = text.split_once(" at path ").map_or(&*text, |(words, _)| words);
+    std::io::Error::new(error.kind(), words.to_owned())
 }
 
 #[cfg(test)]
@@ -178,11 +239,17 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/a.aec");
         let target = Target::File(path.clone());
-        target.write(b"one", Existing::Keep).unwrap();
+        target.write(b"one", Existing::Keep, &Origin::default()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
-        assert!(target.write(b"two", Existing::Keep).unwrap_err().to_string().contains("--force"));
+        assert!(
+            target
+                .write(b"two", Existing::Keep, &Origin::default())
+                .unwrap_err()
+                .to_string()
+                .contains("--force")
+        );
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
-        target.write(b"two", Existing::Replace).unwrap();
+        target.write(b"two", Existing::Replace, &Origin::default()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         let names: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(names.len(), 1, "no temporary file is left");
@@ -196,11 +263,11 @@ mod tests {
         let (plain, real, link) =
             (folder.path().join("plain"), folder.path().join("real"), folder.path().join("link"));
         std::fs::write(&plain, b"").unwrap();
-        Target::File(real.clone()).write(b"one", Existing::Keep).unwrap();
+        Target::File(real.clone()).write(b"one", Existing::Keep, &Origin::default()).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&real), mode(&plain));
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        Target::File(link.clone()).write(b"two", Existing::Replace).unwrap();
+        Target::File(link.clone()).write(b"two", Existing::Replace, &Origin::default()).unwrap();
         assert!(link.is_symlink());
         assert_eq!(std::fs::read(&real).unwrap(), b"two");
     }

@@ -1,60 +1,157 @@
 //! Which output each input gets, settled before any work begins.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::failure::usage;
-use crate::inputs::Inputs;
+use crate::inputs::{Input, Inputs, Source};
 use crate::output::Target;
+use crate::printable::printable;
 
-/// One target for each input: `out` itself, or a place below it with the extension.
-pub fn targets(inputs: &Inputs, out: &Path, extension: &str) -> Result<Vec<Target>> {
+/// Where one input goes.
+pub struct Planned {
+    pub target: Target,
+    /// Why its output has another name than usual.
+    pub notice: Option<String>,
+}
+
+/// Whether data goes to stdout, so that words go elsewhere.
+pub fn to_stdout(outputs: &[Planned]) -> bool {
+    outputs.iter().any(|output| output.target == Target::Stdout)
+}
+
+/// One output for each input: `out` itself, or a place below it with the extension. Without `out` it lies beside the
+/// input.
+pub fn outputs(inputs: &Inputs, out: Option<&Path>, extension: &str) -> Result<Vec<Planned>> {
+    let Some(out) = out else { return beside(inputs, extension) };
+    let single = |target| Ok(vec![Planned { target, notice: None }]);
     if out.as_os_str() == "-" {
         if inputs.list.len() > 1 {
             return Err(usage("-o -: stdout takes one output; give a folder for several inputs"));
         }
-        return Ok(vec![Target::Stdout]);
+        return single(Target::Stdout);
     }
     let folder = inputs.several || out.is_dir() || ends_with_separator(out);
     if !folder {
-        return Ok(vec![Target::File(out.to_owned())]);
+        return single(Target::File(out.to_owned()));
     }
     if out.exists() && !out.is_dir() {
-        return Err(usage(format!("-o {}: is a file; give a folder for several inputs", out.display())));
+        return Err(usage(format!("-o {}: is a file; give a folder for several inputs", printable(out))));
     }
-    let mut paths: Vec<PathBuf> = inputs.list.iter().map(|input| replaced(&input.below, extension)).collect();
-
-    // a.png and a.jpg both want a.aec: those keep their suffix.
-    for (i, _) in clashes(&paths) {
-        paths[i] = appended(&inputs.list[i].below, extension);
-    }
-    if let Some(&(i, first)) = clashes(&paths).iter().find(|(i, first)| i != first) {
-        return Err(usage(format!(
-            "{} and {} would both become {}; give them in separate runs",
-            inputs.list[first].name(),
-            inputs.list[i].name(),
-            out.join(&paths[i]).display(),
-        )));
-    }
-    Ok(paths.into_iter().map(|path| Target::File(out.join(path))).collect())
+    let places = places(&inputs.list, extension);
+    let planned = inputs.list.iter().zip(places).map(|(input, (place, renamed))| Planned {
+        notice: renamed.then(|| renaming(input, &place)),
+        target: Target::File(out.join(place)),
+    });
+    Ok(planned.collect())
 }
 
-/// The paths that occur more than once: index, and index of the first of the same name.
-fn clashes(paths: &[PathBuf]) -> Vec<(usize, usize)> {
-    let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
-    for (i, path) in paths.iter().enumerate() {
-        // Some file systems do not tell upper from lower case.
-        by_name.entry(path.to_string_lossy().to_lowercase()).or_default().push(i);
+/// Outputs beside their inputs; stdin goes to stdout.
+fn beside(inputs: &Inputs, extension: &str) -> Result<Vec<Planned>> {
+    let mut files = Vec::new();
+    for input in &inputs.list {
+        match &input.source {
+            Source::File(path) => files.push(Input { source: input.source.clone(), below: path.clone() }),
+            Source::Stdin if inputs.list.len() > 1 => {
+                return Err(usage("'-' (stdin) has no place of its own; give a folder with -o"));
+            }
+            Source::Stdin if std::io::stdout().is_terminal() => {
+                return Err(usage("the output would go to the terminal; give a file with -o"));
+            }
+            Source::Stdin => return Ok(vec![Planned { target: Target::Stdout, notice: None }]),
+        }
     }
-    let mut all: Vec<(usize, usize)> = by_name
-        .into_values()
-        .filter(|same| same.len() > 1)
-        .flat_map(|same| same.clone().into_iter().map(move |i| (i, same[0])))
-        .collect();
-    all.sort_unstable();
-    all
+    let places = places(&files, extension).into_iter();
+    Ok(places.map(|(place, _)| Planned { target: Target::File(place), notice: None }).collect())
+}
+
+/// A place for each input, all different, and whether it has another name than the input's.
+///
+/// `a.png` becomes `a.aec`. If several want that, `a.png` and `a.jpg` keep their suffix; pictures of one name from
+/// several folders get the folder's name; and what still clashes gets a number.
+fn places(inputs: &[Input], extension: &str) -> Vec<(PathBuf, bool)> {
+    let mut places: Vec<PathBuf> = inputs.iter().map(|input| replaced(&input.below, extension)).collect();
+    let mut renamed = vec![false; places.len()];
+    for same in groups(&places) {
+        let names: HashSet<String> = same.iter().map(|&i| key(&inputs[i].below)).collect();
+        if names.len() == same.len() {
+            for i in same {
+                places[i] = appended(&inputs[i].below, extension);
+            }
+            continue;
+        }
+        let folders: HashSet<_> = same.iter().map(|&i| folder_name(&inputs[i])).collect();
+        if folders.len() == 1 {
+            continue;
+        }
+        let named = |suffix: Suffix| -> Vec<PathBuf> {
+            same.iter().map(|&i| suffix(&in_folder(&inputs[i]), extension)).collect()
+        };
+        let count = |places: &[PathBuf]| places.iter().map(|place| key(place)).collect::<HashSet<_>>().len();
+        let (short, long) = (named(replaced), named(appended));
+        let chosen = if count(&short) < count(&long) { long } else { short };
+        for (i, place) in same.into_iter().zip(chosen) {
+            (places[i], renamed[i]) = (place, true);
+        }
+    }
+    let wanted: HashSet<String> = places.iter().map(|place| key(place)).collect();
+    let mut taken: HashSet<String> = HashSet::new();
+    for (place, renamed) in places.iter_mut().zip(&mut renamed) {
+        let mut number = 2;
+        let mut other = place.clone();
+        while taken.contains(&key(&other)) || (*place != other && wanted.contains(&key(&other))) {
+            other = numbered(place, number);
+            number += 1;
+        }
+        *renamed |= *place != other;
+        *place = other;
+        taken.insert(key(place));
+    }
+    places.into_iter().zip(renamed).collect()
+}
+
+/// The groups of places that are the same.
+fn groups(places: &[PathBuf]) -> Vec<Vec<usize>> {
+    let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
+    for (i, place) in places.iter().enumerate() {
+        by_name.entry(key(place)).or_default().push(i);
+    }
+    by_name.into_values().filter(|same| same.len() > 1).collect()
+}
+
+/// Some file systems do not tell upper from lower case.
+fn key(path: &Path) -> String {
+    printable(path).to_lowercase()
+}
+
+/// How a name gets its extension.
+type Suffix = fn(&Path, &str) -> PathBuf;
+
+/// `sub/a.png` of the folder `2023` as `sub/2023-a.png`.
+fn in_folder(input: &Input) -> PathBuf {
+    let Some(mut name) = folder_name(input) else { return input.below.clone() };
+    name.push("-");
+    name.push(input.below.file_name().unwrap_or_default());
+    input.below.with_file_name(name)
+}
+
+/// The name of the folder that an input was found in, or was given as.
+fn folder_name(input: &Input) -> Option<OsString> {
+    let Source::File(path) = &input.source else { return None };
+    let folder = path.ancestors().nth(input.below.components().count())?;
+    let name = |folder: &Path| folder.file_name().map(OsString::from);
+    name(folder).or_else(|| {
+        let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+        name(&here.canonicalize().ok()?)
+    })
+}
+
+fn renaming(input: &Input, place: &Path) -> String {
+    format!("another input is called {} too, so it becomes {}", printable(&input.below), printable(place))
 }
 
 /// `a.png` to `a.aec`; where `a.png.aec` is to become PNG, `a.png`.
@@ -72,6 +169,17 @@ fn appended(path: &Path, extension: &str) -> PathBuf {
     name.into()
 }
 
+/// `a.aec` to `a-2.aec`.
+fn numbered(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!("-{number}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
 fn ends_with_separator(path: &Path) -> bool {
     path.as_os_str().to_string_lossy().ends_with(std::path::is_separator)
 }
@@ -79,40 +187,46 @@ fn ends_with_separator(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Exit;
-    use crate::inputs::{Input, Source};
 
-    fn planned(below: &[&str]) -> Result<Vec<String>> {
-        let list = below
+    /// The places of inputs that are given as the folder that each lies in, and its name below it.
+    fn planned(inputs: &[(&str, &str)]) -> Vec<String> {
+        let list: Vec<_> = inputs
             .iter()
-            .enumerate()
-            .map(|(i, &name)| Input {
-                source: Source::File(format!("{i}/{name}").into()),
-                below: name.into(),
+            .map(|(folder, below)| Input {
+                source: Source::File(Path::new(folder).join(below)),
+                below: below.into(),
             })
             .collect();
-        let targets = targets(&Inputs { list, several: true }, Path::new("no-such-folder"), "aec")?;
-        Ok(targets.iter().map(|target| target.name().replace('\\', "/")).collect())
+        let places = places(&list, "aec").into_iter();
+        places.map(|(place, _)| printable(&place).replace(std::path::MAIN_SEPARATOR, "/")).collect()
     }
 
     #[test]
     fn names_change_their_extension() {
-        let names = planned(&["a.png", "sub/b.jpg", "stdin", "c.d.png"]).unwrap();
-        let expected = ["a.aec", "sub/b.aec", "stdin.aec", "c.d.aec"];
-        assert_eq!(names, expected.map(|name| format!("no-such-folder/{name}")));
+        let names = planned(&[("x", "a.png"), ("x", "sub/b.jpg"), ("x", "stdin"), ("x", "c.d.png")]);
+        assert_eq!(names, ["a.aec", "sub/b.aec", "stdin.aec", "c.d.aec"]);
         assert_eq!(replaced(Path::new("a.png.aec"), "png"), Path::new("a.png"));
     }
 
     #[test]
     fn names_that_clash_keep_their_suffix() {
-        let names = planned(&["a.png", "A.jpg", "b.png"]).unwrap();
-        assert_eq!(names, ["a.png.aec", "A.jpg.aec", "b.aec"].map(|name| format!("no-such-folder/{name}")));
+        let names = planned(&[("x", "a.png"), ("x", "A.jpg"), ("x", "b.png")]);
+        assert_eq!(names, ["a.png.aec", "A.jpg.aec", "b.aec"]);
     }
 
     #[test]
-    fn the_same_name_twice_is_refused() {
-        let error = planned(&["a.png", "a.png"]).unwrap_err();
-        assert_eq!(Exit::of(&error), Exit::Usage);
-        assert!(error.to_string().contains("0/a.png and 1/a.png"), "{error}");
+    fn the_same_name_in_several_folders_gets_the_folders_name() {
+        let names = planned(&[("x/2023", "IMG_1.png"), ("x/2024", "IMG_1.png"), ("x/2024", "IMG_2.png")]);
+        assert_eq!(names, ["2023-IMG_1.aec", "2024-IMG_1.aec", "IMG_2.aec"]);
+        let names = planned(&[("x", "sub/a.png"), ("y", "sub/a.png"), ("y", "sub/a.jpg")]);
+        assert_eq!(names, ["sub/x-a.png.aec", "sub/y-a.png.aec", "sub/y-a.jpg.aec"]);
+    }
+
+    #[test]
+    fn what_clashes_still_gets_a_number() {
+        let names = planned(&[("x/card", "a.png"), ("y/card", "a.png"), ("z/other", "a.png")]);
+        assert_eq!(names, ["card-a.aec", "card-a-2.aec", "other-a.aec"]);
+        let names = planned(&[("x/card", "a.png"), ("y/card", "a.png"), ("y/card", "a-2.png")]);
+        assert_eq!(names, ["a.aec", "a-3.aec", "a-2.aec"]);
     }
 }

@@ -1,8 +1,11 @@
 //! Results in words or as JSON, and the words for bytes and savings.
 
 use std::io::{self, ErrorKind, Write};
+use std::path::Path;
 
 use serde_json::Value;
+
+use crate::printable::printable;
 
 /// Where results go: stdout, or stderr where stdout carries data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +43,11 @@ impl Reporter {
             _ => Ok(()),
         }
     }
+}
+
+/// A path as a field of JSON: as it is, and escaped if it is not UTF-8, which JSON cannot hold.
+pub fn field(path: &Path) -> String {
+    path.to_str().map_or_else(|| printable(path), str::to_owned)
 }
 
 /// One line on stderr, whatever names of files and words of the other end are in it.

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::failure::{Exit, usage};
 use crate::model;
-use crate::output::{Existing, Target};
+use crate::output::{Existing, Origin, Target};
 use crate::report::{Reporter, Stream, Style};
 
 #[derive(clap::Args)]
@@ -58,10 +58,10 @@ pub fn run(args: &Args) -> Result<Exit> {
     let drawn = sample(&net, sides, net.knot(args.quality), args.seed)?;
     let picture = Picture::new(width, height, Color::Rgb, drawn.samples)?;
     let (bytes, _) = files::write(&picture, Format::Png, &WriteOptions::default())?;
-    target.write(&bytes, existing)?;
+    target.write(&bytes, existing, &Origin::default())?;
     let style = if args.json { Style::Json } else { Style::Text };
     let text = format!("{}  {width} x {height} pixels drawn from {}", target.name(), args.model);
-    let json = json!({ "output": target.name(), "model": args.model, "width": width, "height": height });
+    let json = json!({ "output": target.field(), "model": args.model, "width": width, "height": height });
     Reporter { stream: Stream::Stdout, style }.result(&text, &json)?;
     Ok(Exit::Done)
 }

@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::batch::{self, Item, Share, Sums};
 use crate::compress::raw;
-use crate::decompress::is_coded;
 use crate::failure::Exit;
 use crate::flags::Common;
 use crate::inputs::{self, Input};
+use crate::kinds::Kind;
 use crate::models::Models;
 use crate::report::{grouped, hex};
 
@@ -38,11 +38,11 @@ Exit code 0: every file is whole. 1: none is. 4: some are not.";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
-    let inputs = inputs::expand(&args.inputs, is_coded)?;
+    let inputs = inputs::expand(&args.inputs, Kind::Coded)?;
     let models = Models::load(&args.model)?;
     let reporter = args.common.reporter(false);
     batch::run(
-        &inputs.list,
+        &inputs,
         args.common.threads,
         &reporter,
         |input, _, share| one(args, input, &models, share),
@@ -93,7 +93,7 @@ fn one(args: &Args, input: &Input, models: &Models, share: &Share) -> Result<Ite
             &pixel_hash[..16],
         ),
         json: json!({
-            "input": input.name(),
+            "input": input.field(),
             "ok": true,
             "bytes": bytes.len(),
             "width": head.width,

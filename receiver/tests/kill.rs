@@ -70,6 +70,7 @@ fn finished(out: &Path) -> HashMap<String, Hash> {
 }
 
 #[test]
+#[ignore = "heavy: 25 kills"]
 fn killed_at_any_moment_it_loses_nothing_and_has_nothing_twice() {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("inbox");
@@ -127,11 +128,12 @@ fn killed_at_any_moment_it_loses_nothing_and_has_nothing_twice() {
     assert_eq!(fs::read_dir(out.join(".aecodec/parts")).unwrap().count(), 0);
 }
 
-/// The process that is killed.
+/// The process that is killed; without a folder there is nothing to do.
 #[test]
 #[ignore = "part of another test"]
 fn stores() {
-    let inbox = open(Path::new(&std::env::var_os(FOLDER).unwrap()));
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let inbox = open(Path::new(&folder));
     let next = AtomicU64::new(0);
     thread::scope(|scope| {
         for _ in 0..6 {

@@ -19,20 +19,20 @@ pub struct Namespace {
 
 impl Namespace {
     /// A namespace whose line carries so many bits per second each way and holds at most so many milliseconds'
-    /// worth in its queue. Each `number` is there once per machine. `None`, with a notice, where the system lacks
-    /// the means.
-    pub fn new(number: u8, bits: u64, queue_ms: u32) -> Option<Self> {
+    /// worth in its queue. Each `number` is there once per machine.
+    ///
+    /// # Panics
+    /// If the system lacks the means.
+    pub fn new(number: u8, bits: u64, queue_ms: u32) -> Self {
         let made = Self {
             name: format!("aec{number}"),
             interface: format!("aec{number}h"),
             here: Ipv4Addr::new(10, 213, number, 1),
             there: Ipv4Addr::new(10, 213, number, 2),
         };
-        made.join(bits, queue_ms).or_else(|| {
-            eprintln!("skipped: no network namespace with a token bucket here (root, ip, tc, tbf)");
-            None
-        })?;
-        Some(made)
+        made.join(bits, queue_ms)
+            .expect("a network namespace takes root, ip, tc and the token bucket of the kernel");
+        made
     }
 
     /// A program to be run inside.

@@ -122,6 +122,7 @@ fn angle(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
 
 /// A linear autoencoder learns to span the principal components (Baldi and Hornik 1989).
 #[test]
+#[ignore = "heavy: 400 steps of training"]
 fn a_linear_network_spans_the_principal_components() {
     // The eight patterns are four cosines in two colours. Flipped and transposed patterns are patterns again.
     let mut rng = ChaCha8Rng::seed_from_u64(7);
@@ -178,6 +179,7 @@ fn roughness(x: &Tensor) -> f64 {
 }
 
 #[test]
+#[ignore = "heavy: 300 steps of training"]
 fn an_adversary_makes_up_the_texture_that_squared_errors_leave_out() {
     // Noise takes too many bits to be kept at low qualities.
     let mut rng = ChaCha8Rng::seed_from_u64(8);

@@ -19,7 +19,8 @@ use view::View;
 
 use crate::failure::{Exit, Refusal, usage};
 use crate::interrupt;
-use crate::output::{Existing, Target};
+use crate::output::{Existing, Origin, Target};
+use crate::printable::printable;
 use crate::report::{Reporter, Stream, Style, warn};
 
 #[derive(clap::Args)]
@@ -88,7 +89,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     };
     let Some((session, end)) = session else {
         view.finish();
-        let folder = places.run.display();
+        let folder = printable(&places.run);
         warn("interrupted", &format!("saved; add --resume to the same command to go on from {folder}"));
         std::process::exit(interrupt::INTERRUPTED);
     };
@@ -118,7 +119,7 @@ fn train(
 /// Refuses what no run can be made of, before anything is read.
 fn check(args: &Args) -> Result<()> {
     if !args.pictures.is_dir() {
-        let path = args.pictures.display();
+        let path = printable(&args.pictures);
         return Err(if args.pictures.exists() {
             usage(format!("{path} is no folder; put the pictures into one"))
         } else {
@@ -139,7 +140,7 @@ fn open(args: &Args, places: &Places) -> Result<TrainingSession> {
     let changes = changes(args)?;
     if args.resume {
         if !TrainingSession::resumable(&places.run) {
-            let folder = places.run.display();
+            let folder = printable(&places.run);
             return Err(usage(format!("--resume: {folder} holds no checkpoint; leave it out to begin")));
         }
         let session = TrainingSession::resume(&args.pictures, &places.run, args.device, |settings| {
@@ -158,7 +159,7 @@ fn open(args: &Args, places: &Places) -> Result<TrainingSession> {
     if TrainingSession::resumable(&places.run) && !args.force {
         bail!(
             "{} holds a run already; go on with it by --resume, or begin again with --force",
-            places.run.display()
+            printable(&places.run)
         );
     }
     check_shapes(args, &changes)?;
@@ -182,7 +183,7 @@ fn check_shapes(args: &Args, changes: &Map<String, Value>) -> Result<()> {
 fn changes(args: &Args) -> Result<Map<String, Value>> {
     let mut changes = Map::new();
     if let Some(path) = &args.config {
-        let name = || path.display().to_string();
+        let name = || printable(path);
         let text = std::fs::read_to_string(path).with_context(name)?;
         let table: Map<String, Value> =
             toml::from_str(&text).map_err(|e| usage(format!("{}: {}", name(), e.message())))?;
@@ -250,7 +251,7 @@ struct Places {
 impl Places {
     fn of(output: &Path) -> Result<Self> {
         if output.extension().is_none_or(|extension| extension != "aem") {
-            return Err(usage(format!("-o {}: name a model file, such as own.aem", output.display())));
+            return Err(usage(format!("-o {}: name a model file, such as own.aem", printable(output))));
         }
         let beside = |extension| output.with_extension(extension);
         Ok(Self {
@@ -280,7 +281,7 @@ impl Places {
             (&self.card, finished.card.as_bytes()),
             (&self.model, &finished.model),
         ] {
-            Target::File(path.clone()).write(bytes, existing)?;
+            Target::File(path.clone()).write(bytes, existing, &Origin::default())?;
         }
         Ok(())
     }

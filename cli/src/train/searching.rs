@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 
 use super::{Args, Places, View, changes, check_shapes, start};
 use crate::failure::usage;
-use crate::output::{Existing, Target};
+use crate::output::{Existing, Origin, Target};
+use crate::printable::printable;
 
 /// How many runs a search takes: `random:8`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,13 +45,13 @@ impl SearchPlan {
         let kept = kept(places);
         if args.resume {
             if !kept.is_file() {
-                let folder = places.run.display();
+                let folder = printable(&places.run);
                 return match args.search {
                     Some(_) => Err(usage(format!("--resume: {folder} holds no search; leave --search out"))),
                     None => Ok(None),
                 };
             }
-            let name = || kept.display().to_string();
+            let name = || printable(&kept);
             let bytes = std::fs::read(&kept).with_context(name)?;
             let plan: Self = serde_json::from_slice(&bytes).with_context(name)?;
             let told = args.search.is_some() || args.from.is_some() || !changes(args)?.is_empty();
@@ -65,7 +66,7 @@ impl SearchPlan {
             && (TrainingSession::resumable(&places.run) || search::folder(&places.run, 1).is_dir());
         if (kept.is_file() || run) && !args.force {
             let what = if kept.is_file() { "search" } else { "run" };
-            let folder = places.run.display();
+            let folder = printable(&places.run);
             bail!("{folder} holds a {what} already; go on with it by --resume, or begin again with --force");
         }
         if plan.is_some() {
@@ -78,7 +79,7 @@ impl SearchPlan {
     pub(super) fn forget(places: &Places) -> Result<()> {
         let kept = kept(places);
         if kept.is_file() {
-            std::fs::remove_file(&kept).with_context(|| kept.display().to_string())?;
+            std::fs::remove_file(&kept).with_context(|| printable(&kept))?;
         }
         Ok(())
     }
@@ -136,7 +137,7 @@ impl SearchPlan {
             bail!("no run came to a validation loss that is a number; search lower rates");
         };
         let table = search::table(&trials);
-        Target::File(places.table()).write(table.as_bytes(), Existing::forced(true))?;
+        Target::File(places.table()).write(table.as_bytes(), Existing::forced(true), &Origin::default())?;
         view.borrow().print(&table, &json!({ "trials": trials, "best": best.number }));
         let folder = search::folder(&places.run, best.number);
         let session = TrainingSession::resume(&args.pictures, &folder, args.device, |own| Ok(own.clone()))?;
@@ -149,11 +150,15 @@ impl SearchPlan {
         for number in 1..=99 {
             let old = search::folder(&places.run, number);
             if old.is_dir() {
-                std::fs::remove_dir_all(&old).with_context(|| old.display().to_string())?;
+                std::fs::remove_dir_all(&old).with_context(|| printable(&old))?;
             }
         }
-        std::fs::create_dir_all(&places.run).with_context(|| places.run.display().to_string())?;
-        Target::File(kept(places)).write(&serde_json::to_vec_pretty(self)?, Existing::forced(true))
+        std::fs::create_dir_all(&places.run).with_context(|| printable(&places.run))?;
+        Target::File(kept(places)).write(
+            &serde_json::to_vec_pretty(self)?,
+            Existing::forced(true),
+            &Origin::default(),
+        )
     }
 }
 

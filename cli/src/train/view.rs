@@ -8,8 +8,9 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::Places;
+use crate::printable::printable;
 use crate::progress::Steps;
-use crate::report::{Reporter, Style, grouped};
+use crate::report::{Reporter, Style, field, grouped};
 
 /// Between lines about steps, where there is no bar.
 const LINES: Duration = Duration::from_secs(15);
@@ -93,7 +94,7 @@ impl View {
                 self.print(&text, &json!({ "validation": point, "best": best }));
             }
             TrainingEvent::Saved(path) if self.reporter.style == Style::Json => {
-                self.print("", &json!({ "saved": path.display().to_string() }));
+                self.print("", &json!({ "saved": field(path) }));
             }
             TrainingEvent::Stage(what) => {
                 self.bar.say(|| format!("making the model: {what}"));
@@ -131,12 +132,12 @@ impl View {
         }
         text += &format!(
             "{}  {} bytes  {}",
-            places.model.display(),
+            printable(&places.model),
             grouped(finished.model.len() as u64),
             &finished.id[..16]
         );
         let json = json!({
-            "output": places.model.display().to_string(), "bytes": finished.model.len(), "model": finished.id,
+            "output": field(&places.model), "bytes": finished.model.len(), "model": finished.id,
             "end": end, "steps": session.steps(), "before": finished.before, "after": finished.after,
         });
         self.reporter.result(&text, &json)

@@ -10,6 +10,7 @@ use crate::{Workplace, one_line, stdout};
 const QUICK: &str = "--against jpeg --qualities 2 --cache cache";
 
 #[test]
+#[cfg_attr(not(feature = "bench"), ignore = "this build has no bench: add --features full")]
 fn a_folder_of_pictures_becomes_a_report() {
     let place = Workplace::new();
     place.picture("in/a.png");
@@ -28,6 +29,7 @@ fn a_folder_of_pictures_becomes_a_report() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "bench"), ignore = "this build has no bench: add --features full")]
 fn json_has_an_object_for_each_measurement_and_one_for_all() {
     let place = Workplace::new();
     place.picture("a.png");
@@ -43,6 +45,7 @@ fn json_has_an_object_for_each_measurement_and_one_for_all() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "bench"), ignore = "this build has no bench: add --features full")]
 fn a_report_is_replaced_only_when_asked() {
     let place = Workplace::new();
     place.picture("a.png");
@@ -59,6 +62,7 @@ fn a_report_is_replaced_only_when_asked() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "bench"), ignore = "this build has no bench: add --features full")]
 fn what_cannot_be_measured_is_left_out_with_its_reason() {
     let place = Workplace::new();
     place.picture("a.png");
@@ -72,6 +76,7 @@ fn what_cannot_be_measured_is_left_out_with_its_reason() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "bench"), ignore = "this build has no bench: add --features full")]
 fn mistakes_are_named_with_what_there_is() {
     let place = Workplace::new();
     place.picture("a.png");
@@ -94,6 +99,7 @@ fn mistakes_are_named_with_what_there_is() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "bench"), ignore = "this build has no bench: add --features full")]
 fn pictures_of_one_name_are_told_apart_by_their_folders() {
     let place = Workplace::new();
     place.picture("x/p.png");
@@ -105,6 +111,7 @@ fn pictures_of_one_name_are_told_apart_by_their_folders() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "bench"), ignore = "this build has no bench: add --features full")]
 fn codecs_of_a_table_are_listed_and_measured() {
     let place = Workplace::new();
     place.picture("a.png");

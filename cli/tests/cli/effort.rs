@@ -3,6 +3,7 @@
 use crate::{Workplace, json};
 
 #[test]
+#[cfg_attr(not(feature = "refine"), ignore = "this build has no --effort: add --features full")]
 fn effort_0_is_the_file_as_ever() {
     let place = Workplace::new();
     place.picture("a.png");
@@ -13,6 +14,7 @@ fn effort_0_is_the_file_as_ever() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "refine"), ignore = "this build has no --effort: add --features full")]
 fn effort_is_reported_and_its_files_verify() {
     let place = Workplace::new();
     place.picture_of("a.png", 90, 70);
@@ -25,6 +27,7 @@ fn effort_is_reported_and_its_files_verify() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "refine"), ignore = "this build has no --effort: add --features full")]
 fn a_size_holds_with_effort() {
     let place = Workplace::new();
     place.picture_of("a.png", 120, 80);
@@ -34,6 +37,7 @@ fn a_size_holds_with_effort() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "refine"), ignore = "this build has no --effort: add --features full")]
 fn effort_has_ten_levels() {
     let place = Workplace::new();
     place.picture("a.png");

@@ -44,6 +44,48 @@ fn a_full_disk_is_one_clear_line() {
     assert!(!std::path::Path::new("/dev/null").is_file(), "a device stays one");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_disk_that_fills_up_is_told_with_the_outputs_name() {
+    let place = Workplace::new();
+    place.picture_of("a.png", 300, 300);
+    place.run("compress a.png -o a.aec --quality 90").assert().success();
+    for output in ["b.png", "b.ppm", "b.webp"] {
+        // A limit on the size of files stands for a disk: both end a write halfway.
+        let mut limited = assert_cmd::Command::new("sh");
+        limited.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" decompress a.aec -o \"$1\""]);
+        limited.arg(assert_cmd::cargo::cargo_bin("aecodec")).arg(output).current_dir(place.path("."));
+        let line = one_line(&mut limited, 1);
+        assert!(line.contains(&format!("cannot write {output}: ")) && !line.contains(".part"), "{line}");
+    }
+    assert_eq!(place.files(), ["a.aec", "a.png"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn outputs_keep_the_rights_and_the_time_of_their_inputs() {
+    use std::os::unix::fs::PermissionsExt;
+    use std::time::{Duration, SystemTime};
+    let place = Workplace::new();
+    place.picture("a.png");
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_234_567_890);
+    std::fs::File::options().write(true).open(place.path("a.png")).unwrap().set_modified(time).unwrap();
+    for mode in [0o600, 0o664, 0o444] {
+        std::fs::set_permissions(place.path("a.png"), PermissionsExt::from_mode(mode)).unwrap();
+        place.run("compress a.png -o a.aec --force").assert().success();
+        place.run("decompress a.aec -o b.png --force").assert().success();
+        place.run("decompress a.aec -o b.webp --force").assert().success();
+        for name in ["a.aec", "b.png", "b.webp"] {
+            let about = place.path(name).metadata().unwrap();
+            assert_eq!(about.permissions().mode() & 0o7777, mode, "{name}");
+            assert_eq!(about.modified().unwrap(), time, "{name}");
+        }
+    }
+    // What comes from a pipe has neither.
+    place.run("compress - -o pipe.aec").write_stdin(place.read("a.png")).assert().success();
+    assert!(place.path("pipe.aec").metadata().unwrap().modified().unwrap() > time);
+}
+
 #[test]
 fn compress_prints_bytes_rate_psnr_and_savings() {
     let place = Workplace::new();

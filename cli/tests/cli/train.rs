@@ -21,6 +21,7 @@ fn workplace() -> Workplace {
 }
 
 #[test]
+#[cfg_attr(not(feature = "train"), ignore = "this build has no train: add --features full")]
 fn a_model_is_made_shown_and_coded_with() {
     let place = workplace();
     let lines = json(&mut place.run(&format!("train photos -o own.aem --steps 3 --json {SHORT}")));
@@ -59,6 +60,7 @@ fn a_model_is_made_shown_and_coded_with() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "train"), ignore = "this build has no train: add --features full")]
 fn a_search_keeps_the_best_of_its_runs() {
     let place = workplace();
     let search = format!(
@@ -103,6 +105,7 @@ fn a_search_keeps_the_best_of_its_runs() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "train"), ignore = "this build has no train: add --features full")]
 fn a_linear_model_codes_pictures_and_an_adversarial_one_says_what_it_is() {
     let place = workplace();
     let small = SHORT.replace("tiny", "linear");
@@ -118,6 +121,7 @@ fn a_linear_model_codes_pictures_and_an_adversarial_one_says_what_it_is() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "train"), ignore = "this build has no train: add --features full")]
 fn settings_come_from_a_file_and_the_command_line_goes_before_it() {
     let place = workplace();
     place.write(
@@ -135,6 +139,7 @@ fn settings_come_from_a_file_and_the_command_line_goes_before_it() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "train"), ignore = "this build has no train: add --features full")]
 fn what_cannot_be_trained_is_refused_in_words() {
     let place = workplace();
     place.write("empty/readme.txt", b"no picture");
@@ -165,6 +170,7 @@ fn what_cannot_be_trained_is_refused_in_words() {
 
 #[cfg(unix)]
 #[test]
+#[cfg_attr(not(feature = "train"), ignore = "this build has no train: add --features full")]
 fn an_interrupted_run_can_be_resumed() {
     let place = workplace();
     let begun = place.run(&format!("train photos -o own.aem --minutes 600 --json {SHORT}"));

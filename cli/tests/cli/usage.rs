@@ -3,7 +3,7 @@
 use predicates::prelude::*;
 use predicates::str::contains;
 
-use crate::{Workplace, json, one_line};
+use crate::{Workplace, json, one_line, stdout};
 
 #[test]
 fn help_shows_every_command_with_examples() {
@@ -26,7 +26,10 @@ fn wrong_usage_is_exit_code_2() {
         "",
         "paint a.png",
         "compress",
-        "compress a.png",
+        "compress - a.png",
+        "compress a.png -o a.jpg",
+        "compress a.png -o a.png --force",
+        "compress a.png -o a.TIF",
         "compress a.png -o a.aec --quality 101",
         "compress a.png -o a.aec --quality -1",
         "compress a.png -o a.aec --quality nan",
@@ -48,6 +51,43 @@ fn wrong_usage_is_exit_code_2() {
         place.run(args).assert().code(2).stdout("");
     }
     assert_eq!(place.files(), ["a.png"]);
+}
+
+#[test]
+fn compress_does_not_write_a_stream_under_a_pictures_name() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    let line = one_line(&mut place.run("compress a.png -o b.jpg"), 2);
+    assert!(line.contains("-o b.aec") && line.contains("aecodec decompress"), "{line}");
+    // A folder may be called anything, and so may a file with a name of no kind.
+    std::fs::create_dir(place.path("c.png")).unwrap();
+    place.run("compress a.png -o c.png").assert().success();
+    place.run("compress a.png -o a.bin").assert().success();
+    assert_eq!(place.files(), ["a.bin", "a.png", "c.png/a.aec"]);
+}
+
+#[test]
+fn what_is_not_built_in_is_named_with_the_command_that_builds_it() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    let help = stdout(&mut place.run("--help"));
+    for (built_in, name, args) in [
+        (cfg!(feature = "bench"), "bench", "bench --list"),
+        (cfg!(feature = "train"), "train", "train --help"),
+        (cfg!(feature = "train"), "sample", "sample --help"),
+        (cfg!(feature = "refine"), "--effort", "compress a.png -o a.aec --effort 0"),
+        (cfg!(feature = "network"), "peers", "peers --help"),
+    ] {
+        if built_in {
+            place.run(args).assert().success();
+        } else {
+            let line = one_line(&mut place.run(args), 2);
+            assert!(line.contains(&format!("this build has no {name}; ")), "{line}");
+            assert!(line.contains("cargo install --path cli --locked --features "), "{line}");
+        }
+        let absent = help.lines().find(|line| line.starts_with("Not in this build: "));
+        assert_eq!(absent.is_some_and(|line| line.contains(name)), !built_in, "{name}: {help}");
+    }
 }
 
 #[test]

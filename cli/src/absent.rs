@@ -1,0 +1,99 @@
+//! Commands and options that this build lacks: named in help and errors, with the command that builds them in.
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// Whether a part is in this build, and the commands and options that it brings.
+struct Part {
+    built_in: bool,
+    feature: &'static str,
+    commands: &'static [&'static str],
+    options: &'static [&'static str],
+}
+
+const PARTS: [Part; 4] = [
+    Part {
+        built_in: cfg!(feature = "network"),
+        feature: "network",
+        commands: &["send", "receive", "peers"],
+        options: &[],
+    },
+    Part { built_in: cfg!(feature = "bench"), feature: "full", commands: &["bench"], options: &[] },
+    Part { built_in: cfg!(feature = "train"), feature: "full", commands: &["train", "sample"], options: &[] },
+    Part { built_in: cfg!(feature = "refine"), feature: "full", commands: &[], options: &["--effort"] },
+];
+
+/// One line of help about what this build lacks, if it lacks anything.
+pub fn note() -> Option<String> {
+    noted(&PARTS)
+}
+
+/// The message for a command line that was refused only because this build lacks a part of the program.
+pub fn explain(error: &clap::Error) -> Option<String> {
+    explained(&PARTS, error)
+}
+
+fn noted(parts: &[Part]) -> Option<String> {
+    let absent = parts.iter().filter(|part| !part.built_in);
+    let names: Vec<&str> = absent.flat_map(Part::names).collect();
+    // The full build holds everything.
+    let how = build("full");
+    (!names.is_empty()).then(|| format!("Not in this build: {}. To add them: {how}", names.join(", ")))
+}
+
+fn explained(parts: &[Part], error: &clap::Error) -> Option<String> {
+    let kind = match error.kind() {
+        ErrorKind::InvalidSubcommand => ContextKind::InvalidSubcommand,
+        ErrorKind::UnknownArgument => ContextKind::InvalidArg,
+        _ => return None,
+    };
+    let Some(ContextValue::String(name)) = error.get(kind) else { return None };
+    let mut absent = parts.iter().filter(|part| !part.built_in);
+    let part = absent.find(|part| part.names().any(|known| known == name))?;
+    Some(format!("this build has no {name}; to add it: {}", build(part.feature)))
+}
+
+impl Part {
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.commands.iter().chain(self.options).copied()
+    }
+}
+
+fn build(feature: &str) -> String {
+    format!("cargo install --path cli --locked --features {feature}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ABSENT: [Part; 2] = [
+        Part { built_in: false, feature: "full", commands: &["paint"], options: &["--varnish"] },
+        Part { built_in: true, feature: "full", commands: &["draw"], options: &[] },
+    ];
+
+    fn refusal(args: &[&str]) -> Option<String> {
+        let draw = clap::Command::new("draw").arg(clap::Arg::new("in"));
+        let program = clap::Command::new("aecodec").subcommand_required(true).subcommand(draw);
+        let error = program.try_get_matches_from([&["aecodec"], args].concat()).unwrap_err();
+        explained(&ABSENT, &error)
+    }
+
+    #[test]
+    fn what_is_absent_is_named_with_the_command_that_builds_it() {
+        for args in
+            [&["paint", "a.png", "--json"][..], &["draw", "a", "--varnish", "5"], &["draw", "--varnish=5"]]
+        {
+            let text = refusal(args).unwrap();
+            assert!(text.contains("this build has no ") && text.contains("--features full"), "{text}");
+        }
+        assert_eq!(refusal(&["carve"]), None);
+        assert_eq!(refusal(&["draw", "--frame"]), None);
+    }
+
+    #[test]
+    fn help_names_what_is_absent_and_nothing_else() {
+        let note = noted(&ABSENT).unwrap();
+        assert!(note.contains("paint, --varnish") && !note.contains("draw"), "{note}");
+        assert_eq!(noted(&ABSENT[1..]), None);
+    }
+}
