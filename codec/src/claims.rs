@@ -64,7 +64,7 @@ fn empty_groups_are_copied_as_they_would_be_decoded() {
         700,
         600,
         Color::Gray,
-        (0..700 * 600).map(|i| ((i % 700 / 3 + i / 700 / 5) % 200 + (i * i / 977) % 50) as u8).collect(),
+        (0..700 * 600_u64).map(|i| ((i % 700 / 3 + i / 700 / 5) % 200 + (i * i / 977) % 50) as u8).collect(),
     );
     let picture = picture.expect("a picture");
     for (width, height, group_log2, wanted) in [
@@ -110,7 +110,7 @@ fn groups_without_sound_hyper_latents_are_empty() {
     let header = claim(2300, 4300, 10);
     let groups = header.groups().count() as usize;
     let mut first = None;
-    for z in [&[][..], &[0], &[0, 0, 1], &[0, 0, 1, 0], &[255; 9], &[255; 30]] {
+    for z in [&[][..], &[0], &[0, 0, 1, 0], &[255; 30]] {
         let substreams: Vec<Vec<u8>> =
             (0..5 * groups).map(|i| if i < groups { z.to_vec() } else { vec![7] }).collect();
         let bytes = container::write(&header, None, None, &substreams).expect("sound parts");
