@@ -274,7 +274,7 @@ fn info(codec: &dyn Codec) -> CodecInfo {
 fn load(path: &PathBuf, limits: &Limits) -> Result<(Rgb, PictureId, u64)> {
     let failed = |source| Error::Picture { path: path.clone(), source };
     let bytes = std::fs::read(path).map_err(|error| failed(error.into()))?;
-    let (picture, _) = files::read(&bytes, limits).map_err(failed)?;
+    let (picture, _) = files::read(&bytes, &limits.for_input(bytes.len() as u64)).map_err(failed)?;
     let picture = Rgb::from(picture);
     let id = PictureId::of(&picture);
     Ok((picture, id, bytes.len() as u64))

@@ -177,6 +177,7 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
     let origin = input.origin();
     let content = input.content(&limits)?;
     let input_bytes = content.length();
+    let limits = args.common.limits_for(input_bytes);
     let mut options = EncodeOptions::default();
     options.target = args.target.target();
     options.threads = share.threads;
@@ -205,6 +206,9 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
     notices.extend(output.notice.clone());
     if !encoded.reached {
         notices.push(out_of_reach(&args.target, &encoded, &head));
+    }
+    if encoded.is_broken() {
+        notices.push(broken(&encoded));
     }
     let sums = Sums {
         files: 1,
@@ -259,6 +263,16 @@ fn out_of_reach(target: &TargetArgs, encoded: &Encoded, head: &Head) -> String {
         target.words(),
         grouped(bytes),
         bits_per_pixel(bytes, head.pixels()),
+        decibels(encoded.psnr),
+    )
+}
+
+/// The model failed on the picture.
+fn broken(encoded: &Encoded) -> String {
+    let percent = (100.0 * encoded.broken).ceil();
+    format!(
+        "{percent} % of the picture came out in wrong colours, PSNR {} in all: the model fails on colours like these; try \
+         another --quality or --profile, or keep the picture as PNG",
         decibels(encoded.psnr),
     )
 }

@@ -122,6 +122,7 @@ fn one(
     target.check(Existing::forced(args.force))?;
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
+    let limits = args.common.limits_for(bytes.len() as u64);
     let header = container::read(&bytes, &limits)?.header;
     check_region(args.region, &header)?;
     let model = models.of(&header)?;

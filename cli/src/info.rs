@@ -38,6 +38,7 @@ pub fn run(args: &Args) -> Result<Exit> {
 fn one(args: &Args, input: &Input, models: &Models) -> Result<Item> {
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
+    let limits = args.common.limits_for(bytes.len() as u64);
     let stream = container::read(&bytes, &limits)?;
     let parts = parts(&stream);
     let known = models.of(&stream.header).is_ok();

@@ -53,6 +53,7 @@ pub fn run(args: &Args) -> Result<Exit> {
 fn one(args: &Args, input: &Input, models: &Models, share: &Share) -> Result<Item> {
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
+    let limits = args.common.limits_for(bytes.len() as u64);
     let stream = container::read(&bytes, &limits)?;
     let chunks = stream.chunks.len();
     if stream.trailing > 0 {

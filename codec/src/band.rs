@@ -43,9 +43,21 @@ impl Grid {
         self.width.div_ceil(self.side)
     }
 
+    /// Groups in a column.
+    pub fn rows(&self) -> usize {
+        self.height.div_ceil(self.side)
+    }
+
     /// Groups of the picture.
     pub fn groups(&self) -> usize {
-        self.height.div_ceil(self.side) * self.columns()
+        self.rows() * self.columns()
+    }
+
+    /// The latents of a group.
+    pub fn window(&self, group: usize) -> Window {
+        let place = |index: usize, all: usize| index * self.side..((index + 1) * self.side).min(all);
+        let columns = self.columns();
+        Window { rows: place(group / columns, self.height), columns: place(group % columns, self.width) }
     }
 
     /// Rows of latents of a whole band.
@@ -57,6 +69,11 @@ impl Grid {
     pub fn bands(&self, rows: Range<usize>) -> impl Iterator<Item = Band> + use<> {
         let (grid, tall) = (*self, self.deep * self.side);
         (rows.start / tall..rows.end.div_ceil(tall)).map(move |band| Band::new(grid, band))
+    }
+
+    /// One of the bands, counted from the top.
+    pub fn band(&self, index: usize) -> Band {
+        Band::new(*self, index)
     }
 }
 
@@ -98,14 +115,23 @@ impl Band {
     /// Gives every group that has latents in `area` a plane of zeros. One thread makes them all: the memory of one band is
     /// then used again for the next.
     pub fn fill(&self, area: &Window, channels: usize) {
-        for group in self.groups.iter().filter(|group| group.window.meets(area)) {
+        self.fill_those(area, channels, |_| true);
+    }
+
+    /// [`Self::fill`] for those groups alone that are wanted, by their index.
+    pub fn fill_those(&self, area: &Window, channels: usize, wanted: impl Fn(usize) -> bool) {
+        let wanted = |group: &&Group| group.window.meets(area) && wanted(group.index);
+        for group in self.groups.iter().filter(wanted) {
             *group.plane() = Plane::new(group.window.height(), group.window.width(), channels);
         }
     }
 
-    /// Copies latents of a row, those of the `columns`, into `out`.
+    /// Copies latents of a row, those of the `columns`, into `out`; of groups without a plane, nothing.
     pub fn read(&self, row: usize, columns: Range<usize>, out: &mut [i16]) {
         self.each_part(row, columns, |plane, y, x, part| {
+            if plane.data.is_empty() {
+                return;
+            }
             let part = part.start * plane.channels..part.end * plane.channels;
             let count = part.len() / plane.channels;
             out[part].copy_from_slice(plane.run(y, x, count));

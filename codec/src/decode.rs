@@ -1,11 +1,12 @@
 //! Stream to picture, band by band: the walk over every group, synthesis; and what to do about damage.
 
 use crate::band::{Band, Grid, Group};
+use crate::blank::{Blank, Empty};
 use crate::container::{self, Chunk, ChunkKind, ChunkState, NO_PIXEL_HASH, Stream, alpha, metadata};
 use crate::entropy;
 use crate::kernel::Path;
 use crate::limits::Limits;
-use crate::memory;
+use crate::memory::{self, Load};
 use crate::model::Model;
 use crate::net::context::PASSES;
 use crate::net::synthesis::Synthesis;
@@ -35,11 +36,11 @@ pub struct Region {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DecodeOptions {
-    /// Passes to decode, 0 to 4: fewer give a preview. 4 unless told.
+    /// Passes to decode, 0 to 4: fewer give a preview. Default 4; more than 4 count as 4.
     pub passes: u8,
-    /// The part of the picture to decode; all of it unless told.
+    /// The part of the picture to decode. By default all of it.
     pub region: Option<Region>,
-    /// Threads; 0 is one for each core. 1 unless told.
+    /// Threads; 0 is one for each core. Default 1. Fewer work if more would need too much memory.
     pub threads: usize,
     /// Largest window of the synthesis in pixels: rows that are painted before they go on, and columns of a strip that one
     /// thread paints. Memory against speed, never pixels.
@@ -79,13 +80,13 @@ impl Decoded {
 /// Decodes a stream. A damaged one gives the picture that it still holds and an account of what is missing.
 ///
 /// # Errors
-/// Where the header is damaged, the model is another one, a limit is passed, or the region lies outside.
+/// Returns an error if the header is damaged, the stream needs another model, a limit is passed, or the region lies
+/// outside of the picture.
 pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<Decoded> {
-    let decoder = Decoder::new(bytes, model, options)?;
-    let samples = decoder.head.pixels().saturating_mul(decoder.head.color.channels() as u64);
-    options.limits.check_bytes(decoder.needed.saturating_add(samples))?;
+    let decoder = Decoder::open(bytes, model, options, Keep::Picture)?;
     let Head { width, height, color, orientation, metadata, source_bits } = decoder.head.clone();
-    let mut samples = Vec::with_capacity(height as usize * decoder.head.stride());
+    // They have been counted against the limits, and so fit the machine.
+    let mut samples = Vec::with_capacity(decoder.head.samples() as usize);
     let (outcome, alpha) = decoder.finish(|rows| {
         samples.extend_from_slice(rows);
         Ok(())
@@ -108,6 +109,24 @@ pub struct Outcome {
     pub hash_matches: Option<bool>,
 }
 
+/// What of a picture is kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Rows,
+    Picture,
+}
+
+/// How a decode goes about its work.
+#[derive(Debug)]
+struct Layout {
+    grid: Grid,
+    cut: Cut,
+    /// The groups that hold nothing, if there are enough of them.
+    empty: Option<Empty>,
+    /// Bytes of memory, besides what the caller keeps.
+    needed: u64,
+}
+
 /// A decode that hands out rows as they are ready, in memory for a thousand of them or so: about four bytes for each of
 /// their pixels. [`crate::encode_rows`] has an example.
 #[derive(Debug)]
@@ -116,12 +135,9 @@ pub struct Decoder<'a> {
     model: &'a Model,
     head: Head,
     area: Window,
-    grid: Grid,
-    cut: Cut,
+    layout: Layout,
     passes: usize,
     whole: bool,
-    /// Bytes of memory besides the picture.
-    needed: u64,
     /// What is wrong with the metadata.
     lost: Option<String>,
 }
@@ -132,20 +148,36 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// As [`decode`].
     pub fn new(bytes: &'a [u8], model: &'a Model, options: &DecodeOptions) -> Result<Self> {
+        Self::open(bytes, model, options, Keep::Rows)
+    }
+
+    fn open(bytes: &'a [u8], model: &'a Model, options: &DecodeOptions, keep: Keep) -> Result<Self> {
         let stream = container::read(bytes, &options.limits)?;
         let header = &stream.header;
         if header.model != model.short_id() {
             return Err(Error::UnknownModel { needed: hex(&header.model), loaded: hex(&model.short_id()) });
         }
+        Limits::check_sides(header.width, header.height)?;
+        options.limits.check_bytes(header.width.into())?;
         let area = area(&stream, options.region)?;
-        let threads = threads::count(options.threads);
-        let patches = |pixels: u32| pixels.div_ceil(8).max(1) as usize;
-        let cut = Cut { threads, largest: (patches(options.window.0), patches(options.window.1)) };
-        let grid = Grid::new((header.height, header.width), header.group_log2, threads);
         let color = if header.gray { Color::Gray } else { Color::Rgb };
         let alpha = if header.alpha { memory::of_alpha(header.width, header.height) } else { 0 };
-        let needed = memory::of_decode(&model.net.shapes, grid, &area, color, cut).saturating_add(alpha);
-        options.limits.check_bytes(needed)?;
+        let samples = memory::product([area.height(), area.width(), color.channels()]);
+        let kept = if keep == Keep::Picture { samples } else { 0 };
+        let empty = empty(&stream, model, &options.limits);
+        let layout = |threads: usize| {
+            let patches = |pixels: u32| pixels.div_ceil(8).max(1) as usize;
+            let cut = Cut { threads, largest: (patches(options.window.0), patches(options.window.1)) };
+            let (shapes, size) = (&model.net.shapes, (header.height, header.width));
+            let grid = Grid::new(size, header.group_log2, threads);
+            let empty = Empty::new(shapes, grid, &area, empty.clone());
+            let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, &area, cut));
+            let decode = memory::of_decode(shapes, &load, &area, color, cut);
+            Layout { grid, cut, empty, needed: memory::sum([decode, alpha, kept]) }
+        };
+        let threads = threads::count(options.threads);
+        let layout = layout(threads::fitting(threads, |n| layout(n).needed, options.limits.memory()));
+        options.limits.check_bytes(layout.needed)?;
 
         let (metadata, lost) = read_metadata(&stream, &options.limits);
         let head = Head {
@@ -156,12 +188,24 @@ impl<'a> Decoder<'a> {
         };
         let passes = usize::from(options.passes).min(PASSES);
         let whole = options.region.is_none() && passes == PASSES;
-        Ok(Self { stream, model, head, area, grid, cut, passes, whole, needed, lost })
+        Ok(Self { stream, model, head, area, layout, passes, whole, lost })
     }
 
     /// The picture that comes, all but its samples: for a region, that of the region.
     pub fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// Whether groups that hold nothing are copied from one that was synthesised.
+    #[cfg(test)]
+    pub(crate) fn copies_empty_groups(&self) -> bool {
+        self.layout.empty.is_some()
+    }
+
+    /// Decodes groups that hold nothing like the others.
+    #[cfg(test)]
+    pub(crate) fn decode_empty_groups(&mut self) {
+        self.layout.empty = None;
     }
 
     /// Whether the picture has alpha, which rows do not carry: [`decode`] gives it.
@@ -180,18 +224,24 @@ impl<'a> Decoder<'a> {
 
     /// Rows to `sink`; then alpha.
     fn finish(self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<(Outcome, Option<Vec<u8>>)> {
-        let Self { stream, model, head, area, grid, cut, .. } = &self;
+        let Self { stream, model, head, area, layout: Layout { grid, cut, empty, .. }, .. } = &self;
         let header = &stream.header;
         let quality = Quality::from_raw(header.quality).unwrap_or_default();
         let (path, gains) = (Path::chosen(), model.gains(quality));
-        let walker = Walker { stream, model, path, gains: &gains, quality, passes: self.passes };
+        let empty = empty.as_ref();
+        let walker = Walker { stream, model, path, gains: &gains, quality, passes: self.passes, empty };
         let shape = (grid.height, grid.width);
-        let mut synthesis = Synthesis::new(&model.net, path, &gains, shape, area.clone(), head.color, *cut);
+        let blank =
+            empty.map(|empty| Blank::new(empty, model, path, &gains, head.color, *cut)).transpose()?;
+        let blank = blank.as_ref();
+        let mut synthesis =
+            Synthesis::new(&model.net, path, &gains, shape, area.clone(), head.color, *cut, blank);
         let support = synthesis.support();
         let mut missing: Vec<String> = stream.chunks.iter().filter_map(account).collect();
         let mut hasher = blake3::Hasher::new();
         for band in grid.bands(support.rows.clone()) {
-            band.fill(&support, model.net.shapes.m);
+            let holds = |group: usize| empty.is_none_or(|empty| !empty.is_empty(group));
+            band.fill_those(&support, model.net.shapes.m, holds);
             missing.extend(walker.band(&band, &support, cut.threads));
             synthesis.push(&band, |rows| {
                 hasher.update(rows);
@@ -263,6 +313,35 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
+/// By group: whether the stream holds nothing of it. Without its hyper-latents the rest of a group is of no use.
+fn empty(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
+    let groups = stream.header.groups();
+    let quality = Quality::from_raw(stream.header.quality).unwrap_or_default();
+    let holds = |group: u32| {
+        let Some(bytes) = stream.bytes(ChunkKind::Hyper { group }).filter(|bytes| bytes.len() >= LEAST)
+        else {
+            return false;
+        };
+        let rect = groups.rect(group);
+        let (height, width) = hyper::hyper_shape(rect.h as usize, rect.w as usize);
+        let values = memory::product([height, width, model.net.shapes.z]);
+        // So few bytes are seldom what an encoder made: they are tried before the network is run for them.
+        if bytes.len() as u64 >= values / SUSPECT || limits.check_bytes(values.saturating_mul(3)).is_err() {
+            return true;
+        }
+        let z = Plane::new(height, width, model.net.shapes.z);
+        let mut found = vec![0; z.data.len()];
+        entropy::decode(model.hyper_book(quality), bytes, &hyper::contexts(&z), &mut found).is_ok()
+            && hyper::out_of_range(&found).is_none()
+    };
+    (0..groups.count() as u32).map(|group| !holds(group)).collect()
+}
+
+/// Bytes of the shortest substream that holds values: the state of one lane.
+const LEAST: usize = 4;
+/// Hyper-latents of a photograph that share a byte at most, nearly always.
+const SUSPECT: u64 = 64;
+
 /// What the groups of one stream share.
 struct Walker<'a> {
     stream: &'a Stream<'a>,
@@ -271,6 +350,7 @@ struct Walker<'a> {
     gains: &'a Gains,
     quality: Quality,
     passes: usize,
+    empty: Option<&'a Empty>,
 }
 
 impl Walker<'_> {
@@ -281,9 +361,15 @@ impl Walker<'_> {
         threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
             let mut reader =
                 Reader { walker: self, parts: self.parts(group.index), intact: true, damaged: Vec::new() };
-            let latents = std::mem::take(&mut *group.plane());
-            let latents = walk::group(self.model, self.path, self.gains, latents, &mut reader, scratch);
-            *group.plane() = latents;
+            if self.empty.is_none_or(|empty| !empty.is_empty(group.index)) {
+                let latents = std::mem::take(&mut *group.plane());
+                let latents = walk::group(self.model, self.path, self.gains, latents, &mut reader, scratch);
+                *group.plane() = latents;
+            } else if matches!(reader.parts[0].state, ChunkState::Present(_)) {
+                // There is something, and it is to be said what is wrong with it.
+                let (height, width) = hyper::hyper_shape(group.window.height(), group.window.width());
+                reader.hyper(height, width);
+            }
             let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
             damaged.extend(reader.damaged.into_iter().map(|line| (group.index, line)));
         });
@@ -335,7 +421,7 @@ impl Symbols for Reader<'_> {
         let mut z = Plane::new(height, width, self.walker.model.net.shapes.z);
         let book = self.walker.model.hyper_book(self.walker.quality);
         z.data = self.take(0, book, &hyper::contexts(&z));
-        if let Some(v) = z.data.iter().find(|v| i32::from(v.abs()) > hyper::Z_MAX) {
+        if let Some(v) = hyper::out_of_range(&z.data) {
             self.damaged.push(format!(
                 "{}: holds {v}, expected at most {}",
                 self.parts[0].kind,

@@ -30,11 +30,13 @@ pub struct Figures {
 
 impl Figures {
     pub(crate) fn of(shapes: Shapes, hidden: [usize; 3]) -> Self {
-        let Shapes { c, m, z, p, ne, nd } = shapes;
-        let [of_c, of_z, of_p] = [(c, hidden[0]), (z, hidden[1]), (p, hidden[2])]
+        // Squares of 16-bit widths: beyond what the memory of every machine could address.
+        let [c, m, z, p, ne, nd] =
+            [shapes.c, shapes.m, shapes.z, shapes.p, shapes.ne, shapes.nd].map(|side| side as u64);
+        let [of_c, of_z, of_p] = [(c, hidden[0] as u64), (z, hidden[1] as u64), (p, hidden[2] as u64)]
             .map(|(w, h)| (2 * w * w + 9 * w + 3 * w * h, 4 * w + 2 * h));
         // (multiplications, biases), and one over how many pixels they are for.
-        let layer = |inputs: usize, outputs: usize| (inputs * outputs, outputs);
+        let layer = |inputs: u64, outputs: u64| (inputs * outputs, outputs);
         let analysis = [
             (1, layer(192, c), 64),
             (ne, of_c, 64),
@@ -61,23 +63,23 @@ impl Figures {
             [(1, layer(p, 2 * m), 0), (3, layer(m + p, p), 0), (1, of_p, 0), (1, layer(p, 2 * m), 0)];
         let passes = 4 * (2 * m * p / 4) + 3 * (p * p + of_p.0) + (1 + 2 + 3) * (m * p / 4);
 
-        type Part = (usize, (usize, usize), usize);
+        type Part = (u64, (u64, u64), u64);
         let work = |parts: &[Part]| -> f64 {
             parts.iter().map(|&(count, (macs, _), pixels)| (count * macs) as f64 / pixels as f64).sum()
         };
-        let held = |parts: &[Part]| -> usize {
+        let held = |parts: &[Part]| -> u64 {
             parts.iter().map(|&(count, (weights, biases), _)| count * (weights + biases)).sum()
         };
         let decode = work(&synthesis) + passes as f64 / 256.0;
         Self {
-            c,
-            m,
-            z,
-            p,
-            ne,
-            nd,
+            c: shapes.c,
+            m: shapes.m,
+            z: shapes.z,
+            p: shapes.p,
+            ne: shapes.ne,
+            nd: shapes.nd,
             hidden,
-            parameters: (held(&analysis) + held(&synthesis) + held(&context)) as u64,
+            parameters: held(&analysis) + held(&synthesis) + held(&context),
             decode,
             encode: decode + work(&analysis),
         }

@@ -1,8 +1,9 @@
 //! The latents of a picture between analysis and coding, for encoders that choose better ones than the analysis does.
 
 use crate::band::{Band, Grid};
+use crate::memory::product;
 use crate::net::Shapes;
-use crate::net::hyper::{Z_MAX, hyper_shape};
+use crate::net::hyper::{Z_MAX, hyper_shape, out_of_range};
 use crate::{Error, Result};
 
 /// Largest magnitude of a latent.
@@ -35,8 +36,9 @@ impl Latents {
     /// Checks that they are those of such a grid; the fields are public, so anything may have been set.
     pub(crate) fn check(&self, grid: Grid, net: &Shapes) -> Result<()> {
         let invalid = |detail| Err(Error::Invalid { what: "latents", detail });
-        let expected = (grid.height, grid.width, grid.side, grid.height * grid.width * net.m, grid.groups());
-        let found = (self.height, self.width, self.side, self.y.len(), self.z.len());
+        let latents = product([grid.height, grid.width, net.m]);
+        let expected = (grid.height, grid.width, grid.side, latents, grid.groups());
+        let found = (self.height, self.width, self.side, self.y.len() as u64, self.z.len());
         if found != expected {
             return invalid(format!("height, width, side, y, groups are {found:?}, expected {expected:?}"));
         }
@@ -46,7 +48,7 @@ impl Latents {
         let groups = grid.bands(0..grid.height).flat_map(|band| band.groups);
         for (group, z) in groups.zip(&self.z) {
             let (height, width) = hyper_shape(group.window.height(), group.window.width());
-            let beyond = z.iter().any(|z| i32::from(z.unsigned_abs()) > Z_MAX);
+            let beyond = out_of_range(z).is_some();
             if z.len() != height * width * net.z || beyond {
                 let count = height * width * net.z;
                 return invalid(format!("{} hyper-latents, expected {count} within {Z_MAX}", z.len()));

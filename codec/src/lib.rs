@@ -24,6 +24,9 @@
 //! The library starts no thread unless an option asks for it, prints nothing, and never panics on input.
 
 mod band;
+mod blank;
+#[cfg(test)]
+mod claims;
 mod coder;
 pub mod container;
 mod decode;

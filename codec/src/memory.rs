@@ -1,21 +1,50 @@
-//! How much memory an encode or a decode will hold, reckoned before anything is allocated.
+//! How much memory an encode or a decode will hold, estimated before anything is allocated. Every product is 64-bit and
+//! saturates, so that an estimate is never too low because it overflowed, on machines of any width.
 
 use crate::band::Grid;
 use crate::net::{Shapes, analysis, synthesis};
 use crate::picture::{Color, Head};
 use crate::window::{Cut, Window};
 
-/// What the reckoning leaves out: tables, rows, lists of windows, the heads of vectors.
+/// What the estimate leaves out: tables, rows, lists of windows, the heads of vectors.
 const SMALL: u64 = 1 << 20;
-/// Bytes of samples that are taken from a source at once for each thread, or some rows of patches where that is more.
+/// Bytes of samples that are taken from a source at once for each thread, or some rows of patches if that is more.
 const SLICE: usize = 1 << 20;
 const SOME_ROWS: usize = 32;
 
+/// What a decode holds of the groups of a stream.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Latents of all groups of a band that hold something, at most.
+    pub latents: u64,
+    /// Groups that are walked at a time, at most.
+    pub groups: usize,
+    /// Rows and columns of the largest group that is walked.
+    pub largest: (usize, usize),
+    /// Strips of the synthesis that work at a time, at most.
+    pub strips: usize,
+    /// Rows and columns of latents of the picture in small that stands in for empty groups.
+    pub blank: Option<(usize, usize)>,
+}
+
+impl Load {
+    /// Every group holds something.
+    pub fn full(grid: Grid) -> Self {
+        Self {
+            latents: product([grid.band_rows(), grid.width]),
+            groups: grid.groups(),
+            largest: (grid.side.min(grid.height), grid.side.min(grid.width)),
+            strips: usize::MAX,
+            blank: None,
+        }
+    }
+}
+
 /// Bytes that a decode of `area` holds at most, besides the stream, the picture's samples and alpha.
-pub(crate) fn of_decode(shapes: &Shapes, grid: Grid, area: &Window, color: Color, cut: Cut) -> u64 {
-    let latents = product(grid.band_rows(), grid.width) * 2 * shapes.m as u64;
-    let synthesis = synthesis::bytes(shapes, area, color, cut);
-    SMALL.saturating_add(latents).saturating_add(walk(shapes, grid, cut)).saturating_add(synthesis)
+pub(crate) fn of_decode(shapes: &Shapes, load: &Load, area: &Window, color: Color, cut: Cut) -> u64 {
+    let latents = load.latents.saturating_mul(2 * shapes.m as u64);
+    let synthesis = synthesis::bytes(shapes, area, color, cut, load.strips);
+    sum([SMALL, latents, walk(shapes, load, cut), synthesis, blank(shapes, load, color, cut)])
 }
 
 /// Bytes that alpha takes on its way out of its chunk: it is unpacked whole, with a filter byte a row, and then cut.
@@ -23,27 +52,27 @@ pub(crate) fn of_alpha(width: u32, height: u32) -> u64 {
     (u64::from(width) + 1).saturating_mul(height.into()).saturating_mul(3)
 }
 
-/// Bytes that an encode holds at most besides the picture. It decodes to measure, so it holds no less than a decode;
-/// the search for a target keeps the best attempt while it makes the next.
+/// Bytes that an encode holds at most besides the picture and its streams. It decodes to measure, so it holds no less than
+/// a decode.
 pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &Head, cut: Cut) -> u64 {
     let area = Window::new(0, 0, head.height as usize, head.width as usize);
+    let load = Load::full(grid);
     // The latents of the groups that are walked, padded.
-    let threads = cut.threads.min(grid.groups()) as u64;
-    let group = product(grid.side.min(grid.height) + 3, grid.side.min(grid.width) + 3);
-    let walked = threads.saturating_mul(group).saturating_mul(2 * shapes.m as u64);
-    let rows = product(rows_held(shapes, grid, head), head.stride());
-    // Substreams of two attempts, or of one and the stream: as many bits a pixel as the best quality takes of a photograph.
-    let streams = head.pixels().saturating_mul(2);
-    of_decode(shapes, grid, &area, head.color, cut)
-        .saturating_add(analysis::bytes(shapes, grid.width, cut))
-        .saturating_add(walked)
-        .saturating_add(rows)
-        .saturating_add(streams)
+    let threads = cut.threads.min(grid.groups());
+    let walked = product([threads, load.largest.0 + 3, load.largest.1 + 3, 2 * shapes.m]);
+    let rows = product([rows_held(shapes, grid, head), head.width as usize, head.color.channels()]);
+    let decode = of_decode(shapes, &load, &area, head.color, cut);
+    sum([decode, analysis::bytes(shapes, grid.width, cut), walked, rows])
+}
+
+/// Bytes of all latents of a picture.
+pub(crate) fn of_latents(shapes: &Shapes, grid: Grid) -> u64 {
+    product([grid.height, grid.width, 2 * shapes.m])
 }
 
 /// Rows of pixels that an encode takes from its source at once.
 pub(crate) fn rows_at_once(head: &Head, cut: Cut) -> usize {
-    (SLICE.saturating_mul(cut.threads) / head.stride()).next_multiple_of(8).max(SOME_ROWS)
+    (SLICE.saturating_mul(cut.threads) / head.stride().max(1)).next_multiple_of(8).max(SOME_ROWS)
 }
 
 /// Rows of pixels that an encode holds at most: those of a band, and those that the layers look ahead and lag behind.
@@ -51,15 +80,80 @@ pub(crate) fn rows_held(shapes: &Shapes, grid: Grid, head: &Head) -> usize {
     (16 * grid.band_rows() + 8 * (shapes.ne + shapes.nd + 2)).min(head.height as usize)
 }
 
-fn product(height: usize, width: usize) -> u64 {
-    (height as u64).saturating_mul(width as u64)
+/// The product of these factors; what is beyond 64 bits saturates.
+pub(crate) fn product<const N: usize>(factors: [usize; N]) -> u64 {
+    factors.iter().fold(1, |all: u64, &factor| all.saturating_mul(factor as u64))
 }
 
-/// The walk over as many groups as there are threads: latents, the prior, features in three copies, scales, levels and sites
-/// (whose vectors may have room for twice as many), symbols.
-fn walk(shapes: &Shapes, grid: Grid, cut: Cut) -> u64 {
-    let (m, p) = (shapes.m as u64, shapes.p as u64);
+/// The sum of these parts; what is beyond 64 bits saturates.
+pub(crate) fn sum<const N: usize>(parts: [u64; N]) -> u64 {
+    parts.iter().fold(0, |all: u64, &part| all.saturating_add(part))
+}
+
+/// The walk over as many groups as there are threads.
+fn walk(shapes: &Shapes, load: &Load, cut: Cut) -> u64 {
+    one_walk(shapes, load.largest).saturating_mul(cut.threads.min(load.groups) as u64)
+}
+
+/// The walk over a group: latents, the prior, features in three copies, scales, levels and sites (whose vectors may have
+/// room for twice as many), symbols.
+fn one_walk(shapes: &Shapes, (height, width): (usize, usize)) -> u64 {
     // The planes of the hyper network are whole multiples of four.
-    let group = product(grid.side.min(grid.height) + 3, grid.side.min(grid.width) + 3) * (6 * m + 8 * p);
-    (cut.threads.min(grid.groups()) as u64).saturating_mul(group)
+    product([height + 3, width + 3, 6 * shapes.m + 8 * shapes.p])
+}
+
+/// The picture in small: its latents, its samples, and what it takes to make them.
+fn blank(shapes: &Shapes, load: &Load, color: Color, cut: Cut) -> u64 {
+    let Some((height, width)) = load.blank else { return 0 };
+    let area = Window::new(0, 0, 16 * height, 16 * width);
+    sum([
+        product([height, width, 2 * shapes.m]),
+        2 * product([16 * height, 16 * width, color.channels()]),
+        one_walk(shapes, (height, width)),
+        synthesis::bytes(shapes, &area, color, cut, usize::MAX),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHAPES: Shapes = Shapes { c: 128, m: 384, z: 96, p: 192, ne: 4, nd: 8 };
+
+    /// The largest sides that fields can name, and shapes as large as a model file can announce: nothing overflows, in 64 bits
+    /// nor in the 32 of smaller machines, where products of sides are never made in `usize`.
+    #[test]
+    fn estimates_of_impossible_pictures_saturate() {
+        let shapes = Shapes { c: 65504, m: 2048, z: 256, p: 65504, ne: 65535, nd: 65535 };
+        for side in [1, 16, u32::MAX] {
+            for threads in [1, crate::threads::MOST] {
+                let cut = Cut { threads, largest: (usize::MAX / 64, usize::MAX / 64) };
+                let grid = Grid::new((side, u32::MAX), 14, threads);
+                let head = Head::new(u32::MAX, side, Color::Rgb);
+                assert!(of_encode(&shapes, grid, &head, cut) > u64::from(u32::MAX));
+            }
+        }
+        assert_eq!(product([usize::MAX, usize::MAX]), u64::MAX);
+        assert_eq!(sum([u64::MAX, 1]), u64::MAX);
+        assert!(of_alpha(u32::MAX, u32::MAX) > u64::from(u32::MAX));
+    }
+
+    /// What README promises: a gigapixel goes row by row within the default limits.
+    #[test]
+    fn a_gigapixel_fits_the_default_limits() {
+        let limit = crate::Limits::default().bytes;
+        let best = Shapes { c: 192, p: 256, ..SHAPES };
+        for (shapes, width) in [(SHAPES, 32768), (best, 32768), (SHAPES, 40000)] {
+            let head = Head::new(width, (1 << 30) / width, Color::Rgb);
+            let needed = |threads: usize| {
+                let grid = Grid::new((head.height, head.width), 10, threads);
+                of_encode(&shapes, grid, &head, Cut::new(threads))
+            };
+            for threads in [1, 2, 16, 64, 1024] {
+                let fitting = crate::threads::fitting(threads, needed, limit);
+                assert!(needed(fitting) <= limit, "{width}, {threads} threads: {} bytes", needed(fitting));
+                assert!(threads > 4 || fitting == threads, "{width}, {threads} threads: {fitting}");
+            }
+        }
+    }
 }

@@ -34,18 +34,25 @@ const MAX_BANDS: usize = 64;
 /// Latents a position.
 const MAX_LATENTS: usize = 2048;
 
-/// The model's place in the product.
+/// The model's place in the product. Its number is the byte in headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
 pub enum Profile {
-    /// A model of one's own.
-    Other,
+    /// A model of the user's own.
+    Other = 0,
     /// Fast on a plain CPU.
     #[default]
-    Fast,
+    Fast = 1,
     /// Smallest files.
-    Best,
+    Best = 2,
     /// A model that was trained to please the eye: texture may be invented where it was lost.
-    Perceptual,
+    Perceptual = 3,
+}
+
+impl From<Profile> for u8 {
+    fn from(profile: Profile) -> Self {
+        profile.raw()
+    }
 }
 
 impl Profile {
@@ -60,13 +67,8 @@ impl Profile {
     }
 
     /// The byte in headers.
-    pub fn raw(self) -> u8 {
-        match self {
-            Self::Other => 0,
-            Self::Fast => 1,
-            Self::Best => 2,
-            Self::Perceptual => 3,
-        }
+    pub const fn raw(self) -> u8 {
+        self as u8
     }
 
     /// Name on the command line.
@@ -174,6 +176,17 @@ impl Model {
     }
 }
 
+#[cfg(all(test, feature = "embedded"))]
+impl Model {
+    /// A model like the built-in one, but for its analysis, which yields nothing from the middle of the scale on.
+    pub(crate) fn failing_on_high_qualities() -> Self {
+        let mut model = Self::parse(FAST.file).expect("the built-in model");
+        let half = model.rows.enc.len() / 2;
+        model.rows.enc[half..].fill(0);
+        model
+    }
+}
+
 /// Reads fields in file order; what is left is never trusted to be long enough.
 struct Reader<'a> {
     rest: &'a [u8],
@@ -240,10 +253,10 @@ impl Reader<'_> {
             d_out: self.product(9 * c, 192)?,
         };
         let rows = Rows {
-            enc: self.numbers(rows * c, u16::from_le_bytes)?,
-            dec: self.numbers(rows * c, u16::from_le_bytes)?,
-            step: self.numbers(rows * m, u16::from_le_bytes)?,
-            log_gain: self.numbers(rows * m, i16::from_le_bytes)?,
+            enc: self.numbers([rows, c], u16::from_le_bytes)?,
+            dec: self.numbers([rows, c], u16::from_le_bytes)?,
+            step: self.numbers([rows, m], u16::from_le_bytes)?,
+            log_gain: self.numbers([rows, m], i16::from_le_bytes)?,
             rows,
             gain_shift,
             step_shift,
@@ -252,8 +265,8 @@ impl Reader<'_> {
         let tables = tables.iter().map(|(offset, frequencies)| Table::new(*offset, frequencies));
         let latents = Book::gaussian(tables.collect::<Result<_>>()?)?;
         let hyper = (0..bands).map(|_| LazyBook::new(self.tables(z)?)).collect::<Result<_>>()?;
-        let length = self.numbers(1, u32::from_le_bytes)?[0] as usize;
-        let card = String::from_utf8_lossy(self.bytes(length)?).into_owned();
+        let length = self.numbers([1], u32::from_le_bytes)?[0];
+        let card = String::from_utf8_lossy(self.bytes(length.into())?).into_owned();
         if !self.rest.is_empty() {
             return Err(invalid("model file", format!("{} bytes after its end", self.rest.len())));
         }
@@ -261,9 +274,11 @@ impl Reader<'_> {
         Ok(Model { id, profile, card, figures, net, skip_below, y_fraction, latents, hyper, rows })
     }
 
-    fn bytes(&mut self, count: usize) -> Result<&[u8]> {
-        let Some((head, rest)) = self.rest.split_at_checked(count) else {
-            let missing = (count - self.rest.len()) as u64;
+    /// Counts are 64-bit: those that shapes of 16 bits announce do not fit the memory of every machine.
+    fn bytes(&mut self, count: u64) -> Result<&[u8]> {
+        let whole = usize::try_from(count).ok();
+        let Some((head, rest)) = whole.and_then(|count| self.rest.split_at_checked(count)) else {
+            let missing = count - self.rest.len() as u64;
             return Err(Error::Truncated { what: "model file", offset: self.total as u64, missing });
         };
         self.rest = rest;
@@ -275,13 +290,17 @@ impl Reader<'_> {
     }
 
     fn array_u16<const N: usize>(&mut self) -> Result<[usize; N]> {
-        let numbers = self.numbers(N, u16::from_le_bytes)?;
+        let numbers = self.numbers([N], u16::from_le_bytes)?;
         Ok(std::array::from_fn(|i| usize::from(numbers[i])))
     }
 
-    /// `count` little-endian numbers of `N` bytes.
-    fn numbers<const N: usize, T>(&mut self, count: usize, read: fn([u8; N]) -> T) -> Result<Vec<T>> {
-        let bytes = self.bytes(N * count)?;
+    /// Little-endian numbers of `N` bytes, of an array with these sides.
+    fn numbers<const N: usize, const D: usize, T>(
+        &mut self,
+        sides: [usize; D],
+        read: fn([u8; N]) -> T,
+    ) -> Result<Vec<T>> {
+        let bytes = self.bytes(sides.iter().fold(N as u64, |all, &side| all.saturating_mul(side as u64)))?;
         Ok(bytes.as_chunks().0.iter().map(|&b| read(b)).collect())
     }
 
@@ -292,8 +311,8 @@ impl Reader<'_> {
         }
         let shift = shift(self.u8()?)?;
         let _fraction = self.u8()?;
-        let bias = self.numbers(n, i32::from_le_bytes)?;
-        Ok(Packed::new(k, shift, &bias, &self.numbers(n * k, i16::from_le_bytes)?))
+        let bias = self.numbers([n], i32::from_le_bytes)?;
+        Ok(Packed::new(k, shift, &bias, &self.numbers([n, k], i16::from_le_bytes)?))
     }
 
     fn taps(&mut self, channels: usize) -> Result<PackedTaps> {
@@ -303,8 +322,8 @@ impl Reader<'_> {
         }
         let shift = shift(self.u8()?)?;
         let _fraction = self.u8()?;
-        let bias = self.numbers(c, i32::from_le_bytes)?;
-        Ok(PackedTaps::new(shift, &bias, &self.numbers(9 * c, i16::from_le_bytes)?))
+        let bias = self.numbers([c], i32::from_le_bytes)?;
+        Ok(PackedTaps::new(shift, &bias, &self.numbers([9, c], i16::from_le_bytes)?))
     }
 
     fn block(&mut self, c: usize, hidden: usize) -> Result<Block> {
@@ -323,7 +342,7 @@ impl Reader<'_> {
         (0..count)
             .map(|_| {
                 let offset = self.u8()?;
-                let frequencies = self.numbers(2 * usize::from(offset) + 2, u16::from_le_bytes)?;
+                let frequencies = self.numbers([2 * usize::from(offset) + 2], u16::from_le_bytes)?;
                 Ok((offset, frequencies))
             })
             .collect()
@@ -369,5 +388,33 @@ mod tests {
             assert_eq!((model.id(), model.profile()), (*blake3::hash(&plain).as_bytes(), profile));
         }
         assert!(Model::embedded(Profile::Other).is_err());
+    }
+
+    #[test]
+    fn a_profile_is_its_byte_in_the_header() {
+        for raw in 0..=255 {
+            let profile = Profile::from_raw(raw);
+            assert_eq!(profile.raw(), if raw < 4 { raw } else { 0 });
+            assert_eq!((u8::from(profile), profile as u8), (profile.raw(), profile.raw()));
+        }
+        assert_eq!(Profile::Best as u8, 2);
+    }
+
+    /// Shapes whose products are beyond 32 bits, in files that hold nothing of them.
+    #[test]
+    fn shapes_that_no_memory_holds_are_cut_short_or_refused() {
+        let widest = 65504_u16;
+        for shapes in [
+            [widest, 2048, 256, widest, u16::MAX, u16::MAX, widest, widest, widest, u16::MAX, 64],
+            [32, 2048, 32, widest, 0, 0, 32, 32, widest, 2, 1],
+            [192, 384, 96, 192, 4, 8, 384, 96, 288, u16::MAX, 64],
+        ] {
+            let mut file = FAST.file[..10].to_vec();
+            file.extend(shapes.iter().flat_map(|shape| shape.to_le_bytes()));
+            file.extend([0; 5]);
+            file.extend([192_u16, shapes[0]].iter().flat_map(|side| side.to_le_bytes()));
+            file.extend([0; 100]);
+            assert!(Model::parse(&file).is_err(), "{shapes:?}");
+        }
     }
 }

@@ -70,7 +70,12 @@ impl Head {
 
     /// Samples of a row.
     pub fn stride(&self) -> usize {
-        self.width as usize * self.color.channels()
+        (self.width as usize).saturating_mul(self.color.channels())
+    }
+
+    /// Samples of the picture.
+    pub(crate) fn samples(&self) -> u64 {
+        self.pixels().saturating_mul(self.color.channels() as u64)
     }
 
     /// Checks the fields; they are public, so anything may have been set.
@@ -110,7 +115,7 @@ impl Picture {
     /// A picture without alpha or metadata.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a side is 0 or the number of samples does not fit.
+    /// Returns [`Error::Invalid`] if a side is 0 or the number of samples does not fit.
     pub fn new(width: u32, height: u32, color: Color, samples: Vec<u8>) -> Result<Self> {
         let expected = (width as usize).saturating_mul(height as usize).saturating_mul(color.channels());
         if expected == 0 || samples.len() != expected {

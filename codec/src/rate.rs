@@ -1,4 +1,4 @@
-//! Rate control: finds the quality whose file meets a target, with exact encodes.
+//! Rate control: finds the quality whose file meets a target, with exact encodes, and keeps the best of those that it saw.
 
 use crate::encode::{Attempt, Target};
 use crate::quality::Quality;
@@ -8,13 +8,17 @@ use crate::{Error, Result};
 const NEAR_BYTES: f64 = 0.992;
 /// A PSNR this close below its target, in dB, is near enough.
 const NEAR_PSNR: f64 = 0.01;
-/// How many qualities on either side of the last one are tried where PSNR wavers: on small pictures a step of the scale moves
+/// How many qualities on either side of the last one are tried if PSNR wavers: on small pictures a step of the scale moves
 /// it up or down by some hundredths of a dB.
 const WAVER: u16 = 8;
-/// Below this share of a target, the target counts as out of reach.
+/// Below this share of a PSNR, it counts as out of reach.
 const REACHED: f64 = 0.98;
+/// A PSNR above its target counts as worse by so many dB than one that is as far below it.
+const ABOVE: f64 = 2.0;
+/// Qualities that are tried one by one if PSNR does not rise with quality, from the lowest on.
+const LADDER: [u16; 8] = [0, 800, 1600, 2400, 3200, 4000, 4800, 5600];
 
-/// Runs `attempt` until the target is met; the flag is false where it cannot be.
+/// Runs `attempt` until the target is met; the flag is false if it cannot be. Rates are ceilings: any file below one meets it.
 pub(crate) fn search(
     target: Target,
     pixels: u64,
@@ -27,74 +31,208 @@ pub(crate) fn search(
         Target::Quality(quality) => Ok((attempt(quality)?, true)),
         Target::BitsPerPixel(bpp) if !(bpp > 0.0 && bpp.is_finite()) => out_of_range("bits per pixel", bpp),
         Target::Psnr(psnr) if !(psnr > 0.0 && psnr.is_finite()) => out_of_range("PSNR", psnr),
-        Target::BitsPerPixel(bpp) => by_bytes((bpp * pixels as f64 / 8.0) as u64, attempt),
-        Target::Bytes(bytes) => by_bytes(bytes, attempt),
+        Target::BitsPerPixel(_) | Target::Bytes(_) => {
+            let bytes = ceiling(target, pixels).unwrap_or(u64::MAX);
+            let log = |bytes: f64| bytes.max(1.0).ln();
+            let goal = log(bytes as f64);
+            let near = log(bytes as f64 * NEAR_BYTES);
+            let mut search =
+                Search::new(attempt, |a: &Attempt| log(a.bytes as f64), goal, near, f64::INFINITY);
+            let top = search.at(Quality::MAX.raw())?;
+            if top > goal {
+                search.bisect(top, 0)?;
+            }
+            search.best(|found, _| found.bytes <= bytes)
+        }
         Target::Psnr(psnr) => {
-            let (found, value) = bisect(attempt, Attempt::psnr, psnr, psnr - NEAR_PSNR, WAVER)?;
-            Ok((found, (REACHED * psnr..=psnr).contains(&value)))
+            let mut search = Search::new(attempt, Attempt::psnr, psnr, psnr - NEAR_PSNR, ABOVE);
+            search.psnr(Attempt::is_broken)?;
+            search.best(|_, value| (REACHED * psnr..=psnr).contains(&value))
         }
     }
 }
 
-fn by_bytes(bytes: u64, attempt: impl FnMut(Quality) -> Result<Attempt>) -> Result<(Attempt, bool)> {
-    let log = |bytes: f64| bytes.max(1.0).ln();
-    let target = log(bytes as f64);
-    let near = log(bytes as f64 * NEAR_BYTES);
-    let (found, value) = bisect(attempt, |a| log(a.bytes as f64), target, near, 0)?;
-    let reached = (log(bytes as f64 * REACHED)..=target).contains(&value);
-    Ok((found, reached))
+/// Bytes that a target allows, if it is one of rate.
+pub(crate) fn ceiling(target: Target, pixels: u64) -> Option<u64> {
+    match target {
+        Target::BitsPerPixel(bpp) => Some((bpp * pixels as f64 / 8.0) as u64),
+        Target::Bytes(bytes) => Some(bytes),
+        Target::Quality(_) | Target::Psnr(_) => None,
+    }
 }
 
-/// The highest quality whose `measure` is not above `target`, or any that lands in `near..=target`; the lowest
-/// quality where even that is above. Measures rise with quality nearly as a straight line, so the next
-/// guess is that of the line between the ends, kept away from them, or their middle if that did not help. Where no quality
-/// lands near, `waver` of them on either side are tried.
-fn bisect(
-    mut attempt: impl FnMut(Quality) -> Result<Attempt>,
-    measure: impl Fn(&Attempt) -> f64,
+/// The qualities below one that are worth a try if the encode at it went wrong.
+pub(crate) fn below(quality: Quality) -> impl Iterator<Item = Quality> {
+    LADDER.into_iter().filter_map(Quality::from_raw).take_while(move |&lower| lower < quality)
+}
+
+/// Attempts at a target, and the best of them.
+struct Search<T, A, M> {
+    attempt: A,
+    measure: M,
+    /// What the measure is to be at most, and what is near enough below it.
     target: f64,
     near: f64,
-    waver: u16,
-) -> Result<(Attempt, f64)> {
-    let mut at = |raw: u16| {
-        let a = attempt(Quality::from_raw(raw).unwrap_or(Quality::MAX))?;
-        let value = measure(&a);
-        Ok::<_, Error>((a, value))
-    };
-    let (mut low, mut high) = (Quality::MIN.raw(), Quality::MAX.raw());
-    let top = at(high)?;
-    if top.1 <= target {
-        return Ok(top);
+    /// What an attempt is worse by if its measure is above the target.
+    above: f64,
+    /// The best attempt, and its measure.
+    best: Option<(T, f64)>,
+}
+
+impl<T, A: FnMut(Quality) -> Result<T>, M: Fn(&T) -> f64> Search<T, A, M> {
+    fn new(attempt: A, measure: M, target: f64, near: f64, above: f64) -> Self {
+        Self { attempt, measure, target, near, above, best: None }
     }
-    let mut above = top.1;
-    drop(top);
-    let mut best = at(low)?;
-    let mut before = high - low;
-    let mut line = true;
-    while high - low > 1 && best.1 < near {
-        let share = ((0.5 * (near + target) - best.1) / (above - best.1)).clamp(0.02, 0.98);
-        let step = f64::from(high - low) * if line { share } else { 0.5 };
-        let middle = (low + step as u16).clamp(low + 1, high - 1);
-        let next = at(middle)?;
-        if next.1 <= target {
-            (low, best) = (middle, next);
-        } else {
-            (high, above) = (middle, next.1);
+
+    /// The measure at a quality.
+    fn at(&mut self, raw: u16) -> Result<f64> {
+        let found = (self.attempt)(Quality::from_raw(raw).unwrap_or(Quality::MAX))?;
+        let value = (self.measure)(&found);
+        let better = self.best.as_ref().is_none_or(|&(_, best)| self.is_better(value, best));
+        if better {
+            self.best = Some((found, value));
         }
-        // Where the measure is a staircase the line misleads: every guess that does not halve is followed by one that does.
-        line = (high - low) * 2 <= before || !line;
-        before = high - low;
+        Ok(value)
     }
-    for raw in (1..=waver).flat_map(|d| [high.saturating_add(d), low.saturating_sub(d)]) {
-        if best.1 >= near {
-            break;
+
+    fn is_better(&self, value: f64, best: f64) -> bool {
+        match (value <= self.target, best <= self.target) {
+            (true, true) => value > best,
+            (false, false) => value < best,
+            (true, false) => self.target - value <= best - self.target + self.above,
+            (false, true) => value - self.target + self.above < self.target - best,
         }
-        if (Quality::MIN.raw()..=Quality::MAX.raw()).contains(&raw) {
-            let next = at(raw)?;
-            if next.1 <= target && next.1 > best.1 {
-                best = next;
+    }
+
+    fn is_near(&self) -> bool {
+        self.best.as_ref().is_some_and(|&(_, best)| (self.near..=self.target).contains(&best))
+    }
+
+    /// Looks for a PSNR. It rises with quality, unless the picture is of a kind that the model fails on.
+    fn psnr(&mut self, broken: impl Fn(&T) -> bool) -> Result<()> {
+        let high = Quality::MAX.raw();
+        let top = self.at(high)?;
+        if top > self.target {
+            return self.bisect(top, WAVER);
+        }
+        let falls = self.best.as_ref().is_some_and(|(found, _)| broken(found)) || self.at(high / 2)? > top;
+        if !falls {
+            return Ok(());
+        }
+        let mut before = None;
+        for raw in LADDER {
+            let value = self.at(raw)?;
+            if value > self.target {
+                return before.map_or(Ok(()), |before| self.between(before, (raw, value), WAVER));
+            }
+            before = Some((raw, value));
+        }
+        Ok(())
+    }
+
+    /// Looks for the highest quality whose measure is not above the target, or any that is near; at the highest quality of all
+    /// it is above, at `top`.
+    fn bisect(&mut self, top: f64, waver: u16) -> Result<()> {
+        let low = Quality::MIN.raw();
+        let value = self.at(low)?;
+        if value > self.target {
+            return Ok(());
+        }
+        self.between((low, value), (Quality::MAX.raw(), top), waver)
+    }
+
+    /// Looks between a quality whose measure is not above the target and a higher one whose measure is. Measures rise with
+    /// quality nearly as a straight line, so the next guess is that of the line between the ends, kept away from them, or their
+    /// middle if that did not help. If no quality lands near, `waver` of them on either side are tried.
+    fn between(
+        &mut self,
+        (mut low, mut under): (u16, f64),
+        (mut high, mut over): (u16, f64),
+        waver: u16,
+    ) -> Result<()> {
+        let mut before = high - low;
+        let mut line = true;
+        while high - low > 1 && !self.is_near() {
+            let share = ((0.5 * (self.near + self.target) - under) / (over - under)).clamp(0.02, 0.98);
+            let step = f64::from(high - low) * if line { share } else { 0.5 };
+            let middle = low.saturating_add(step as u16).clamp(low + 1, high - 1);
+            let value = self.at(middle)?;
+            if value <= self.target {
+                (low, under) = (middle, value);
+            } else {
+                (high, over) = (middle, value);
+            }
+            // If the measure is a staircase the line misleads: every guess that does not halve is followed by one that does.
+            line = (high - low) * 2 <= before || !line;
+            before = high - low;
+        }
+        for raw in (1..=waver).flat_map(|d| [high.saturating_add(d), low.saturating_sub(d)]) {
+            if self.is_near() {
+                break;
+            }
+            if (Quality::MIN.raw()..=Quality::MAX.raw()).contains(&raw) {
+                self.at(raw)?;
             }
         }
+        Ok(())
     }
-    Ok(best)
+
+    /// The best attempt, and whether it meets the target.
+    fn best(self, meets: impl Fn(&T, f64) -> bool) -> Result<(T, bool)> {
+        let Some((found, value)) = self.best else {
+            return Err(Error::Invalid { what: "target", detail: "nothing was tried".into() });
+        };
+        let reached = meets(&found, value);
+        Ok((found, reached))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Searches a curve of PSNR over quality; returns the quality that was chosen, and how many were tried.
+    fn chosen(target: f64, curve: impl Fn(f64) -> f64) -> (f64, f64, usize) {
+        let mut tried = 0;
+        let attempt = |quality: Quality| {
+            tried += 1;
+            Ok((quality.value(), curve(quality.value())))
+        };
+        let mut search =
+            Search::new(attempt, |found: &(f64, f64)| found.1, target, target - NEAR_PSNR, ABOVE);
+        search.psnr(|found| found.1 < 15.0).expect("no attempt fails");
+        let ((quality, psnr), _) = search.best(|_, _| true).expect("something was tried");
+        (quality, psnr, tried)
+    }
+
+    #[test]
+    fn a_search_keeps_the_best_that_it_saw_though_psnr_falls_with_quality() {
+        // As of a picture that the model fails on: it rises to 31 dB at quality 20, then falls apart.
+        let collapse = |q: f64| if q <= 20.0 { 24.0 + 0.35 * q } else { 13.0 - 0.04 * q };
+        for target in [36.0, 31.5] {
+            let (quality, psnr, _) = chosen(target, collapse);
+            assert!(psnr > 28.0, "target {target}: {psnr} dB at {quality}");
+        }
+        let (quality, psnr, _) = chosen(27.0, collapse);
+        assert!((26.98..=27.0).contains(&psnr), "{psnr} dB at {quality}");
+        // Nothing is near 20 dB: a whole picture above it is better than a broken one below.
+        assert_eq!(chosen(20.0, collapse).0, 0.0);
+        // A dip at the very end: the best is before it.
+        let (quality, psnr, _) = chosen(45.0, |q| if q > 99.0 { 16.0 } else { 25.0 + 0.16 * q });
+        assert!(psnr > 38.0, "{psnr} dB at {quality}");
+        // Broken everywhere: what is least so.
+        assert_eq!(chosen(36.0, |q| 10.0 - (q - 37.5).abs() / 100.0).0, 37.5);
+    }
+
+    #[test]
+    fn a_search_of_a_curve_that_rises_is_as_short_as_ever() {
+        let rising = |q: f64| 24.0 + 0.18 * q;
+        for target in [25.0, 30.0, 36.0, 41.9] {
+            let (quality, psnr, tried) = chosen(target, rising);
+            assert!((target - NEAR_PSNR..=target).contains(&psnr), "{psnr} dB at {quality}");
+            assert!(tried <= 6, "{tried} attempts");
+        }
+        assert_eq!(chosen(60.0, rising), (100.0, 42.0, 2));
+        assert_eq!(chosen(5.0, rising), (0.0, 24.0, 2));
+    }
 }

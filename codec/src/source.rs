@@ -61,9 +61,8 @@ pub(crate) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    /// From the first row on; it will hold no more than `most` rows.
-    pub fn new(source: &'a mut dyn Source, most: usize) -> Self {
-        let head = source.head();
+    /// From the first row on, of a picture with this head; it will hold no more than `most` rows.
+    pub fn new(source: &'a mut dyn Source, head: &Head, most: usize) -> Self {
         let (width, height, color) = (head.width as usize, head.height as usize, head.color);
         let samples = Vec::with_capacity(most.min(height) * head.stride());
         Self { source, pixels: Pixels { width, height, color, rows: 0..0, samples } }

@@ -42,8 +42,7 @@ impl Window {
 
     /// Grows by `halo` on each side, within a plane of `height` x `width`.
     pub fn grow(&self, halo: usize, height: usize, width: usize) -> Self {
-        let grow = |r: &Range<usize>, end: usize| r.start.saturating_sub(halo)..(r.end + halo).min(end);
-        Self { rows: grow(&self.rows, height), columns: grow(&self.columns, width) }
+        Self { rows: grown(&self.rows, halo, height), columns: grown(&self.columns, halo, width) }
     }
 
     /// Whether the two share a position.
@@ -57,6 +56,11 @@ impl Window {
         let halve = |r: &Range<usize>| r.start / 2..r.end.div_ceil(2);
         Self { rows: halve(&self.rows), columns: halve(&self.columns) }
     }
+}
+
+/// A range that grows by `halo` on each side, as far as `end`.
+pub(crate) fn grown(range: &Range<usize>, halo: usize, end: usize) -> Range<usize> {
+    range.start.saturating_sub(halo)..range.end.saturating_add(halo).min(end)
 }
 
 /// How to cut a picture; nothing that comes out depends on it.

@@ -296,9 +296,7 @@ impl Shared {
     }
 
     fn limits(&self) -> Limits {
-        let mut limits = Limits::default();
-        limits.pixels = self.options.pixels;
-        limits
+        crate::decode::limits(self.options.pixels)
     }
 }
 

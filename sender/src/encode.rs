@@ -113,7 +113,7 @@ impl Encoder {
 
     /// Reads a source; its content says what it is.
     pub fn open(&self, file: &SourceFile) -> Result<Opened> {
-        let bytes = read(file, &self.settings.limits)?;
+        let bytes = read(file, &self.settings.limits.for_input(file.bytes))?;
         if bytes.starts_with(b"\x89AEC") {
             return self.check(&file.path, bytes, file.bytes, None).map(Opened::Aec);
         }
@@ -124,8 +124,8 @@ impl Encoder {
     pub fn encode(&self, file: &SourceFile, bytes: Vec<u8>) -> Result<Made> {
         let path = &file.path;
         let work = || -> Result<Made> {
-            let (picture, notices) =
-                files::read(&bytes, &self.settings.limits).map_err(Error::picture(path))?;
+            let (picture, notices) = files::read(&bytes, &self.settings.limits.for_input(file.bytes))
+                .map_err(Error::picture(path))?;
             drop(bytes);
             let encoded = self.compress(&picture).map_err(Error::picture(path))?;
             let thumbnail = self.thumbnail(&picture).map_err(Error::picture(path))?;

@@ -39,6 +39,7 @@ impl Parts {
 
     fn together(&self) -> Vec<u8> {
         container::write(&self.header, Some(&self.metadata), Some(&self.alpha), &self.substreams)
+            .expect("as many parts as before")
     }
 }
 

@@ -69,7 +69,8 @@ fn announcing(side: u32, group_log2: u8) -> Vec<u8> {
         pixel_hash: [0; 4],
     };
     let mut bytes =
-        container::write(&header, None, None, &vec![Vec::new(); 5 * header.groups().count() as usize]);
+        container::write(&header, None, None, &vec![Vec::new(); 5 * header.groups().count() as usize])
+            .expect("a sound header");
     bytes[12..16].copy_from_slice(&side.to_le_bytes());
     bytes[16..20].copy_from_slice(&side.to_le_bytes());
     bytes[22] = group_log2;

@@ -51,14 +51,34 @@ fn a_psnr_is_met_from_below() {
     }
 }
 
+/// A size and a rate are limits: who gives more than the picture can use has reached them.
+#[test]
+fn a_file_below_the_limit_at_the_highest_quality_is_reached() {
+    for picture in pictures() {
+        let full = encode(&picture, 100.0).bytes;
+        for target in [
+            Target::Bytes(full.len() as u64),
+            Target::Bytes(3 * full.len() as u64),
+            Target::Bytes(u64::MAX),
+            Target::BitsPerPixel(100.0),
+            Target::BitsPerPixel(f64::MAX),
+        ] {
+            let found = aim(&picture, target);
+            assert!(found.reached, "{target:?}");
+            assert_eq!(found.quality, Quality::MAX, "{target:?}");
+            assert!(found.bytes == full, "{target:?}");
+        }
+    }
+}
+
 #[test]
 fn a_target_out_of_reach_gets_the_nearest_end() {
     let [picture, _] = pictures();
     for (target, end) in [
+        (Target::Bytes(0), Quality::MIN),
         (Target::Bytes(70), Quality::MIN),
-        (Target::Bytes(1 << 30), Quality::MAX),
         (Target::BitsPerPixel(1e-6), Quality::MIN),
-        (Target::BitsPerPixel(100.0), Quality::MAX),
+        (Target::BitsPerPixel(f64::MIN_POSITIVE), Quality::MIN),
         (Target::Psnr(3.0), Quality::MIN),
         (Target::Psnr(95.0), Quality::MAX),
     ] {

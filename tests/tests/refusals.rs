@@ -39,6 +39,76 @@ fn pictures_above_the_limit_are_refused() {
     assert!(matches!(error, Error::Limit { needed: 600, limit: 599, .. }), "{error}");
 }
 
+/// Options are public values: anything may stand in them, and nothing of it is a panic.
+#[test]
+fn options_of_any_value_are_endured() {
+    let bytes = encode(&picture(), 50.0).bytes;
+    let all = aecodec::decode(&bytes, &model(), &DecodeOptions::default()).expect("a sound stream");
+    for threads in [0, 1, 1000, usize::MAX] {
+        let mut options = toward(quality(50.0));
+        options.threads = threads;
+        assert!(aecodec::encode(&picture(), &model(), &options).expect("a sound picture").bytes == bytes);
+        for window in [(0, 0), (1, u32::MAX), (u32::MAX, 1), (u32::MAX, u32::MAX)] {
+            let mut options = DecodeOptions::default();
+            (options.threads, options.window, options.passes) = (threads, window, u8::MAX);
+            let found = aecodec::decode(&bytes, &model(), &options).expect("a sound stream");
+            assert!(found.picture == all.picture, "{threads} threads, {window:?}");
+        }
+    }
+    for value in [0, 1, u64::MAX] {
+        let (mut encode, mut decode) = (toward(quality(50.0)), DecodeOptions::default());
+        for limits in [&mut encode.limits, &mut decode.limits] {
+            (limits.pixels, limits.bytes, limits.metadata) = (value, value, value);
+        }
+        let encoded = aecodec::encode(&picture(), &model(), &encode);
+        let decoded = aecodec::decode(&bytes, &model(), &decode);
+        assert_eq!((encoded.is_ok(), decoded.is_ok()), (value > 1, value > 1), "limits of {value}");
+    }
+    let outside = [0, 1, 20, u32::MAX];
+    for (x, y) in outside.into_iter().flat_map(|x| outside.map(|y| (x, y))) {
+        for (width, height) in [(0, 0), (0, 5), (u32::MAX, 1), (u32::MAX, u32::MAX), (20, 30), (1, 1)] {
+            let mut options = DecodeOptions::default();
+            options.region = Some(aecodec::Region { x, y, width, height });
+            let inside = width > 0
+                && height > 0
+                && u64::from(x) + u64::from(width) <= 20
+                && u64::from(y) + u64::from(height) <= 30;
+            let found = aecodec::decode(&bytes, &model(), &options);
+            assert_eq!(found.is_ok(), inside, "{width}x{height} at {x},{y}");
+        }
+    }
+    for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.1, 100.1] {
+        assert_eq!(aecodec::Quality::new(value), None, "{value}");
+    }
+}
+
+/// A source that claims the largest picture of all is refused before a row of it is read.
+#[test]
+fn a_source_that_claims_more_than_a_machine_holds_is_refused() {
+    struct Claim(aecodec::Head);
+    impl aecodec::Source for Claim {
+        fn head(&self) -> &aecodec::Head {
+            &self.0
+        }
+        fn read(&mut self, _: &mut [u8]) -> aecodec::Result<()> {
+            panic!("nothing is to be read");
+        }
+        fn rewind(&mut self) -> aecodec::Result<()> {
+            Ok(())
+        }
+    }
+    for (width, height, group_log2) in
+        [(u32::MAX, u32::MAX, 6), (u32::MAX, u32::MAX, 14), (u32::MAX, 1, 10), (1 << 20, 1 << 20, 6)]
+    {
+        let mut options = toward(quality(50.0));
+        options.group_log2 = group_log2;
+        options.limits.pixels = u64::MAX;
+        let mut source = Claim(aecodec::Head::new(width, height, Color::Rgb));
+        let error = aecodec::encode_rows(&mut source, &model(), &options).expect_err("a picture too large");
+        assert!(matches!(error, Error::Limit { .. }), "{width}x{height}: {error}");
+    }
+}
+
 /// The fields of a picture are public: anything may stand in them.
 #[test]
 fn pictures_that_contradict_themselves_are_refused() {

@@ -118,3 +118,49 @@ fn targets_are_kept_or_said_to_be_out_of_reach() {
     let line = one_line(&mut place.run("compress a.png -o a.aec --force --size 10"), 0);
     assert!(line.contains("10 bytes cannot be reached; the nearest is"), "{line}");
 }
+
+#[test]
+fn a_limit_that_the_highest_quality_does_not_need_is_reached() {
+    let place = Workplace::new();
+    place.picture_of("a.png", 160, 120);
+    for flag in ["--size 80KB", "--bpp 24"] {
+        let result = &json(&mut place.run(&format!("compress a.png -o a.aec --force --json {flag}")))[0];
+        assert_eq!(
+            (result["reached"].as_bool(), result["quality"].as_f64()),
+            (Some(true), Some(100.0)),
+            "{flag}"
+        );
+        assert_eq!(result["notices"].as_array().map(Vec::len), Some(0), "{flag}");
+    }
+}
+
+/// A model whose first layer is out of order, as an example of one that fails on a picture.
+#[test]
+fn an_encode_that_came_out_wrong_is_said_in_words_and_in_json() {
+    let place = Workplace::new();
+    place.picture_of("a.png", 160, 120);
+    let mut model = aecodec::Model::embedded_bytes(aecodec::Profile::Fast).unwrap().to_vec();
+    // Its biases stand behind the header of the file and that of the layer.
+    let outputs = usize::from(u16::from_le_bytes([model[39], model[40]]));
+    for bias in model[43..43 + 4 * outputs].chunks_exact_mut(4) {
+        bias.copy_from_slice(&(1_i32 << 30).to_le_bytes());
+    }
+    place.write("bad.aem", &model);
+    let command = "compress a.png -o a.aec --force --model bad.aem";
+    let line = one_line(&mut place.run(command), 0);
+    assert!(line.contains("came out in wrong colours"), "{line}");
+    let result = &json(&mut place.run(&format!("{command} --json")))[0];
+    assert!(result["notices"][0].as_str().unwrap().contains("came out in wrong colours"), "{result}");
+}
+
+#[test]
+fn max_pixels_lowers_the_limit_as_well() {
+    let place = Workplace::new();
+    place.picture_of("a.png", 160, 120);
+    place.run("compress a.png -o a.aec --max-pixels 19200").assert().success();
+    for command in ["compress a.png -o b.aec", "decompress a.aec -o b.png", "verify a.aec", "info a.aec"] {
+        let line = one_line(&mut place.run(&format!("{command} --max-pixels 19199")), 1);
+        assert!(line.contains("above the limit of 19199"), "{line}");
+        place.run(&format!("{command} --max-pixels 19200 --threads 18446744073709551615")).assert().success();
+    }
+}

@@ -11,11 +11,15 @@ const FILTERS: u8 = 5;
 
 /// Packs an alpha plane `[height, width]` into a chunk.
 ///
-/// # Panics
-/// If the plane is not of that size, or a side is 0.
-pub fn pack(alpha: &[u8], width: u32, height: u32) -> Vec<u8> {
+/// # Errors
+/// Returns [`Error::Invalid`] if the plane is not of that size, or if a side is 0.
+pub fn pack(alpha: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 || alpha.len() as u64 != pixels {
+        let detail = format!("{} samples for {width}x{height}, expected {pixels}", alpha.len());
+        return Err(Error::Invalid { what: WHAT, detail });
+    }
     let width = width as usize;
-    assert!(width > 0 && alpha.len() == width * height as usize, "{} samples of alpha", alpha.len());
     let mut rows = Vec::with_capacity(alpha.len() + height as usize);
     let mut above = vec![0; width];
     let mut candidate = vec![0; width];
@@ -35,7 +39,7 @@ pub fn pack(alpha: &[u8], width: u32, height: u32) -> Vec<u8> {
         rows.extend_from_slice(&best);
         above.copy_from_slice(row);
     }
-    frame::pack(&rows, LEVEL)
+    Ok(frame::pack(&rows, LEVEL))
 }
 
 /// Takes the plane `[height, width]` out of a chunk.
@@ -51,6 +55,10 @@ pub fn unpack(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
     let mut rows = frame::unpack(WHAT, bytes, expected)?;
     if let Some(missing) = expected.checked_sub(rows.len() as u64).filter(|&n| n > 0) {
         return Err(Error::Truncated { what: WHAT, offset: rows.len() as u64, missing });
+    }
+    if rows.is_empty() {
+        // A picture without rows may be of any width: no row of it is to be allocated.
+        return Ok(rows);
     }
     let width = width as usize;
     let mut above = vec![0; width];

@@ -1,15 +1,20 @@
 //! The table of chunks: finding every part of a stream, and what is left of it when the stream is damaged.
 
 use super::header::SIZE;
-use super::{Header, PASSES};
+use super::{Groups, Header, PASSES};
 use crate::{Error, Limits, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use std::fmt;
 
 /// Bytes of the longest length: seven bits in each.
 const LENGTH_BYTES: usize = 5;
+/// The first length that has no entry.
+const LENGTH_END: u64 = 1 << (7 * LENGTH_BYTES);
 /// Bytes of the shortest entry of the table: a length and a checksum.
 const ENTRY: u64 = 5;
+
+/// An entry of the table: kind, length, checksum.
+type Entry = (ChunkKind, u64, u32);
 
 /// A stream that has been taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,16 +31,16 @@ pub struct Stream<'a> {
 impl<'a> Stream<'a> {
     /// The bytes of a chunk, if it is there and whole.
     pub fn bytes(&self, kind: ChunkKind) -> Option<&'a [u8]> {
-        let before = usize::from(self.header.metadata) + usize::from(self.header.alpha);
-        let groups = (self.chunks.len() - before) / (1 + usize::from(PASSES));
+        let before = u64::from(self.header.metadata) + u64::from(self.header.alpha);
+        let groups = (self.chunks.len() as u64).saturating_sub(before) / (1 + u64::from(PASSES));
         let index = match kind {
             ChunkKind::Metadata => 0,
-            ChunkKind::Alpha => usize::from(self.header.metadata),
-            ChunkKind::Hyper { group } => before + group as usize,
-            ChunkKind::Pass { pass, group } => before + (1 + usize::from(pass)) * groups + group as usize,
+            ChunkKind::Alpha => u64::from(self.header.metadata),
+            ChunkKind::Hyper { group } => before + u64::from(group),
+            ChunkKind::Pass { pass, group } => before + (1 + u64::from(pass)) * groups + u64::from(group),
         };
         // A kind that this stream lacks has the index of another chunk, or none.
-        match self.chunks.get(index)? {
+        match self.chunks.get(usize::try_from(index).ok()?)? {
             Chunk { kind: found, state: ChunkState::Present(bytes), .. } if *found == kind => Some(bytes),
             _ => None,
         }
@@ -114,14 +119,15 @@ pub enum ChunkState<'a> {
 pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
     let header = Header::parse(bytes, limits)?;
     let count = chunk_count(&header);
-    let end = SIZE as u64 + count.saturating_mul(ENTRY) + 4;
+    let end = count.saturating_mul(ENTRY).saturating_add(SIZE as u64 + 4);
     if let Some(missing) = end.checked_sub(bytes.len() as u64).filter(|&n| n > 0) {
         return Err(Error::Truncated { what: TABLE, offset: bytes.len() as u64, missing });
     }
-    limits.check_bytes(count * size_of::<Chunk>() as u64)?;
+    // The entries of the table are in memory as long as the chunks are made from them.
+    limits.check_bytes(count.saturating_mul((size_of::<Chunk>() + size_of::<Entry>()) as u64))?;
 
     let mut table = Table { bytes, offset: SIZE };
-    let mut entries = Vec::with_capacity(count as usize);
+    let mut entries: Vec<Entry> = Vec::with_capacity(count as usize);
     for kind in kinds(&header)? {
         entries.push((kind, table.length()?, LittleEndian::read_u32(table.take(4)?)));
     }
@@ -150,34 +156,69 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
 /// Puts a stream together. `substreams` are z of every group, then pass 0 of every group, up to pass 3; the flags for
 /// metadata and alpha are written as there are such chunks.
 ///
-/// # Panics
-/// Where a field of the header is out of its range or there are not five substreams for each group: the caller's
-/// mistakes.
+/// # Errors
+/// Returns [`Error::Invalid`] if a field of the header is out of its range, if there are not five substreams for each
+/// group, or if one of them is too long for its entry in the table (32 GiB).
 pub fn write(
     header: &Header,
     metadata: Option<&[u8]>,
     alpha: Option<&[u8]>,
     substreams: &[Vec<u8>],
-) -> Vec<u8> {
-    let header = Header { metadata: metadata.is_some(), alpha: alpha.is_some(), ..header.clone() };
-    if let Err(error) = header.check() {
-        panic!("header out of range: {error}");
+) -> Result<Vec<u8>> {
+    let mut bytes = begin(header, metadata, alpha, substreams)?;
+    for chunk in substreams {
+        bytes.extend_from_slice(chunk);
     }
-    let chunks: Vec<&[u8]> =
-        metadata.into_iter().chain(alpha).chain(substreams.iter().map(Vec::as_slice)).collect();
-    assert_eq!(chunks.len() as u64, chunk_count(&header), "five substreams for each group");
+    Ok(bytes)
+}
+
+/// [`write`], which gives back the memory of each substream as soon as it is in the stream.
+pub(crate) fn write_all(
+    header: &Header,
+    metadata: Option<&[u8]>,
+    alpha: Option<&[u8]>,
+    substreams: Vec<Vec<u8>>,
+) -> Result<Vec<u8>> {
+    let mut bytes = begin(header, metadata, alpha, &substreams)?;
+    for chunk in substreams {
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
+}
+
+/// A stream up to its first substream.
+fn begin(
+    header: &Header,
+    metadata: Option<&[u8]>,
+    alpha: Option<&[u8]>,
+    substreams: &[Vec<u8>],
+) -> Result<Vec<u8>> {
+    let header = Header { metadata: metadata.is_some(), alpha: alpha.is_some(), ..header.clone() };
+    header.check()?;
+    let expected = header.groups().count().saturating_mul(1 + u64::from(PASSES));
+    if substreams.len() as u64 != expected {
+        let detail = format!("{}, expected five for each group: {expected}", substreams.len());
+        return Err(Error::Invalid { what: "number of substreams", detail });
+    }
+    let chunks = || metadata.into_iter().chain(alpha).chain(substreams.iter().map(Vec::as_slice));
+    if let Some(chunk) = chunks().find(|chunk| chunk.len() as u64 >= LENGTH_END) {
+        let detail = format!("{} bytes, expected fewer than {LENGTH_END}", chunk.len());
+        return Err(Error::Invalid { what: "chunk", detail });
+    }
 
     let mut bytes = header.bytes().to_vec();
-    bytes.reserve(9 * chunks.len() + 4 + chunks.iter().map(|chunk| chunk.len()).sum::<usize>());
-    for chunk in &chunks {
+    let all = length(metadata, alpha, substreams) - SIZE as u64;
+    // If this is more than there is, memory runs out below.
+    bytes.reserve(usize::try_from(all).unwrap_or(0));
+    for chunk in chunks() {
         write_length(&mut bytes, chunk.len() as u64);
         bytes.extend(crc32fast::hash(chunk).to_le_bytes());
     }
     bytes.extend(crc32fast::hash(&bytes).to_le_bytes());
-    for chunk in chunks {
+    for chunk in metadata.into_iter().chain(alpha) {
         bytes.extend_from_slice(chunk);
     }
-    bytes
+    Ok(bytes)
 }
 
 /// Bytes of what [`write`] makes of these chunks.
@@ -189,7 +230,7 @@ pub(crate) fn length(metadata: Option<&[u8]>, alpha: Option<&[u8]>, substreams: 
 
 /// Sets the pixel hash of a sound stream.
 pub(crate) fn record(bytes: &mut [u8], pixel_hash: [u8; 4]) -> Result<()> {
-    let stream = read(bytes, &Limits { pixels: u64::MAX, bytes: u64::MAX, metadata: u64::MAX })?;
+    let stream = read(bytes, &Limits::NONE)?;
     let end = stream.chunks.first().map_or(0, |chunk| chunk.offset as usize);
     bytes[SIZE - 4..SIZE].copy_from_slice(&pixel_hash);
     let checksum = crc32fast::hash(&bytes[..end - 4]);
@@ -201,15 +242,21 @@ const TABLE: &str = "table of chunks";
 
 /// Number of chunks that a header announces.
 fn chunk_count(header: &Header) -> u64 {
-    let substreams = header.groups().count() * (1 + u64::from(PASSES));
-    u64::from(header.metadata) + u64::from(header.alpha) + substreams
+    let substreams = header.groups().count().saturating_mul(1 + u64::from(PASSES));
+    substreams.saturating_add(u64::from(header.metadata) + u64::from(header.alpha))
+}
+
+/// Checks that the groups of a picture can be numbered, and that the heads of their substreams may be allocated.
+pub(crate) fn check_groups(groups: &Groups, limits: &Limits) -> Result<u32> {
+    let (count, limit) = (groups.count(), u64::from(u32::MAX));
+    let number = u32::try_from(count).map_err(|_| Error::Limit { what: "groups", needed: count, limit })?;
+    limits.check_bytes(count.saturating_mul((1 + u64::from(PASSES)) * size_of::<Vec<u8>>() as u64))?;
+    Ok(number)
 }
 
 /// The kinds of the chunks, in file order.
 fn kinds(header: &Header) -> Result<impl Iterator<Item = ChunkKind> + use<>> {
-    let count = header.groups().count();
-    let limit = u64::from(u32::MAX);
-    let groups = u32::try_from(count).map_err(|_| Error::Limit { what: "groups", needed: count, limit })?;
+    let groups = check_groups(&header.groups(), &Limits::NONE)?;
     let hyper = (0..groups).map(|group| ChunkKind::Hyper { group });
     let passes =
         (0..PASSES).flat_map(move |pass| (0..groups).map(move |group| ChunkKind::Pass { pass, group }));
@@ -257,7 +304,6 @@ impl<'a> Table<'a> {
 }
 
 fn write_length(bytes: &mut Vec<u8>, mut length: u64) {
-    assert!(length < 1 << (7 * LENGTH_BYTES), "a chunk of {length} bytes");
     while length >= 0x80 {
         bytes.push(length as u8 | 0x80);
         length >>= 7;

@@ -2,6 +2,7 @@
 
 use crate::{Error, Limits, Result};
 use byteorder::{ByteOrder, LittleEndian};
+use std::ops::RangeInclusive;
 
 /// First bytes of every stream. As PNG's, they show up transfers that alter line ends or the eighth bit.
 pub(super) const SIGNATURE: [u8; 8] = *b"\x89AEC\r\n\x1a\n";
@@ -16,6 +17,8 @@ const METADATA: u8 = 4;
 const SOURCE_16BIT: u8 = 8;
 /// Side of a latent in pixels, as a power of two.
 const LATENT_LOG2: u8 = 4;
+/// What a side of a group may be, as a power of two of pixels.
+pub(crate) const GROUP_LOG2: RangeInclusive<u8> = 6..=14;
 
 /// Pixel hash of a stream whose encoder recorded none.
 pub const NO_PIXEL_HASH: [u8; 4] = [0; 4];
@@ -58,11 +61,9 @@ pub struct Header {
 }
 
 impl Header {
-    /// The grid of groups.
+    /// The grid of groups. If `group_log2` is out of its range, the nearest value in it counts.
     pub fn groups(&self) -> Groups {
-        let [width, height] = [self.width, self.height].map(|side| side.div_ceil(1 << LATENT_LOG2));
-        let side = 1 << (self.group_log2 - LATENT_LOG2);
-        Groups { columns: width.div_ceil(side), rows: height.div_ceil(side), side, width, height }
+        Groups::of(self.width, self.height, self.group_log2)
     }
 
     /// Reads the fields from the start of a stream. The checksum over them is the caller's business.
@@ -139,7 +140,12 @@ impl Header {
         for (what, value, low, high) in [
             ("orientation", u16::from(self.orientation), 1, 8),
             ("quality", self.quality, 0, 6400),
-            ("group_log2", u16::from(self.group_log2), 6, 14),
+            (
+                "group_log2",
+                u16::from(self.group_log2),
+                u16::from(*GROUP_LOG2.start()),
+                u16::from(*GROUP_LOG2.end()),
+            ),
         ] {
             if !(low..=high).contains(&value) {
                 return Err(invalid(what, format!("{value}, expected {low} to {high}")));
@@ -169,19 +175,31 @@ pub struct Groups {
 }
 
 impl Groups {
+    /// The grid of a picture of that many pixels.
+    pub(crate) fn of(width: u32, height: u32, group_log2: u8) -> Self {
+        let [width, height] = [width, height].map(|side| side.div_ceil(1 << LATENT_LOG2));
+        let side = 1 << (group_log2.clamp(*GROUP_LOG2.start(), *GROUP_LOG2.end()) - LATENT_LOG2);
+        Self { columns: width.div_ceil(side), rows: height.div_ceil(side), side, width, height }
+    }
+
     /// Number of groups.
     pub fn count(&self) -> u64 {
         u64::from(self.columns) * u64::from(self.rows)
     }
 
-    /// The latents of a group; those at the right and lower edge are smaller.
-    ///
-    /// # Panics
-    /// If there is no such group.
+    /// The latents of a group; those at the right and lower edge are smaller. If there is no such group, the
+    /// rectangle is empty.
     pub fn rect(&self, group: u32) -> LatentRect {
-        assert!(u64::from(group) < self.count(), "group {group} of {}", self.count());
-        let (x, y) = (group % self.columns * self.side, group / self.columns * self.side);
-        LatentRect { x, y, w: self.side.min(self.width - x), h: self.side.min(self.height - y) }
+        if u64::from(group) >= self.count() {
+            return LatentRect { x: 0, y: 0, w: 0, h: 0 };
+        }
+        let place = |index: u32, all: u32| {
+            let from = index.saturating_mul(self.side).min(all);
+            (from, self.side.min(all - from))
+        };
+        let (x, w) = place(group % self.columns, self.width);
+        let (y, h) = place(group / self.columns, self.height);
+        LatentRect { x, y, w, h }
     }
 }
 
@@ -192,8 +210,8 @@ pub struct LatentRect {
     pub x: u32,
     /// First row.
     pub y: u32,
-    /// Width, at least 1.
+    /// Width, at least 1 for a group of the grid.
     pub w: u32,
-    /// Height, at least 1.
+    /// Height, at least 1 for a group of the grid.
     pub h: u32,
 }

@@ -15,19 +15,22 @@ const LEVEL: i32 = 19;
 
 /// Packs the records into a chunk.
 ///
-/// # Panics
-/// If a record has 4 GiB or more.
-pub fn pack(metadata: &Metadata) -> Vec<u8> {
+/// # Errors
+/// Returns [`Error::Invalid`] if a record has 4 GiB or more.
+pub fn pack(metadata: &Metadata) -> Result<Vec<u8>> {
     let mut records = Vec::new();
     for (kind, record) in [(ICC, &metadata.icc), (EXIF, &metadata.exif), (XMP, &metadata.xmp)] {
         if let Some(record) = record {
-            let length = u32::try_from(record.len()).expect("a record below 4 GiB");
+            let length = u32::try_from(record.len()).map_err(|_| Error::Invalid {
+                what: WHAT,
+                detail: format!("a record of {} bytes, expected fewer than 4 GiB", record.len()),
+            })?;
             records.push(kind);
             records.extend(length.to_le_bytes());
             records.extend_from_slice(record);
         }
     }
-    frame::pack(&records, LEVEL)
+    Ok(frame::pack(&records, LEVEL))
 }
 
 /// Takes the records out of a chunk. Kinds that this version does not know are skipped.

@@ -12,7 +12,8 @@ pub mod metadata;
 mod tests;
 
 pub use chunks::{Chunk, ChunkKind, ChunkState, Stream, read, write};
-pub(crate) use chunks::{length, record};
+pub(crate) use chunks::{check_groups, length, record, write_all};
+pub(crate) use header::GROUP_LOG2;
 pub use header::{Groups, Header, LatentRect, NO_PIXEL_HASH, recorded_hash};
 
 /// Passes of each group; its hyper-latents come before them.

@@ -29,7 +29,7 @@ fn substreams() -> Vec<Vec<u8>> {
 }
 
 fn stream() -> Vec<u8> {
-    write(&header(), None, Some(b"ALPHA"), &substreams())
+    write(&header(), None, Some(b"ALPHA"), &substreams()).expect("sound parts")
 }
 
 fn open(bytes: &[u8]) -> crate::Result<Stream<'_>> {
@@ -82,7 +82,7 @@ fn what_was_written_is_read() {
     let names: Vec<String> = read.chunks.iter().map(|chunk| chunk.kind.to_string()).collect();
     assert_eq!(names[..4], ["alpha", "z of group 0", "z of group 1", "pass 0 of group 0"]);
 
-    let with_metadata = write(&header(), Some(b"META"), None, &substreams());
+    let with_metadata = write(&header(), Some(b"META"), None, &substreams()).unwrap();
     let read = open(&with_metadata).unwrap();
     assert_eq!(read.bytes(ChunkKind::Metadata), Some(b"META".as_slice()));
     assert_eq!(read.bytes(ChunkKind::Alpha), None);
@@ -193,6 +193,70 @@ fn groups_tile_the_latents() {
     }
 }
 
+/// The fields are public: anything may stand in them.
+#[test]
+fn fields_out_of_range_have_a_grid_and_make_no_stream() {
+    for group_log2 in [0, 1, 3, 4, 5, 15, 36, 40, 255] {
+        let header = Header { group_log2, width: u32::MAX, height: 70, ..header() };
+        let groups = header.groups();
+        assert_eq!(groups.side, if group_log2 < 6 { 4 } else { 1024 }, "{group_log2}");
+        let last = groups.rect((groups.count() - 1) as u32);
+        assert_eq!((last.x + last.w, last.y + last.h), (groups.width, groups.height), "{group_log2}");
+        assert!(matches!(write(&header, None, None, &[]), Err(Error::Invalid { what: "group_log2", .. })));
+    }
+    let sound = Header { width: 64, height: 64, ..header() };
+    let none = LatentRect { x: 0, y: 0, w: 0, h: 0 };
+    assert_eq!((sound.groups().rect(1), sound.groups().rect(u32::MAX)), (none, none));
+    let odd = Groups { columns: u32::MAX, rows: u32::MAX, side: u32::MAX, width: 1, height: 1 };
+    assert_eq!(odd.rect(u32::MAX - 1), LatentRect { x: 1, y: 0, w: 0, h: 1 });
+    assert_eq!(Header { width: 0, height: 0, ..header() }.groups().count(), 0);
+
+    for (header, what) in [
+        (Header { width: 0, ..sound.clone() }, "size"),
+        (Header { quality: 6401, ..sound.clone() }, "quality"),
+        (Header { orientation: 0, ..sound.clone() }, "orientation"),
+        (sound.clone(), "number of substreams"),
+        (Header { width: u32::MAX, height: u32::MAX, ..sound.clone() }, "number of substreams"),
+    ] {
+        match write(&header, None, None, &substreams()) {
+            Err(Error::Invalid { what: found, .. }) => assert_eq!(found, what),
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+    assert!(write(&sound, None, None, &substreams()[..5]).is_ok());
+}
+
+#[test]
+fn a_plane_of_alpha_of_another_size_is_refused() {
+    for (samples, width, height) in
+        [(0, 0, 0), (4, 0, 4), (4, 4, 0), (5, 2, 2), (3, 2, 2), (4, u32::MAX, u32::MAX)]
+    {
+        let packed = alpha::pack(&vec![7; samples], width, height);
+        assert!(matches!(packed, Err(Error::Invalid { what: "alpha", .. })), "{width}x{height}");
+    }
+    for (width, height) in [(0, 0), (u32::MAX, 0), (0, 3), (u32::MAX, u32::MAX)] {
+        let _ = alpha::unpack(&frame::pack(&[0; 3], 3), width, height);
+        let _ = alpha::unpack(&frame::pack(&[], 3), width, height);
+    }
+}
+
+/// Kinds are public values too, and so is the list of chunks.
+#[test]
+fn a_chunk_that_is_not_there_has_no_bytes() {
+    let bytes = stream();
+    let mut read = open(&bytes).unwrap();
+    for (pass, group) in [(0, u32::MAX), (255, u32::MAX), (255, 0)] {
+        assert_eq!(read.bytes(ChunkKind::Pass { pass, group }), None);
+        assert_eq!(
+            read.bytes(ChunkKind::Hyper { group }),
+            if group == 0 { Some(b"z0".as_slice()) } else { None }
+        );
+    }
+    read.chunks.clear();
+    assert_eq!(read.bytes(ChunkKind::Alpha), None);
+    assert_eq!(read.bytes(ChunkKind::Hyper { group: 0 }), None);
+}
+
 #[test]
 fn metadata_round_trips() {
     for metadata in [
@@ -200,7 +264,10 @@ fn metadata_round_trips() {
         Metadata { icc: Some(vec![7; 3000]), exif: Some(vec![]), xmp: Some(b"<x:xmpmeta/>".to_vec()) },
         Metadata { exif: Some(b"II*\0".to_vec()), ..Metadata::default() },
     ] {
-        assert_eq!(metadata::unpack(&metadata::pack(&metadata), &Limits::default()).unwrap(), metadata);
+        assert_eq!(
+            metadata::unpack(&metadata::pack(&metadata).unwrap(), &Limits::default()).unwrap(),
+            metadata
+        );
     }
 }
 
@@ -239,7 +306,7 @@ fn unknown_filters_are_refused() {
 #[test]
 fn smooth_alpha_packs_well() {
     let ramp: Vec<u8> = (0..256 * 256).map(|i| ((i % 256 + i / 256) / 2) as u8).collect();
-    assert!(alpha::pack(&ramp, 256, 256).len() < 1_000);
+    assert!(alpha::pack(&ramp, 256, 256).unwrap().len() < 1_000);
 }
 
 fn plane() -> impl Strategy<Value = (u32, u32, Vec<u8>)> {
@@ -257,7 +324,8 @@ proptest! {
 
     #[test]
     fn alpha_round_trips((width, height, alpha) in plane()) {
-        prop_assert_eq!(alpha::unpack(&alpha::pack(&alpha, width, height), width, height).unwrap(), alpha);
+        let packed = alpha::pack(&alpha, width, height).unwrap();
+        prop_assert_eq!(alpha::unpack(&packed, width, height).unwrap(), alpha);
     }
 
     #[test]
@@ -272,7 +340,7 @@ proptest! {
             model, pixel_hash,
         };
         let count = 5 * header.groups().count() as usize;
-        let bytes = write(&header, Some(b"m"), None, &vec![b"s".to_vec(); count]);
+        let bytes = write(&header, Some(b"m"), None, &vec![b"s".to_vec(); count]).unwrap();
         let read = open(&bytes).unwrap();
         prop_assert_eq!(&read.header, &header);
         prop_assert_eq!(read.damaged().count(), 0);

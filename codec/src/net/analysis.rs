@@ -4,6 +4,7 @@ use super::Net;
 use super::rolling::{self, Columns, Rows, Stage, Work};
 use crate::band::Band;
 use crate::kernel::{self, Epilogue, Packed, Path, Segment, Target};
+use crate::memory::{product, sum};
 use crate::picture::Color;
 use crate::quality::Gains;
 use crate::threads;
@@ -214,11 +215,19 @@ fn read_patches(pixels: &Pixels, y: usize, columns: Range<usize>, patches: &mut 
 pub(crate) fn bytes(net: &super::Shapes, width: usize, cut: Cut) -> u64 {
     let strips = strips(width, cut);
     let widest = strips.iter().map(Range::len).max().unwrap_or(0);
-    let (patches, batch) = (2 * (widest + net.ne), window::MOST_ROWS + net.ne);
-    let kept = rolling::kept_bytes(patches, net.c, net.ne, window::MOST_ROWS) + (2 * patches * net.c) as u64;
-    let work = rolling::work_bytes(patches, net.c, batch)
-        + 2 * (patches * (PATCH + 2 * net.c) + widest * net.m) as u64;
-    strips.len() as u64 * kept + cut.threads.min(strips.len()) as u64 * work
+    let patches = |latents: usize| 2 * (latents + net.ne);
+    let kept = strips.iter().fold(0, |all: u64, strip| {
+        let (patches, batch) = (patches(strip.len()), window::batch(2 * strip.len()));
+        let upper = product([2, patches, net.c]);
+        let ahead = product([2, net.ne, strip.len(), net.m]);
+        sum([all, rolling::kept_bytes(patches, net.c, net.ne, batch), upper, ahead])
+    });
+    let work = sum([
+        rolling::work_bytes(patches(widest), net.c, window::MOST_ROWS + net.ne),
+        product([2, patches(widest), PATCH + 2 * net.c]),
+        product([2, widest, net.m]),
+    ]);
+    sum([kept, work.saturating_mul(cut.threads.min(strips.len()) as u64)])
 }
 
 /// Latents of a whole picture, before their gain.

@@ -45,6 +45,11 @@ pub(crate) fn prior(
     t
 }
 
+/// The first of these hyper-latents that is larger than any may be.
+pub(crate) fn out_of_range(z: &[i16]) -> Option<i16> {
+    z.iter().copied().find(|z| i32::from(z.unsigned_abs()) > Z_MAX)
+}
+
 /// The context of each hyper-latent: its channel.
 pub(crate) fn contexts(z: &Plane) -> Vec<u8> {
     (0..z.data.len()).map(|i| (i % z.channels) as u8).collect()

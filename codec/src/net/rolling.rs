@@ -3,6 +3,8 @@
 
 use super::layers::{Block, CHUNK, Chain};
 use crate::kernel::{self, Epilogue, Packed, Path, Segment, Target};
+use crate::memory::{product, sum};
+use crate::window;
 use std::ops::Range;
 
 /// Neighbouring rows of activations, `[count, width, channels]`.
@@ -58,7 +60,7 @@ impl Columns {
     /// Columns of the layers that lead to `core`, the first one first: each reads one column more than it makes on
     /// either side, as far as the plane has them.
     pub fn of_layers(plane: (usize, usize), core: &Range<usize>, layers: usize) -> Vec<Self> {
-        let grown = |by: usize| core.start.saturating_sub(by)..(core.end + by).min(plane.1);
+        let grown = |by: usize| window::grown(core, by, plane.1);
         let layer = |left: usize| Self { plane, input: grown(left), output: grown(left - 1) };
         (1..=layers).rev().map(layer).collect()
     }
@@ -232,13 +234,13 @@ impl Conv {
 /// Bytes that the layers of a strip keep: `width` columns at the widest, `layers` of them, for at most `batch` rows at a time.
 pub(crate) fn kept_bytes(width: usize, channels: usize, layers: usize, batch: usize) -> u64 {
     // The lines, with one that is zero, and the row that waits.
-    2 * ((width + 2) * channels * layers) as u64 * (batch as u64 + 4)
+    product([2, width + 2, channels, layers, batch + 4])
 }
 
 /// Bytes of the buffers of one thread, without the first layer's input and the last one's output.
 pub(crate) fn work_bytes(width: usize, channels: usize, batch: usize) -> u64 {
     // Two sets of rows; the activations of a chunk, at most eight times as wide as the layer.
-    2 * (width * channels) as u64 * 2 * (batch as u64 + 1) + (2 * 8 * CHUNK * channels) as u64
+    sum([product([2, width, channels, 2, batch + 1]), product([2, 8, CHUNK, channels])])
 }
 
 #[cfg(test)]

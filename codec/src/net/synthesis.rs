@@ -4,7 +4,9 @@ use super::Net;
 use super::rolling::{self, Columns, Conv, Stage, Work};
 use crate::Result;
 use crate::band::Band;
+use crate::blank::Blank;
 use crate::kernel::{self, Epilogue, Path, Segment, Target};
+use crate::memory::{product, sum};
 use crate::picture::Color;
 use crate::quality::Gains;
 use crate::threads;
@@ -21,6 +23,16 @@ const SOME_ROWS: usize = 4;
 /// The 8x8 patches that cover an area of pixels.
 fn patches_of(area: &Window) -> Window {
     area.halved().halved().halved()
+}
+
+/// How many latents away from a pixel's own the farthest are that it depends on.
+pub(crate) fn reach(net: &super::Shapes) -> usize {
+    (net.nd + 1).div_ceil(2)
+}
+
+/// The latents that these patches lie in.
+pub(crate) fn latents(patches: &Range<usize>) -> Range<usize> {
+    patches.start / 2..patches.end.div_ceil(2)
 }
 
 /// Latents, by their halo, that the pixels of `area` depend on, in a picture of that many rows and columns of latents.
@@ -42,9 +54,12 @@ pub(crate) struct Synthesis<'a> {
     painted: usize,
     support: Window,
     strips: Vec<Mutex<Strip>>,
+    /// What stands in for groups that hold nothing.
+    blank: Option<&'a Blank<'a>>,
 }
 
 impl<'a> Synthesis<'a> {
+    #[expect(clippy::too_many_arguments, reason = "what the network needs, and what is to be painted")]
     pub fn new(
         net: &'a Net,
         path: Path,
@@ -53,11 +68,12 @@ impl<'a> Synthesis<'a> {
         area: Window,
         color: Color,
         cut: Cut,
+        blank: Option<&'a Blank<'a>>,
     ) -> Self {
-        let strips = strips(&area, cut).into_iter().map(|patches| Strip::new(net, shape, patches));
+        let strips = strips(&area, cut).into_iter().map(|patches| Strip::new(net, shape, patches, blank));
         let strips = strips.map(Mutex::new).collect();
         let support = support(net, &area, shape.0, shape.1);
-        Self { net, path, gains, cut, color, shape, painted: area.rows.start, area, support, strips }
+        Self { net, path, gains, cut, color, shape, painted: area.rows.start, area, support, strips, blank }
     }
 
     /// The latents that it needs.
@@ -76,7 +92,16 @@ impl<'a> Synthesis<'a> {
             let canvas = Mutex::new(Canvas::new(area, self.color));
             threads::for_each(self.cut.threads, &self.strips, Work::default, |work, strip| {
                 let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
-                strip.push(self.net, self.path, self.gains, band, rows.clone(), &canvas, work);
+                let wanted = strip.wanted(rows.clone(), self.blank, self.net);
+                if wanted.is_empty() {
+                    strip.running = None;
+                }
+                for rows in wanted {
+                    strip.push(self.net, self.path, self.gains, band, rows, &canvas, self.blank, work);
+                }
+                if let Some(blank) = self.blank {
+                    strip.copy(blank, self.painted..end, &canvas);
+                }
             });
             self.painted = end;
             let canvas = canvas.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -95,14 +120,15 @@ impl<'a> Synthesis<'a> {
 }
 
 /// Columns of patches that an area is cut into.
-fn strips(area: &Window, cut: Cut) -> Vec<Range<usize>> {
+pub(crate) fn strips(area: &Window, cut: Cut) -> Vec<Range<usize>> {
     window::strips(patches_of(area).columns, cut.threads, cut.largest.1)
 }
 
 /// Rows of latents that are painted before their samples go on.
 fn slice(area: &Window, color: Color, cut: Cut) -> usize {
-    let row = 16 * area.width() * color.channels();
-    (CANVAS.saturating_mul(cut.threads) / row).max(SOME_ROWS).min(cut.largest.0 / 2).max(1)
+    let row = product([16, area.width(), color.channels()]).max(1);
+    let rows = product([CANVAS, cut.threads]) / row;
+    (rows as usize).max(SOME_ROWS).min(cut.largest.0 / 2).max(1)
 }
 
 /// Some columns of the picture, with what their layers keep of the rows above.
@@ -114,19 +140,77 @@ struct Strip {
     entry: Range<usize>,
     latents: Range<usize>,
     batch: usize,
+    /// Rows and columns of patches of the picture.
+    plane: (usize, usize),
+    /// What the layers keep, while the strip is at work.
+    running: Option<Running>,
+    /// By row of groups, if groups may be empty: whether there is anything to do but to copy.
+    busy: Vec<bool>,
+}
+
+/// What the layers of a strip keep of the rows above.
+#[derive(Debug)]
+struct Running {
+    /// The row of latents that has to come next.
+    next: usize,
     stages: Vec<Stage>,
     last: Conv,
 }
 
 impl Strip {
-    fn new(net: &Net, (height, width): (usize, usize), patches: Range<usize>) -> Self {
-        let mut layers = Columns::of_layers((2 * height, 2 * width), &patches, net.shapes.nd + 1);
-        let entry = layers[0].input.clone();
-        let latents = entry.start / 2..entry.end.div_ceil(2);
-        let batch = window::batch(entry.len());
-        let last = layers.pop().map(|columns| Conv::new(columns, net.shapes.c, batch));
-        let stages = layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, batch)).collect();
-        Self { patches, entry, latents, batch, stages, last: last.expect("a layer") }
+    fn new(net: &Net, (height, width): (usize, usize), patches: Range<usize>, blank: Option<&Blank>) -> Self {
+        let plane = (2 * height, 2 * width);
+        let entry = window::grown(&patches, net.shapes.nd + 1, plane.1);
+        let (latents, batch) = (latents(&entry), window::batch(entry.len()));
+        let busy = blank.map_or_else(Vec::new, |blank| blank.empty.busy(&self::latents(&patches)));
+        Self { patches, entry, latents, batch, plane, running: None, busy }
+    }
+
+    /// Those of the rows of latents that it has to take in.
+    fn wanted(&self, rows: Range<usize>, blank: Option<&Blank>, net: &Net) -> Vec<Range<usize>> {
+        let Some(blank) = blank else { return vec![rows] };
+        let (side, reach) = (blank.empty.grid.side, reach(&net.shapes));
+        let near = |row: usize| {
+            let groups = row.saturating_sub(reach) / side..=(row + reach) / side;
+            self.busy.iter().take(groups.end() + 1).skip(*groups.start()).any(|&busy| busy)
+        };
+        let mut wanted: Vec<Range<usize>> = Vec::new();
+        for row in rows.filter(|&row| near(row)) {
+            match wanted.last_mut() {
+                Some(last) if last.end == row => last.end += 1,
+                _ => wanted.push(row..row + 1),
+            }
+        }
+        wanted
+    }
+
+    /// Pastes the rows of pixels that it had nothing to do for.
+    fn copy(&self, blank: &Blank, rows: Range<usize>, canvas: &Mutex<Canvas>) {
+        let mut samples = Vec::new();
+        let columns = {
+            let canvas = canvas.lock().unwrap_or_else(PoisonError::into_inner);
+            let columns = &canvas.area.columns;
+            (8 * self.patches.start).max(columns.start)..(8 * self.patches.end).min(columns.end)
+        };
+        for row in rows.filter(|row| !self.busy[row / 16 / blank.empty.grid.side]) {
+            blank.samples(row, columns.clone(), &mut samples);
+            let mut canvas = canvas.lock().unwrap_or_else(PoisonError::into_inner);
+            canvas.paste_row(row, columns.start, &samples);
+        }
+    }
+
+    /// The layers, ready for row `next` of latents; if others came before it, they begin anew.
+    fn start(&mut self, net: &Net, next: usize) -> Running {
+        if let Some(running) = self.running.take_if(|running| running.next == next) {
+            return running;
+        }
+        // The memory of the old ones goes first.
+        self.running = None;
+        let mut layers = Columns::of_layers(self.plane, &self.patches, net.shapes.nd + 1);
+        let last = layers.pop().map(|columns| Conv::new(columns, net.shapes.c, self.batch));
+        let stages =
+            layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, self.batch)).collect();
+        Running { next, stages, last: last.expect("a layer") }
     }
 
     #[expect(clippy::too_many_arguments, reason = "what all strips share, and this strip's turn")]
@@ -138,17 +222,20 @@ impl Strip {
         band: &Band,
         rows: Range<usize>,
         canvas: &Mutex<Canvas>,
+        blank: Option<&Blank>,
         work: &mut Work,
     ) {
         let mut eight = Vec::new();
+        let mut running = self.start(net, rows.start);
+        running.next = rows.end;
         for start in rows.clone().step_by(self.batch / 2) {
-            self.enter(net, path, band, start..(start + self.batch / 2).min(rows.end), work);
-            for (stage, block) in self.stages.iter_mut().zip(&net.d) {
+            self.enter(net, path, band, start..(start + self.batch / 2).min(rows.end), blank, work);
+            for (stage, block) in running.stages.iter_mut().zip(&net.d) {
                 stage.push(path, block, work);
             }
             kernel::scale(path, &mut work.rows.data, &gains.dec, gains.gain_shift);
             let patches = &self.patches;
-            self.last.push(path, &net.d_out, work, |y, out| {
+            running.last.push(path, &net.d_out, work, |y, out| {
                 let mut canvas = canvas.lock().unwrap_or_else(PoisonError::into_inner);
                 let channels = canvas.color.channels();
                 if canvas.area.rows.start < 8 * y + 8 {
@@ -160,16 +247,28 @@ impl Strip {
                 }
             });
         }
+        self.running = Some(running);
     }
 
     /// The first layer: rows of latents to `work.rows`, twice as many and as wide.
-    fn enter(&self, net: &Net, path: Path, band: &Band, rows: Range<usize>, work: &mut Work) {
+    fn enter(
+        &self,
+        net: &Net,
+        path: Path,
+        band: &Band,
+        rows: Range<usize>,
+        blank: Option<&Blank>,
+        work: &mut Work,
+    ) {
         let (c, m) = (net.shapes.c, net.shapes.m);
         let (width, count) = (self.latents.len(), self.entry.len());
         work.rows.shape(2 * rows.start..2 * rows.end, count, c);
         work.input.resize(width * m, 0);
         work.output.resize(width * 4 * c, 0);
         for y in rows {
+            if let Some(blank) = blank {
+                blank.latents(y, self.latents.clone(), &mut work.input);
+            }
             band.read(y, self.latents.clone(), &mut work.input);
             let segment = Segment { data: &work.input, start: 0, stride: m, k: 0, len: m };
             let target = Target { data: &mut work.output, start: 0, stride: 4 * c };
@@ -243,17 +342,24 @@ fn paint(patches: &[i16], color: Color, eight: &mut [u8]) {
     }
 }
 
-/// Bytes that a synthesis of an area holds at most.
-pub(crate) fn bytes(net: &super::Shapes, area: &Window, color: Color, cut: Cut) -> u64 {
+/// Bytes that a synthesis of an area holds at most, if no more than so many strips are at work at a time.
+pub(crate) fn bytes(net: &super::Shapes, area: &Window, color: Color, cut: Cut, busy: usize) -> u64 {
     let strips = strips(area, cut);
-    let widest = strips.iter().map(Range::len).max().unwrap_or(0) + 2 * (net.nd + 2);
-    let batch = window::MOST_ROWS + net.nd;
-    let kept = rolling::kept_bytes(widest, net.c, net.nd + 1, window::MOST_ROWS);
-    let ends = widest * (net.m / 2 + 2 * net.c + PATCH + 8 * color.channels());
-    let work = rolling::work_bytes(widest, net.c, batch) + 2 * ends as u64;
-    let rows = 16 * slice(area, color, cut) + 8 * (net.nd + 1);
-    let canvas = (rows.min(area.height()) * area.width() * color.channels()) as u64;
-    strips.len() as u64 * kept + cut.threads.min(strips.len()) as u64 * work + canvas
+    let entry = |patches: usize| patches + 2 * (net.nd + 2);
+    let kept = |strip: &Range<usize>| {
+        rolling::kept_bytes(entry(strip.len()), net.c, net.nd + 1, window::batch(strip.len()))
+    };
+    let mut kept: Vec<u64> = strips.iter().map(kept).collect();
+    kept.sort_unstable_by(|a, b| b.cmp(a));
+    let kept = kept.into_iter().take(busy).fold(0, u64::saturating_add);
+    let widest = entry(strips.iter().map(Range::len).max().unwrap_or(0));
+    let work = sum([
+        rolling::work_bytes(widest, net.c, window::MOST_ROWS + net.nd),
+        product([2, widest, net.m / 2 + 2 * net.c + PATCH + 8 * color.channels()]),
+    ]);
+    let rows = 16_usize.saturating_mul(slice(area, color, cut)).saturating_add(8 * (net.nd + 1));
+    let canvas = product([rows.min(area.height()), area.width(), color.channels()]);
+    sum([kept, work.saturating_mul(cut.threads.min(strips.len()) as u64), canvas])
 }
 
 /// Samples of an area, from the whole plane of latents.
@@ -272,7 +378,7 @@ pub(crate) fn synthesise(
     let band = grid.bands(0..shape.0).next().expect("a band");
     *band.groups[0].plane() = y_hat.clone();
     let mut samples = Vec::new();
-    let mut synthesis = Synthesis::new(net, path, gains, shape, area, color, cut);
+    let mut synthesis = Synthesis::new(net, path, gains, shape, area, color, cut, None);
     synthesis
         .push(&band, |rows| {
             samples.extend_from_slice(rows);
