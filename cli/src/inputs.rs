@@ -218,7 +218,7 @@ fn folder(root: &Path, wanted: fn(&Path) -> bool, list: &mut Vec<Input>) -> Resu
 }
 
 /// The argument as a pattern, where it has wildcards and is no file's name.
-fn pattern(arg: &Path) -> Option<&str> {
+pub fn pattern(arg: &Path) -> Option<&str> {
     let text = arg.to_str()?;
     (text.contains(['*', '?', '[']) && !arg.exists()).then_some(text)
 }

@@ -20,6 +20,8 @@ mod pairing;
 #[cfg(feature = "network")]
 mod peers;
 mod plan;
+#[cfg(feature = "network")]
+mod printable;
 mod progress;
 #[cfg(feature = "network")]
 mod receive;
