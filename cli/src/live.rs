@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use crate::failure::{Exit, Refusal, usage};
+use crate::printable::printable;
 use crate::receive::json_line;
 use crate::report::{Reporter, grouped, saved, warn};
 use crate::{runtime, size};
@@ -22,8 +23,8 @@ pub struct Args {
     /// Send the frames of this format that come on stdin as they come, up to --quality [default then: 80]
     #[arg(long, value_enum, value_name = "FORMAT")]
     stdin: Option<Name>,
-    /// Frames a second; the pipe waits with frames that come sooner, so let its source make no more
-    #[arg(long, value_name = "N", default_value_t = 10.0, value_parser = size::positive, requires = "stdin")]
+    /// Frames a second, a number or a fraction such as 30000/1001; the pipe waits with frames that come sooner, so let its source make no more
+    #[arg(long, value_name = "N", default_value = "10", value_parser = rate, requires = "stdin")]
     fps: f64,
     /// Show each frame this many milliseconds after its capture
     #[arg(long, value_name = "MS", default_value_t = 500, requires = "stdin")]
@@ -100,12 +101,25 @@ impl Args {
     }
 }
 
+/// Frames a second of `25`, `29.97`, `30000/1001` or `30000:1001`.
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = match text.split_once(['/', ':']) {
+        None => size::positive(text),
+        Some((above, below)) => {
+            size::positive(above.trim()).and_then(|a| Ok(a / size::positive(below.trim())?))
+        }
+    };
+    let plausible = rate.ok().filter(|rate| (1e-6..=1e9).contains(rate));
+    plausible.ok_or_else(|| "write frames a second, as in 25, 29.97 or 30000/1001".into())
+}
+
 /// Prints what happens; people see a line only now and then.
 async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<()> {
     while let Some(event) = told.recv().await {
         match event {
             Event::Connected { label, address } => {
                 let json = json!({ "event": "connected", "receiver": label, "address": address });
+                let label = printable(label.as_ref());
                 reporter.result(&format!("connected to {label} at {address}"), &json)?;
             }
             Event::Disconnected { cut } => {
@@ -192,6 +206,16 @@ mod tests {
     struct Command {
         #[command(flatten)]
         live: Args,
+    }
+
+    #[test]
+    fn a_rate_is_a_number_or_a_fraction() {
+        assert_eq!(rate("10"), Ok(10.0));
+        assert_eq!(rate("30000/1001"), Ok(30000.0 / 1001.0));
+        assert_eq!(rate("24000:1001"), Ok(24000.0 / 1001.0));
+        for wrong in ["", "0", "30/0", "/", "30000/1001/2", "-1/2", "x", "1e308/1e-308"] {
+            assert!(rate(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

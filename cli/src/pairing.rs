@@ -1,7 +1,8 @@
 //! Tickets: made and shown by a receiver, found by a sender wherever a person put one.
 
 use std::io::{IsTerminal as _, Read as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::path::Path;
 
 use aecodec_proto::{Identity, Ticket};
 use aecodec_receiver::peers::{Invitation, Kind, Peers, Shown};
@@ -9,6 +10,7 @@ use aecodec_sender::{Outbox, Target};
 use anyhow::{Context as _, Result, bail};
 
 use crate::failure::usage;
+use crate::printable::printable;
 
 /// Port of a receiver that was never told another one.
 pub const PORT: u16 = 4743;
@@ -115,14 +117,12 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
     let known = outbox.receivers()?;
     let text = match to {
         Some("-") => {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("cannot read the ticket from stdin")?;
-            text
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).context("cannot read the ticket from stdin")?;
+            text_of(&bytes)
         }
         Some(to) => match to.strip_prefix('@') {
-            Some(path) => {
-                std::fs::read_to_string(path).with_context(|| format!("cannot read the ticket in {path}"))?
-            }
+            Some(path) => in_file(path.as_ref())?,
             None => to.to_owned(),
         },
         None => match std::env::var(TICKET_VARIABLE) {
@@ -137,7 +137,7 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
             },
         },
     };
-    let text = text.trim();
+    let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
     let digits = text.to_ascii_lowercase();
     let mut meant = known.iter().filter(|receiver| {
         receiver.name == text || digits.len() >= 4 && receiver.key.to_string().starts_with(&digits)
@@ -172,6 +172,54 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
         target.addresses.extend(more.cloned());
     }
     Ok(target)
+}
+
+/// The text of a file with a ticket.
+pub fn in_file(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path);
+    let bytes = bytes.with_context(|| format!("cannot read the ticket in {}", printable(path)))?;
+    Ok(text_of(&bytes))
+}
+
+/// Text of bytes in UTF-8, or in UTF-16 with a byte order mark, as some shells write it.
+fn text_of(bytes: &[u8]) -> String {
+    let wide = |bytes: &[u8], number: fn([u8; 2]) -> u16| {
+        let numbers: Vec<u16> = bytes.as_chunks().0.iter().map(|&pair| number(pair)).collect();
+        String::from_utf16_lossy(&numbers)
+    };
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => wide(rest, u16::from_be_bytes),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// Addresses to listen on, of which the first one that can be had is taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listen(Vec<SocketAddr>);
+
+impl Listen {
+    /// Tries the addresses in turn; gives the first success, or the first error.
+    pub fn first<T, E>(&self, mut bind: impl FnMut(SocketAddr) -> Result<T, E>) -> Result<T, E> {
+        let (&first, others) = self.0.split_first().expect("a name that resolves to nothing is refused");
+        let error = match bind(first) {
+            Ok(bound) => return Ok(bound),
+            Err(error) => error,
+        };
+        others.iter().find_map(|&address| bind(address).ok()).ok_or(error)
+    }
+}
+
+/// The addresses of `ADDR:PORT` or `HOST:PORT`, IPv4 first.
+pub fn addresses_of(text: &str) -> Result<Listen, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(Listen(vec![address]));
+    }
+    let found = text.to_socket_addrs().map_err(|error| format!("{error}; write ADDR:PORT or HOST:PORT"))?;
+    let mut found: Vec<SocketAddr> = found.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found.dedup();
+    if found.is_empty() { Err("the name has no address".into()) } else { Ok(Listen(found)) }
 }
 
 /// The ticket as a QR code, where stderr is a terminal.
@@ -220,6 +268,36 @@ mod tests {
             assert_eq!((ticket.invitation, standing), (None, Standing::None), "withdrawn");
         }
         assert_eq!(make(Some(Kind::Reusable)).1, Standing::Open);
+    }
+
+    #[test]
+    fn a_host_name_to_listen_on_is_resolved() {
+        let Listen(found) = addresses_of("localhost:4801").unwrap();
+        assert!(
+            found.iter().all(|address| address.ip().is_loopback() && address.port() == 4801),
+            "{found:?}"
+        );
+        assert_eq!(addresses_of("[::1]:7").unwrap(), Listen(vec!["[::1]:7".parse().unwrap()]));
+        for wrong in ["", "localhost", "127.0.0.1", "127.0.0.1:99999", ":"] {
+            assert!(addresses_of(wrong).is_err(), "{wrong}");
+        }
+        let two = Listen(["127.0.0.1:1", "127.0.0.1:2"].map(|text| text.parse().unwrap()).to_vec());
+        let bind = |taken: u16| {
+            move |address: SocketAddr| if address.port() > taken { Ok(address) } else { Err(address) }
+        };
+        assert_eq!(two.first(bind(0)), Ok(two.0[0]));
+        assert_eq!(two.first(bind(1)), Ok(two.0[1]));
+        assert_eq!(two.first(bind(2)), Err(two.0[0]));
+    }
+
+    #[test]
+    fn a_file_with_a_ticket_may_be_of_any_shell() {
+        let wide = |order: fn(u16) -> [u8; 2]| {
+            "\u{feff}aec1x\r\n".encode_utf16().flat_map(order).collect::<Vec<u8>>()
+        };
+        for bytes in [wide(u16::to_le_bytes), wide(u16::to_be_bytes), b"aec1x\r\n".to_vec()] {
+            assert_eq!(text_of(&bytes).trim(), "aec1x");
+        }
     }
 
     #[test]

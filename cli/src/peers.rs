@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::failure::Exit;
 use crate::pairing;
+use crate::printable::printable;
 use crate::receive::STATE;
 use crate::report::{Reporter, Stream, Style, grouped};
 
@@ -68,7 +69,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     if !key.is_file() {
         bail!(
             "{} is not the folder of a receiver; give that of 'aecodec receive' with --out",
-            args.out.display()
+            printable(&args.out)
         );
     }
     let style = if args.json { Style::Json } else { Style::Text };
@@ -99,11 +100,11 @@ pub fn run(args: &Args) -> Result<Exit> {
             Ok(Exit::Done)
         }
         Action::Withdraw { file } => {
-            let ticket: Ticket = std::fs::read_to_string(file)?.parse()?;
+            let ticket: Ticket = pairing::in_file(file)?.parse()?;
             let invitation = ticket.invited().as_ref().map(Identity::public);
             match invitation {
                 Some(key) if peers.withdraw(&key)? => Ok(Exit::Done),
-                _ => bail!("{}: this receiver has no such invitation", file.display()),
+                _ => bail!("{}: this receiver has no such invitation", printable(file)),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `aecodec receive`: pictures from the network to a folder.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aecodec::files::Format;
@@ -23,7 +23,8 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::failure::{Exit, usage};
-use crate::pairing::Standing;
+use crate::pairing::{Listen, Standing};
+use crate::printable::printable;
 use crate::report::{Reporter, Stream, Style, grouped, warn};
 use crate::{pairing, runtime};
 
@@ -37,9 +38,9 @@ pub struct Args {
     /// Folder for the pictures; this receiver's key and journal are in .aecodec/ below it
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// Address and UDP port to listen on [default: every address, the port of last time or 4743]
-    #[arg(short, long, value_name = "ADDR:PORT")]
-    listen: Option<SocketAddr>,
+    /// Address or host name, and UDP port, to listen on [default: every address, the port of last time or 4743]
+    #[arg(short, long, value_name = "ADDR:PORT", value_parser = pairing::addresses_of)]
+    listen: Option<Listen>,
     /// Host that the ticket names instead of this host's own addresses, with a port if it is another one
     #[arg(long, value_name = "HOST[:PORT]")]
     advertise: Vec<String>,
@@ -66,8 +67,8 @@ pub struct Args {
     #[arg(long, value_name = "URL")]
     notify: Option<String>,
     /// Serve figures for Prometheus on http://ADDR/metrics
-    #[arg(long, value_name = "ADDR:PORT")]
-    metrics: Option<SocketAddr>,
+    #[arg(long, value_name = "ADDR:PORT", value_parser = pairing::addresses_of)]
+    metrics: Option<Listen>,
     /// Decode with the model of this .aem file too
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
@@ -145,7 +146,8 @@ pub fn run(args: &Args) -> Result<Exit> {
     options.models = if args.accept_models { Models::Accept } else { Models::Refuse };
     runtime::run(async |stop| {
         let (events, told) = mpsc::unbounded_channel();
-        let metrics = args.metrics.map(Metrics::serve).transpose()?.unwrap_or_default();
+        let metrics = args.metrics.as_ref().map(|listen| listen.first(Metrics::serve)).transpose()?;
+        let metrics = metrics.unwrap_or_default();
         let mut stages = Stages::new(models, outlet, metrics.clone(), events.clone());
         if let Some(format) = decode {
             let mut pool = PoolOptions::default();
@@ -171,7 +173,7 @@ pub fn run(args: &Args) -> Result<Exit> {
                 }
             });
         }
-        let receiver = bind(args.listen, &peers, |listen| {
+        let receiver = bind(args.listen.as_ref(), &peers, |listen| {
             let (identity, inbox, peers) = (identity.clone(), inbox.clone(), peers.clone());
             Receiver::bind(listen, identity, inbox, peers, options.clone(), stages.clone(), events.clone())
         })?;
@@ -215,12 +217,12 @@ fn plainly(error: aecodec_receiver::Error) -> anyhow::Error {
 
 /// Binds the port that was asked for, or that of last time, or the usual one, or any.
 fn bind(
-    listen: Option<SocketAddr>,
+    listen: Option<&Listen>,
     peers: &Peers,
     bind: impl Fn(SocketAddr) -> aecodec_receiver::Result<Receiver>,
 ) -> Result<Receiver> {
     if let Some(listen) = listen {
-        return Ok(bind(listen)?);
+        return Ok(listen.first(bind)?);
     }
     let every = |port: u16| {
         // Both families in one socket, where the system has both.
@@ -242,15 +244,15 @@ fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket, standing: Standin
         "invitation": standing.name(),
         "key": ticket.receiver.to_string(),
         "addresses": ticket.addresses,
-        "out": args.out,
+        "out": place(&args.out),
     });
     let mut text = format!(
         "receiving into {} at {}\n\nOn the other host:\n\n  aecodec send --to {ticket} PICTURES\n",
-        args.out.display(),
-        ticket.addresses.join(", "),
+        printable(&args.out),
+        printable(ticket.addresses.join(", ").as_ref()),
     );
     let invite =
-        format!("'aecodec peers --out {} invite' makes a ticket for another sender", args.out.display());
+        format!("'aecodec peers --out {} invite' makes a ticket for another sender", printable(&args.out));
     match standing {
         Standing::Open => {}
         Standing::Spent => text += &format!("\nIts invitation was used; {invite}.\n"),
@@ -282,17 +284,20 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 let mut json = object("arrived", serde_json::to_value(&arrived.figures)?);
                 json["from"] = json!(arrived.from);
                 json["hash"] = json!(arrived.stored.hash.to_string());
-                json["path"] = json!(arrived.stored.path);
-                reporter.result(&format!("{}  from {}", arrived.figures, arrived.from), &json)?;
+                json["path"] = place(&arrived.stored.path);
+                let from = printable(arrived.from.as_ref());
+                reporter.result(&format!("{}  from {from}", arrived.figures), &json)?;
             }
             Event::Connected { peer, name, address, enrolled } => {
                 let key = peer.short();
                 let how = if enrolled { "paired with" } else { "connected:" };
                 let json = json!({ "event": "connected", "peer": name, "key": peer.to_string(), "address": address, "enrolled": enrolled });
+                let name = printable(name.as_ref());
                 reporter.result(&format!("{how} {name} ({key}) from {address}"), &json)?;
             }
             Event::Disconnected { peer, name, reason } => {
                 let json = json!({ "event": "disconnected", "peer": name, "key": peer.to_string(), "reason": reason });
+                let [name, reason] = [name, reason].map(|text| printable(text.as_ref()));
                 reporter.result(&format!("{name} is gone: {reason}"), &json)?;
             }
             Event::Refused { address, reason } => {
@@ -305,15 +310,15 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 json_line(reporter, json!({ "event": "declined", "name": name, "reason": reason }))?;
             }
             Event::Previewed(shown) => {
-                let json = json!({ "event": "preview", "name": shown.name, "path": shown.path, "passes": shown.passes, "bytes": shown.bytes });
+                let json = json!({ "event": "preview", "name": shown.name, "path": place(&shown.path), "passes": shown.passes, "bytes": shown.bytes });
                 let text = format!("{}  preview of {} bytes", shown.name, grouped(shown.bytes));
                 reporter.result(&text, &json)?;
             }
             Event::Decoded(finished) => decoded(&finished, reporter)?,
             Event::Frame { from, shown } => frames.add(&from, &shown, reporter)?,
             Event::Trouble { what, error } => {
-                // A live frame is not tried again: the next one comes.
-                let again = if what == "live frame" { "" } else { "; trying again" };
+                // A live frame and a preview are not tried again: others come.
+                let again = if matches!(what, "live frame" | "preview") { "" } else { "; trying again" };
                 warn("notice", &format!("{what}: {error}{again}"));
                 json_line(reporter, json!({ "event": "trouble", "what": what, "error": error }))?;
             }
@@ -411,9 +416,9 @@ fn decoded(finished: &Finished, reporter: &Reporter) -> Result<()> {
                 None => "without a hash to compare",
             };
             let took = decoded.took.as_secs_f64() * 1e3;
-            let json = json!({ "event": "decoded", "name": name, "path": decoded.path, "exact": decoded.hash_matches, "decode_ms": took });
+            let json = json!({ "event": "decoded", "name": name, "path": place(&decoded.path), "exact": decoded.hash_matches, "decode_ms": took });
             reporter.result(
-                &format!("{name} -> {}  {exact}  decoded in {took:.0} ms", decoded.path.display()),
+                &format!("{name} -> {}  {exact}  decoded in {took:.0} ms", printable(&decoded.path)),
                 &json,
             )
         }
@@ -427,6 +432,11 @@ fn decoded(finished: &Finished, reporter: &Reporter) -> Result<()> {
 /// Only where lines are read by programs; people have read it on stderr.
 pub fn json_line(reporter: &Reporter, json: Value) -> Result<()> {
     if reporter.style == Style::Json { reporter.result("", &json) } else { Ok(()) }
+}
+
+/// A path as it stands in JSON: its text, with `\xNN` for bytes that are none.
+pub fn place(path: &Path) -> Value {
+    path.to_str().map_or_else(|| printable(path), str::to_owned).into()
 }
 
 /// An event with its figures.

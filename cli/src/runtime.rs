@@ -1,11 +1,20 @@
 //! The asynchronous part of a program that runs until it is done or stopped.
 
+use std::any::Any;
+use std::panic::{self, PanicHookInfo};
+
 use anyhow::Result;
 use tokio::sync::watch;
+
+use crate::report::warn;
 
 /// Runs to the end. The watched value becomes true at the first Ctrl-C or termination; the second one ends the
 /// program at once.
 pub fn run<T>(work: impl AsyncFnOnce(watch::Receiver<bool>) -> Result<T>) -> Result<T> {
+    // A program that goes on after a panic says that there was one. The trace is for those who ask for it.
+    if std::env::var_os("RUST_BACKTRACE").is_none() {
+        panic::set_hook(Box::new(|panic| warn("internal error", &describe(panic))));
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(async {
         let (stop, stopped) = watch::channel(false);
@@ -20,6 +29,18 @@ pub fn run<T>(work: impl AsyncFnOnce(watch::Receiver<bool>) -> Result<T>) -> Res
     // A thread that still compresses or writes has nothing left to say.
     runtime.shutdown_background();
     result
+}
+
+/// A panic in one line: what it said, in which thread, and where.
+fn describe(panic: &PanicHookInfo<'_>) -> String {
+    let thread = std::thread::current();
+    let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
+    format!("{} in thread {}{place}", said(panic.payload()), thread.name().unwrap_or("unnamed"))
+}
+
+fn said(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown cause")
 }
 
 /// The shell's code for a program that was interrupted.

@@ -9,6 +9,7 @@ use aecodec::{Model, Profile, model_file};
 use aecodec_proto::figures::Total;
 use aecodec_proto::{Hash, Identity};
 use aecodec_sender::pipeline::{self, Resend};
+use aecodec_sender::watch::Fate;
 use aecodec_sender::{Event, Options, Outbox, Summary};
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
@@ -19,14 +20,15 @@ use crate::compress::TargetArgs;
 use crate::failure::{Exit, Refusal, usage};
 use crate::flags::Common;
 use crate::models::{self, ProfileName};
-use crate::receive::{json_line, object};
+use crate::printable::printable;
+use crate::receive::{json_line, object, place};
 use crate::report::{Reporter, warn};
-use crate::{live, pairing, runtime};
+use crate::{live, pairing, pattern, runtime, size};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Pictures, .aec files and folders (with all pictures below them)
+    /// Pictures, .aec files, folders (with all pictures below them) and quoted patterns such as 'c1/*.png'
     #[arg(value_name = "IN")]
     inputs: Vec<PathBuf>,
     /// The receiver: its ticket, @FILE or '-' (stdin) with the ticket inside, or its name if it is known; without
@@ -36,6 +38,9 @@ pub struct Args {
     /// Send what is in this folder and whatever is finished there, until stopped
     #[arg(long, value_name = "DIR")]
     watch: Vec<PathBuf>,
+    /// With --watch, take a file when it has not changed for so long; raise it if files are written with longer pauses
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = size::positive, requires = "watch")]
+    settle: f64,
     #[command(flatten)]
     live: live::Args,
     #[command(flatten)]
@@ -106,8 +111,12 @@ pub fn run(args: &Args) -> Result<Exit> {
         return args.live.run(options, args.target.given(), &reporter);
     }
     let mut sources = pipeline::Options::new(target.receiver, model.clone());
-    sources.paths.clone_from(&args.inputs);
+    sources.paths = expanded(&args.inputs)?;
+    if sources.paths.is_empty() && args.watch.is_empty() {
+        return Err(Refusal::Nothing("no pattern matches a file; there is nothing to send".into()).into());
+    }
     sources.watch.clone_from(&args.watch);
+    sources.watching.settle = Duration::try_from_secs_f64(args.settle).unwrap_or(FOREVER).min(FOREVER);
     sources.settings.target = args.target.target();
     sources.settings.limits = args.common.limits();
     sources.threads = args.common.threads;
@@ -139,6 +148,26 @@ pub fn run(args: &Args) -> Result<Exit> {
     })
 }
 
+/// The inputs with each pattern replaced by what it matches, for shells that leave that to the program.
+fn expanded(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for input in inputs {
+        if !pattern::is_pattern(input) {
+            paths.push(input.clone());
+            continue;
+        }
+        let found =
+            pattern::expand(input).map_err(|error| usage(format!("{}: {error}", printable(input))))?;
+        if found.paths.is_empty() && found.failures.is_empty() {
+            warn("warning", &format!("{} matches no file; check the pattern", printable(input)));
+        }
+        paths.extend(found.paths);
+        // The sender looks into these folders again, and reports them as its own failures.
+        paths.extend(found.failures.into_iter().map(|(folder, _)| folder));
+    }
+    Ok(paths)
+}
+
 /// What the run amounts to.
 fn ending(total: &Total, summary: &Summary, failed: u64, interrupted: bool) -> Result<Exit> {
     if let Some(cut) = &summary.cut {
@@ -166,7 +195,7 @@ fn model_files(given: Option<&Path>, model: &Model) -> Result<HashMap<Hash, Byte
         files.insert(Hash::of(&plain), plain);
     }
     if let Some(path) = given {
-        let bytes = std::fs::read(path).with_context(|| path.display().to_string())?;
+        let bytes = std::fs::read(path).with_context(|| printable(path))?;
         files.insert(Hash(model.id()), model_file::unpack(&bytes)?.into_owned().into());
     }
     Ok(files)
@@ -180,18 +209,19 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
             Event::Delivered(delivered) => {
                 total.add(&delivered.figures);
                 let mut json = object("delivered", serde_json::to_value(&delivered.figures)?);
-                json["file"] = json!(delivered.path);
+                json["file"] = place(&delivered.path);
                 json["hash"] = json!(delivered.hash.to_string());
                 json["receipt_ms"] = json!(delivered.receipt.as_millis() as u64);
                 reporter.result(&delivered.figures.to_string(), &json)?;
             }
             Event::Refused { path, reason } => {
                 total.failed += 1;
-                warn("refused", &format!("{}: {reason}", path.display()));
-                json_line(reporter, json!({ "event": "refused", "file": path, "reason": reason }))?;
+                warn("refused", &format!("{}: {reason}", printable(&path)));
+                json_line(reporter, json!({ "event": "refused", "file": place(&path), "reason": reason }))?;
             }
             Event::Connected { label, address } => {
                 let json = json!({ "event": "connected", "receiver": label, "address": address });
+                let label = printable(label.as_ref());
                 reporter.result(&format!("connected to {label} at {address}"), &json)?;
             }
             Event::Disconnected { cut, pause } => {
@@ -205,13 +235,33 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
             }
             Event::Local(pipeline::Event::Skipped { file, sent }) => {
                 total.skipped += 1;
-                let json = json!({ "event": "skipped", "file": file.path, "hash": sent.hash.to_string() });
-                reporter.result(&format!("{}  has a receipt already", file.path.display()), &json)?;
+                let (file, hash) = (&file.path, sent.hash.to_string());
+                let json = json!({ "event": "skipped", "file": place(file), "hash": hash });
+                reporter.result(&format!("{}  has a receipt already", printable(file)), &json)?;
+            }
+            Event::Local(pipeline::Event::Renamed { file }) => {
+                warn("notice", &format!("{}: sent as {}", printable(&file.path), file.name));
+                let json = json!({ "event": "renamed", "file": place(&file.path), "name": file.name });
+                json_line(reporter, json)?;
+            }
+            Event::Local(pipeline::Event::Doubtful(doubtful)) => {
+                let (file, doubt) = (&doubtful.path, doubtful.doubt);
+                let (taken, fate) = match doubtful.fate {
+                    Fate::Taken => (true, "it is sent as it is"),
+                    Fate::Waiting => (false, "it is waited for"),
+                };
+                warn(
+                    "notice",
+                    &format!("{}: has not changed for long, but {doubt}; {fate}", printable(file)),
+                );
+                let (file, reason) = (place(file), doubt.to_string());
+                let json = json!({ "event": "unfinished", "file": file, "reason": reason, "taken": taken });
+                json_line(reporter, json)?;
             }
             Event::Local(pipeline::Event::Encoded { file, bytes, psnr, reached, notices, took }) => {
                 let json = json!({
                     "event": "encoded",
-                    "file": file.path,
+                    "file": place(&file.path),
                     "bytes": bytes,
                     "psnr": psnr,
                     "reached": reached,
@@ -219,16 +269,16 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 });
                 json_line(reporter, json)?;
                 for notice in notices {
-                    warn("notice", &format!("{}: {notice}", file.path.display()));
+                    warn("notice", &format!("{}: {notice}", printable(&file.path)));
                 }
             }
             Event::Local(pipeline::Event::Away { folder }) => {
-                warn("notice", &format!("{} is out of reach; waiting for it", folder.display()));
-                json_line(reporter, json!({ "event": "away", "folder": folder }))?;
+                warn("notice", &format!("{} is out of reach; waiting for it", printable(&folder)));
+                json_line(reporter, json!({ "event": "away", "folder": place(&folder) }))?;
             }
             Event::Local(pipeline::Event::Back { folder }) => {
-                warn("notice", &format!("{} is there again", folder.display()));
-                json_line(reporter, json!({ "event": "back", "folder": folder }))?;
+                warn("notice", &format!("{} is there again", printable(&folder)));
+                json_line(reporter, json!({ "event": "back", "folder": place(&folder) }))?;
             }
             _ => {}
         }

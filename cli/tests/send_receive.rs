@@ -358,3 +358,119 @@ fn a_model_that_the_receiver_lacks_is_brought_if_it_takes_models() {
     assert_eq!(given.program.until("decoded")["exact"], true);
     assert_eq!(place.files("strict"), ["a.aec", "a.png"]);
 }
+
+#[cfg(unix)]
+#[test]
+fn pictures_whose_names_receivers_refuse_arrive_under_others() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let place = Place::new();
+    let long = "\u{5f71}".repeat(70);
+    let names: [&[u8]; 6] =
+        [b"2026-11-27T19:32:25", b"caf\xe9", b"aux", b" a?b\x1b[31m", long.as_bytes(), b"plain"];
+    for (seed, name) in names.iter().enumerate() {
+        place.picture("one.png", seed as u64);
+        let folder = place.path("pictures");
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let name = [name, &b".png"[..]].concat();
+        std::fs::rename(place.path("one.png"), folder.join(std::ffi::OsStr::from_bytes(&name)))
+            .expect("renamed");
+    }
+    let mut receiver = place.receive("--out inbox");
+    let sent = send(&place, "a", &receiver.ticket, "pictures").with(0);
+    assert_eq!((sent.all("delivered").len(), sent.all("renamed").len()), (6, 5), "{sent:#?}");
+    let files = place.files("inbox");
+    for like in ["2026-11-27T19_32_25~", "caf_~", "_aux~", "_ a_b_[31m~", "plain.aec"] {
+        assert!(files.iter().any(|name| name.starts_with(like)), "{like}: {files:?}");
+    }
+    let paths: Vec<_> =
+        sent.all("renamed").iter().map(|line| line["file"].as_str().expect("a path")).collect();
+    assert!(paths.iter().any(|path| path.ends_with("caf\\xe9.png")), "{paths:?}");
+    assert!(sent.errors.contains("sent as caf_~") && !sent.errors.contains('\u{1b}'), "{}", sent.errors);
+
+    // A watched folder does not end the sender either.
+    let watch = format!("send --json --state b --to {} --watch pictures --settle 0.1", receiver.ticket);
+    let invited = place.run("peers --out inbox --json invite").with(0);
+    let ticket = invited.lines[0]["ticket"].as_str().expect("a ticket");
+    let mut watching = place.start(&watch.replace(&receiver.ticket, ticket));
+    for _ in 0..6 {
+        assert_eq!(watching.until("delivered")["stored"], "before");
+    }
+    assert!(!watching.has_ended());
+    receiver.program.read_ready();
+    assert!(receiver.program.seen().iter().all(|line| line["event"] != "declined"));
+}
+
+#[test]
+fn the_same_picture_under_a_second_name_is_decoded_beside_it() {
+    let place = Place::new();
+    place.picture("a.png", 1);
+    let mut receiver = place.receive("--out inbox --decode png");
+    send(&place, "a", &receiver.ticket, "a.png").with(0);
+    assert_eq!(receiver.program.until("decoded")["name"], "a.aec");
+    std::fs::copy(place.path("a.png"), place.path("b.png")).expect("copied");
+    let again = send(&place, "a", &receiver.ticket, "b.png").with(0);
+    assert_eq!(again.all("delivered")[0]["stored"], "before");
+    assert_eq!(receiver.program.until("decoded")["name"], "b.aec");
+    assert_eq!(place.files("inbox"), ["a.aec", "a.png", "b.aec", "b.png"]);
+}
+
+#[test]
+fn folders_and_patterns_may_have_the_same_names() {
+    let place = Place::new();
+    for (seed, name) in ["2023/IMG_1.png", "2023/x.png", "2024/IMG_1.png"].into_iter().enumerate() {
+        place.picture(name, seed as u64);
+    }
+    let receiver = place.receive("--out inbox --reusable");
+    let sent = send(&place, "a", &receiver.ticket, "2023 2024").with(0);
+    assert_eq!(place.files("inbox"), ["2023/IMG_1.aec", "2024/IMG_1.aec", "x.aec"]);
+    assert_eq!(sent.all("renamed").len(), 2);
+    // As from a shell that hands quoted patterns on.
+    send(&place, "b", &receiver.ticket, "2023/*.png").with(0);
+    assert_eq!(place.files("inbox"), ["2023/IMG_1.aec", "2024/IMG_1.aec", "IMG_1.aec", "x.aec"]);
+    let none = send(&place, "b", &receiver.ticket, "2025/*.png").with(3);
+    assert!(none.errors.contains("matches no file"), "{}", none.errors);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_watched_file_is_taken_when_its_writer_has_finished() {
+    use std::io::{Seek as _, Write as _};
+    let place = Place::new();
+    place.picture("whole.bmp", 1);
+    let whole = place.read("whole.bmp");
+    let half = whole.len() / 4;
+    place.put("camera/none.txt", b"");
+    // A writer that sets the size first, writes a quarter, and pauses.
+    let mut writer = std::fs::File::create(place.path("camera/cam.bmp")).expect("a file");
+    writer.write_all(&whole[..half]).expect("written");
+    writer.set_len(whole.len() as u64).expect("room");
+    let receiver = place.receive("--out inbox");
+    let watch = format!("send --json --state a --to {} --watch camera --settle 0.1", receiver.ticket);
+    let mut sender = place.start(&watch);
+    place.picture("camera/other.png", 2);
+    // Longer than ten times --settle: what becomes of it is told, and it is still not taken.
+    let has =
+        |sender: &network::Program, event: &str| sender.seen().iter().any(|line| line["event"] == event);
+    while !(has(&sender, "delivered") && has(&sender, "unfinished")) {
+        let line = sender.next();
+        assert!(line["taken"] != true && line["name"] != "cam.aec", "{line}");
+    }
+    writer.seek(std::io::SeekFrom::Start(half as u64)).expect("there");
+    writer.write_all(&whole[half..]).expect("written");
+    drop(writer);
+    assert_eq!(sender.until("delivered")["name"], "cam.aec");
+    assert!(sender.seen().iter().all(|line| line["event"] != "failed"), "{:#?}", sender.seen());
+    assert_eq!(place.files("inbox"), ["cam.aec", "other.aec"]);
+}
+
+#[test]
+fn a_ticket_may_be_folded_and_a_host_name_listened_on() {
+    let place = Place::new();
+    place.picture("a.png", 1);
+    let receiver = place.receive("--out inbox --listen localhost:0");
+    assert!(receiver.address.ip().is_loopback());
+    let (head, tail) = receiver.ticket.split_at(60);
+    place.put("mail", format!("\u{feff}> \"{head}\r\n> {tail}\"\r\n").as_bytes());
+    send(&place, "a", "@mail", "a.png").with(0);
+    assert_eq!(place.files("inbox"), ["a.aec"]);
+}

@@ -95,10 +95,11 @@ impl Total {
     pub fn add(&mut self, picture: &Picture) {
         let Picture { source, bytes, stored, first_preview, last_byte, .. } = picture;
         self.pictures += 1;
-        self.source_bytes += source.bytes;
-        self.raw_bytes += source.raw;
-        self.bytes += bytes;
-        self.pixels += pixels(source);
+        // What a sender says of its source may be anything.
+        let sums = [&mut self.source_bytes, &mut self.raw_bytes, &mut self.bytes, &mut self.pixels];
+        for (sum, more) in sums.into_iter().zip([source.bytes, source.raw, *bytes, pixels(source)]) {
+            *sum = sum.saturating_add(more);
+        }
         match source.psnr {
             Some(psnr) if psnr.is_finite() => self.psnr.add(psnr),
             Some(psnr) if psnr > 0.0 => self.exact += 1,
@@ -107,7 +108,7 @@ impl Total {
         match stored {
             Stored::Before => self.before += 1,
             Stored::Now => {
-                self.moved += bytes;
+                self.moved = self.moved.saturating_add(*bytes);
                 self.last_byte.add(f64::from(*last_byte));
                 first_preview.iter().for_each(|&time| self.first_preview.add(f64::from(time)));
             }
@@ -398,6 +399,24 @@ mod tests {
         }
         assert_eq!((total.psnr(), total.exact()), (Some(35.0), 1));
         assert_eq!((total.pictures, total.bytes, total.source_bytes), (5, 5000, 50_000));
+    }
+
+    #[test]
+    fn figures_of_any_size_are_survived() {
+        let mut total = Total::default();
+        for _ in 0..3 {
+            let mut picture = picture(Some(f64::MAX));
+            picture.source = Source {
+                bytes: u64::MAX,
+                raw: u64::MAX,
+                width: u32::MAX,
+                height: u32::MAX,
+                ..picture.source
+            };
+            total.add(&picture);
+        }
+        assert_eq!((total.source_bytes, total.raw_bytes, total.pictures), (u64::MAX, u64::MAX, 3));
+        assert!(total.to_string().contains("3 pictures"));
     }
 
     #[test]

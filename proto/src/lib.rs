@@ -30,6 +30,7 @@ mod key;
 mod limits;
 pub mod live;
 pub mod message;
+pub mod name;
 pub mod parts;
 pub mod receiver;
 pub mod sender;

@@ -15,12 +15,14 @@ pub const PART_MAX: u32 = 2 * LARGEST as u32;
 /// Neighbouring passes share a part while it stays below this.
 const SMALLEST: u64 = 16 << 10;
 
-/// Lengths of the parts of an `.aec`, in file order. A part never spans the passes of a large picture.
+/// Lengths of the parts of an `.aec`, in file order. A part never spans the passes of a large picture. Of a stream that
+/// was cut, what is there.
 ///
 /// # Errors
-/// Where the bytes are no `.aec`.
+/// Returns the codec's error if the bytes are no `.aec`.
 pub fn cut(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
     let stream = container::read(bytes, limits)?;
+    let length = bytes.len() as u64;
     let mut ends: Vec<(u64, bool)> = Vec::new(); // end of each piece; whether a pass ends there
     let level = |kind: ChunkKind| match kind {
         ChunkKind::Metadata | ChunkKind::Alpha | ChunkKind::Hyper { .. } => 0,
@@ -28,7 +30,7 @@ pub fn cut(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
     };
     for (i, chunk) in stream.chunks.iter().enumerate() {
         let last = stream.chunks.get(i + 1).is_none_or(|next| level(next.kind) != level(chunk.kind));
-        ends.push((chunk.offset + chunk.length, last));
+        ends.push((chunk.offset.saturating_add(chunk.length).min(length), last));
     }
     let mut parts = Vec::new();
     let (mut start, mut end) = (0, 0);
@@ -44,7 +46,7 @@ pub fn cut(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
         }
     }
     // What remains, with anything after the last chunk.
-    let rest = bytes.len() as u64 - start;
+    let rest = length - start;
     if rest > 0 {
         push(&mut parts, rest);
     }
@@ -60,24 +62,28 @@ fn push(parts: &mut Vec<u32>, mut length: u64) {
     parts.push(length as u32);
 }
 
-/// Lengths of the five parts of a live frame: header with hyper-latents, then each pass.
+/// Lengths of the five parts of a live frame: header with hyper-latents, then each pass. Of a stream that was cut, what is
+/// there.
 ///
 /// # Errors
-/// Where the bytes are no `.aec`.
+/// Returns the codec's error if the bytes are no `.aec`.
 pub fn passes(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
     let stream = container::read(bytes, limits)?;
-    let mut lengths = vec![bytes.len() as u64; 1 + usize::from(container::PASSES)];
+    let length = bytes.len() as u64;
+    let mut ends = vec![length; 1 + usize::from(container::PASSES)];
     for chunk in &stream.chunks {
         if let ChunkKind::Pass { pass, .. } = chunk.kind {
-            lengths[usize::from(pass) + 1] = chunk.offset + chunk.length;
-            lengths[usize::from(pass)] = lengths[usize::from(pass)].min(chunk.offset);
+            ends[usize::from(pass) + 1] = chunk.offset.saturating_add(chunk.length).min(length);
+            ends[usize::from(pass)] = ends[usize::from(pass)].min(chunk.offset);
         }
     }
-    // Ends become lengths.
-    for i in (1..lengths.len()).rev() {
-        lengths[i] -= lengths[i - 1];
-    }
-    Ok(lengths.into_iter().map(|length| length as u32).collect())
+    let mut start = 0;
+    let lengths = ends.into_iter().map(|end| {
+        let length = end.saturating_sub(start);
+        start = start.max(end);
+        u32::try_from(length).unwrap_or(u32::MAX)
+    });
+    Ok(lengths.collect())
 }
 
 /// The first bytes of a unidirectional stream: what it carries.

@@ -47,7 +47,8 @@ impl FromStr for Ticket {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let text = text.trim();
+        // Mail programs fold long words, mark what they quote, and put a byte order mark before a text.
+        let text: String = text.chars().filter(|&c| !is_wrapping(c)).take(LONGEST + 1).collect();
         if text.len() > LONGEST {
             return Err(Error::Ticket("it is too long"));
         }
@@ -72,6 +73,14 @@ impl fmt::Debug for Ticket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Ticket({} at {})", self.receiver.short(), self.addresses.join(", "))
     }
+}
+
+/// Whether a character only stands around a ticket or between the lines on which it was folded.
+fn is_wrapping(c: char) -> bool {
+    let quote = matches!(c, '"' | '\'' | '`' | '<' | '>' | '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}');
+    let invisible = matches!(c, '\u{feff}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{ad}');
+    // The soft line break of quoted-printable is an equals sign.
+    c.is_whitespace() || quote || invisible || c == '='
 }
 
 /// RFC 4648 base32 in lower case, without padding. A ticket has to have one form only.
@@ -99,6 +108,23 @@ mod tests {
         let text = ticket().to_string();
         assert!(text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit()), "{text}");
         assert_eq!(format!(" {} \n", text.to_ascii_uppercase()).parse::<Ticket>().unwrap(), ticket());
+    }
+
+    #[test]
+    fn a_ticket_that_a_mail_program_folded_is_a_ticket() {
+        let text = ticket().to_string();
+        let (a, b) = text.split_at(40);
+        for folded in [
+            format!("{a}\r\n{b}\r\n"),
+            format!("\u{feff}{text}"),
+            format!("\"{text}\""),
+            format!("\u{201e}{a} {b}\u{201c}"),
+            format!("> {a}\n> {b}\n"),
+            format!("{a}=\r\n{b}"),
+            format!("<{a}\u{ad}\t{b}>"),
+        ] {
+            assert_eq!(folded.parse::<Ticket>().unwrap(), ticket(), "{folded:?}");
+        }
     }
 
     #[test]

@@ -37,7 +37,12 @@ pub(crate) enum Choice {
     Free(Name),
     /// The very picture is under it, but not in the journal.
     Ours(Name),
+    /// A file of the right length is under it, whose hash is not among the known ones.
+    Unknown(Name),
 }
+
+/// Hashes of files that were found under names which somebody wants.
+pub(crate) type Found = HashMap<Name, Hash>;
 
 #[derive(Debug)]
 struct Slot {
@@ -163,8 +168,9 @@ impl Arriving {
     }
 
     /// The first of `a.aec`, `a-2.aec`, ... that a picture can have. Nothing that is there is ever overwritten, and
-    /// a picture that is there without being in the journal (after a power cut) is recognised.
-    pub fn choose(&self, shared: &Shared, about: &About, bytes: u64) -> Result<Choice> {
+    /// a picture that is there without being in the journal (after a power cut) is recognised. Nothing is hashed here, as
+    /// everybody waits for this lock: `found` are the hashes of such files.
+    pub fn choose(&self, shared: &Shared, about: &About, bytes: u64, found: &Found) -> Result<Choice> {
         let out = &shared.folder.out;
         let shown = || about.offered.as_str().to_string();
         if about.offered.folders(out).any(|folder| folder.exists() && !folder.is_dir()) {
@@ -181,8 +187,12 @@ impl Arriving {
                 continue;
             }
             let path = name.path(out);
-            if disk::length(&path) == Some(bytes) && disk::hash(&path)? == about.hash {
-                return Ok(Choice::Ours(name));
+            if disk::length(&path) == Some(bytes) {
+                match found.get(&name) {
+                    Some(hash) if *hash == about.hash => return Ok(Choice::Ours(name)),
+                    Some(_) => {}
+                    None => return Ok(Choice::Unknown(name)),
+                }
             }
             let decoded = shared.options.decode.map(|format| name.decoded(out, format.extension()));
             if path.symlink_metadata().is_err() && decoded.is_none_or(|path| path.symlink_metadata().is_err())

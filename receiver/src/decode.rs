@@ -1,20 +1,26 @@
 //! The decode pool: turns stored pictures into files that everybody can open, a bounded number at a time.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aecodec::files::{self, Format, WriteOptions};
-use aecodec::{DecodeOptions, Limits};
+use aecodec::{DecodeOptions, Limits, Model};
 use tokio::sync::mpsc;
 
+use crate::error::caught;
 use crate::inbox::{Inbox, Stored};
 use crate::journal::{Outcome, Task};
 use crate::models::Models;
 use crate::name::Name;
 use crate::{Error, Result, disk};
+
+/// What decodes; tests have their own.
+pub(crate) type Codec =
+    Box<dyn Fn(&[u8], &Model, &DecodeOptions) -> aecodec::Result<aecodec::Decoded> + Send + Sync>;
 
 /// Bounds on the decoding of a picture of at most so many pixels: a decode holds ten bytes for each, and some for its
 /// windows.
@@ -80,6 +86,8 @@ pub struct Pool {
     queue: mpsc::Sender<Stored>,
     waiting: Arc<AtomicUsize>,
     stopped: Arc<AtomicBool>,
+    /// Numbers of the pictures that wait or are being decoded.
+    queued: Arc<Mutex<HashSet<i64>>>,
 }
 
 impl Pool {
@@ -94,6 +102,16 @@ impl Pool {
         options: PoolOptions,
         report: impl Fn(Finished) + Send + Sync + 'static,
     ) -> Result<Self> {
+        Self::start_with(inbox, models, options, Box::new(aecodec::decode), report)
+    }
+
+    pub(crate) fn start_with(
+        inbox: &Inbox,
+        models: &Models,
+        options: PoolOptions,
+        codec: Codec,
+        report: impl Fn(Finished) + Send + Sync + 'static,
+    ) -> Result<Self> {
         let (queue, jobs) = mpsc::channel(options.queue.max(1));
         let left = inbox.pending(Task::Decode, 0, usize::MAX >> 1)?;
         let threads = match options.threads {
@@ -102,6 +120,8 @@ impl Pool {
         };
         let waiting = Arc::new(AtomicUsize::new(left.len()));
         let stopped = Arc::new(AtomicBool::new(false));
+        let queued: HashSet<i64> = left.iter().map(|stored| stored.id).collect();
+        let queued = Arc::new(Mutex::new(queued));
         let worker = Worker {
             inbox: inbox.clone(),
             models: models.clone(),
@@ -109,6 +129,8 @@ impl Pool {
             jobs: Mutex::new(jobs),
             waiting: Arc::clone(&waiting),
             stopped: Arc::clone(&stopped),
+            queued: Arc::clone(&queued),
+            codec,
             report: Box::new(report),
         };
         let worker = Arc::new(worker);
@@ -116,7 +138,7 @@ impl Pool {
             let worker = Arc::clone(&worker);
             spawn("aecodec-decode", inbox, move || worker.run())?;
         }
-        let pool = Self { queue, waiting, stopped };
+        let pool = Self { queue, waiting, stopped, queued };
         if !left.is_empty() {
             let queue = pool.queue.clone();
             // Keeps the threads at work until these are through.
@@ -127,14 +149,17 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Has a picture decoded. Waits while too many do; the journal knows of it, so giving up the wait loses nothing.
+    /// Has a picture decoded, unless it waits for that already. Waits while too many do; the journal knows of it, so
+    /// giving up the wait loses nothing.
     ///
     /// # Errors
     /// [`Error::Closed`].
     pub async fn submit(&self, stored: Stored) -> Result<()> {
         let place = self.queue.reserve().await.map_err(|_| Error::Closed)?;
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        place.send(stored);
+        if queued(&self.queued).insert(stored.id) {
+            self.waiting.fetch_add(1, Ordering::Relaxed);
+            place.send(stored);
+        }
         Ok(())
     }
 
@@ -149,6 +174,10 @@ impl Pool {
     }
 }
 
+fn queued(queued: &Mutex<HashSet<i64>>) -> MutexGuard<'_, HashSet<i64>> {
+    queued.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 pub(crate) fn spawn(name: &str, inbox: &Inbox, work: impl FnOnce() + Send + 'static) -> Result<()> {
     let thread = std::thread::Builder::new().name(name.into()).spawn(work);
     thread.map(drop).map_err(Error::io(inbox.out()))
@@ -161,6 +190,8 @@ struct Worker {
     jobs: Mutex<mpsc::Receiver<Stored>>,
     waiting: Arc<AtomicUsize>,
     stopped: Arc<AtomicBool>,
+    queued: Arc<Mutex<HashSet<i64>>>,
+    codec: Codec,
     report: Box<dyn Fn(Finished) + Send + Sync>,
 }
 
@@ -172,7 +203,7 @@ impl Worker {
             if self.stopped.load(Ordering::Relaxed) {
                 continue;
             }
-            let result = self.decode(&stored);
+            let result = caught(&stored.name, || self.decode(&stored));
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             let outcome = match &result {
                 Ok(_) => Some(Outcome::Done),
@@ -184,7 +215,14 @@ impl Worker {
                 // Where the journal is closed, it is decoded once more at the next start.
                 let _ = self.inbox.settle(stored.id, Task::Decode, outcome);
             }
-            (self.report)(Finished { stored, result });
+            queued(&self.queued).remove(&stored.id);
+            let name = stored.name.clone();
+            let told = caught(&name, || {
+                (self.report)(Finished { stored, result });
+                Ok(())
+            });
+            // Whoever listens has failed; the panic itself was told by the panic hook.
+            drop(told);
         }
     }
 
@@ -194,7 +232,7 @@ impl Worker {
         options.limits = limits(self.options.pixels);
         let model = self.models.of(&bytes, &options.limits)?;
         let begun = Instant::now();
-        let decoded = aecodec::decode(&bytes, &model, &options)?;
+        let decoded = (self.codec)(&bytes, &model, &options)?;
         let took = begun.elapsed();
         let (bytes, notices) = files::write(&decoded.picture, self.options.format, &self.options.write)?;
         let (out, name) = (self.inbox.out(), Name::trusted(stored.name.clone()));

@@ -1,6 +1,8 @@
 //! What can go wrong at the receiver, with the values that say where.
 
+use std::any::Any;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use aecodec_proto::Hash;
@@ -23,6 +25,14 @@ pub enum Error {
     /// A mistake in this program.
     #[error("internal error ({0}); please report it")]
     Thread(String),
+    /// A mistake in this program that one picture brought to light; the others go on.
+    #[error("{name}: internal error ({cause}); please report it with the file")]
+    Internal {
+        /// The picture.
+        name: String,
+        /// What the panic said.
+        cause: String,
+    },
     /// Another receiver runs on the same folder.
     #[error("another receiver uses {0}: stop it, or choose another --out")]
     InUse(PathBuf),
@@ -223,3 +233,15 @@ impl Error {
 
 /// Result with this library's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
+
+/// Turns a panic into an error of the picture that was worked on, so that it costs nothing else.
+pub(crate) fn caught<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let internal = |panic: Box<dyn Any + Send>| Error::Internal { name: name.into(), cause: cause(&*panic) };
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(panic)))
+}
+
+/// What a panic said.
+fn cause(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown cause".into())
+}

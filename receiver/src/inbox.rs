@@ -13,7 +13,7 @@ use aecodec_proto::{Hash, PublicKey};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use crate::arriving::{Arriving, Choice, Key};
+use crate::arriving::{Arriving, Choice, Found, Key};
 use crate::error::Refusal;
 use crate::journal::{self, About, Outcome, SavedPartial, SavedPicture, Task};
 use crate::name::Name;
@@ -108,6 +108,19 @@ pub enum Begin {
     Already(Stored),
     /// Parts are wanted.
     Wanted(Transfer),
+}
+
+/// What came of looking for a place for an offered picture.
+enum Place {
+    Begun(Begin),
+    /// The file under this name has to be hashed first.
+    Unknown(Name),
+}
+
+impl From<Begin> for Place {
+    fn from(begin: Begin) -> Self {
+        Self::Begun(begin)
+    }
 }
 
 /// How much is on its way.
@@ -219,15 +232,30 @@ impl Inbox {
             return Err(Refusal::Pixels { pixels, limit }.into());
         }
         let about = About { peer: *peer, hash, offered, model: offer.model, source: offer.source };
-        let key = Key::of(&about);
+        let mut found = Found::default();
+        loop {
+            match self.place(offer, about.clone(), bytes, &found)? {
+                Place::Begun(begin) => return Ok(begin),
+                Place::Unknown(name) => {
+                    let hash = disk::hash(&name.path(&shared.folder.out))?;
+                    found.insert(name, hash);
+                }
+            }
+        }
+    }
+
+    /// Finds a place for an offered picture, as far as the hashes that were found allow it.
+    fn place(&self, offer: &Offer, about: About, bytes: u64, found: &Found) -> Result<Place> {
+        let shared = &self.0.shared;
+        let (peer, hash, key) = (about.peer, about.hash, Key::of(&about));
         let mut arriving = shared.arriving();
         if let Some(picture) = self.stored_as(&about)? {
-            return Ok(Begin::Already(picture));
+            return Ok(Begin::Already(picture).into());
         }
         if let Some(partial) = arriving.get(&key) {
             if partial.lengths == offer.parts && !matches!(partial.inner().phase, Phase::Gone) {
                 arriving.hold(&key);
-                return Ok(Begin::Wanted(Transfer::new(self.clone(), partial)));
+                return Ok(Begin::Wanted(Transfer::new(self.clone(), partial)).into());
             }
             // Cut anew by another release: the parts do not fit together.
             arriving.remove(&partial);
@@ -235,10 +263,11 @@ impl Inbox {
         }
         let twin = self.twin(&hash)?;
         if twin.is_none() {
-            self.make_room(&mut arriving, peer, bytes)?;
+            self.make_room(&mut arriving, &peer, bytes)?;
         }
-        let choice = arriving.choose(shared, &about, bytes)?;
+        let choice = arriving.choose(shared, &about, bytes, found)?;
         let (name, how) = match (choice, twin) {
+            (Choice::Unknown(name), _) => return Ok(Place::Unknown(name)),
             (Choice::Ours(name), _) => (name, How::Adopt),
             (Choice::Free(name), Some(twin)) => (name, How::Link(twin)),
             (Choice::Free(name), None) => {
@@ -257,15 +286,15 @@ impl Inbox {
                 drop(arriving);
                 let transfer = Transfer::new(self.clone(), Arc::clone(&partial));
                 self.send(Op::Save(partial))?;
-                return Ok(Begin::Wanted(transfer));
+                return Ok(Begin::Wanted(transfer).into());
             }
         };
         arriving.reserve(&name, &about);
         drop(arriving);
-        let place = |reply| Op::Final(Box::new(Final::new(about, name.clone(), bytes, how, reply)));
-        let result = self.wait(place);
+        let last = |reply| Op::Final(Box::new(Final::new(about, name.clone(), bytes, how, reply)));
+        let result = self.wait(last);
         shared.arriving().unreserve(&name);
-        result.map(Begin::Already)
+        result.map(|stored| Begin::Already(stored).into())
     }
 
     /// A stored picture with this hash whose file is there.

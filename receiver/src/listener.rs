@@ -355,7 +355,11 @@ async fn enter(incoming: Incoming, newcomer: Newcomer) {
         Err(_) => return refused(handshake(&ConnectionError::TimedOut)),
     };
     drop(newcomer);
-    let Some((key, entry)) = entry(&connection, &gate) else {
+    let looked_up = tokio::task::spawn_blocking({
+        let connection = connection.clone();
+        move || entry(&connection, &gate)
+    });
+    let Some((key, entry)) = looked_up.await.ok().flatten() else {
         connection.close(VarInt::from_u32(Close::NotAdmitted as u32), b"no key");
         return refused("it presented no key".into());
     };

@@ -87,11 +87,12 @@ impl Models {
         if let Some(model) = self.fixed.iter().find(|model| model.short_id() == short) {
             return Ok(Arc::clone(model));
         }
-        let mut loaded = self.loaded();
-        if let Some(model) = loaded.get(&short) {
+        if let Some(model) = self.loaded().get(&short) {
             return Ok(Arc::clone(model));
         }
+        // Without the lock, as reading takes a while. Two that need it at once both read it.
         let model = Arc::new(self.load(short)?);
+        let mut loaded = self.loaded();
         if loaded.len() >= LOADED {
             loaded.clear();
         }

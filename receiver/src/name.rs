@@ -2,19 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::error::Refusal;
-use crate::state::FOLDER;
+use aecodec_proto::name::{self, EXTENSION};
 
-/// Bytes of a folder or file; leaves room for `-2` and `.preview.webp` below the usual 255.
-const LONGEST_PART: usize = 200;
-/// Bytes of a whole name.
-const LONGEST: usize = 1024;
-/// Folders within folders.
-const DEEPEST: usize = 32;
+use crate::error::Refusal;
+
 /// Extensions of decoded pictures.
 const DECODED: [&str; 4] = ["png", "jpg", "webp", "ppm"];
-/// Extension of every picture.
-const EXTENSION: &str = ".aec";
 
 /// A relative path below the inbox that cannot leave it, ending in `.aec`, `/` between its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -23,7 +16,7 @@ pub(crate) struct Name(String);
 impl Name {
     /// Takes an offered name, or says why not.
     pub fn parse(name: &str) -> Result<Self, Refusal> {
-        match check(name) {
+        match name::check(name) {
             None => Ok(Self(name.to_string())),
             Some(why) => {
                 let shown = name.chars().filter(|c| !c.is_control()).take(80).collect();
@@ -76,77 +69,6 @@ impl Name {
     pub fn folders(&self, out: &Path) -> impl Iterator<Item = PathBuf> {
         self.0.match_indices('/').map(move |(end, _)| out.join(&self.0[..end]))
     }
-}
-
-/// What is wrong with a name, if anything.
-fn check(name: &str) -> Option<&'static str> {
-    let parts: Vec<&str> = name.split('/').collect();
-    if name.len() > LONGEST {
-        return Some("it has more than 1024 bytes");
-    }
-    if parts.len() > DEEPEST {
-        return Some("it has more than 32 parts");
-    }
-    if let Some(why) = parts.iter().find_map(|part| check_part(part)) {
-        return Some(why);
-    }
-    let (last, folders) = parts.split_last()?;
-    if !last.ends_with(EXTENSION) || last.len() == EXTENSION.len() {
-        return Some("it does not end in .aec");
-    }
-    if folders.iter().any(|folder| folder.ends_with(EXTENSION)) {
-        return Some("a folder ends in .aec");
-    }
-    None
-}
-
-fn check_part(part: &str) -> Option<&'static str> {
-    if part.is_empty() {
-        return Some("it has an empty part, or begins or ends with a slash");
-    }
-    if part == "." || part == ".." {
-        return Some("it leaves its folder");
-    }
-    if part.len() > LONGEST_PART {
-        return Some("a part has more than 200 bytes");
-    }
-    if part.eq_ignore_ascii_case(FOLDER) {
-        return Some("`.aecodec` is the receiver's own folder");
-    }
-    if part.chars().any(|c| c.is_control() || matches!(c, '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|')) {
-        return Some("it has a character that some systems reserve");
-    }
-    if turns_text(part) {
-        return Some("it has an invisible character that turns the direction of text");
-    }
-    if part.ends_with(['.', ' ']) || part.starts_with(' ') {
-        return Some("a part begins with a space, or ends with a space or a dot");
-    }
-    let stem = part.split('.').next().unwrap_or(part).trim_end();
-    if reserved(stem) {
-        return Some("it is the name of a device on some systems");
-    }
-    None
-}
-
-/// Such characters make `gpj.aec` look like something else in a listing.
-fn turns_text(part: &str) -> bool {
-    part.chars()
-        .any(|c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
-}
-
-/// Device names of Windows, in any case.
-fn reserved(stem: &str) -> bool {
-    let upper = stem.to_ascii_uppercase();
-    let numbered = |prefix: &str| {
-        upper.strip_prefix(prefix).is_some_and(|n| {
-            let mut digits = n.chars();
-            matches!((digits.next(), digits.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
-        })
-    };
-    matches!(upper.as_str(), "CON" | "PRN" | "AUX" | "NUL" | "CONIN$" | "CONOUT$")
-        || numbered("COM")
-        || numbered("LPT")
 }
 
 #[cfg(test)]

@@ -166,6 +166,16 @@ impl Peers {
         Ok(self.list()?.into_iter().filter(fits).collect())
     }
 
+    /// The name of a known sender.
+    ///
+    /// # Errors
+    /// Returns an error if the journal cannot be read.
+    pub fn name_of(&self, key: &PublicKey) -> Result<Option<String>> {
+        let db = self.db();
+        let mut query = db.prepare_cached("SELECT name FROM peers WHERE key = ?1")?;
+        Ok(query.query_row([key.0], |row| row.get(0)).optional()?)
+    }
+
     /// Gives a sender a name; `false` where it is not known.
     ///
     /// # Errors
@@ -350,6 +360,8 @@ mod tests {
         let names = |list: Vec<Peer>| list.into_iter().map(|peer| peer.name).collect::<Vec<_>>();
         assert_eq!(names(peers.list().unwrap()), ["bert[31m", "unnamed"]);
         assert!(peers.name(&ANNA, "  anna ").unwrap());
+        assert_eq!(peers.name_of(&ANNA).unwrap(), Some("anna".into()));
+        assert_eq!(peers.name_of(&TICKET).unwrap(), None);
         assert!(!peers.name(&TICKET, "x").unwrap());
         assert_eq!(names(peers.find("anna").unwrap()), ["anna"]);
         assert_eq!(names(peers.find("0202").unwrap()), ["bert[31m"]);

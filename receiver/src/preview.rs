@@ -14,7 +14,8 @@ use aecodec::container::{self, ChunkKind, ChunkState, PASSES};
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{DecodeOptions, Limits};
 
-use crate::decode::spawn;
+use crate::decode::{Codec, spawn};
+use crate::error::caught;
 use crate::inbox::Inbox;
 use crate::models::Models;
 use crate::name::Name;
@@ -71,7 +72,8 @@ struct Shared {
     options: PreviewOptions,
     table: Mutex<Table>,
     news: Condvar,
-    report: Box<dyn Fn(Shown) + Send + Sync>,
+    codec: Codec,
+    report: Box<dyn Fn(Result<Shown>) + Send + Sync>,
 }
 
 impl fmt::Debug for Shared {
@@ -96,6 +98,8 @@ struct Picture {
     /// No preview before this.
     rest: Option<Instant>,
     shown: Option<Level>,
+    /// Its decode has panicked: there are no more previews of it.
+    given_up: bool,
 }
 
 /// A preview to make.
@@ -114,15 +118,26 @@ struct Level {
 }
 
 impl Previews {
-    /// Starts the thread. `report` is called from it for each preview.
+    /// Starts the thread. `report` is called from it for each preview, and once for a picture of which none can be made
+    /// because of a mistake in this program.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    /// Returns an error if no thread can be started.
     pub fn start(
         inbox: &Inbox,
         models: &Models,
         options: PreviewOptions,
-        report: impl Fn(Shown) + Send + Sync + 'static,
+        report: impl Fn(Result<Shown>) + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::start_with(inbox, models, options, Box::new(aecodec::decode), report)
+    }
+
+    pub(crate) fn start_with(
+        inbox: &Inbox,
+        models: &Models,
+        options: PreviewOptions,
+        codec: Codec,
+        report: impl Fn(Result<Shown>) + Send + Sync + 'static,
     ) -> Result<Self> {
         let shared = Arc::new(Shared {
             inbox: inbox.clone(),
@@ -130,6 +145,7 @@ impl Previews {
             options,
             table: Mutex::default(),
             news: Condvar::new(),
+            codec,
             report: Box::new(report),
         });
         let worker = Arc::clone(&shared);
@@ -156,9 +172,10 @@ impl Previews {
             news: false,
             rest: None,
             shown: None,
+            given_up: false,
         });
         picture.transfer = Arc::downgrade(transfer);
-        picture.news = true;
+        picture.news = !picture.given_up;
         picture.thumbnail = thumbnail.or(picture.thumbnail.take());
         drop(table);
         shared.news.notify_one();
@@ -199,18 +216,34 @@ impl Shared {
     fn run(&self) {
         while let Some(Due { name, transfer, thumbnail, shown }) = self.next() {
             let begun = Instant::now();
-            // A prefix that shows nothing yet, or needs a model that is not here, is no news to anybody.
-            let made = match thumbnail {
-                Some(bytes) => self.show_thumbnail(&name, &bytes),
+            let made = caught(&name, || match thumbnail {
+                Some(bytes) => self.show_thumbnail(&name, &transfer, &bytes),
                 None => self.make(&name, &transfer, shown),
-            };
-            let made = made.ok().flatten();
-            let mut table = self.table();
-            if let Some(picture) = table.pictures.get_mut(&name) {
-                picture.rest = Some(Instant::now() + REST * begun.elapsed());
-                picture.shown = made.or(shown);
+            });
+            let given_up = matches!(made, Err(Error::Internal { .. }));
+            {
+                let mut table = self.table();
+                if let Some(picture) = table.pictures.get_mut(&name) {
+                    picture.rest = Some(Instant::now() + REST * begun.elapsed());
+                    picture.shown = made.as_ref().ok().copied().flatten().or(shown);
+                    picture.given_up |= given_up;
+                    picture.news &= !given_up;
+                }
+            }
+            // Any other prefix that shows nothing yet, or needs a model that is not here, is no news to anybody.
+            if let Err(error @ Error::Internal { .. }) = made {
+                self.tell(&name, Err(error));
             }
         }
+    }
+
+    /// Tells whoever listens, and works on if that fails.
+    fn tell(&self, name: &str, news: Result<Shown>) {
+        let told = caught(name, || {
+            (self.report)(news);
+            Ok(())
+        });
+        drop(told);
     }
 
     /// Waits for a picture with news; none at the end.
@@ -257,23 +290,25 @@ impl Shared {
         let model = self.models.of(&prefix, &self.limits())?;
         let mut options = DecodeOptions::default();
         (options.threads, options.limits) = (self.options.threads, self.limits());
-        let decoded = aecodec::decode(&prefix, &model, &options)?;
-        self.write(name, &decoded.picture, level, prefix.len() as u64)
+        let decoded = (self.codec)(&prefix, &model, &options)?;
+        self.write(name, transfer, &decoded.picture, level, prefix.len() as u64)
     }
 
     /// Shows the small picture that came with the offer.
-    fn show_thumbnail(&self, name: &str, bytes: &[u8]) -> Result<Option<Level>> {
+    fn show_thumbnail(&self, name: &str, transfer: &Transfer, bytes: &[u8]) -> Result<Option<Level>> {
         let mut options = DecodeOptions::default();
         options.limits.pixels = THUMBNAIL_PIXELS;
         let model = self.models.of(bytes, &options.limits)?;
-        let decoded = aecodec::decode(bytes, &model, &options)?;
-        self.write(name, &decoded.picture, Level { passes: 0, sixteenths: 0 }, bytes.len() as u64)
+        let decoded = (self.codec)(bytes, &model, &options)?;
+        let level = Level { passes: 0, sixteenths: 0 };
+        self.write(name, transfer, &decoded.picture, level, bytes.len() as u64)
     }
 
     /// Puts a preview in its place; `arrived` bytes were needed for it.
     fn write(
         &self,
         name: &str,
+        transfer: &Transfer,
         picture: &aecodec::Picture,
         level: Level,
         arrived: u64,
@@ -291,7 +326,8 @@ impl Shared {
         }
         fs::rename(&new, &path).map_err(Error::io(&path))?;
         drop(table);
-        (self.report)(Shown { name: name.into(), path, passes: level.passes, bytes: arrived });
+        transfer.previewed();
+        self.tell(name, Ok(Shown { name: name.into(), path, passes: level.passes, bytes: arrived }));
         Ok(Some(level))
     }
 

@@ -115,9 +115,17 @@ enum Done {
     Model(Hash, Result<()>),
     /// The sender gave its stream up.
     ModelLost(Hash),
-    Enrolled(Result<(Enrolled, PublicKey)>, String),
+    Enrolled(Result<NewPeer>, String),
     /// A stream has no use any more.
     Nothing,
+}
+
+/// A sender that has enrolled.
+struct NewPeer {
+    key: PublicKey,
+    enrolled: Enrolled,
+    /// The name that it has here.
+    name: Option<String>,
 }
 
 struct Served {
@@ -126,6 +134,8 @@ struct Served {
     peer: PublicKey,
     entry: Entry,
     name: String,
+    /// The name that a known sender has here; it counts more than what the sender calls itself.
+    given: Option<String>,
     shared: Arc<Shared>,
     session: Session,
     arriving: HashMap<u64, Arriving>,
@@ -156,6 +166,7 @@ impl Served {
             peer: key,
             entry,
             name: key.short(),
+            given: None,
             shared,
             session,
             arriving: HashMap::new(),
@@ -191,6 +202,12 @@ impl Served {
     }
 
     async fn serve(&mut self) -> std::result::Result<std::convert::Infallible, End> {
+        if self.entry == Entry::Known {
+            let (peers, key) = (self.shared.peers.clone(), self.peer);
+            let given = tokio::task::spawn_blocking(move || peers.name_of(&key)).await;
+            // A name that cannot be read is worth no failure.
+            self.given = given.ok().and_then(Result::ok).flatten();
+        }
         let limits = self.shared.options.limits.clone();
         let slow = |waiting| Violation::Slow { waiting, seconds: limits.hello.as_secs() };
         let opened = timeout(limits.hello, self.connection.accept_bi()).await;
@@ -278,17 +295,18 @@ impl Served {
         }
         let (peers, invitation) = (self.shared.peers.clone(), self.peer);
         self.tasks.spawn_blocking(move || {
-            let enrolled = peers.enrol(&invitation, &enrol.key, &label);
-            Ok(Done::Enrolled(enrolled.map(|enrolled| (enrolled, enrol.key)), label))
+            let key = enrol.key;
+            let enrolled = peers.enrol(&invitation, &key, &label);
+            let peer =
+                enrolled.map(|enrolled| NewPeer { key, enrolled, name: peers.name_of(&key).ok().flatten() });
+            Ok(Done::Enrolled(peer, label))
         });
         Ok(())
     }
 
     fn greeted(&mut self, label: String, enrolled: Enrolled) {
         let (peers, peer) = (self.shared.peers.clone(), self.peer);
-        // The name that was given here counts more than what the sender calls itself.
-        let named = peers.list().ok().and_then(|all| all.into_iter().find(|other| other.key == peer));
-        self.name = named.map_or(label, |peer| peer.name);
+        self.name = self.given.take().unwrap_or(label);
         self.tasks.spawn_blocking(move || {
             // When it was last seen is worth no failure.
             let _ = peers.seen(&peer);
@@ -372,8 +390,8 @@ impl Served {
             | Done::Completed(id, Err(error)) => {
                 self.declined(id, error)?;
             }
-            Done::Enrolled(Ok((enrolled, key)), label) => {
-                self.peer = key;
+            Done::Enrolled(Ok(NewPeer { key, enrolled, name }), label) => {
+                (self.peer, self.given) = (key, name);
                 self.entry = Entry::Known;
                 self.session.admit();
                 self.greeted(label, enrolled);
@@ -413,7 +431,7 @@ impl Served {
     fn arrived(&mut self, id: u64, stored: Stored, when: When) {
         let Some(arriving) = self.arriving.remove(&id) else { return };
         let stages = &self.shared.stages;
-        let preview = arriving.transfer.and_then(|transfer| stages.first_preview(transfer.name()));
+        let preview = arriving.transfer.and_then(|transfer| transfer.first_preview());
         let first_preview = preview.map(|at| at.saturating_duration_since(arriving.since));
         match self.shared.options.models {
             _ if stages.can_decode(&stored.model) => {}

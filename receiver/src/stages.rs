@@ -1,9 +1,7 @@
 //! What happens to a picture beside being stored: previews, the object store, decoding, figures for Prometheus.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
 
 use aecodec_proto::Hash;
 use tokio::sync::mpsc;
@@ -15,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::preview::{PreviewOptions, Previews, Shown};
 use crate::store::Store;
 use crate::transfer::Transfer;
-use crate::{Begin, Inbox, Models, Result, Stored};
+use crate::{Begin, Error, Inbox, Models, Result, Stored, Task};
 
 /// The stages of one receiver. Cheap to clone.
 #[derive(Clone)]
@@ -27,8 +25,6 @@ pub struct Stages {
     live: Stage,
     metrics: Metrics,
     events: mpsc::UnboundedSender<Event>,
-    /// When the first preview of a picture was made, by the picture's name.
-    shown: Arc<Mutex<HashMap<String, Instant>>>,
 }
 
 impl fmt::Debug for Stages {
@@ -45,16 +41,7 @@ impl Stages {
         metrics: Metrics,
         events: mpsc::UnboundedSender<Event>,
     ) -> Self {
-        Self {
-            models,
-            pool: None,
-            previews: None,
-            store: None,
-            live: Stage::new(outlet),
-            metrics,
-            events,
-            shown: Arc::default(),
-        }
+        Self { models, pool: None, previews: None, store: None, live: Stage::new(outlet), metrics, events }
     }
 
     /// Decodes what is stored. The inbox must have been opened with the same format.
@@ -78,11 +65,12 @@ impl Stages {
     /// # Errors
     /// Where no thread can be started.
     pub fn preview(&mut self, inbox: &Inbox, options: PreviewOptions) -> Result<()> {
-        let (events, first) = (self.events.clone(), self.shown.clone());
-        let report = move |shown: Shown| {
-            let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
-            first.entry(shown.name.clone()).or_insert_with(Instant::now);
-            let _ = events.send(Event::Previewed(shown));
+        let events = self.events.clone();
+        let report = move |news: Result<Shown>| {
+            let _ = events.send(match news {
+                Ok(shown) => Event::Previewed(shown),
+                Err(error) => Event::Trouble { what: "preview", error: error.to_string() },
+            });
         };
         self.previews = Some(Previews::start(inbox, &self.models, options, report)?);
         Ok(())
@@ -137,11 +125,6 @@ impl Stages {
         }
     }
 
-    /// When the first preview of a picture was made.
-    pub(crate) fn first_preview(&self, name: &str) -> Option<Instant> {
-        self.shown.lock().unwrap_or_else(PoisonError::into_inner).remove(name)
-    }
-
     /// All of a picture has arrived: checks, flushes and names it. Blocks on the disk.
     pub(crate) fn complete(&self, transfer: &Transfer) -> Result<Stored> {
         let stored = transfer.complete();
@@ -165,15 +148,22 @@ impl Stages {
         Ok(())
     }
 
-    /// A picture is stored already: brings it to the object store if that was not done.
+    /// A picture is stored already, perhaps under another name until now: does what was not done for it.
     pub(crate) async fn stored_before(&self, inbox: &Inbox, stored: &Stored) -> Result<Begin> {
         self.upload_now(inbox, stored).await?;
+        if let Some(pool) = self.pool.as_ref().filter(|_| self.models.has(&stored.model)) {
+            let (journal, id) = (inbox.clone(), stored.id);
+            let pending = tokio::task::spawn_blocking(move || journal.is_pending(id, Task::Decode)).await;
+            if pending.map_err(|error| Error::thread(&error))?? {
+                pool.submit(stored.clone()).await?;
+            }
+        }
         Ok(Begin::Already(stored.clone()))
     }
 
     async fn upload_now(&self, inbox: &Inbox, stored: &Stored) -> Result<()> {
         let Some(store) = &self.store else { return Ok(()) };
-        let trouble = |error: &crate::Error| {
+        let trouble = |error: &Error| {
             let _ = self.events.send(Event::Trouble { what: "object store", error: error.to_string() });
         };
         store.ensure(inbox, stored, trouble).await.map(drop)

@@ -4,12 +4,11 @@ use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use aecodec_proto::name::STATE_FOLDER;
 use rusqlite::Connection;
 
 use crate::{Error, Result, disk};
 
-/// Name of the folder, which no offered name may contain.
-pub(crate) const FOLDER: &str = ".aecodec";
 /// Version of the tables.
 const VERSION: i64 = 1;
 /// Another process writes for a few milliseconds at a time; this long means that something is wrong.
@@ -51,7 +50,7 @@ impl Folder {
     /// Makes what is missing of the folders. Only their owner can look into the state.
     pub fn open(out: &Path) -> Result<Self> {
         fs::create_dir_all(out).map_err(Error::io(out))?;
-        let folder = Self { out: out.to_path_buf(), state: out.join(FOLDER) };
+        let folder = Self { out: out.to_path_buf(), state: out.join(STATE_FOLDER) };
         disk::private_folder(&folder.state)?;
         disk::private_folder(&folder.parts())?;
         disk::private_folder(&folder.scratch())?;

@@ -3,7 +3,8 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Instant;
 
 use aecodec_proto::Hash;
 
@@ -24,11 +25,23 @@ const HASHED_AT_ONCE: usize = 8;
 pub struct Transfer {
     inbox: Inbox,
     partial: Arc<Partial>,
+    /// When the first preview was made of what this transfer and those before it have brought.
+    previewed: OnceLock<Instant>,
 }
 
 impl Transfer {
     pub(crate) fn new(inbox: Inbox, partial: Arc<Partial>) -> Self {
-        Self { inbox, partial }
+        Self { inbox, partial, previewed: OnceLock::new() }
+    }
+
+    /// A preview of the picture is there.
+    pub(crate) fn previewed(&self) {
+        self.previewed.get_or_init(Instant::now);
+    }
+
+    /// When the first preview was made while this transfer ran, if one was.
+    pub fn first_preview(&self) -> Option<Instant> {
+        self.previewed.get().copied()
     }
 
     /// The name that the picture will have, relative to the inbox.

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use aecodec_proto::Hash;
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::arriving::Choice;
+use crate::arriving::{Choice, Found};
 use crate::inbox::{Shared, Stored};
 use crate::journal::{self, About, Outcome, SavedPicture, Task};
 use crate::name::Name;
@@ -226,11 +226,21 @@ impl Writer {
         // The name was free when it was set aside; someone else may have filled it since.
         let mut path = last.name.path(out);
         if path.symlink_metadata().is_ok() {
-            let choice = self.shared.arriving().choose(&self.shared, &last.about, last.bytes)?;
-            let (Choice::Free(name) | Choice::Ours(name)) = &choice;
+            let mut found = Found::default();
+            let (name, ours) = loop {
+                let choice = self.shared.arriving().choose(&self.shared, &last.about, last.bytes, &found)?;
+                match choice {
+                    Choice::Free(name) => break (name, false),
+                    Choice::Ours(name) => break (name, true),
+                    Choice::Unknown(name) => {
+                        let hash = disk::hash(&name.path(out))?;
+                        found.insert(name, hash);
+                    }
+                }
+            };
             path = name.path(out);
-            last.name = name.clone();
-            if matches!(choice, Choice::Ours(_)) {
+            last.name = name;
+            if ours {
                 last.how = How::Adopt;
                 return disk::flush(&path);
             }

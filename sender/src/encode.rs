@@ -120,25 +120,21 @@ impl Encoder {
         Ok(Opened::Picture(bytes))
     }
 
-    /// Compresses a picture. A panic costs this picture and nothing else.
+    /// Compresses a picture.
     pub fn encode(&self, file: &SourceFile, bytes: Vec<u8>) -> Result<Made> {
         let path = &file.path;
-        let work = || -> Result<Made> {
-            let (picture, notices) = files::read(&bytes, &self.settings.limits.for_input(file.bytes))
-                .map_err(Error::picture(path))?;
-            drop(bytes);
-            let encoded = self.compress(&picture).map_err(Error::picture(path))?;
-            let thumbnail = self.thumbnail(&picture).map_err(Error::picture(path))?;
-            drop(picture);
-            let aec = self.check(path, encoded.bytes, file.bytes, Some(encoded.psnr))?;
-            Ok(Made {
-                aec: Aec { thumbnail, ..aec },
-                reached: encoded.reached,
-                notices: notices.iter().map(ToString::to_string).collect(),
-            })
-        };
-        catch_unwind(AssertUnwindSafe(work))
-            .unwrap_or_else(|panic| Err(Error::Internal { path: path.clone(), cause: message(&*panic) }))
+        let (picture, notices) =
+            files::read(&bytes, &self.settings.limits.for_input(file.bytes)).map_err(Error::picture(path))?;
+        drop(bytes);
+        let encoded = self.compress(&picture).map_err(Error::picture(path))?;
+        let thumbnail = self.thumbnail(&picture).map_err(Error::picture(path))?;
+        drop(picture);
+        let aec = self.check(path, encoded.bytes, file.bytes, Some(encoded.psnr))?;
+        Ok(Made {
+            aec: Aec { thumbnail, ..aec },
+            reached: encoded.reached,
+            notices: notices.iter().map(ToString::to_string).collect(),
+        })
     }
 
     /// Takes an `.aec` apart as far as its offer needs; `source` is the length of the file it was made from.
@@ -220,6 +216,12 @@ pub(crate) fn read(file: &SourceFile, limits: &Limits) -> Result<Vec<u8>> {
 fn raw(header: &Header) -> u64 {
     let channels = if header.gray { 1 } else { 3 } + u64::from(header.alpha);
     u64::from(header.width) * u64::from(header.height) * channels
+}
+
+/// Turns a panic into an error that names the file.
+pub(crate) fn caught<T>(path: &Path, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(Error::Internal { path: path.to_owned(), cause: message(&*panic) }))
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

@@ -41,16 +41,6 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// Two sources would arrive under one name.
-    #[error("{} and {} would both become {name}; give them in separate runs", first.display(), second.display())]
-    Clash {
-        /// The first source.
-        first: PathBuf,
-        /// The second.
-        second: PathBuf,
-        /// Their name at the receiver.
-        name: String,
-    },
     /// The state folder cannot be written or read.
     #[error("{}: {source}; free some space or choose another state folder", path.display())]
     State {

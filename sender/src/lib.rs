@@ -3,7 +3,9 @@
 mod connect;
 mod encode;
 mod error;
+mod finished;
 pub mod live;
+mod name;
 pub mod outbox;
 pub mod pipeline;
 mod prepared;
@@ -15,6 +17,8 @@ mod wire;
 pub use connect::{Cut, Target};
 pub use encode::Settings;
 pub use error::{Error, Result};
+pub use finished::Doubt;
+pub use name::Naming;
 pub use outbox::Outbox;
 pub use pipeline::Pipeline;
 pub use prepared::{Content, Prepared};

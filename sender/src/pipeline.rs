@@ -13,7 +13,8 @@ use aecodec_proto::{Hash, PublicKey};
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
-use crate::encode::{Aec, Encoder, Opened, Settings};
+use crate::encode::{Aec, Encoder, Opened, Settings, caught};
+use crate::name::Naming;
 use crate::outbox::{Outbox, Sent, Spooled};
 use crate::prepared::{Memory, Prepared};
 use crate::source::{self, SourceFile};
@@ -108,6 +109,13 @@ pub enum Event {
         /// Time from opening the source to the spooled `.aec`.
         took: Duration,
     },
+    /// A source is offered under a name that is not its own: a receiver would refuse that, or another source has it.
+    Renamed {
+        /// The source, with the name that it gets.
+        file: SourceFile,
+    },
+    /// A file of a watched folder did not change for long and yet does not seem finished.
+    Doubtful(watch::Doubtful),
     /// A source cannot be sent; the others go on.
     Failed {
         /// Why, with the file.
@@ -138,12 +146,9 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Starts the threads.
-    ///
-    /// # Errors
-    /// [`Error::Clash`] where two sources would arrive under one name.
-    pub fn start(options: Options, outbox: Arc<Outbox>) -> Result<Self> {
-        let plan = source::plan(&options.paths)?;
+    /// Looks for the sources and starts the threads.
+    pub fn start(options: Options, outbox: Arc<Outbox>) -> Self {
+        let plan = source::plan(&options.paths);
         let (queue, pictures) = mpsc::channel(options.queue.max(1));
         let (events_in, events) = mpsc::unbounded_channel();
         let cancel = Cancel::default();
@@ -178,7 +183,7 @@ impl Pipeline {
         };
         let interval = options.watching.interval;
         thread::spawn(move || feeder.run(plan, watchers, interval));
-        Ok(Self { pictures, events, cancel })
+        Self { pictures, events, cancel }
     }
 }
 
@@ -233,6 +238,7 @@ impl Feeder {
                 unread.iter().for_each(|path| watcher.again(path, began));
                 let scan = watcher.scan(began);
                 self.failed(scan.failed);
+                scan.doubtful.into_iter().for_each(|doubtful| self.tell(Event::Doubtful(doubtful)));
                 if let Some(reach) = scan.reach {
                     let folder = watcher.folder().to_owned();
                     self.tell(match reach {
@@ -288,9 +294,13 @@ impl Work {
             let next = found.lock().unwrap_or_else(PoisonError::into_inner).recv();
             let Ok(file) = next else { break };
             let path = file.path.clone();
-            let event = match self.one(file) {
+            // A panic costs this file and nothing else.
+            let event = match caught(&path, || self.one(file)) {
                 Ok(Outcome::Skipped(file, sent)) => Event::Skipped { file, sent },
                 Ok(Outcome::Prepared(prepared, event)) => {
+                    if prepared.file.naming == Naming::Changed {
+                        let _ = self.events.send(Event::Renamed { file: prepared.file.clone() });
+                    }
                     if let Some(event) = event {
                         let _ = self.events.send(event);
                     }

@@ -120,7 +120,7 @@ pub struct Summary {
 /// connection for longer than the options allow. It connects when there is something to offer. The events are for whoever shows them; nothing waits for them.
 ///
 /// # Errors
-/// Where the sources clash or the journal cannot be written. A receiver that cannot be reached is no error but part of
+/// Returns an error if the journal cannot be written. A receiver that cannot be reached is no error but part of
 /// the summary: everything that was compressed waits in the outbox.
 pub async fn run(
     options: Options,
@@ -133,7 +133,7 @@ pub async fn run(
     let mut known = Known::of(&target);
     let starting = outbox.clone();
     let started = tokio::task::spawn_blocking(move || Pipeline::start(sources, starting)).await;
-    let Pipeline { mut pictures, events: mut local, cancel, .. } = started.map_err(Error::thread)??;
+    let Pipeline { mut pictures, events: mut local, cancel, .. } = started.map_err(Error::thread)?;
     let (news, heard) = mpsc::unbounded_channel();
     let settled = tokio::spawn(settle(heard, outbox.clone(), receiver, events.clone()));
     let told = events.clone();

@@ -1,15 +1,17 @@
 //! What is to be sent: files and folders, and the name that each gets at the receiver.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use aecodec::files;
 use walkdir::WalkDir;
 
-use crate::{Error, Result};
+use crate::Error;
+use crate::name::{self, Ending, Naming};
 
 /// Extension of compressed pictures.
 const AEC: &str = "aec";
@@ -27,6 +29,8 @@ pub struct SourceFile {
     pub modified: i64,
     /// What its name says that it holds.
     pub kind: Kind,
+    /// Whether `name` is its own.
+    pub naming: Naming,
 }
 
 /// What is in a file.
@@ -50,11 +54,9 @@ pub struct Plan {
 /// Finds the files that these paths stand for: themselves, or all pictures and `.aec` below a folder.
 ///
 /// A folder's structure is kept. Files that differ only in their extension keep it: `a.png` and `a.jpg` become
-/// `a.png.aec` and `a.jpg.aec`. A file that is named twice is sent once.
-///
-/// # Errors
-/// [`Error::Clash`] where two files would arrive under one name all the same. What cannot be read is listed instead.
-pub fn plan(paths: &[PathBuf]) -> Result<Plan> {
+/// `a.png.aec` and `a.jpg.aec`. Files of several folders that would have one name get the name of their folder, or a
+/// number. A name that receivers refuse is changed. A file that is named twice is sent once.
+pub fn plan(paths: &[PathBuf]) -> Plan {
     let mut plan = Plan::default();
     let mut found = Vec::new();
     for path in paths {
@@ -71,18 +73,16 @@ pub fn plan(paths: &[PathBuf]) -> Result<Plan> {
             Ok((metadata, whole)) => {
                 // A link is called as it was given, not as what it points to.
                 let below = path.file_name().or(whole.file_name()).unwrap_or_default().into();
-                found.push(Found::new(whole, below, &metadata));
+                let given = path.parent().and_then(Path::file_name);
+                let above = given.or(whole.parent().and_then(Path::file_name)).map(OsStr::to_owned);
+                found.push(Found::new(whole, below, above, &metadata));
             }
         }
     }
     let mut seen = HashSet::new();
     found.retain(|found| seen.insert(found.path.clone()));
-    let (files, clashes) = named(found, &HashMap::new());
-    if let Some(clash) = clashes.into_iter().next() {
-        return Err(clash);
-    }
-    plan.files = files;
-    Ok(plan)
+    plan.files = named(found, &HashMap::new());
+    plan
 }
 
 /// A file without its final name.
@@ -90,19 +90,46 @@ pub(crate) struct Found {
     pub path: PathBuf,
     /// Its place below the receiver's folder, with its own extension.
     pub below: PathBuf,
+    /// Name of the folder in which `below` begins.
+    pub above: Option<OsString>,
     pub bytes: u64,
     pub modified: i64,
 }
 
 impl Found {
-    pub fn new(path: PathBuf, below: PathBuf, metadata: &Metadata) -> Self {
-        Self { path, below, bytes: metadata.len(), modified: modified(metadata) }
+    pub fn new(path: PathBuf, below: PathBuf, above: Option<OsString>, metadata: &Metadata) -> Self {
+        Self { path, below, above, bytes: metadata.len(), modified: modified(metadata) }
     }
 
-    pub fn named(self, name: String) -> SourceFile {
+    pub fn named(self, name: String, naming: Naming) -> SourceFile {
         let kind = if is_aec(&self.below) { Kind::Aec } else { Kind::Picture };
-        SourceFile { path: self.path, name, bytes: self.bytes, modified: self.modified, kind }
+        SourceFile { path: self.path, name, bytes: self.bytes, modified: self.modified, kind, naming }
     }
+
+    /// Its name, if it is chosen like this.
+    fn name(&self, choice: Choice) -> (String, Naming) {
+        // An .aec has the name that it wants already.
+        let kept = if is_aec(&self.below) { Ending::Plain } else { Ending::Kept };
+        match (choice, &self.above) {
+            (Choice::Plain, _) => name::of(&self.below, Ending::Plain),
+            (Choice::Folder, Some(above)) => {
+                let whole = Path::new(above).join(&self.below);
+                (name::of(&whole, Ending::Plain).0, Naming::Changed)
+            }
+            (Choice::Extension | Choice::Folder, _) => name::of(&self.below, kept),
+        }
+    }
+}
+
+/// How a file gets its name: in the first of these ways in which no other file has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Choice {
+    /// `a.aec`.
+    Plain,
+    /// `a.png.aec`.
+    Extension,
+    /// `folder/a.aec`.
+    Folder,
 }
 
 /// When a file was last written, in nanoseconds since 1970; 0 where the file system does not tell.
@@ -140,7 +167,8 @@ pub(crate) fn walk(
         match fs::metadata(entry.path()) {
             Ok(metadata) if metadata.is_file() => {
                 let below = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_owned();
-                found.push(Found::new(entry.into_path(), below, &metadata));
+                let above = root.file_name().map(OsStr::to_owned);
+                found.push(Found::new(entry.into_path(), below, above, &metadata));
             }
             Ok(_) => {}
             Err(source) => failed.push(Error::Read { path: entry.into_path(), source }),
@@ -148,42 +176,48 @@ pub(crate) fn walk(
     }
 }
 
-/// Gives every file its name; with those that cannot have one. `taken` are names of other files, in lower case, as
-/// some file systems do not tell it from upper case.
-pub(crate) fn named(found: Vec<Found>, taken: &HashMap<String, PathBuf>) -> (Vec<SourceFile>, Vec<Error>) {
-    let mut names: Vec<String> = found.iter().map(|f| joined(&f.below.with_extension(AEC))).collect();
-    let mut count: HashMap<String, usize> = HashMap::new();
-    for name in &names {
-        *count.entry(name.to_lowercase()).or_default() += 1;
-    }
-    for (found, name) in found.iter().zip(&mut names) {
-        let folded = name.to_lowercase();
-        // An .aec has the name that it wants already.
-        if (count[&folded] > 1 || taken.contains_key(&folded)) && !is_aec(&found.below) {
-            *name = joined(&found.below) + "." + AEC;
+/// Gives every file its name. `taken` are names of other files, in lower case, as some file systems do not tell it from
+/// upper case.
+pub(crate) fn named(found: Vec<Found>, taken: &HashMap<String, PathBuf>) -> Vec<SourceFile> {
+    let mut choices = vec![Choice::Plain; found.len()];
+    for next in [Choice::Extension, Choice::Folder] {
+        let alone = alone(&found, &choices, taken);
+        for (choice, _) in choices.iter_mut().zip(alone).filter(|(_, alone)| !alone) {
+            *choice = next;
         }
     }
-    let (mut files, mut clashes) = (Vec::new(), Vec::new());
-    let mut given: HashMap<String, PathBuf> = HashMap::new();
-    for (found, name) in found.into_iter().zip(names) {
-        let folded = name.to_lowercase();
-        if let Some(first) = given.get(&folded).or_else(|| taken.get(&folded)) {
-            clashes.push(Error::Clash { first: first.clone(), second: found.path, name });
-            continue;
+    let alone = alone(&found, &choices, taken);
+    let names = found.iter().zip(&choices).map(|(found, &choice)| found.name(choice));
+    let mut names: Vec<_> = names.zip(alone).map(|(name, alone)| alone.then_some(name)).collect();
+    let mut given: HashSet<String> = names.iter().flatten().map(|(name, _)| name.to_lowercase()).collect();
+    // Where the search for a free number of a name goes on.
+    let mut next: HashMap<String, u32> = HashMap::new();
+    for (found, name) in found.iter().zip(&mut names).filter(|(_, name)| name.is_none()) {
+        let (plain, naming) = found.name(Choice::Plain);
+        let from = next.entry(plain.to_lowercase()).or_insert(1);
+        loop {
+            let (number, numbered) = (*from, name::numbered(&plain, *from));
+            *from += 1;
+            let folded = numbered.to_lowercase();
+            if !taken.contains_key(&folded) && given.insert(folded) {
+                *name = Some((numbered, if number == 1 { naming } else { Naming::Changed }));
+                break;
+            }
         }
-        given.insert(folded, found.path.clone());
-        files.push(found.named(name));
     }
-    (files, clashes)
+    let files = found.into_iter().zip(names);
+    files.filter_map(|(found, name)| name.map(|(name, naming)| found.named(name, naming))).collect()
 }
 
-/// Its parts with `/` between them, the same on every system.
-fn joined(below: &Path) -> String {
-    let parts = below.components().filter_map(|part| match part {
-        Component::Normal(part) => Some(part.to_string_lossy()),
-        _ => None,
-    });
-    parts.collect::<Vec<_>>().join("/")
+/// Of each file, whether no other one has its name.
+fn alone(found: &[Found], choices: &[Choice], taken: &HashMap<String, PathBuf>) -> Vec<bool> {
+    let names = found.iter().zip(choices).map(|(found, &choice)| found.name(choice).0.to_lowercase());
+    let names: Vec<String> = names.collect();
+    let mut count: HashMap<&str, usize> = HashMap::new();
+    for name in &names {
+        *count.entry(name.as_str()).or_default() += 1;
+    }
+    names.iter().map(|name| count[name.as_str()] == 1 && !taken.contains_key(name)).collect()
 }
 
 fn is_aec(path: &Path) -> bool {
@@ -211,7 +245,7 @@ mod tests {
     #[test]
     fn folders_keep_their_structure_and_files_change_their_extension() {
         let folder = folder(&["a.png", "sub/deep/b.jpg", "sub/c.d.webp", "done.aec", "notes.txt"]);
-        let plan = plan(&[folder.path().to_owned()]).unwrap();
+        let plan = plan(&[folder.path().to_owned()]);
         assert_eq!(names(&plan), ["a.aec", "done.aec", "sub/c.d.aec", "sub/deep/b.aec"]);
         assert_eq!(plan.files[1].kind, Kind::Aec);
         assert_eq!(plan.files[0].bytes, 5);
@@ -221,23 +255,56 @@ mod tests {
     #[test]
     fn names_that_clash_keep_their_extension() {
         let folder = folder(&["a.png", "A.jpg", "b.png", "b.aec", "c.png"]);
-        let plan = plan(&[folder.path().to_owned()]).unwrap();
+        let plan = plan(&[folder.path().to_owned()]);
         assert_eq!(names(&plan), ["A.jpg.aec", "a.png.aec", "b.aec", "b.png.aec", "c.aec"]);
     }
 
     #[test]
-    fn one_name_for_two_files_is_refused_and_one_file_twice_is_sent_once() {
-        let folder = folder(&["x/a.png", "y/a.png"]);
-        let [x, y] = ["x/a.png", "y/a.png"].map(|name| folder.path().join(name));
-        let error = plan(&[x.clone(), y]).unwrap_err();
-        assert!(matches!(&error, Error::Clash { name, .. } if name == "a.png.aec"), "{error}");
-        assert_eq!(plan(&[x.clone(), x]).unwrap().files.len(), 1);
+    fn files_of_several_folders_with_one_name_get_their_folders_name() {
+        let folder = folder(&["2023/IMG_1.png", "2023/other.png", "2024/IMG_1.png", "2024/sub/IMG_1.png"]);
+        let whole = |name: &str| folder.path().join(name);
+        let folders = plan(&[whole("2023"), whole("2024")]);
+        assert_eq!(names(&folders), ["2023/IMG_1.aec", "other.aec", "2024/IMG_1.aec", "sub/IMG_1.aec"]);
+        let changed = folders.files.iter().map(|file| file.naming == Naming::Changed).collect::<Vec<_>>();
+        assert_eq!(changed, [true, false, true, false]);
+        let files = plan(&[whole("2023/IMG_1.png"), whole("2024/IMG_1.png")]);
+        assert_eq!(names(&files), ["2023/IMG_1.aec", "2024/IMG_1.aec"]);
+        let once = plan(&[whole("2023/IMG_1.png"), whole("2023/IMG_1.png")]);
+        assert_eq!(names(&once), ["IMG_1.aec"], "one file twice is sent once");
+    }
+
+    #[test]
+    fn files_of_folders_with_one_name_get_numbers() {
+        let folder = folder(&["a/x/p.png", "b/x/p.png", "c/x/p.png", "c/x/p-2.png"]);
+        let plan = plan(&["a/x", "b/x", "c/x"].map(|name| folder.path().join(name)));
+        assert_eq!(names(&plan), ["p.aec", "p-3.aec", "p-2.aec", "p-4.aec"]);
+    }
+
+    #[test]
+    fn names_of_251_characters_that_differ_in_their_extension_are_cut_and_stay_different() {
+        let [png, jpg] = ["png", "jpg"].map(|extension| format!("{}.{extension}", "x".repeat(247)));
+        let folder = folder(&[&png, &jpg]);
+        let plan = plan(&[folder.path().to_owned()]);
+        let found = names(&plan);
+        assert!(found.iter().all(|name| aecodec_proto::name::check(name).is_none()), "{found:?}");
+        assert!(found[0] != found[1] && found[0].starts_with(&"x".repeat(180)));
+        assert!(plan.files.iter().all(|file| file.naming == Naming::Changed));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_whose_name_is_no_text_has_a_name() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let folder = folder(&[]);
+        fs::write(folder.path().join(OsStr::from_bytes(b"caf\xe9.png")), b"x").unwrap();
+        let plan = plan(&[folder.path().to_owned()]);
+        assert!(plan.failed.is_empty() && names(&plan)[0].starts_with("caf_~"), "{plan:?}");
     }
 
     #[test]
     fn what_is_missing_is_listed_and_stops_nothing() {
         let folder = folder(&["a.png"]);
-        let plan = plan(&[folder.path().join("no.png"), folder.path().join("a.png")]).unwrap();
+        let plan = plan(&[folder.path().join("no.png"), folder.path().join("a.png")]);
         assert_eq!(names(&plan), ["a.aec"]);
         assert!(plan.failed[0].to_string().contains("no.png"), "{}", plan.failed[0]);
     }
@@ -248,7 +315,7 @@ mod tests {
         let folder = folder(&["a.png"]);
         let link = folder.path().join("link.png");
         std::os::unix::fs::symlink(folder.path().join("a.png"), &link).unwrap();
-        let plan = plan(&["/dev/null".into(), link]).unwrap();
+        let plan = plan(&["/dev/null".into(), link]);
         assert_eq!(names(&plan), ["link.aec"]);
         assert!(plan.failed[0].to_string().contains("neither a file nor a folder"));
     }
@@ -256,9 +323,10 @@ mod tests {
     #[test]
     fn a_later_file_does_not_take_the_name_of_an_earlier_one() {
         let taken = HashMap::from([("a.aec".to_owned(), PathBuf::from("/in/a.png"))]);
-        let found = |name: &str| Found { path: name.into(), below: name.into(), bytes: 1, modified: 1 };
-        let (files, clashes) = named(vec![found("a.jpg"), found("b.jpg"), found("A.aec")], &taken);
-        assert_eq!(files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["a.jpg.aec", "b.aec"]);
-        assert_eq!(clashes.len(), 1, "an .aec cannot have another name");
+        let found =
+            |name: &str| Found { path: name.into(), below: name.into(), above: None, bytes: 1, modified: 1 };
+        let files = named(vec![found("a.jpg"), found("b.jpg"), found("A.aec")], &taken);
+        let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(names, ["a.jpg.aec", "b.aec", "A-2.aec"]);
     }
 }

@@ -1,15 +1,19 @@
 //! Watches a folder by looking again and again: that works on every file system, network ones included.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::Error;
+use crate::finished::{Doubt, Writers, doubt};
+use crate::name::Naming;
 use crate::source::{self, Found, SourceFile};
 
 /// Files that have gone are remembered for this long: a folder that comes back has nothing new.
 const MEMORY: Duration = Duration::from_secs(600);
+/// A file about which there is doubt is waited for so many times as long as any other.
+const DOUBTFUL: u32 = 10;
 
 /// How folders are watched.
 #[derive(Debug, Clone)]
@@ -17,14 +21,15 @@ const MEMORY: Duration = Duration::from_secs(600);
 pub struct Options {
     /// Time between two looks; half a second unless told.
     pub interval: Duration,
-    /// A file is finished when its size and its time stayed the same for this long; a second unless told. Raise it
-    /// where files are written with long pauses.
+    /// A file is finished when its size and its time stayed the same for this long, by default two seconds, no process
+    /// has it open for writing, as far as the system tells, and its end is there. Raise it if files are written with
+    /// longer pauses.
     pub settle: Duration,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { interval: Duration::from_millis(500), settle: Duration::from_secs(1) }
+        Self { interval: Duration::from_millis(500), settle: Duration::from_secs(2) }
     }
 }
 
@@ -45,13 +50,15 @@ pub struct Watcher {
 #[derive(Debug)]
 struct Entry {
     /// What it is called at the receiver, once it was told.
-    name: Option<String>,
+    name: Option<(String, Naming)>,
     bytes: u64,
     modified: i64,
     /// Since when it is like this.
     since: Instant,
     seen: Instant,
     told: bool,
+    /// Whether the doubt about it was told.
+    doubted: bool,
     /// How often it could not be read though it was finished.
     failures: u32,
 }
@@ -63,8 +70,31 @@ pub struct Scan {
     pub files: Vec<SourceFile>,
     /// What cannot be read, since this look.
     pub failed: Vec<Error>,
+    /// Files that did not change for long and yet do not seem finished; each is told once.
+    pub doubtful: Vec<Doubtful>,
     /// Set where the folder has gone or come back since the last look.
     pub reach: Option<Reach>,
+}
+
+/// A file that did not change for long and yet does not seem finished.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Doubtful {
+    /// The file.
+    pub path: PathBuf,
+    /// What speaks against it.
+    pub doubt: Doubt,
+    /// What becomes of it.
+    pub fate: Fate,
+}
+
+/// What becomes of a file about which there is doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It is taken as it is.
+    Taken,
+    /// It is waited for until it changes or nobody writes to it any more.
+    Waiting,
 }
 
 /// Whether a watched folder is there.
@@ -109,10 +139,9 @@ impl Watcher {
         let (mut found, mut failed) = (Vec::new(), Vec::new());
         source::walk(&self.folder, wanted, &mut found, &mut failed);
         scan.failed = self.news(failed);
-        let finished = found.into_iter().filter(|found| self.finished(found, now)).collect();
-        let (files, clashes) = self.named(finished);
-        scan.files = files;
-        scan.failed.extend(clashes);
+        found.retain(|found| self.has_settled(found, now));
+        let finished = self.finished(found, now, &mut scan.doubtful);
+        scan.files = self.named(finished);
         let Self { files, names, .. } = self;
         files.retain(|_, entry| now.saturating_duration_since(entry.seen) < MEMORY);
         names.retain(|_, path| files.contains_key(path));
@@ -128,8 +157,8 @@ impl Watcher {
         }
     }
 
-    /// Whether a file is finished and was not told like this; takes it for told then.
-    fn finished(&mut self, found: &Found, now: Instant) -> bool {
+    /// Whether a file has not changed for a while and was not told like this.
+    fn has_settled(&mut self, found: &Found, now: Instant) -> bool {
         let Found { path, bytes, modified, .. } = found;
         let fresh = |name| Entry {
             name,
@@ -138,6 +167,7 @@ impl Watcher {
             since: now,
             seen: now,
             told: false,
+            doubted: false,
             failures: 0,
         };
         let entry = self.files.entry(path.clone()).or_insert_with(|| fresh(None));
@@ -145,30 +175,59 @@ impl Watcher {
             *entry = fresh(entry.name.take());
         }
         entry.seen = now;
+        let settle = self.settle.saturating_mul(1 << entry.failures);
         // An empty file has been created and not yet written.
-        let settle = self.settle * (1 << entry.failures);
-        let finished = now.saturating_duration_since(entry.since) >= settle && *bytes > 0;
-        finished && !std::mem::replace(&mut entry.told, true)
+        !entry.told && *bytes > 0 && now.saturating_duration_since(entry.since) >= settle
+    }
+
+    /// Those of the settled files that are finished; they count as told. Nothing is left waiting without a word.
+    fn finished(&mut self, settled: Vec<Found>, now: Instant, doubtful: &mut Vec<Doubtful>) -> Vec<Found> {
+        if settled.is_empty() {
+            return settled;
+        }
+        let whole = settled.iter().filter_map(|found| fs::canonicalize(&found.path).ok());
+        let names: HashSet<_> = whole.filter_map(|path| path.file_name().map(ToOwned::to_owned)).collect();
+        let writers = Writers::now(|path| path.file_name().is_some_and(|name| names.contains(name)));
+        let patience = self.settle.saturating_mul(DOUBTFUL);
+        let Self { files, .. } = self;
+        let finished = |found: &Found| {
+            let Some(entry) = files.get_mut(&found.path) else { return false };
+            if let Some(doubt) = doubt(&found.path, &writers) {
+                if now.saturating_duration_since(entry.since) < patience {
+                    return false;
+                }
+                let fate = if doubt == Doubt::OpenWithoutEnd { Fate::Waiting } else { Fate::Taken };
+                if !std::mem::replace(&mut entry.doubted, true) || fate == Fate::Taken {
+                    doubtful.push(Doubtful { path: found.path.clone(), doubt, fate });
+                }
+                if fate == Fate::Waiting {
+                    return false;
+                }
+            }
+            entry.told = true;
+            true
+        };
+        settled.into_iter().filter(finished).collect()
     }
 
     /// Files keep the names that they once got.
-    fn named(&mut self, finished: Vec<Found>) -> (Vec<SourceFile>, Vec<Error>) {
+    fn named(&mut self, finished: Vec<Found>) -> Vec<SourceFile> {
         let (mut files, mut unnamed) = (Vec::new(), Vec::new());
         for found in finished {
             match self.files.get(&found.path).and_then(|entry| entry.name.clone()) {
-                Some(name) => files.push(found.named(name)),
+                Some((name, naming)) => files.push(found.named(name, naming)),
                 None => unnamed.push(found),
             }
         }
-        let (named, clashes) = source::named(unnamed, &self.names);
+        let named = source::named(unnamed, &self.names);
         for file in &named {
             self.names.insert(file.name.to_lowercase(), file.path.clone());
             if let Some(entry) = self.files.get_mut(&file.path) {
-                entry.name = Some(file.name.clone());
+                entry.name = Some((file.name.clone(), file.naming));
             }
         }
         files.extend(named);
-        (files, clashes)
+        files
     }
 
     /// The errors that the last look did not have.

@@ -99,14 +99,70 @@ async fn a_full_queue_makes_the_submitter_wait() {
     let report = move |_| opened.lock().unwrap().recv().unwrap();
     let pool = Pool::start(&inbox, &models, options, report).unwrap();
     // One is held in its report, two wait.
-    for _ in 0..3 {
-        pool.submit(stored.clone()).await.unwrap();
+    let numbered = |id: i64| Stored { id: 100 + id, ..stored.clone() };
+    for id in 0..3 {
+        pool.submit(numbered(id)).await.unwrap();
     }
-    let fourth = pool.submit(stored.clone());
+    let fourth = pool.submit(numbered(3));
     tokio::pin!(fourth);
     let waits = tokio::time::timeout(Duration::ZERO, &mut fourth).await;
     assert!(waits.is_err());
     gate.send(()).unwrap();
     fourth.await.unwrap();
     (0..3).for_each(|_| gate.send(()).unwrap());
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_picture_and_the_pool_works_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let inbox = inbox_with(&dir, |options| options.decode = Some(Format::Png));
+    let (report, finished) = sync::channel();
+    let report = Mutex::new(report);
+    let models = Models::open(inbox.out(), &[]).unwrap();
+    let options = PoolOptions { threads: 1, ..PoolOptions::default() };
+    let codec = |bytes: &[u8], model: &Model, options: &DecodeOptions| {
+        let decoded = aecodec::decode(bytes, model, options)?;
+        assert!(decoded.picture.width != 16, "sixteen is too much");
+        Ok(decoded)
+    };
+    let tell = move |done| drop(report.lock().unwrap().send(done));
+    let pool = Pool::start_with(&inbox, &models, options, Box::new(codec), tell).unwrap();
+    for n in 0..3 {
+        let bad = store_bytes(&inbox, &format!("{n}.aec"), &encoded(16, 16 + n));
+        pool.submit(bad.clone()).await.unwrap();
+        let done = finished.recv().unwrap();
+        let told = matches!(&done.result, Err(Error::Internal { name, cause }) if *name == bad.name && cause.contains("sixteen"));
+        assert!(told, "{done:?}");
+        assert!(bad.path.exists());
+    }
+    let good = store_bytes(&inbox, "good.aec", &encoded(24, 16));
+    pool.submit(good).await.unwrap();
+    assert!(finished.recv().unwrap().result.is_ok());
+    assert_eq!(pool.waiting(), 0);
+}
+
+#[tokio::test]
+async fn a_picture_that_waits_is_not_decoded_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let inbox = inbox_with(&dir, |_| ());
+    let stored = store_bytes(&inbox, "a.aec", &encoded(16, 16));
+    let (gate, opened) = sync::channel::<()>();
+    let (opened, (report, finished)) = (Mutex::new(opened), sync::channel());
+    let models = Models::open(inbox.out(), &[]).unwrap();
+    let options = PoolOptions { threads: 1, ..PoolOptions::default() };
+    let codec = move |bytes: &[u8], model: &Model, options: &DecodeOptions| {
+        opened.lock().unwrap().recv().unwrap();
+        aecodec::decode(bytes, model, options)
+    };
+    let report = Mutex::new(report);
+    let tell = move |done| drop(report.lock().unwrap().send(done));
+    let pool = Pool::start_with(&inbox, &models, options, Box::new(codec), tell).unwrap();
+    for _ in 0..3 {
+        pool.submit(stored.clone()).await.unwrap();
+    }
+    assert_eq!(pool.waiting(), 1);
+    gate.send(()).unwrap();
+    assert!(finished.recv().unwrap().result.is_ok());
+    drop(pool);
+    assert!(finished.recv().is_err(), "once");
 }

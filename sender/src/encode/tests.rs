@@ -24,6 +24,7 @@ fn found(path: &Path) -> SourceFile {
         bytes: metadata.len(),
         modified: modified(&metadata),
         kind: Kind::Picture,
+        naming: crate::name::Naming::Own,
     }
 }
 

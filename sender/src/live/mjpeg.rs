@@ -1,7 +1,8 @@
 //! JPEG pictures one after the other, as cameras and `ffmpeg -f mjpeg` write them.
 //!
-//! A picture is followed from marker to marker, so that the thumbnail in its EXIF data does not count as a picture. Where the
-//! markers make no sense the picture is lost, and the search goes on at the next start of one.
+//! A picture is followed from marker to marker, so that the thumbnail in its EXIF data does not count as a picture. If the
+//! markers make no sense, the picture is lost, and the search goes on at the next start of one, even if that was taken for a
+//! part of the lost picture.
 
 use std::io::{BufRead, Read};
 
@@ -21,9 +22,22 @@ pub(super) fn read<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Picture>, Error
         return Ok(None);
     }
     let mut bytes = vec![0xff, SOI];
-    follow(pipe, &mut bytes)?;
-    let (picture, _) = files::read(&bytes, &pipe.limits).map_err(|e| pipe.lost(e))?;
-    Ok(Some(picture))
+    let mut sound = bytes.len();
+    let read = match follow(pipe, &mut bytes, &mut sound) {
+        Ok(()) => {
+            sound = 2;
+            files::read(&bytes, &pipe.limits).map_err(|e| pipe.lost(e))
+        }
+        Err(error) => Err(error),
+    };
+    match read {
+        Ok((picture, _)) => Ok(Some(picture)),
+        Err(error) => {
+            let next = restart(&bytes, sound);
+            pipe.reader.give_back(&bytes[next..]);
+            Err(error)
+        }
+    }
 }
 
 /// Skips everything up to a start of a picture and the start itself; false at the end of the pipe.
@@ -38,10 +52,13 @@ fn find_start<R: Read>(pipe: &mut Pipe<R>) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Appends everything from behind the start of a picture to its end.
-fn follow<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<(), Error> {
+/// Appends everything from behind the start of a picture to its end. `sound` is where the last segment begins that was
+/// not followed by a marker: up to there the bytes are surely those of this picture.
+fn follow<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, sound: &mut usize) -> Result<(), Error> {
     let mut found = marker(pipe, bytes)?;
+    let mut frames = 0;
     loop {
+        *sound = bytes.len() - 2;
         match found {
             EOI => return Ok(()),
             // Markers without content: TEM, and RST outside of a scan.
@@ -49,7 +66,13 @@ fn follow<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<(), Error>
             0x00 | SOI => {
                 return Err(damaged(pipe, bytes, format!("the marker ff{found:02x} within a picture")));
             }
+            kind if is_frame_header(kind) && frames > 0 => {
+                // It is that of the next picture, whose start was taken for a part of this one.
+                *sound = 2;
+                return Err(damaged(pipe, bytes, "a second frame header".into()));
+            }
             kind => {
+                frames += usize::from(is_frame_header(kind));
                 let at = bytes.len();
                 take(pipe, bytes, 2)?;
                 let length = u64::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
@@ -65,6 +88,26 @@ fn follow<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<(), Error>
             }
         }
     }
+}
+
+/// SOF0 to SOF15; among their numbers are those of tables.
+fn is_frame_header(marker: u8) -> bool {
+    matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
+}
+
+/// Where the next picture begins in the bytes of one that is lost: at a start behind its sound part, which may be cut off
+/// by the end of the bytes. A start within a segment has to be that of a picture like the lost one: the thumbnails in EXIF
+/// data have no EXIF data of their own.
+fn restart(bytes: &[u8], sound: usize) -> usize {
+    let start = [0xff, SOI, 0xff, bytes.get(3).copied().unwrap_or(0)];
+    let from = sound.clamp(2, bytes.len());
+    if bytes[from..] == start[..2] {
+        return from;
+    }
+    let whole = bytes[from..].windows(start.len()).position(|window| window == start);
+    let tail = from.max((bytes.len() + 1).saturating_sub(start.len()));
+    let cut = || (tail..bytes.len()).find(|&at| start.starts_with(&bytes[at..]));
+    whole.map(|at| from + at).or_else(cut).unwrap_or(bytes.len())
 }
 
 /// Reads a marker, which may have any number of ff before it.
@@ -153,15 +196,23 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_that_is_cut_costs_no_more_than_a_segment_after_it() {
+    fn a_picture_that_is_cut_costs_none_but_itself() {
         let whole = jpeg(60);
-        // A length whose first byte is the last before the cut takes 64 KiB with it.
-        let rest = [jpeg(100).repeat(70_000 / whole.len()), jpeg(200)].concat();
-        for end in (2..whole.len()).step_by(29) {
-            let (found, _) = levels(&[&whole[..end], &rest].concat());
-            assert!(found.last().is_some_and(|v| v.abs_diff(200) <= 2), "{end}: {found:?}");
+        for end in 2..whole.len() {
+            let (found, _) = levels(&[&jpeg(20)[..], &whole[..end], &jpeg(100), &jpeg(200)].concat());
+            assert!(found.len() == 3, "{end}: {found:?}");
+            assert!(found.iter().zip([20, 100, 200]).all(|(a, b)| a.abs_diff(b) <= 2), "{end}: {found:?}");
         }
         assert_eq!(levels(&whole[..whole.len() - 1]), (vec![], 1));
+    }
+
+    #[test]
+    fn the_thumbnail_of_a_damaged_picture_is_no_frame() {
+        let whole = jpeg(60);
+        let coded = whole.len() - 20;
+        let damaged = [&whole[..coded], b"\xff\xfe\0\0", &whole[coded..]].concat();
+        let (found, lost) = levels(&[&damaged[..], &jpeg(200)].concat());
+        assert!(found.len() == 1 && found[0].abs_diff(200) <= 2 && lost >= 1, "{found:?}, {lost} lost");
     }
 
     proptest! {

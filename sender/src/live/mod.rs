@@ -94,7 +94,8 @@ pub struct Frames<R: Read> {
 impl<R: Read> Frames<R> {
     /// Frames of `reader`, each within `limits`.
     pub fn new(format: Format, reader: R, limits: Limits) -> Self {
-        let pipe = Pipe { reader: BufReader::with_capacity(1 << 16, reader), limits, frame: 0 };
+        let reader = Reader { back: Vec::new(), at: 0, rest: BufReader::with_capacity(1 << 16, reader) };
+        let pipe = Pipe { reader, limits, frame: 0 };
         Self { pipe, format, y4m: None }
     }
 
@@ -116,9 +117,53 @@ impl<R: Read> Frames<R> {
 /// The pipe, and what may be taken from it.
 #[derive(Debug)]
 struct Pipe<R: Read> {
-    reader: BufReader<R>,
+    reader: Reader<R>,
     limits: Limits,
     frame: u64,
+}
+
+/// A reader to which bytes can be given back that turned out to be of the next frame.
+#[derive(Debug)]
+struct Reader<R: Read> {
+    back: Vec<u8>,
+    /// How far those were read again.
+    at: usize,
+    rest: BufReader<R>,
+}
+
+impl<R: Read> Reader<R> {
+    /// The next bytes to read are these, which were read before.
+    fn give_back(&mut self, bytes: &[u8]) {
+        self.back.splice(..self.at, bytes.iter().copied());
+        self.at = 0;
+    }
+}
+
+impl<R: Read> Read for Reader<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.at == self.back.len() {
+            return self.rest.read(out);
+        }
+        let count = (&self.back[self.at..]).read(out)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl<R: Read> BufRead for Reader<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.at == self.back.len() { self.rest.fill_buf() } else { Ok(&self.back[self.at..]) }
+    }
+
+    fn consume(&mut self, count: usize) {
+        if self.at == self.back.len() {
+            return self.rest.consume(count);
+        }
+        self.at += count;
+        if self.at >= self.back.len() {
+            (self.back, self.at) = (Vec::new(), 0);
+        }
+    }
 }
 
 impl<R: Read> Pipe<R> {

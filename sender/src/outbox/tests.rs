@@ -53,6 +53,7 @@ impl State {
             bytes: found.len(),
             modified: crate::source::modified(&found),
             kind: Kind::Picture,
+            naming: crate::name::Naming::Own,
             path,
         }
     }
@@ -348,6 +349,7 @@ fn work(folder: &Path, i: usize) -> SourceFile {
         bytes: 1,
         modified: 1,
         kind: Kind::Picture,
+        naming: crate::name::Naming::Own,
     }
 }
 

@@ -41,7 +41,7 @@ impl Fixture {
 
     /// Runs to the end: pictures by name, and events.
     fn run(&self, options: Options) -> (Vec<Prepared>, Vec<Event>) {
-        let mut pipeline = Pipeline::start(options, self.outbox.clone()).unwrap();
+        let mut pipeline = Pipeline::start(options, self.outbox.clone());
         let mut pictures = Vec::new();
         while let Some(picture) = pipeline.pictures.blocking_recv() {
             pictures.push(picture);
@@ -199,7 +199,7 @@ fn a_full_queue_stops_the_work_and_a_closed_one_ends_it() {
     let mut options = fixture.options();
     options.queue = 2;
     options.memory = 0;
-    let mut pipeline = Pipeline::start(options, fixture.outbox.clone()).unwrap();
+    let mut pipeline = Pipeline::start(options, fixture.outbox.clone());
     let first = pipeline.pictures.blocking_recv().unwrap();
     assert!(matches!(first.content, Content::File(_)), "without memory it stays in its file");
     assert!(pipeline.pictures.len() <= 2);
@@ -222,7 +222,7 @@ fn cancelling_ends_a_watch() {
     options.watch = vec![fixture.input()];
     options.watching.interval = Duration::from_millis(1);
     options.watching.settle = Duration::from_millis(2);
-    let mut pipeline = Pipeline::start(options, fixture.outbox.clone()).unwrap();
+    let mut pipeline = Pipeline::start(options, fixture.outbox.clone());
     assert_eq!(pipeline.pictures.blocking_recv().unwrap().file.name, "a.aec");
     fixture.sample("sign.aec", "b.aec");
     assert_eq!(pipeline.pictures.blocking_recv().unwrap().file.name, "b.aec");
@@ -247,4 +247,24 @@ fn a_thousand_small_files_are_prepared() {
     let (none, events) = fixture.run(fixture.options());
     assert!(none.is_empty());
     assert_eq!(count(&events, |event| matches!(event, Event::Skipped { .. })), 1000);
+}
+
+#[cfg(unix)]
+#[test]
+fn names_that_receivers_refuse_are_changed_and_told() {
+    use std::os::unix::ffi::OsStrExt as _;
+    let fixture = Fixture::new();
+    let bytes = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/interior-gray.aec")).unwrap();
+    let names = [b"2026-11-27T19:32:25.aec".as_slice(), b"caf\xe9.aec", b"plain.aec"];
+    for name in names {
+        fs::write(fixture.input().join(std::ffi::OsStr::from_bytes(name)), &bytes).unwrap();
+    }
+    let (pictures, events) = fixture.run(fixture.options());
+    let found: Vec<_> = pictures.iter().map(|picture| picture.file.name.as_str()).collect();
+    assert_eq!(found.len(), 3);
+    assert!(found[0].starts_with("2026-11-27T19_32_25~") && found[1].starts_with("caf_~"), "{found:?}");
+    let told =
+        |event: &Event| matches!(event, Event::Renamed { file } if found[..2].contains(&file.name.as_str()));
+    assert_eq!(count(&events, |event| matches!(event, Event::Renamed { .. })), 2);
+    assert_eq!(count(&events, told), 2);
 }

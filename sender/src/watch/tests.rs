@@ -17,7 +17,8 @@ impl Scene {
         let above = tempfile::tempdir().unwrap();
         let folder = above.path().join("in");
         fs::create_dir(&folder).unwrap();
-        let watcher = Watcher::new(&folder, &Options::default());
+        let options = Options { settle: Duration::from_secs(1), ..Options::default() };
+        let watcher = Watcher::new(&folder, &options);
         Self { above, watcher, start: Instant::now() }
     }
 
@@ -146,7 +147,7 @@ fn a_folder_that_is_not_there_yet_is_waited_for() {
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("a.png"), "x").unwrap();
     assert_eq!(watcher.scan(start).reach, Some(Reach::Back));
-    assert_eq!(watcher.scan(start + Duration::from_secs(1)).files.len(), 1);
+    assert_eq!(watcher.scan(start + Duration::from_secs(2)).files.len(), 1);
 }
 
 #[test]
@@ -170,7 +171,7 @@ fn what_could_not_be_read_is_told_again_ever_more_rarely() {
 }
 
 #[test]
-fn names_that_clash_are_told_as_failures() {
+fn a_file_whose_name_is_taken_gets_another() {
     let mut scene = Scene::new();
     scene.write("a.png", "x", 1);
     scene.names(0);
@@ -178,9 +179,73 @@ fn names_that_clash_are_told_as_failures() {
     scene.write("a.aec", "x", 1);
     scene.write("b.png", "x", 1);
     scene.names(2000);
-    let scan = scene.look(3000);
-    assert_eq!(scan.files[0].name, "b.aec");
-    assert!(matches!(scan.failed.as_slice(), [Error::Clash { .. }]), "{:?}", scan.failed);
+    assert_eq!(scene.names(3000), ["in/a.aec", "b.aec"]);
+}
+
+/// A bitmap as a writer leaves it that sets the size first: `filled` of its 4054 bytes are there.
+fn bitmap(filled: usize) -> Vec<u8> {
+    let mut bytes = b"BM".to_vec();
+    bytes.extend_from_slice(&4054_u32.to_le_bytes());
+    bytes.resize(54, 0);
+    bytes.resize(filled, 99);
+    bytes.resize(4054, 0);
+    bytes
+}
+
+impl Scene {
+    /// Writes without a change of size or time.
+    fn fill(&self, name: &str, bytes: &[u8]) {
+        let time =
+            fs::metadata(self.path(name)).map_or(SystemTime::UNIX_EPOCH, |old| old.modified().unwrap());
+        fs::write(self.path(name), bytes).unwrap();
+        File::options().write(true).open(self.path(name)).unwrap().set_modified(time).unwrap();
+    }
+}
+
+#[test]
+fn a_file_without_its_end_is_waited_for() {
+    let mut scene = Scene::new();
+    scene.fill("cam.bmp", &bitmap(1000));
+    for millis in [0, 1000, 5000, 9900] {
+        assert!(scene.names(millis).is_empty(), "{millis}");
+    }
+    scene.fill("cam.bmp", &bitmap(4054));
+    assert_eq!(scene.names(9950), ["cam.aec"]);
+}
+
+#[test]
+fn a_file_that_never_gets_its_end_is_taken_with_a_word() {
+    let mut scene = Scene::new();
+    scene.fill("cam.bmp", &bitmap(1000));
+    assert!(scene.names(0).is_empty());
+    assert!(scene.names(9999).is_empty());
+    let scan = scene.look(10_000);
+    assert_eq!(scan.files.len(), 1);
+    let told: Vec<_> = scan.doubtful.iter().map(|doubtful| (doubtful.doubt, doubtful.fate)).collect();
+    assert_eq!(told, [(Doubt::NoEnd, Fate::Taken)]);
+    assert!(scene.look(60_000).doubtful.is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_open_for_writing_is_waited_for() {
+    let mut scene = Scene::new();
+    scene.fill("whole.bmp", &bitmap(4054));
+    scene.fill("half.bmp", &bitmap(1000));
+    let open = |name: &str| File::options().write(true).open(scene.path(name)).unwrap();
+    let (whole, half) = (open("whole.bmp"), open("half.bmp"));
+    for millis in [0, 1000, 9900] {
+        assert!(scene.names(millis).is_empty(), "{millis}");
+    }
+    // Somebody may keep a finished file open for ever; half a file that is open is still being written.
+    let scan = scene.look(10_000);
+    let told: Vec<_> = scan.doubtful.iter().map(|doubtful| (doubtful.doubt, doubtful.fate)).collect();
+    assert_eq!(told, [(Doubt::OpenWithoutEnd, Fate::Waiting), (Doubt::Open, Fate::Taken)]);
+    assert_eq!(scan.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["whole.aec"]);
+    assert!(scene.look(60_000).doubtful.is_empty(), "told once");
+    scene.fill("half.bmp", &bitmap(4054));
+    drop((whole, half));
+    assert_eq!(scene.names(60_500), ["half.aec"]);
 }
 
 #[cfg(unix)]
