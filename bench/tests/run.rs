@@ -34,7 +34,7 @@ fn options(codecs: Vec<Arc<dyn Codec>>, cache: Option<PathBuf>) -> BenchOptions 
         codecs,
         reference: 1,
         qualities: 4,
-        side_by_side: 40.0,
+        side_by_side: 60.0,
         threads: 2,
         cache,
         limits: Limits::default(),
@@ -136,7 +136,7 @@ fn curves_rise_and_side_by_side_files_are_of_equal_size() {
             }
         }
         let own = picture.equal[0].expect("aecodec's own");
-        assert_eq!((own.quality, own.bytes), (40.0, picture.equal_bytes));
+        assert_eq!((own.quality, own.bytes), (60.0, picture.equal_bytes));
         for (codec, equal) in picture.equal.iter().enumerate().skip(1) {
             let point = equal.unwrap_or_else(|| panic!("{codec} has small enough files"));
             assert!(point.bytes <= picture.equal_bytes, "{codec}: {point:?}");

@@ -302,7 +302,7 @@ mod tests {
         use aecodec::files::Format;
         let jpeg = written(Format::Jpeg);
         let png = written(Format::Png);
-        for whole in [&jpeg, &png, &written(Format::WebP), &written(Format::Ppm), &sample("sign.aec"), &bmp()]
+        for whole in [&jpeg, &png, &written(Format::WebP), &written(Format::Pnm), &sample("sign.aec"), &bmp()]
         {
             assert!(ends(whole), "{:?}", &whole[..4]);
         }
@@ -318,7 +318,7 @@ mod tests {
             written(Format::Jpeg),
             written(Format::Png),
             written(Format::WebP),
-            written(Format::Ppm),
+            written(Format::Pnm),
             sample("sign.aec"),
             bmp(),
         ];

@@ -139,7 +139,8 @@ fn a_limit_that_the_highest_quality_does_not_need_is_reached() {
 fn an_encode_that_came_out_wrong_is_said_in_words_and_in_json() {
     let place = Workplace::new();
     place.picture_of("a.png", 160, 120);
-    let mut model = aecodec::Model::embedded_bytes(aecodec::Profile::Fast).unwrap().to_vec();
+    let packed = aecodec::Model::embedded_bytes(aecodec::Profile::Fast).unwrap();
+    let mut model = aecodec::model_file::unpack(packed).unwrap().into_owned();
     // Its biases stand behind the header of the file and that of the layer.
     let outputs = usize::from(u16::from_le_bytes([model[39], model[40]]));
     for bias in model[43..43 + 4 * outputs].chunks_exact_mut(4) {
