@@ -164,7 +164,8 @@ mod tests {
         assert!(matches!(models.keep(&Hash::of(bytes), bytes), Err(Error::Codec(_))));
         assert!(!models.has(&Hash::of(bytes)));
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem");
-        let bytes = fs::read(file).unwrap();
+        let packed = fs::read(file).unwrap();
+        let bytes = aecodec::model_file::unpack(&packed).unwrap();
         let hash = Hash::of(&bytes);
         models.keep(&hash, &bytes).unwrap();
         assert!(models.has(&hash));

@@ -58,12 +58,15 @@ fn follow<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, sound: &mut usize) -
     let mut found = marker(pipe, bytes)?;
     let mut frames = 0;
     loop {
+        let before = *sound;
         *sound = bytes.len() - 2;
         match found {
             EOI => return Ok(()),
             // Markers without content: TEM, and RST outside of a scan.
             0x01 | 0xd0..=0xd7 => found = marker(pipe, bytes)?,
             0x00 | SOI => {
+                // No picture has these here, so the segment before may be one that was cut and took in the next start.
+                *sound = before;
                 return Err(damaged(pipe, bytes, format!("the marker ff{found:02x} within a picture")));
             }
             kind if is_frame_header(kind) && frames > 0 => {
