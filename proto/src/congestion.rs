@@ -1,12 +1,14 @@
-//! How much may be under way at once: a congestion controller that models the path instead of reacting to losses.
+//! A congestion controller that models the path instead of reacting to losses. It decides how much may be under
+//! way.
 //!
-//! Pictures go over radio links that lose packets at random. Cubic and NewReno take each loss for a full queue and
-//! starve there. As in BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14 (5), 2016;
+//! Pictures are sent over radio links that lose packets at random. Cubic and NewReno take each loss for a full
+//! queue and starve there. As in BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14
+//! (5), 2016;
 //! draft-ietf-ccwg-bbr) the window follows the product of two estimates, the path's rate and its delay without a queue.
-//! What differs is due to quinn, which paces by the window and has no rate of its own to set:
+//! The differences are due to quinn, which paces by the window and has no separate rate to set:
 //!
-//! * The window holds a little more than the path, so that arriving acknowledgements clock the packets out, and now and
-//!   then a little more again, to find out whether the path has become faster.
+//! * The window holds a little more than the path, so that arriving acknowledgements clock the packets out. From
+//! time to time it holds a little more again, to find out whether the path has become faster.
 //! * A round in which every packet met a long queue proves that the line was busy throughout. Then the round's rate is
 //!   the line's, and all older estimates are forgotten: a path that slows down is followed within a round trip or two.
 //! * The delay is the least mean of a round, not the least of all packets, which on a path with jitter is too short.
@@ -21,43 +23,44 @@ use quinn_proto::congestion::{self, ControllerMetrics};
 
 /// Window at the start, in packets.
 const INITIAL_PACKETS: u64 = 20;
-/// The window never holds fewer packets, so that losses are found by later packets and not by timers.
+/// The smallest window in packets: large enough that losses are found by later packets and not by timers.
 const MIN_PACKETS: u64 = 4;
-/// Packets more than the path holds: acknowledgements come for two at a time, and timers are a little late.
+/// Packets beyond what the path holds, because acknowledgements come for two at a time and timers are a little
+/// late.
 const SLACK_PACKETS: u64 = 3;
-/// Time's worth of data more than the path holds, for what acknowledgements and schedulers delay.
+/// Data beyond what the path holds, as a time, because acknowledgements and schedulers cause delays.
 const SLACK: Duration = Duration::from_millis(2);
-/// But not more bytes than this: within a host the only queue is a socket's buffer, 208 KiB where nobody has set it.
+/// The most bytes for that time: within a host, the only queue is a socket's buffer, by default 208 KiB.
 const SLACK_BYTES: f64 = 96.0 * 1024.0;
-/// Rounds whose best rate counts.
+/// The number of rounds whose best rate counts.
 const ROUNDS: usize = 8;
-/// Window over what the path holds.
+/// Ratio of the window to what the path holds.
 const CRUISE: f64 = 1.15;
-/// The same in a round that looks for more.
+/// The same ratio in a round that probes for a faster path.
 const PROBE: f64 = 1.25;
-/// The same where the round before has found more.
+/// The same ratio if the previous round has found a faster path.
 const CLIMB: f64 = 1.6;
-/// The same at the start: the window doubles in each round at the least (2 / ln 2, as in BBR).
+/// The same ratio at the start: the window at least doubles in each round (2 / ln 2, as in BBR).
 const START: f64 = 2.89;
-/// One round in so many looks for more.
+/// One round in this many probes for a faster path.
 const CYCLE: u32 = 6;
-/// The same while the delay is measured: less than the path holds, so that queues empty.
+/// The same ratio while the delay is measured: less than the path holds, so that queues empty.
 const DRAIN: f64 = 0.75;
 /// Growth of the rate at the start below which a round is flat.
 const STEEP: f64 = 1.25;
-/// Growth of the rate in a round that looks for more, at which it has found it.
+/// Growth of the rate by which a probing round shows that the path is faster.
 const FOUND: f64 = 1.1;
 /// Rounds without growth that end the start.
 const FLAT_ROUNDS: u32 = 3;
 /// Age at which the delay is measured again.
 const DELAY_AGE: Duration = Duration::from_secs(10);
-/// The delay is measured again at once where it fell by this share.
+/// The delay is measured again at once if it fell by this share.
 const FALLING: f64 = 0.1;
 /// Shortest time for which the delay is measured.
 const DELAY_TIME: Duration = Duration::from_millis(100);
 /// A queue of less than this proves nothing: schedulers and radio links delay as much.
 const BUSY_QUEUE: Duration = Duration::from_millis(15);
-/// After so many busy rounds in a row the delay itself may have changed.
+/// After this many busy rounds in a row, the delay itself may have changed.
 const BUSY_ROUNDS: u32 = 4;
 
 /// Makes a [`Controller`] for each path.
@@ -79,7 +82,7 @@ pub struct Controller {
     mode: Mode,
     /// Best rate of each of the last rounds, bytes per second, the newest last.
     rates: VecDeque<f64>,
-    /// Delay of the path without a queue, the mean of the round in which it was least, and when that was.
+    /// Delay of the path without a queue: the mean of the round in which it was least, and the time of that round.
     delay: Option<(Duration, Instant)>,
     /// What was known when each packet left, the oldest first.
     sent: VecDeque<Sent>,
@@ -87,9 +90,9 @@ pub struct Controller {
     delivered_at: Instant,
     /// When the newest packet known to have arrived was sent.
     newest: Instant,
-    /// Nothing is under way: the next packet starts anew.
+    /// Nothing is under way, so the next packet starts a new measurement.
     idle: bool,
-    /// Until so much is delivered, the sender had less to send than it might have.
+    /// Until this much is delivered, the sender had less to send than the window allowed.
     limited_until: u64,
     round: Round,
     /// The newest packet of the acknowledgement being read.
@@ -103,13 +106,13 @@ pub struct Controller {
 enum Mode {
     /// The window doubles in each round.
     Start,
-    /// The window follows the model; so many rounds until one looks for more.
+    /// The window follows the model; the number of rounds until the next probe.
     Cruise(u32),
-    /// The window is a little larger, to find more.
+    /// The window is a little larger, to find out whether the path is faster.
     Probe,
-    /// More was found: the window grows while the rate does.
+    /// The path is faster: the window grows as long as the rate does.
     Climb,
-    /// The queue empties so that the delay shows: since when, and the rounds since.
+    /// The queue empties so that the delay can be measured: since when, and the number of rounds since.
     Measure { since: Instant, rounds: u32 },
 }
 
@@ -126,9 +129,9 @@ struct Sent {
 /// From one packet's departure to its acknowledgement.
 #[derive(Debug, Clone, Copy)]
 struct Round {
-    /// It ends when a packet is acknowledged that left after so much was delivered.
+    /// The round ends when a packet is acknowledged that left after this much was delivered.
     end: u64,
-    /// Delivered before it.
+    /// Bytes delivered before the round.
     start: u64,
     began: Instant,
     lost: u64,
@@ -175,7 +178,7 @@ impl Controller {
         self.rates.iter().copied().fold(0.0, f64::max)
     }
 
-    /// Delay of the path there and back without a queue, where it is known.
+    /// Round-trip delay of the path without a queue, if it is known.
     pub fn delay(&self) -> Option<Duration> {
         self.delay.map(|(delay, _)| delay)
     }
@@ -221,7 +224,7 @@ impl Controller {
     }
 
     /// A rate is what was delivered between a packet's departure and its acknowledgement, over the time that
-    /// took or, where that is longer, the time in which it was sent (draft-cheng-iccrg-delivery-rate-estimation).
+    /// took or, if that is longer, the time in which it was sent (draft-cheng-iccrg-delivery-rate-estimation).
     fn sample(&mut self, now: Instant, packet: &Sent) {
         let sending = packet.at.saturating_duration_since(packet.newest);
         let arriving = now.saturating_duration_since(packet.delivered_at);
@@ -249,12 +252,12 @@ impl Controller {
         let delay = self.delay().unwrap_or_default();
         let queue = round.shortest.saturating_sub(delay);
         let rate = self.rate();
-        // The queue that the window itself makes, at most.
+        // The longest queue that the window itself makes.
         let own = delay.as_secs_f64() * (CLIMB - 1.0) + self.slack(rate) as f64 / rate.max(1.0);
         let busy = queue.as_secs_f64() > own.max(BUSY_QUEUE.as_secs_f64());
         if busy {
             self.busy_rounds += 1;
-            // A few packets that were late for whatever reason do not show what the line carries.
+            // A few late packets do not show what the line carries.
             let delivered = (self.delivered - round.start) as f64;
             let carried = delivered / now.saturating_duration_since(round.began).as_secs_f64().max(1e-6);
             if carried < rate && delivered >= rate * delay.as_secs_f64() / 2.0 {
@@ -337,7 +340,7 @@ impl Controller {
         (rate * SLACK.as_secs_f64()).min(SLACK_BYTES) as u64 + SLACK_PACKETS * self.mtu
     }
 
-    /// Drops what concerns packets so old that they are lost, whatever becomes of them.
+    /// Drops the records of packets that are so old that they count as lost.
     fn forget(&mut self, acked: Instant) {
         let Some((delay, _)) = self.delay else { return };
         let kept = delay * 2 + DELAY_TIME;
@@ -428,7 +431,7 @@ mod tests {
         }
 
         /// Runs the line for some seconds at a rate in bit/s with room for `queue` packets, losing one packet in
-        /// `losing`. Gives the share of the rate that arrived.
+        /// `losing`. Returns the share of the rate that arrived.
         fn run(&mut self, seconds: u64, rate: u64, queue: u32, losing: u64) -> f64 {
             let end = self.now + Duration::from_secs(seconds);
             let time = Duration::from_secs_f64(PACKET as f64 * 8.0 / rate as f64);

@@ -9,7 +9,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file of this end's own cannot be used.
+    /// One of this end's own files cannot be used.
     #[error("{path}: {source}")]
     File {
         /// The file.
@@ -17,7 +17,7 @@ pub enum Error {
         /// The cause.
         source: std::io::Error,
     },
-    /// The key file holds no key, or others can read it.
+    /// The key file contains no key, or others can read it.
     #[error("key file {path}: {detail}")]
     KeyFile {
         /// The file.
@@ -26,7 +26,7 @@ pub enum Error {
         detail: &'static str,
     },
     /// A ticket was mistyped or cut short.
-    #[error("this is no ticket: {0}")]
+    #[error("this is not a ticket: {0}")]
     Ticket(&'static str),
     /// The cryptographic library refused.
     #[error("cryptography: {0}")]
@@ -40,7 +40,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Violation {
-    /// A message is longer than any may be.
+    /// A message is longer than the protocol allows.
     #[error("a message of {length} bytes, expected at most {limit}")]
     Oversized {
         /// Bytes that were announced.
@@ -48,10 +48,10 @@ pub enum Violation {
         /// Bytes that are accepted.
         limit: u64,
     },
-    /// Bytes that are no message.
-    #[error("bytes that are no message: {0}")]
+    /// Bytes that are not a message.
+    #[error("bytes that are not a message: {0}")]
     Malformed(String),
-    /// A message that does not belong here.
+    /// A message at the wrong time.
     #[error("{message} at the wrong time: {detail}")]
     Unexpected {
         /// Its name.
@@ -67,7 +67,7 @@ pub enum Violation {
         /// Ours.
         expected: u16,
     },
-    /// An offer with a field out of its range.
+    /// An offer with a field that is out of range.
     #[error("offer {id}: {detail}")]
     Offer {
         /// The offer.
@@ -92,7 +92,7 @@ pub enum Violation {
         part: u32,
     },
     /// A stream that is longer or shorter than what it carries.
-    #[error("a stream of {found} bytes where {expected} were announced")]
+    #[error("a stream of {found} bytes, although {expected} were announced")]
     StreamLength {
         /// Bytes that came.
         found: u64,
@@ -110,13 +110,13 @@ pub enum Violation {
     /// A model was asked for that no offer needs.
     #[error("the model {0} was asked for without need")]
     Model(Hash),
-    /// What came as a model is another one, or none.
+    /// What was sent as a model is another model, or is not a model.
     #[error("what was sent as the model {0} is not that model")]
     WrongModel(Hash),
-    /// The proof of a new key does not hold.
+    /// The proof of a new key is not valid.
     #[error("the new key's signature does not fit this connection")]
     Enrol,
-    /// Nothing came for too long.
+    /// The peer did not send in time.
     #[error("nothing came for {seconds} seconds while {waiting} was due")]
     Slow {
         /// What was due.
@@ -138,9 +138,9 @@ pub enum Close {
     NotAdmitted = 2,
     /// This end is being shut down; try again later.
     ShuttingDown = 3,
-    /// This end has trouble of its own (a full disk, say); try again later.
+    /// This end has a problem, for example a full disk; try again later.
     Trouble = 4,
-    /// A live part came too late to be of use.
+    /// A part of a live frame came too late to be useful.
     TooLate = 5,
 }
 

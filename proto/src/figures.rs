@@ -1,6 +1,7 @@
 //! What was saved and what it cost: the figures of a picture and of a whole run, the same at both ends.
 //!
-//! For people through `Display`, one line each; for programs through serde, with everything derived spelled out.
+//! `Display` prints them for people, on one line each. Serde writes them for programs, including all derived
+//! figures.
 
 use std::fmt;
 
@@ -19,9 +20,9 @@ pub struct Picture {
     pub bytes: u64,
     /// Whether the receiver had it before.
     pub stored: Stored,
-    /// What the network carried for it, where that is known.
+    /// What the network carried for it, if that is known.
     pub wire: Option<Wire>,
-    /// Milliseconds from the offer to the first preview, where one was made.
+    /// Milliseconds from the offer to the first preview, if one was made.
     pub first_preview: Option<u32>,
     /// Milliseconds from the offer to the last byte.
     pub last_byte: u32,
@@ -43,11 +44,11 @@ pub struct Wire {
 /// The figures of a run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Total {
-    /// Pictures that have their receipt by this run.
+    /// Pictures that got their receipt in this run.
     pub pictures: u64,
-    /// Those among them that the receiver had before.
+    /// Those of them that the receiver had before.
     pub before: u64,
-    /// Pictures that were not offered, as they had a receipt already.
+    /// Pictures that were not offered, because they already had a receipt.
     pub skipped: u64,
     /// Pictures that were not sent or not taken.
     pub failed: u64,
@@ -61,18 +62,18 @@ pub struct Total {
     pub pixels: u64,
     /// What the network carried, all overhead included.
     pub wire: Wire,
-    /// Milliseconds that the run took; 0 where that is not known.
+    /// Milliseconds that the run took; 0 if that is not known.
     pub elapsed: u64,
     /// Bytes of the pictures that the receiver did not have before.
     moved: u64,
-    /// Of those pictures whose PSNR is known and finite.
+    /// The PSNR of the pictures for which it is known and finite.
     psnr: Mean,
     exact: u64,
     first_preview: Mean,
     last_byte: Mean,
 }
 
-/// A sum, and of how many.
+/// A sum, and the number of its terms.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 struct Mean {
     sum: f64,
@@ -91,11 +92,12 @@ impl Mean {
 }
 
 impl Total {
-    /// Adds a picture. Its share of the wire is left alone: [`wire`](Self::wire) is counted over whole connections.
+    /// Adds a picture. Its share of the wire is not added, because [`wire`](Self::wire) is counted over whole
+    /// connections.
     pub fn add(&mut self, picture: &Picture) {
         let Picture { source, bytes, stored, first_preview, last_byte, .. } = picture;
         self.pictures += 1;
-        // What a sender says of its source may be anything.
+        // The sender's statements about its source are not trusted.
         let sums = [&mut self.source_bytes, &mut self.raw_bytes, &mut self.bytes, &mut self.pixels];
         for (sum, more) in sums.into_iter().zip([source.bytes, source.raw, *bytes, pixels(source)]) {
             *sum = sum.saturating_add(more);
@@ -125,7 +127,7 @@ impl Total {
         self.exact
     }
 
-    /// Mean time in milliseconds from an offer to its first preview, where one was made.
+    /// Mean time in milliseconds from an offer to its first preview, over the pictures that had one.
     pub fn first_preview(&self) -> Option<f64> {
         self.first_preview.value()
     }
@@ -135,7 +137,7 @@ impl Total {
         self.last_byte.value()
     }
 
-    /// Bits of pictures that arrived in a second of the run; 0 where its time is not known.
+    /// Bits of pictures that arrived per second of the run; 0 if its time is not known.
     pub fn goodput(&self) -> f64 {
         if self.elapsed == 0 { 0.0 } else { self.moved as f64 * 8000.0 / self.elapsed as f64 }
     }
@@ -306,7 +308,7 @@ fn savings(f: &mut fmt::Formatter<'_>, bytes: u64, source: u64, raw: u64, name: 
     let [of_source, of_raw] = [source, raw].map(|before| 100.0 * saved(bytes, before));
     let word = |percent: f64| if percent < 0.0 { "larger" } else { "smaller" };
     if bytes == source {
-        // It was compressed before; nobody knows from what.
+        // The source was compressed before, and its own source is not known.
         return write!(f, "{:.1} % {} than raw", of_raw.abs(), word(of_raw));
     }
     write!(f, "{:.1} % {} than {name}, {:.1} % ", of_source.abs(), word(of_source), of_raw.abs())?;
@@ -324,7 +326,7 @@ fn bits_per_pixel(bytes: u64, pixels: u64) -> f64 {
     if pixels == 0 { 0.0 } else { bytes as f64 * 8.0 / pixels as f64 }
 }
 
-/// The share of `before` that is saved, 0 to 1, negative where it grew.
+/// The share of `before` that is saved, 0 to 1; negative if the size grew.
 fn saved(after: u64, before: u64) -> f64 {
     if before == 0 { 0.0 } else { 1.0 - after as f64 / before as f64 }
 }

@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::{Violation, varint};
 
-/// Bytes of the longest message. An offer's list of parts is the longest thing there is.
+/// Bytes of the longest message. The longest content of a message is an offer's list of parts.
 pub const MESSAGE_MAX: u64 = 128 << 10;
 
-/// A message with its length before it.
+/// Encodes a message, with its length before it.
 pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     let body = postcard::to_stdvec(message).expect("messages are plain data");
     let mut out = Vec::with_capacity(body.len() + varint::MAX);
@@ -19,7 +19,7 @@ pub fn encode<T: Serialize>(message: &T) -> Vec<u8> {
     out
 }
 
-/// Takes bytes as they come and gives whole messages.
+/// Takes bytes as they come and returns whole messages.
 #[derive(Debug)]
 pub struct Framer<T> {
     buffer: Vec<u8>,
@@ -38,11 +38,11 @@ impl<T: DeserializeOwned> Framer<T> {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// The next whole message, if it is there. Call it until it gives none before adding more, so that
-    /// no more than one message is held.
+    /// The next whole message, if it is there. Call this until it returns `None` before you add more bytes, so that
+    /// at most one message is held.
     ///
     /// # Errors
-    /// For a message that is too long or is none.
+    /// Returns a [`Violation`] if a message is too long or cannot be decoded.
     pub fn take(&mut self) -> Result<Option<T>, Violation> {
         let malformed = |detail: &str| Violation::Malformed(detail.into());
         let Some((length, before)) = varint::take(&self.buffer).map_err(malformed)? else { return Ok(None) };

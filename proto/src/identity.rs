@@ -25,7 +25,7 @@ impl Identity {
     /// A new key pair from the system's random numbers.
     ///
     /// # Errors
-    /// Where the system has none.
+    /// Returns an error if the system has no random numbers.
     pub fn generate() -> Result<Self> {
         let mut seed = [0; SEED];
         SystemRandom::new().fill(&mut seed).map_err(|_| Error::Crypto("no random numbers".into()))?;
@@ -39,7 +39,7 @@ impl Identity {
         Self { seed, public: PublicKey(public) }
     }
 
-    /// The secret. It belongs into key files and tickets, never into logs.
+    /// The secret. It belongs in key files and tickets, never in logs.
     pub fn seed(&self) -> &[u8; SEED] {
         &self.seed
     }
@@ -54,11 +54,11 @@ impl Identity {
         pair(&self.seed).sign(message).as_ref().to_vec()
     }
 
-    /// Reads the key file, or makes one that only its owner can read. Of two processes that start at the same
-    /// time both get the same key. Blocks on the disk.
+    /// Reads the key file, or makes one that only its owner can read. Two processes that start at the same time get
+    /// the same key. Blocks on the disk.
     ///
     /// # Errors
-    /// Where the file cannot be read or made, holds no key, or can be read by others.
+    /// Returns an error if the file cannot be read or made, contains no key, or can be read by others.
     pub fn load_or_create(path: &Path) -> Result<Self> {
         match Self::load(path) {
             Err(Error::File { source, .. }) if source.kind() == ErrorKind::NotFound => {}

@@ -1,7 +1,8 @@
 //! How aecodec moves pictures: messages, tickets, identities, and a state machine for each end.
 //!
-//! Nothing here waits, sends or reads a clock: [`sender::Session`] and [`receiver::Session`] are told what happened and say
-//! what to do, so that every order of events can be tested. The crates `aecodec-sender` and `aecodec-receiver` drive
+//! Nothing here waits, sends or reads a clock. The drivers report what happened to [`sender::Session`] and
+//! [`receiver::Session`], which answer with what to do next. So every order of events can be tested. The crates
+//! `aecodec-sender` and `aecodec-receiver` drive
 //! them over QUIC. docs/protocol.md describes every byte.
 //!
 //! ```

@@ -1,19 +1,18 @@
-//! What a receiver accepts from one sender, so that a hostile one costs bounded memory and disk.
+//! Limits on what a receiver accepts from one sender, so that a hostile sender costs bounded memory and disk space.
 
 use std::time::Duration;
 
-/// Parts of all offers of a connection that are unsettled, together, at most.
+/// The most parts that all unsettled offers of a connection may have together.
 pub const OPEN_PARTS: usize = 1 << 16;
 
 /// Bounds on one connection.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Offers that may be unsettled at a time. More hide the round trip of small pictures; each costs about a
-    /// kilobyte, and what its parts and its thumbnail take.
+    /// The number of offers that may be unsettled at a time. More offers hide the round trip of small pictures;
+    /// each costs about a kilobyte, plus the memory for its parts and its thumbnail.
     pub window: u32,
-    /// Parts of all offers that are unsettled, together; senders know `OPEN_PARTS` and wait. Each costs some ten
-    /// bytes.
+    /// Parts of all unsettled offers together. Senders know `OPEN_PARTS` and wait. Each part costs about ten bytes.
     pub open_parts: usize,
     /// Bytes of one `.aec`.
     pub picture_bytes: u64,
@@ -27,7 +26,7 @@ pub struct Limits {
     pub parts: usize,
     /// Bytes of a model.
     pub model_bytes: u64,
-    /// Models that are asked for on one connection.
+    /// The number of models that are asked for on one connection.
     pub models: usize,
     /// Pixels of one live frame.
     pub frame_pixels: u64,
@@ -35,7 +34,7 @@ pub struct Limits {
     pub frame_bytes: u64,
     /// Time for the first message.
     pub hello: Duration,
-    /// Time in which a stream that has begun must bring further bytes.
+    /// The longest time without further bytes on a stream that has begun.
     pub stall: Duration,
 }
 

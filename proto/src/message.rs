@@ -21,7 +21,7 @@ pub enum ToReceiver {
     },
     /// A picture that the sender holds.
     Offer(Offer),
-    /// An offer cannot be kept: the receiver waits for its parts no longer.
+    /// An offer cannot be kept: the receiver no longer waits for its parts.
     Withdraw {
         /// The offer.
         id: u64,
@@ -30,16 +30,16 @@ pub enum ToReceiver {
     Frame(Frame),
 }
 
-/// Proof that whoever holds the invitation also holds a key of its own.
+/// Proof that the sender that holds the invitation also holds its own key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Enrol {
-    /// The sender's own key, known to the receiver from now on.
+    /// The sender's own key, which the receiver knows from now on.
     pub key: PublicKey,
     /// That key's signature over the connection's exported keying material.
     pub signature: Vec<u8>,
 }
 
-/// A picture's line of the manifest.
+/// The offer of one picture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Offer {
     /// Number of the picture on this connection.
@@ -54,7 +54,8 @@ pub struct Offer {
     pub model: Hash,
     /// What it was made from.
     pub source: Source,
-    /// A small `.aec` of a large picture, for a first preview; empty where there is none or nobody wants it.
+    /// A small `.aec` of a large picture, for a first preview. It is empty if there is none or if the receiver
+    /// shows no previews.
     pub thumbnail: Vec<u8>,
 }
 
@@ -77,26 +78,26 @@ impl Offer {
 pub struct Source {
     /// Bytes of the file that was compressed.
     pub bytes: u64,
-    /// Pixels a row.
+    /// Width in pixels.
     pub width: u32,
-    /// Rows.
+    /// Height in pixels.
     pub height: u32,
     /// Bytes of its samples without compression.
     pub raw: u64,
-    /// PSNR in dB by the sender's own exact decode; none where it is not known.
+    /// PSNR in dB by the sender's own exact decode; `None` if it is not known.
     pub psnr: Option<f64>,
 }
 
 /// A live frame. Its parts are those of its `.aec`: header and hyper-latents, then pass 0 to 3.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Frame {
-    /// Counts up by one a captured frame; dropped frames leave gaps.
+    /// The number of the captured frame. It grows by one for each; dropped frames leave gaps.
     pub seq: u64,
     /// When it was captured, in microseconds on the sender's clock.
     pub captured: u64,
-    /// It is to be shown within this many milliseconds of its capture.
+    /// The frame has to be shown within this many milliseconds of its capture.
     pub deadline: u32,
-    /// Width at which it is shown; it may be coded smaller.
+    /// Width at which it is shown; it may be coded with a smaller width.
     pub width: u32,
     /// Height at which it is shown.
     pub height: u32,
@@ -113,9 +114,9 @@ pub enum ToSender {
         version: u16,
         /// Name of the receiving host, for people.
         label: String,
-        /// Offers that may be unsettled at a time.
+        /// The number of offers that may be unsettled at a time.
         window: u32,
-        /// Whether the receiver takes models that it does not know.
+        /// Whether the receiver accepts models that it does not know.
         takes_models: bool,
         /// Whether the receiver shows previews, so that offers should bring a thumbnail.
         previews: bool,
@@ -145,14 +146,14 @@ pub enum ToSender {
     Shown(Shown),
 }
 
-/// A picture has arrived for good.
+/// A picture is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
     /// The offer.
     pub id: u64,
     /// Hash of what was stored.
     pub hash: Hash,
-    /// Whether it was there before.
+    /// Whether the picture was there before.
     pub stored: Stored,
     /// Milliseconds from the offer to the first preview, if one was made.
     pub first_preview: Option<u32>,
@@ -163,25 +164,25 @@ pub struct Receipt {
 /// How a picture came to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stored {
-    /// With this connection's help.
+    /// Over this connection.
     Now,
     /// It was there already.
     Before,
 }
 
-/// What became of a live frame, for the sender's control of the rate.
+/// What became of a live frame. The sender controls its rate by these reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shown {
     /// The frame.
     pub seq: u64,
-    /// Passes that were decoded; none where it was not shown.
+    /// Passes that were decoded; `None` if the frame was not shown.
     pub passes: Option<u8>,
     /// Bytes of it that arrived.
     pub bytes: u32,
-    /// Milliseconds after its deadline (negative: before it).
+    /// Milliseconds after its deadline; negative if it was shown before it.
     pub lateness: i32,
     /// Milliseconds of decoding.
     pub decode: u16,
-    /// Bytes a second that arrived lately.
+    /// Recent rate of arrival in bytes per second.
     pub rate: u32,
 }

@@ -1,8 +1,8 @@
 //! Names of pictures on the wire: which ones a receiver takes (docs/protocol.md, section 4).
 //!
-//! Receivers refuse what breaks these rules, and senders change such names before they offer a picture.
+//! Receivers refuse names that break these rules, and senders change such names before they offer a picture.
 
-/// Bytes of a folder or file; leaves room for `-2` and `.preview.webp` below the usual 255.
+/// Bytes of a folder's or file's name. This leaves room for `-2` and `.preview.webp` below the usual 255.
 pub const LONGEST_PART: usize = 200;
 /// Bytes of a whole name.
 pub const LONGEST: usize = 1024;
@@ -10,7 +10,7 @@ pub const LONGEST: usize = 1024;
 pub const DEEPEST: usize = 32;
 /// Extension of every picture.
 pub const EXTENSION: &str = ".aec";
-/// The folder of the receiver's own files, which no name may lead into.
+/// The folder of the receiver's own files. No name may lead into it.
 pub const STATE_FOLDER: &str = ".aecodec";
 
 /// What is wrong with a name, if anything: a relative path with `/` between its parts that ends in `.aec`.

@@ -1,25 +1,26 @@
 //! Cuts an `.aec` into the parts in which it travels, and names the streams that carry them.
 //!
-//! Parts follow the passes, so that a coarse picture is complete early, and stay small enough that little
-//! is repeated after a cut. Small pictures travel in one part: a stream for each pass would only cost.
+//! Parts follow the passes, so that a coarse picture is complete early. They are small enough that little is
+//! repeated after a cut. A small picture travels in one part, because a stream for each pass would only add
+//! overhead.
 
 use aecodec::Limits;
 use aecodec::container::{self, ChunkKind};
 
 use crate::{Hash, varint};
 
-/// A pass is cut into parts of at most this many bytes where its substreams allow.
+/// A pass is cut into parts of at most this many bytes if its substreams allow it.
 const LARGEST: u64 = 128 << 10;
-/// No part is larger, in bytes. A receiver may hold one in memory for each stream.
+/// The largest part, in bytes. A receiver may hold one part in memory for each stream.
 pub const PART_MAX: u32 = 2 * LARGEST as u32;
-/// Neighbouring passes share a part while it stays below this.
+/// Neighbouring passes share a part as long as it stays below this size.
 const SMALLEST: u64 = 16 << 10;
 
-/// Lengths of the parts of an `.aec`, in file order. A part never spans the passes of a large picture. Of a stream that
-/// was cut, what is there.
+/// Lengths of the parts of an `.aec`, in file order. A part never spans several passes of a large picture. If the
+/// stream was cut, the parts cover the bytes that are there.
 ///
 /// # Errors
-/// Returns the codec's error if the bytes are no `.aec`.
+/// Returns the codec's error if the bytes are not an `.aec`.
 pub fn cut(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
     let stream = container::read(bytes, limits)?;
     let length = bytes.len() as u64;
@@ -45,7 +46,7 @@ pub fn cut(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
             start = end;
         }
     }
-    // What remains, with anything after the last chunk.
+    // The rest, including anything after the last chunk.
     let rest = length - start;
     if rest > 0 {
         push(&mut parts, rest);
@@ -53,7 +54,7 @@ pub fn cut(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
     Ok(parts)
 }
 
-/// Adds a piece, in several parts where one substream alone is larger than a part may be.
+/// Adds a piece, in several parts if one substream alone is larger than a part may be.
 fn push(parts: &mut Vec<u32>, mut length: u64) {
     while length > 2 * LARGEST {
         parts.push(LARGEST as u32);
@@ -62,11 +63,11 @@ fn push(parts: &mut Vec<u32>, mut length: u64) {
     parts.push(length as u32);
 }
 
-/// Lengths of the five parts of a live frame: header with hyper-latents, then each pass. Of a stream that was cut, what is
-/// there.
+/// Lengths of the five parts of a live frame: header with hyper-latents, then each pass. If the stream was cut, the
+/// parts cover the bytes that are there.
 ///
 /// # Errors
-/// Returns the codec's error if the bytes are no `.aec`.
+/// Returns the codec's error if the bytes are not an `.aec`.
 pub fn passes(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
     let stream = container::read(bytes, limits)?;
     let length = bytes.len() as u64;
@@ -116,7 +117,7 @@ pub enum StreamHeader {
 pub const STREAM_HEADER_MAX: usize = 1 + 32 + varint::MAX;
 
 impl StreamHeader {
-    /// As it stands at the beginning of a stream.
+    /// The bytes at the beginning of the stream.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(STREAM_HEADER_MAX);
         match *self {
@@ -134,10 +135,10 @@ impl StreamHeader {
         out
     }
 
-    /// Reads a header and says how many bytes it took; `Ok(None)` where more bytes are needed.
+    /// Reads a header and returns how many bytes it took, or `Ok(None)` if more bytes are needed.
     ///
     /// # Errors
-    /// With what is wrong, where this is no header.
+    /// Returns a description of the fault if the bytes are not a header.
     pub fn decode(bytes: &[u8]) -> Result<Option<(Self, usize)>, &'static str> {
         let Some(&kind) = bytes.first() else { return Ok(None) };
         if kind == 3 {

@@ -1,7 +1,8 @@
-//! The receiver's state machine: admits a sender, asks for the parts that it lacks, and gives a receipt for what is on the disk.
+//! The receiver's state machine: admits a sender, asks for the parts that it lacks, and sends a receipt for each picture on
+//! the disk.
 //!
-//! One session lasts one connection. Everything that a sender may say at the wrong time or in the wrong
-//! amount ends it with a [`Violation`].
+//! One session lasts one connection. If a sender says something at the wrong time or in the wrong amount, the
+//! session ends with a [`Violation`].
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -12,7 +13,7 @@ use crate::{Hash, Limits, Violation};
 /// Parts of a live frame: header with hyper-latents, then four passes.
 const FRAME_PARTS: usize = 5;
 
-/// What the driver is to do.
+/// What the driver has to do.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Output {
@@ -20,7 +21,7 @@ pub enum Output {
     Send(ToSender),
     /// Verify the proof and remember the key, then call [`Session::admit`].
     Enrol {
-        /// What the sender sent.
+        /// The proof that the sender sent.
         enrol: Enrol,
         /// Its name.
         label: String,
@@ -37,7 +38,7 @@ pub enum Output {
     Complete(u64),
     /// A live frame begins.
     Frame(Frame),
-    /// The sender cannot keep this offer: forget it. What has arrived of it stays.
+    /// The sender cannot keep this offer: forget it. Keep the parts that have arrived.
     Withdrawn(u64),
 }
 
@@ -46,7 +47,7 @@ pub enum Output {
 pub enum Entry {
     /// With its own key, which is known.
     Known,
-    /// With the key of an invitation: it has to enrol first.
+    /// With the key of an invitation: the sender has to enrol first.
     Invited,
 }
 
@@ -59,9 +60,9 @@ pub struct Session {
     state: State,
     last_id: Option<u64>,
     open: HashMap<u64, Open>,
-    /// Parts of those.
+    /// Parts of the open offers.
     open_parts: usize,
-    /// Models that were asked for on this connection, and those of them that have not begun to come.
+    /// Models that were asked for on this connection, and those of them that have not begun to arrive.
     asked: HashSet<Hash>,
     needed: HashSet<Hash>,
     last_frame: Option<u64>,
@@ -72,7 +73,7 @@ pub struct Session {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Nothing was said.
+    /// No message has come yet.
     New,
     /// The driver is checking the new key.
     Enrolling,
@@ -85,9 +86,9 @@ enum State {
 struct Open {
     hash: Hash,
     lengths: Vec<u32>,
-    /// Parts that were asked for and have not begun to come.
+    /// Parts that were asked for and have not begun to arrive.
     wanted: HashSet<u32>,
-    /// Parts that have begun to come.
+    /// Parts that have begun to arrive.
     coming: HashSet<u32>,
     asked: bool,
 }
@@ -95,7 +96,7 @@ struct Open {
 /// Whether models that are not known may be asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Models {
-    /// Ask, and accept what the sender gives.
+    /// Ask for them, and accept what the sender sends.
     Accept,
     /// Store the pictures without decoding them.
     Refuse,
@@ -104,9 +105,9 @@ pub enum Models {
 /// Whether pictures are shown while they arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Previews {
-    /// Offers should bring a thumbnail.
+    /// Offers should include a thumbnail.
     Show,
-    /// They need not.
+    /// Offers need no thumbnail.
     Hide,
 }
 
@@ -140,10 +141,10 @@ impl Session {
         self.open.is_empty()
     }
 
-    /// Takes a message of the sender.
+    /// Handles a message from the sender.
     ///
     /// # Errors
-    /// Where the sender breaks the protocol; the connection is to be closed.
+    /// Returns a [`Violation`] if the sender breaks the protocol; the driver then has to close the connection.
     pub fn handle(&mut self, message: ToReceiver) -> Result<(), Violation> {
         if let ToReceiver::Hello { version, label, enrol } = message {
             return self.hello(version, label, enrol);
@@ -172,7 +173,7 @@ impl Session {
         }));
     }
 
-    /// Asks for these parts of an offer, as (first, count). Nothing to ask for means that all is here.
+    /// Asks for these parts of an offer, as (first, count). An empty list means that all parts are here.
     pub fn want(&mut self, id: u64, ranges: Vec<(u32, u32)>) {
         let Some(open) = self.open.get_mut(&id) else { return };
         open.asked = true;
@@ -180,14 +181,14 @@ impl Session {
         if open.wanted.is_empty() {
             self.outputs.push_back(Output::Complete(id));
         }
-        // Said even if nothing is asked for: the sender then knows that the offer was taken up.
+        // This is sent even if nothing is asked for, so that the sender knows that the offer was accepted.
         self.outputs.push_back(Output::Send(ToSender::Want { id, parts: ranges }));
     }
 
-    /// A stream for a part begins; gives the length it must have.
+    /// A stream for a part begins. Returns the length that it must have.
     ///
     /// # Errors
-    /// For a part that was not asked for or is coming already.
+    /// Returns a [`Violation`] if the part was not asked for or is already arriving.
     pub fn part_begins(&mut self, id: u64, part: u32) -> Result<u32, Violation> {
         let open = self.open.get_mut(&id).ok_or(Violation::Part { id, part })?;
         let length = *open.lengths.get(part as usize).ok_or(Violation::Part { id, part })?;
@@ -206,7 +207,7 @@ impl Session {
         }
     }
 
-    /// The sender gave the stream of a part up: it comes on another one, or the offer is withdrawn.
+    /// The sender gave up the stream of a part: the part comes on another stream, or the offer is withdrawn.
     pub fn part_lost(&mut self, id: u64, part: u32) {
         let Some(open) = self.open.get_mut(&id) else { return };
         if open.coming.remove(&part) {
@@ -217,7 +218,7 @@ impl Session {
     /// A stream for a model begins.
     ///
     /// # Errors
-    /// For one that was not asked for, came already, or is too long.
+    /// Returns a [`Violation`] if the model was not asked for, has already come, or is too long.
     pub fn model_begins(&mut self, hash: Hash, bytes: u64) -> Result<(), Violation> {
         if !self.needed.remove(&hash) {
             return Err(Violation::Unexpected { message: "a model", detail: "it was not asked for" });
@@ -225,7 +226,7 @@ impl Session {
         self.check_length(bytes, self.limits.model_bytes)
     }
 
-    /// The sender gave the stream of a model up.
+    /// The sender gave up the stream of a model.
     pub fn model_lost(&mut self, hash: Hash) {
         self.needed.insert(hash);
     }
@@ -233,7 +234,7 @@ impl Session {
     /// The picture is stored: flushed, renamed, and in the journal.
     pub fn stored(&mut self, id: u64, stored: Stored, first_preview: Option<u32>, last_byte: u32) {
         let Some(open) = self.close(id) else { return };
-        // Nothing asked for means that the sender did not help.
+        // If nothing was asked for, the picture did not come over this connection.
         let stored = if open.asked { stored } else { Stored::Before };
         let receipt = Receipt { id, hash: open.hash, stored, first_preview, last_byte };
         self.outputs.push_back(Output::Send(ToSender::Receipt(receipt)));
@@ -246,7 +247,7 @@ impl Session {
         }
     }
 
-    /// Asks for a model, once, if that was not done for too many.
+    /// Asks for a model, at most once, unless too many models were asked for.
     pub fn need_model(&mut self, hash: Hash) {
         if self.takes_models && self.asked.len() < self.limits.models && self.asked.insert(hash) {
             self.needed.insert(hash);
@@ -254,12 +255,12 @@ impl Session {
         }
     }
 
-    /// Tells the sender what became of a live frame.
+    /// Reports to the sender what became of a live frame.
     pub fn shown(&mut self, shown: Shown) {
         self.outputs.push_back(Output::Send(ToSender::Shown(shown)));
     }
 
-    /// What is to be done next.
+    /// The next thing to do, if there is one.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -297,7 +298,7 @@ impl Session {
         Ok(())
     }
 
-    /// Forgets an offer, unless all of it has arrived: then it is stored, and its receipt is nothing new to anybody.
+    /// Forgets an offer, unless all of it has arrived: then it is stored, and the sender ignores its receipt.
     fn withdraw(&mut self, id: u64) -> Result<(), Violation> {
         if self.last_id.is_none_or(|last| id > last) {
             return Err(Violation::UnknownOffer { message: "Withdraw", id });

@@ -1,7 +1,7 @@
 //! The sender's state machine: offers pictures, sends the parts that are wanted, coarse ones first, and waits for receipts.
 //!
-//! One session lasts one connection. After a cut the driver offers again what has no receipt; the receiver then
-//! asks for what it lacks.
+//! One session lasts one connection. After a cut, the driver offers each picture without a receipt again; the
+//! receiver then asks for the parts that it lacks.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
@@ -9,23 +9,23 @@ use crate::limits::OPEN_PARTS;
 use crate::message::{Enrol, Frame, Offer, Receipt, Shown, Stored, ToReceiver, ToSender, VERSION};
 use crate::{Hash, Violation};
 
-/// How often a receiver may ask for the parts of one offer: again where what arrived was damaged on its disk.
+/// How often a receiver may ask for the parts of one offer. It asks again if what arrived was damaged on its disk.
 const WANTS: u8 = 3;
 
-/// What the driver is to do.
+/// What the driver has to do.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Output {
     /// Send this on the control stream.
     Send(ToReceiver),
-    /// The receiver took the greeting: offers may be made.
+    /// The receiver accepted the greeting: offers may be made.
     Welcome {
         /// Name of the receiving host.
         label: String,
     },
-    /// Send the model on a stream of its own, or nothing if it is not at hand.
+    /// Send the model on its own stream, or nothing if it is not available.
     SendModel(Hash),
-    /// An offer is settled for good.
+    /// An offer is settled.
     Settled {
         /// The offer.
         id: u64,
@@ -45,7 +45,7 @@ pub enum Outcome {
     Refused(String),
 }
 
-/// A part to send on a stream of its own.
+/// A part to send on its own stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// The offer.
@@ -68,9 +68,9 @@ pub struct Session {
     window: usize,
     waiting: VecDeque<Offer>,
     open: HashMap<u64, Open>,
-    /// Parts of those.
+    /// Parts of the open offers.
     open_parts: usize,
-    /// Offers that were taken back.
+    /// Offers that were withdrawn.
     withdrawn: HashSet<u64>,
     /// Parts to send, by priority: (part, offer).
     parts: BTreeSet<(u32, u64)>,
@@ -84,12 +84,12 @@ pub struct Session {
 struct Open {
     offer: Offer,
     wants: u8,
-    /// Parts that were asked for and have no stream yet.
+    /// Parts that were asked for and do not have a stream yet.
     unsent: usize,
 }
 
 impl Session {
-    /// Begins with a greeting.
+    /// Starts a session, which begins with a greeting.
     pub fn new(label: String, enrol: Option<Enrol>) -> Self {
         let hello = ToReceiver::Hello { version: VERSION, label, enrol };
         Self {
@@ -107,7 +107,7 @@ impl Session {
         }
     }
 
-    /// Whether a further offer would be made at once: the driver prepares no more pictures than that.
+    /// Whether another offer would be made at once. The driver prepares no more pictures than that.
     pub fn has_room(&self) -> bool {
         self.welcomed && self.waiting.len() + self.open.len() < self.window
     }
@@ -117,7 +117,7 @@ impl Session {
         self.waiting.is_empty() && self.open.is_empty()
     }
 
-    /// Offers a picture. Its id must not have been used on this connection and be above all before.
+    /// Offers a picture. Its id must be above all ids that were used on this connection.
     pub fn offer(&mut self, offer: Offer) {
         self.waiting.push_back(offer);
         self.advance();
@@ -128,8 +128,8 @@ impl Session {
         self.outputs.push_back(Output::Send(ToReceiver::Frame(frame)));
     }
 
-    /// Takes an offer back that cannot be kept. What the receiver says of it from now on is ignored: it may have been
-    /// under way.
+    /// Withdraws an offer that cannot be kept. What the receiver says about it from now on is ignored, because it
+    /// may have been sent before the receiver knew.
     pub fn withdraw(&mut self, id: u64) {
         self.waiting.retain(|offer| offer.id != id);
         if self.close(id).is_some() {
@@ -139,10 +139,10 @@ impl Session {
         self.advance();
     }
 
-    /// Takes a message of the receiver.
+    /// Handles a message from the receiver.
     ///
     /// # Errors
-    /// Where the receiver breaks the protocol; the connection is to be closed.
+    /// Returns a [`Violation`] if the receiver breaks the protocol; the driver then has to close the connection.
     pub fn handle(&mut self, message: ToSender) -> Result<(), Violation> {
         if !self.welcomed && !matches!(message, ToSender::Welcome { .. }) {
             return Err(Violation::Unexpected { message: "a message", detail: "expected Welcome" });
@@ -173,8 +173,8 @@ impl Session {
         Ok(())
     }
 
-    /// The next part to open a stream for. Ask whenever there is room for a stream: a coarser part may have
-    /// become due.
+    /// The next part to open a stream for. Ask each time that there is room for a stream, because a coarser part
+    /// may have become due.
     pub fn next_part(&mut self) -> Option<Part> {
         let (part, id) = self.parts.pop_first()?;
         let open = self.open.get_mut(&id)?;
@@ -183,7 +183,7 @@ impl Session {
         Some(Part { id, part, offset, length, priority: -i32::try_from(part).unwrap_or(i32::MAX) - 1 })
     }
 
-    /// What is to be done next.
+    /// The next thing to do, if there is one.
     pub fn poll(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -202,7 +202,7 @@ impl Session {
         Ok(())
     }
 
-    /// Makes offers as far as the receiver's window allows.
+    /// Makes as many offers as the receiver's window allows.
     fn advance(&mut self) {
         while self.welcomed && self.open.len() < self.window {
             let (alone, left) = (self.open.is_empty(), OPEN_PARTS.saturating_sub(self.open_parts));

@@ -27,11 +27,11 @@ fn offer(id: u64, parts: &[u32]) -> Offer {
 struct Disk {
     parts: HashMap<Hash, HashSet<u32>>,
     stored: HashMap<Hash, u32>,
-    /// Parts that came over the wire, for counting repeats.
+    /// Parts that came over the wire, to count repeats.
     arrived: HashMap<(Hash, u32), u32>,
 }
 
-/// A connection whose two directions and streams deliver in an order that `choices` decides.
+/// A connection whose directions and streams deliver in an order that `choices` decides.
 struct Link {
     sender: sender::Session,
     receiver: receiver::Session,

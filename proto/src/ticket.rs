@@ -1,6 +1,7 @@
-//! A ticket: all that a sender needs to reach a receiver, as one word to copy.
+//! A ticket: everything that a sender needs to reach a receiver, as one word to copy.
 //!
-//! `aec1` and lower-case base32 of the ticket and four bytes of its BLAKE3, so that a mistyped one is noticed.
+//! It is `aec1` followed by lower-case base32 of the ticket and of four bytes of its BLAKE3, which reveal a
+//! mistyped ticket.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,12 +17,12 @@ const CHECK: usize = 4;
 /// Longer words are not even decoded.
 const LONGEST: usize = 4096;
 
-/// Where a receiver is, how to know it, and an invitation to it.
+/// The addresses of a receiver, its key, and an invitation to it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     /// The receiver's key; a receiver with another one is refused.
     pub receiver: PublicKey,
-    /// `host:port`, the likeliest first.
+    /// `host:port`, the most likely first.
     pub addresses: Vec<String>,
     /// Secret of the invitation's key pair.
     pub invitation: Option<[u8; SEED]>,
@@ -56,7 +57,7 @@ impl FromStr for Ticket {
         let word = lower.strip_prefix(PREFIX).ok_or(Error::Ticket("a ticket begins with aec1"))?;
         let bytes = base32()
             .decode(word.as_bytes())
-            .map_err(|_| Error::Ticket("it has characters that no ticket has, or was cut short"))?;
+            .map_err(|_| Error::Ticket("it has characters that a ticket cannot have, or was cut short"))?;
         let (body, check) = bytes.split_last_chunk::<CHECK>().ok_or(Error::Ticket("it was cut short"))?;
         if blake3::hash(body).as_bytes()[..CHECK] != *check {
             return Err(Error::Ticket("it was mistyped or cut short"));
@@ -75,7 +76,7 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// Whether a character only stands around a ticket or between the lines on which it was folded.
+/// Whether a character is not part of a ticket, but may surround it or separate the lines on which it was folded.
 fn is_wrapping(c: char) -> bool {
     let quote = matches!(c, '"' | '\'' | '`' | '<' | '>' | '\u{2018}'..='\u{201f}' | '\u{ab}' | '\u{bb}');
     let invisible = matches!(c, '\u{feff}' | '\u{200b}'..='\u{200d}' | '\u{2060}' | '\u{ad}');
@@ -83,7 +84,7 @@ fn is_wrapping(c: char) -> bool {
     c.is_whitespace() || quote || invisible || c == '='
 }
 
-/// RFC 4648 base32 in lower case, without padding. A ticket has to have one form only.
+/// RFC 4648 base32 in lower case, without padding. Each ticket has exactly one form.
 fn base32() -> Encoding {
     let mut lower = Specification::new();
     lower.symbols.push_str(&BASE32_NOPAD.specification().symbols.to_ascii_lowercase());

@@ -1,4 +1,5 @@
-//! TLS 1.3 with raw public keys (RFC 7250) at both ends: no certificates, no names, whole keys compared.
+//! TLS 1.3 with raw public keys (RFC 7250) at both ends. There are no certificates or names; whole keys are
+//! compared.
 //!
 //! The receiver decides in the handshake who may connect, so a stranger cannot open a stream.
 
@@ -22,7 +23,7 @@ use crate::{Error, PublicKey, Result};
 
 /// The protocol's name in the handshake.
 pub const ALPN: &[u8] = b"aec/1";
-/// QUIC asks for a name to connect to; it is not sent.
+/// QUIC requires a server name; it is not sent.
 pub const SERVER_NAME: &str = "aecodec";
 /// Label of the exported keying material that a new key signs (RFC 5705).
 pub const ENROL_LABEL: &[u8] = b"aec/1 enrol";
@@ -39,10 +40,10 @@ pub trait Admit: Debug + Send + Sync {
     fn admits(&self, key: &PublicKey) -> bool;
 }
 
-/// The sender's side: it has `identity` and talks to `receiver` alone.
+/// The sender's side: it has `identity` and accepts `receiver` alone.
 ///
 /// # Errors
-/// Where the cryptographic library refuses the key.
+/// Returns an error if the cryptographic library refuses the key.
 pub fn client(identity: &Identity, receiver: PublicKey) -> Result<ClientConfig> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(Verifier::new(&provider, receiver));
@@ -62,7 +63,7 @@ pub fn client(identity: &Identity, receiver: PublicKey) -> Result<ClientConfig> 
 /// The receiver's side.
 ///
 /// # Errors
-/// Where the cryptographic library refuses the key.
+/// Returns an error if the cryptographic library refuses the key.
 pub fn server(identity: &Identity, admit: Arc<dyn Admit>) -> Result<ServerConfig> {
     let provider = Arc::new(ring::default_provider());
     let verifier = Arc::new(Verifier::new(&provider, admit));
@@ -94,7 +95,7 @@ fn crypto(error: rustls::Error) -> Error {
     Error::Crypto(error.to_string())
 }
 
-/// Checks the peer's key, `Who` says against what, and that the peer holds it.
+/// Checks the peer's key as `Who` says, and that the peer holds it.
 #[derive(Debug)]
 struct Verifier<Who> {
     algorithms: WebPkiSupportedAlgorithms,

@@ -15,23 +15,25 @@ use crate::identity::Identity;
 use crate::tls::{self, Admit};
 use crate::{Error, PublicKey, Result};
 
-/// A connection on which nothing came for so long is dead; the sender connects anew.
+/// A connection on which nothing came for this long is dead; the sender then connects again.
 const IDLE: Duration = Duration::from_secs(15);
-/// Well below what middleboxes forget (30 s) and the idle timeout allows to be lost.
+/// Well below the time after which middleboxes forget a connection (30 s). Several may be lost within the idle
+/// timeout.
 const KEEP_ALIVE: Duration = Duration::from_secs(4);
-/// Streams that one sender may have open: enough to hide a round trip, each may hold a part in memory.
+/// The number of streams that one sender may have open. They are enough to hide a round trip; each may hold a part
+/// in memory.
 const STREAMS: u32 = 128;
 /// Bytes of one connection that may wait to be read.
 const RECEIVE_WINDOW: u32 = 16 << 20;
-/// Bytes of one stream that may wait to be read: a part fits, so that none waits for the window.
+/// Bytes of one stream that may wait to be read. A part fits, so that no part waits for the window.
 const STREAM_WINDOW: u32 = 1 << 20;
 /// Handshakes that may be under way.
 const INCOMING: usize = 256;
 
-/// The sender's settings: it is `identity` and talks to `receiver` alone.
+/// The sender's settings: it is `identity` and accepts `receiver` alone.
 ///
 /// # Errors
-/// Where the cryptographic library refuses the key.
+/// Returns an error if the cryptographic library refuses the key.
 pub fn client(identity: &Identity, receiver: PublicKey) -> Result<ClientConfig> {
     let crypto = QuicClientConfig::try_from(tls::client(identity, receiver)?).map_err(no_suite)?;
     let mut config = ClientConfig::new(Arc::new(crypto));
@@ -45,7 +47,7 @@ pub fn client(identity: &Identity, receiver: PublicKey) -> Result<ClientConfig> 
 /// The receiver's settings; `admit` decides in the handshake who may connect.
 ///
 /// # Errors
-/// Where the cryptographic library refuses the key.
+/// Returns an error if the cryptographic library refuses the key.
 pub fn server(identity: &Identity, admit: Arc<dyn Admit>) -> Result<ServerConfig> {
     let crypto = QuicServerConfig::try_from(tls::server(identity, admit)?).map_err(no_suite)?;
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
@@ -55,8 +57,9 @@ pub fn server(identity: &Identity, admit: Arc<dyn Admit>) -> Result<ServerConfig
     Ok(config)
 }
 
-/// The receiver's endpoint. What it tells the senders of an earlier run (RFC 9000, section 10.3) follows from its key,
-/// so that after a restart they connect anew within a round trip and not after the idle timeout.
+/// The receiver's endpoint. The stateless resets that it sends to the senders of an earlier run (RFC 9000, section
+/// 10.3) follow from its key, so that after a restart they connect again within a round trip and not after the idle
+/// timeout.
 pub fn endpoint(identity: &Identity) -> EndpointConfig {
     let resets = blake3::derive_key("aecodec 2026 stateless resets", identity.seed());
     let ids = blake3::derive_key("aecodec 2026 connection ids", identity.seed());
@@ -75,7 +78,7 @@ fn transport() -> TransportConfig {
         .congestion_controller_factory(Arc::new(congestion::Config::default()))
         .stream_receive_window(STREAM_WINDOW.into())
         .receive_window(VarInt::from_u32(RECEIVE_WINDOW))
-        // Streams of one priority one after the other: a part is of use only as a whole.
+        // Streams of one priority are sent one after the other, because a part is useful only as a whole.
         .send_fairness(false)
         .datagram_receive_buffer_size(None);
     transport

@@ -12,7 +12,7 @@ pub fn put(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Reads a number and says how many bytes it took; `Ok(None)` where more bytes are needed.
+/// Reads a number and returns how many bytes it took, or `Ok(None)` if more bytes are needed.
 pub fn take(bytes: &[u8]) -> Result<Option<(u64, usize)>, &'static str> {
     let mut value = 0_u64;
     for (i, &byte) in bytes.iter().take(MAX).enumerate() {

@@ -42,7 +42,7 @@ fn lies() -> Vec<Lie> {
         ("protocol version 2", framing::encode(&greet(VERSION + 1)), nothing),
         ("expected Welcome", framing::encode(&want(0, 0, 1)), nothing),
         ("a message of 1099511627776 bytes", varint(1 << 40), nothing),
-        ("bytes that are no message", vec![2, 0xff, 0xff], nothing),
+        ("bytes that are not a message", vec![2, 0xff, 0xff], nothing),
         ("bytes are left over", left_over, nothing),
         ("no connection for 3 seconds", Vec::new(), nothing),
     ]

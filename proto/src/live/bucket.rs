@@ -1,13 +1,13 @@
-//! A token bucket: the promise of `max_bitrate`.
+//! A token bucket, which keeps the promise of `max_bitrate`.
 
 use std::time::Duration;
 
-/// Bytes that may be sent: they grow with time, up to a store.
+/// The bytes that may be sent. They grow with time, up to a limit.
 #[derive(Debug)]
 pub(super) struct Bucket {
-    /// Bytes a second.
+    /// Rate in bytes per second.
     rate: f64,
-    /// Bytes it holds at most.
+    /// The most bytes that it holds.
     depth: f64,
     level: f64,
     at: Duration,
@@ -28,12 +28,12 @@ impl Bucket {
         self.level
     }
 
-    /// Takes bytes out; no more than [`Bucket::level`] told.
+    /// Takes out bytes, at most as many as [`Bucket::level`] has returned.
     pub fn take(&mut self, now: Duration, bytes: f64) {
         self.level = self.level(now) - bytes;
     }
 
-    /// Seconds until `bytes` may be sent, or as many as it can ever hold.
+    /// Seconds until `bytes` may be sent, or until the bucket is full if it cannot hold as many.
     pub fn wait(&mut self, now: Duration, bytes: f64) -> f64 {
         let missing = bytes.min(self.depth) - self.level(now);
         if missing > 0.0 { missing / self.rate.max(1.0) } else { 0.0 }

@@ -1,16 +1,19 @@
-//! What the two machines manage: the size at which frames are coded.
+//! Estimates what the two machines manage, and from it the size at which frames are coded.
 //!
 //! Encode and decode take time for each pixel that both ends measure, so the load of every size follows from that of the
-//! present one. It falls as soon as an end is overloaded; it rises one step when there has been room for a while, and the
-//! while doubles each time that a rise proves wrong: ends that share a machine look idle until both have more to do.
+//! present one. The size falls as soon as an end is overloaded, and rises one step when there has been room for a
+//! while. This waiting time doubles each time that a rise proves wrong, because ends that share a machine look idle
+//! until both have more to do.
 
 use std::time::Duration;
 
-/// Seconds a pixel before anything is measured.
+/// Seconds per pixel that are assumed before anything is measured.
 const FIRST: f64 = 1.0 / 10e6;
-/// Above this load the size falls, to one with at most the next load; it rises where the load would be below the last.
+/// Above this load the size falls.
 const OVERLOAD: f64 = 0.78;
+/// It falls to a size with at most this load.
 const FITS: f64 = 0.66;
+/// It rises if the load of the larger size would be below this.
 const ROOM: f64 = 0.58;
 /// Share of the time before the deadline that coding may take; the rest is for the bytes.
 const CODING: f64 = 0.65;
@@ -46,7 +49,7 @@ impl Scale {
     }
 }
 
-/// Times a pixel at both ends, and the size that they allow.
+/// Times per pixel at both ends, and the size that they allow.
 #[derive(Debug)]
 pub(super) struct Cpu {
     encode: f64,
@@ -90,8 +93,8 @@ impl Cpu {
         self.decode = (self.decode * 1.15).min(1e-3);
     }
 
-    /// The size for the next frame of `pixels`: frames come every `period`, and `spare` is the time that coding and bytes
-    /// may take together.
+    /// The size for the next frame of `pixels`: frames come every `period`, and `spare` is the time that coding and
+    /// transfer may take together.
     pub fn choose(&mut self, now: Duration, pixels: f64, period: Duration, spare: Duration) -> Scale {
         let load = |scale: Scale| {
             let pixels = pixels * scale.area();

@@ -1,16 +1,17 @@
-//! What the path delivers, in bytes a second, from acknowledgements of bursts.
+//! Estimates what the path delivers, in bytes per second, from acknowledgements of bursts.
 //!
 //! A live sender is idle between frames, so bytes over wall time say how much it sent, not what the path can carry (BBR calls such
 //! samples application-limited). Samples are therefore taken over busy time only: from the moment when a burst could first
-//! have been acknowledged, or from the acknowledgement before, to the last. The estimate falls at once and rises a step a frame.
+//! have been acknowledged, or from the previous acknowledgement, to the last one. The estimate falls at once and
+//! rises by one step per frame.
 
 use std::time::Duration;
 
-/// The least rate that is ever believed, bytes a second: enough for the smallest frames to find out more.
+/// The lowest rate that is ever assumed, in bytes per second: enough for the smallest frames to find out more.
 pub(super) const LEAST: f64 = 4_000.0;
-/// Rate before anything is known.
+/// The rate that is assumed before anything is known.
 const FIRST: f64 = 125_000.0;
-/// A sample is taken over this many bytes at least: one packet says nothing.
+/// A sample is taken over at least this many bytes, because one packet says nothing.
 const ENOUGH: f64 = 2_400.0;
 /// Time between acknowledgements below which their order is chance.
 const INSTANT: Duration = Duration::from_millis(2);
@@ -24,7 +25,7 @@ pub(super) struct Delivery {
     last: Duration,
     /// The busy time that is being measured: its start, and the bytes of it.
     busy: Option<(Duration, f64)>,
-    /// The sample before the last: a rise is believed when two say so.
+    /// The previous sample: a rise counts only if two samples show it.
     before: f64,
     raised: Option<Duration>,
 }
@@ -51,7 +52,8 @@ impl Delivery {
         let passed = now.saturating_sub(start);
         if bytes < ENOUGH || passed < INSTANT {
             self.busy = Some((start.min(now), bytes));
-            // Too little to measure by, but what comes at once shows that there is room: where frames are tiny, nothing else does.
+            // This is too little for a measurement. But bytes that come at once show that there is room, and if
+            // frames are tiny, nothing else shows it.
             self.raise(now, bytes / passed.max(INSTANT).as_secs_f64(), 1.25);
             return;
         }
@@ -59,7 +61,7 @@ impl Delivery {
         self.sample(now, bytes / passed.as_secs_f64());
     }
 
-    /// A measured rate, bytes a second of busy time.
+    /// A measured rate, in bytes per second of busy time.
     pub fn sample(&mut self, now: Duration, rate: f64) {
         let agreed = rate.min(self.before);
         self.before = rate;
@@ -71,7 +73,7 @@ impl Delivery {
         self.rate = self.rate.max(LEAST);
     }
 
-    /// Rises towards `rate`, at most `step`-fold and once a period.
+    /// Rises towards `rate`, by a factor of at most `step` and at most once per period.
     fn raise(&mut self, now: Duration, rate: f64, step: f64) {
         let due = self.raised.is_none_or(|at| now.saturating_sub(at) >= self.period.mul_f64(0.9));
         if rate > self.rate && due {
@@ -80,8 +82,9 @@ impl Delivery {
         }
     }
 
-    /// While something is under way, silence lowers the estimate before any sample can: `since` is when the oldest of it
-    /// could have been acknowledged, `next` the bytes of the next part.
+    /// While something is under way, time without acknowledgements lowers the estimate before any sample can.
+    /// `since` is the time at which the oldest bytes could have been acknowledged, and `next` is the length of the
+    /// next part in bytes.
     pub fn silence(&mut self, now: Duration, since: Duration, next: f64, rtt: Duration) {
         // A lost packet takes time to repair, which says nothing about the rate.
         let silent = now.saturating_sub(since.max(self.last));
@@ -91,7 +94,7 @@ impl Delivery {
         }
     }
 
-    /// Bytes a second.
+    /// The rate in bytes per second.
     pub fn rate(&self) -> f64 {
         self.rate
     }

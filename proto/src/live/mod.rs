@@ -1,7 +1,9 @@
-//! Live mode: what each frame may cost so that it is shown in time, and what to give up when the path falls.
+//! Live mode: decides what each frame may cost so that it is shown in time, and what to give up if the path gets
+//! slower.
 //!
-//! [`Controller`] reads no clock and sends nothing. It is told when a frame was captured, how long coding took, which
-//! parts were acknowledged and what the receiver showed; it answers with a quality and a size for the next frame. Times
+//! [`Controller`] reads no clock and sends nothing. Its driver reports when a frame was captured, how long coding
+//! took, which parts were acknowledged and what the receiver showed. It answers with a quality and a size for the
+//! next frame. Times
 //! are on the sender's clock, from any fixed start. The idea is Salsify's (Fouladi et al., NSDI 2018): choose each
 //! frame's size from the path as it is now, not from a target that an encoder approaches over seconds.
 //!
@@ -14,7 +16,7 @@
 //! let now = Duration::from_millis(5);
 //! if let Decision::Encode { quality, scale } = controller.frame(now, Duration::ZERO, (1280, 720)) {
 //!     assert!(scale.of(1280) <= 1280 && quality.value() < 90.0);
-//!     // ... encode, then ask how many of its parts to send:
+//!     // After the encode, ask how many of its parts to send:
 //!     let encoded = Duration::from_millis(60);
 //!     let send = controller.encoded(encoded, 0, Duration::ZERO, Duration::from_millis(55), &[400, 900, 700, 500, 300]);
 //!     assert_eq!(send, 5);
@@ -40,48 +42,50 @@ pub use cpu::Scale;
 use delivery::Delivery;
 use size::Sizes;
 
-/// Share of the path that frames fill. The rest is for what the estimate cannot know; and what is in the network when the path
-/// falls to a tenth keeps it busy for ten times as long, so that more of it would be a stall.
+/// Share of the path that frames fill. The rest is a margin for errors of the estimate. If the rate of the path
+/// falls to a tenth, the data in the network keeps it busy for ten times as long, so that more data would be a
+/// stall.
 const USED: f64 = 0.65;
-/// One frame in [`PROBE_EVERY`] asks for this much, to find out whether the path carries more.
+/// One frame in [`PROBE_EVERY`] fills this share, to find out whether the path carries more.
 const PROBED: f64 = 0.85;
 const PROBE_EVERY: u64 = 8;
-/// Share of a frame's bytes that its coarse picture takes, about.
+/// Approximate share of a frame's bytes that its coarse picture takes.
 const COARSE: f64 = 0.4;
-/// Left between the moment a frame should be decoded and its deadline.
+/// Margin between the moment at which a frame should be decoded and its deadline.
 const MARGIN: Duration = Duration::from_millis(15);
-/// However poor the estimate, a frame is tried after this long without one: only that can improve it.
+/// After this long without a frame, one is sent even if the estimate is poor, because only a frame can improve it.
 const SILENCE: Duration = Duration::from_millis(250);
-/// Frames that are followed after they were sent.
+/// The number of frames that are tracked after they were sent.
 const FLIGHTS: usize = 256;
 
-/// What to do when the path, or either end, cannot keep up.
+/// What to do if the path, or either end, cannot keep up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum OnFull {
     /// The source waits; no frame is lost or lowered. For sources that can wait, such as a file.
     Block,
-    /// Quality and size stay; what is late is dropped for newer frames.
+    /// Quality and size stay the same; late frames are dropped for newer ones.
     DropOldest,
-    /// Every frame is sent as well as it can be in time.
+    /// Each frame is sent at the best quality that arrives in time.
     #[default]
     LowerQuality,
 }
 
-/// Choices of a live session.
+/// Options of a live session.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Time from frame to frame. 100 ms unless told.
+    /// Time from frame to frame. The default is 100 ms.
     pub period: Duration,
-    /// A frame is to be shown this long after its capture. More lets frames be better, and older. 300 ms unless told.
+    /// A frame has to be shown this long after its capture. A longer time allows better but older frames. The
+    /// default is 300 ms.
     pub deadline: Duration,
-    /// Bits a second of frames, at most, over any time beyond two periods; none unless told.
+    /// The most bits per second for frames, over any time longer than two periods. By default there is no limit.
     pub max_bitrate: Option<u64>,
-    /// What gives way. Quality unless told.
+    /// What gives way. The default is quality.
     pub on_full: OnFull,
-    /// The best quality to send, and the only one unless [`OnFull::LowerQuality`]. 80 unless told.
+    /// The best quality to send, and the only one unless [`OnFull::LowerQuality`] is set. The default is 80.
     pub best: Quality,
-    /// Below this quality frames become smaller instead. 8 unless told.
+    /// Below this quality, frames become smaller instead. The default is 8.
     pub worst: Quality,
 }
 
@@ -110,7 +114,7 @@ pub struct Path {
 /// What to do with a captured frame.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Decision {
-    /// Encode it like this, then ask [`Controller::encoded`].
+    /// Encode it with these values, then ask [`Controller::encoded`].
     Encode {
         /// Quality.
         quality: Quality,
@@ -123,7 +127,7 @@ pub enum Decision {
     Wait(Duration),
 }
 
-/// Parts that will not be in time: reset their streams.
+/// Parts that will not arrive in time: reset their streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GiveUp {
     /// The frame.
@@ -135,13 +139,13 @@ pub struct GiveUp {
 /// Figures for logs and metrics.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// What the path is thought to carry, bytes a second.
+    /// The estimated rate of the path in bytes per second.
     pub rate: f64,
     /// Bytes sent and not yet acknowledged or given up.
     pub outstanding: u64,
-    /// Time an encode of the present size takes.
+    /// Time that an encode of the present size takes.
     pub encode: Duration,
-    /// Time the receiver's decode of the present size takes.
+    /// Time that the receiver's decode of the present size takes.
     pub decode: Duration,
 }
 
@@ -153,13 +157,13 @@ struct Flight {
     sent: Duration,
     /// Bytes of each part that is under way; 0 once it has arrived or was given up.
     parts: Vec<u32>,
-    /// Pixels it was coded with.
+    /// The number of pixels with which it was coded.
     pixels: f64,
     /// Bytes that were sent of it.
     bytes: u64,
 }
 
-/// Chooses quality and size of live frames, and what to give up.
+/// Chooses the quality and size of live frames, and which parts to give up.
 #[derive(Debug)]
 pub struct Controller {
     config: Config,
@@ -176,7 +180,7 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// A controller that knows nothing of path and machines yet, and begins with care.
+    /// A controller that knows nothing about the path and the machines yet, and so begins with small frames.
     pub fn new(config: Config) -> Self {
         let period = config.period.clamp(Duration::from_millis(1), Duration::from_secs(60));
         let bucket = config.max_bitrate.map(|bits| Bucket::new(bits as f64 / 8.0, 2 * period));
@@ -195,7 +199,7 @@ impl Controller {
         }
     }
 
-    /// Takes the transport's view of the path; as often as is convenient, once a frame at least.
+    /// Takes the transport's view of the path. Call it at least once per frame.
     pub fn path(&mut self, path: Path) {
         let first = self.path.is_none();
         self.path = Some(path);
@@ -204,8 +208,8 @@ impl Controller {
         }
     }
 
-    /// Decides about a frame of `size` (width, height), captured at `captured`. A frame whose turn comes only now counts
-    /// with the time that it has waited.
+    /// Decides about a frame of `size` (width, height), captured at `captured`. The time that a frame has already
+    /// waited counts.
     pub fn frame(&mut self, now: Duration, captured: Duration, size: (u32, u32)) -> Decision {
         let pixels = (f64::from(size.0) * f64::from(size.1)).max(1.0);
         let rate = self.rate(now);
@@ -217,7 +221,7 @@ impl Controller {
         let used = now.saturating_sub(captured) + rtt / 2 + MARGIN;
         let coding = self.cpu.encode(pixels * scale.area()) + self.cpu.decode(pixels * scale.area());
         let left = self.config.deadline.saturating_sub(used).saturating_sub(coding).as_secs_f64();
-        // What drains while this frame is encoded is not in its way.
+        // Bytes that drain while this frame is encoded do not delay it.
         let encode = self.cpu.encode(pixels * scale.area()).as_secs_f64();
         let backlog = (self.backlog(rate) - rate * encode).max(0.0);
         self.frames += 1;
@@ -228,7 +232,7 @@ impl Controller {
             budget = budget.min(bucket.level(now));
         }
 
-        // As large as the machines manage, smaller only where quality would fall below its floor.
+        // As large as the machines manage, and smaller only if quality would fall below its floor.
         let mut chosen = (self.config.worst, Scale::SMALLEST);
         for scale in Scale::ALL.into_iter().filter(|&s| s <= scale) {
             let quality = self.sizes.quality(budget, pixels * scale.area());
@@ -247,7 +251,7 @@ impl Controller {
         Decision::Encode { quality, scale }
     }
 
-    /// The decision where quality and size are fixed.
+    /// The decision if quality and size are fixed.
     fn frame_at_best(&mut self, now: Duration, captured: Duration, pixels: f64, rate: f64) -> Decision {
         let quality = self.config.best;
         let bytes = self.sizes.bytes(quality, pixels);
@@ -260,7 +264,7 @@ impl Controller {
                 return Decision::Wait(Duration::from_secs_f64(wait));
             }
         } else {
-            // Nothing that is half sent is thrown away: what waits at the source makes room for newer frames.
+            // A frame that is partly sent is kept; frames that wait at the source make room for newer ones.
             let used = now.saturating_sub(captured) + self.rtt() / 2 + MARGIN;
             let coding = self.cpu.encode(pixels) + self.cpu.decode(pixels);
             let left = self.config.deadline.saturating_sub(used).saturating_sub(coding).as_secs_f64();
@@ -272,8 +276,8 @@ impl Controller {
         Decision::Encode { quality, scale: Scale::FULL }
     }
 
-    /// A frame was encoded: how many of its parts to send, from the first on. `parts` are lengths in bytes, `encode` the
-    /// time it took. 0: send nothing of it.
+    /// A frame was encoded. Returns how many of its parts to send, from the first on; 0 means none. `parts` are
+    /// lengths in bytes, and `encode` is the time that the encode took.
     pub fn encoded(
         &mut self,
         now: Duration,
@@ -297,7 +301,7 @@ impl Controller {
             let late = self.outstanding() > 0 && !self.silent(now);
             count = prefix(parts, fits);
             if count < 2 {
-                // A coarse picture that comes late only keeps the next one waiting.
+                // A coarse picture that arrives late only delays the next one.
                 count = if late { 0 } else { parts.len().min(2) };
             }
         }
@@ -329,7 +333,7 @@ impl Controller {
         self.delivery.acknowledged(now, flight.sent + rtt, bytes.into());
     }
 
-    /// The receiver tells what became of a frame.
+    /// The receiver reports what became of a frame.
     pub fn shown(&mut self, now: Duration, shown: &Shown) {
         if shown.rate > 0 {
             self.delivery.sample(now, shown.rate.into());
@@ -340,18 +344,19 @@ impl Controller {
         let lateness = Duration::from_millis(shown.lateness.max(0) as u64);
         if shown.passes.is_some() {
             self.cpu.decoded(flight.pixels, Duration::from_millis(shown.decode.into()));
-            // All of it came and it is a little late: the next one has to wait for this one. A path that falls makes it later.
+            // All of the frame came, and it is a little late because it had to wait for the previous one. If the
+            // path gets slower, frames are much later.
             if whole && !lateness.is_zero() && lateness < self.config.period {
                 self.cpu.too_slow();
             }
         } else if whole {
             self.cpu.too_slow();
         }
-        // Reports come in the order of deadlines: what is older is settled.
+        // Reports come in the order of deadlines, so older frames are settled.
         self.flights.drain(..=at);
     }
 
-    /// What will not be in time any more. To be asked once a frame at least, and better every 20 ms.
+    /// Parts that can no longer arrive in time. Ask at least once per frame, and preferably every 20 ms.
     pub fn late(&mut self, now: Duration) -> Vec<GiveUp> {
         let mut out = Vec::new();
         if self.config.on_full == OnFull::Block {
@@ -359,7 +364,7 @@ impl Controller {
         }
         let rate = self.rate(now);
         let rtt = self.rtt();
-        // What was sent within the last round trip may have arrived without our knowing.
+        // The acknowledgement of what was sent within the last round trip may still be under way.
         let mut ahead = -rate * rtt.as_secs_f64() / 2.0;
         let newest = self.flights.back().map(|flight| flight.seq);
         for flight in &mut self.flights {
@@ -368,7 +373,8 @@ impl Controller {
             let mut from = flight.parts.len();
             for (part, &bytes) in flight.parts.iter().enumerate().filter(|(_, bytes)| **bytes > 0) {
                 ahead += f64::from(bytes);
-                // The coarse picture stays until its time is really over; it is small, and better late than a stall.
+                // The coarse picture is kept until its deadline has passed. It is small, and a late picture is
+                // better than a stall.
                 let hopeless = if part < 2 {
                     now > due && newest != Some(flight.seq)
                 } else {
@@ -388,7 +394,7 @@ impl Controller {
         out
     }
 
-    /// Figures of the moment.
+    /// The current figures.
     pub fn estimate(&self) -> Estimate {
         let pixels = self.flights.back().map_or(0.0, |flight| flight.pixels);
         Estimate {
@@ -408,7 +414,7 @@ impl Controller {
         self.config.deadline.saturating_sub(self.rtt() / 2 + MARGIN)
     }
 
-    /// Whether nothing was sent for so long that something must be.
+    /// Whether nothing was sent for so long that a frame must be sent now.
     fn silent(&self, now: Duration) -> bool {
         self.last_sent.is_none_or(|sent| now.saturating_sub(sent) >= SILENCE)
     }
@@ -429,12 +435,12 @@ impl Controller {
         part(true).or_else(|| part(false)).unwrap_or(0)
     }
 
-    /// Bytes that wait, beyond those that any use of the path has under way.
+    /// Bytes that wait, beyond those that are always under way on a path in use.
     fn backlog(&self, rate: f64) -> f64 {
         (self.outstanding() as f64 - rate * self.rtt().as_secs_f64()).max(0.0)
     }
 
-    /// Bytes a second, now; silence counts.
+    /// The present rate in bytes per second. Time without acknowledgements lowers it.
     fn rate(&mut self, now: Duration) -> f64 {
         let rtt = self.rtt();
         let waiting = self.flights.iter().filter(|flight| flight.parts.iter().any(|&part| part > 0));
@@ -444,9 +450,9 @@ impl Controller {
         self.bounded_rate()
     }
 
-    /// Bytes a second, by the last that was heard.
+    /// The rate in bytes per second, by the last acknowledgements.
     fn bounded_rate(&self) -> f64 {
-        // A window that the application has not filled does not grow, so it bounds loosely only.
+        // A window that the application has not filled does not grow, so it is only a loose bound.
         let window = self
             .path
             .map_or(f64::INFINITY, |path| 2.0 * path.window as f64 / path.rtt.as_secs_f64().max(0.001));

@@ -1,18 +1,19 @@
-//! How many bytes a frame takes: learned from the frames before it.
+//! Predicts how many bytes a frame takes, from the frames before it.
 //!
 //! The logarithm of the size is a straight line in quality, and grows with the pixels to a power below one: a
-//! smaller picture has more detail a pixel. The offset follows the scene at once, the slope slowly.
+//! smaller picture has more detail per pixel. The offset follows the scene at once, the slope slowly.
 
 use aecodec::Quality;
 
-/// Power of the pixels; measured on `fast` from 1280x720 down to 320x180 it is 0.61 to 0.67.
+/// Power of the pixels. Measured on `fast` from 1280x720 down to 320x180, it is 0.61 to 0.67.
 const POWER: f64 = 0.65;
-/// The quality at which the offset is taken.
+/// The quality for which the offset is stored.
 const MIDDLE: f64 = 40.0;
-/// Slope per unit of quality: at first, and its range.
+/// Slope per unit of quality: its initial value, and its range.
 const SLOPE: f64 = 0.033;
 const SLOPES: (f64, f64) = (0.02, 0.05);
-/// Bytes at the middle quality of a 1280x720 picture, at first: rather a detailed one, so that the first frames are small.
+/// Initial guess for the bytes of a 1280x720 picture at the middle quality. It is that of a detailed picture, so
+/// that the first frames are small.
 const FIRST: f64 = 36_000.0;
 
 /// The model of sizes.
@@ -34,12 +35,12 @@ impl Sizes {
         self.log(quality.value(), pixels).exp()
     }
 
-    /// The quality, possibly outside of 0 to 100, whose frame takes `bytes`.
+    /// The quality at which a frame takes `bytes`; it may be outside of 0 to 100.
     pub fn quality(&self, bytes: f64, pixels: f64) -> f64 {
         MIDDLE + (bytes.max(1.0).ln() - self.log(MIDDLE, pixels)) / self.slope
     }
 
-    /// Takes the size that a frame really had.
+    /// Learns from the size that a frame really had.
     pub fn learn(&mut self, quality: Quality, pixels: f64, bytes: f64) {
         let error = (bytes.max(1.0).ln() - self.log(quality.value(), pixels)).clamp(-3.0, 3.0);
         self.offset += 0.6 * error;

@@ -34,7 +34,7 @@ struct Sent {
 struct Run {
     controller: Controller,
     deadline: u64,
-    /// Bytes a millisecond at a time.
+    /// Bytes per millisecond, at each time.
     capacity: Box<dyn Fn(u64) -> f64>,
     /// Packets (frame, part, bytes) at the sender and in the network.
     waiting: VecDeque<(u64, usize, f64)>,
@@ -45,7 +45,7 @@ struct Run {
     acks: VecDeque<(u64, u64, usize)>,
     reports: VecDeque<(u64, Shown)>,
     sent: BTreeMap<u64, Sent>,
-    /// Bytes a millisecond that were handed to the path.
+    /// Bytes per millisecond that were handed to the path.
     offered: Vec<f64>,
     /// Time, frame and lateness of what was shown.
     shown: Vec<(u64, u64, u64)>,
@@ -162,7 +162,7 @@ impl Run {
         }
     }
 
-    /// Shows what is due, decoding it just before, and what is late where nothing newer was shown.
+    /// Shows each frame that is due, and each late frame if nothing newer was shown. Decodes it just before.
     fn show(&mut self, t: u64) {
         let newest = self.shown.last().map_or(0, |shown| shown.1 + 1);
         let due = (t + MOST).checked_sub(self.deadline).map_or(0, |captured| captured / 100 + 1);
