@@ -3,12 +3,11 @@
 //!
 //! Pictures are sent over radio links that lose packets at random. Cubic and NewReno take each loss for a full
 //! queue and starve there. As in BBR (Cardwell et al., "BBR: Congestion-Based Congestion Control", ACM Queue 14
-//! (5), 2016;
-//! draft-ietf-ccwg-bbr) the window follows the product of two estimates, the path's rate and its delay without a queue.
-//! The differences are due to quinn, which paces by the window and has no separate rate to set:
+//! (5), 2016; draft-ietf-ccwg-bbr) the window follows the product of two estimates, the path's rate and its delay
+//! without a queue. The differences are due to quinn, which paces by the window and has no separate rate to set:
 //!
 //! * The window holds a little more than the path, so that arriving acknowledgements clock the packets out. From
-//! time to time it holds a little more again, to find out whether the path has become faster.
+//!   time to time it holds a little more again, to find out whether the path has become faster.
 //! * A round in which every packet met a long queue proves that the line was busy throughout. Then the round's rate is
 //!   the line's, and all older estimates are forgotten: a path that slows down is followed within a round trip or two.
 //! * The delay is the least mean of a round, not the least of all packets, which on a path with jitter is too short.
@@ -223,8 +222,8 @@ impl Controller {
         self.resize();
     }
 
-    /// A rate is what was delivered between a packet's departure and its acknowledgement, over the time that
-    /// took or, if that is longer, the time in which it was sent (draft-cheng-iccrg-delivery-rate-estimation).
+    /// A rate is what was delivered between a packet's departure and its acknowledgement, over the time that took
+    /// or, if that is longer, the time in which it was sent (draft-cheng-iccrg-delivery-rate-estimation).
     fn sample(&mut self, now: Instant, packet: &Sent) {
         let sending = packet.at.saturating_duration_since(packet.newest);
         let arriving = now.saturating_duration_since(packet.delivered_at);

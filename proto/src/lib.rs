@@ -2,8 +2,7 @@
 //!
 //! Nothing here waits, sends or reads a clock. The drivers report what happened to [`sender::Session`] and
 //! [`receiver::Session`], which answer with what to do next. So every order of events can be tested. The crates
-//! `aecodec-sender` and `aecodec-receiver` drive
-//! them over QUIC. docs/protocol.md describes every byte.
+//! `aecodec-sender` and `aecodec-receiver` drive them over QUIC. docs/protocol.md describes every byte.
 //!
 //! ```
 //! use aecodec_proto::{Identity, PublicKey, Ticket};

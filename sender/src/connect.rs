@@ -1,4 +1,4 @@
-//! Reaches a receiver: every address of its ticket, with this sender's own key or with the invitation's.
+//! Connects to a receiver: tries every address of its ticket, with this sender's own key or with the invitation's.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -18,17 +18,17 @@ use tokio::time::{sleep, timeout};
 const STAGGER: Duration = Duration::from_millis(250);
 /// Time for one handshake and the greeting.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Characters that are shown of what the other end says.
+/// The most characters that are shown of a text from the other end.
 const LONGEST_WORDS: usize = 200;
 /// QUIC codes at and above this stand for a TLS alert (RFC 9001, section 4.8).
 const CRYPTO: std::ops::Range<u64> = 0x100..0x200;
 
-/// Whom to send to.
+/// The receiver to send to.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// The receiver's key.
     pub receiver: PublicKey,
-    /// `host:port`, the likeliest first.
+    /// `host:port`, the most likely first.
     pub addresses: Vec<String>,
     /// Key pair of an invitation, if there is one.
     pub invitation: Option<Identity>,
@@ -54,17 +54,17 @@ pub enum Cut {
     /// No address answers, or the path was cut.
     #[error("{0}")]
     Path(String),
-    /// The receiver is going away for a while.
+    /// The receiver is shutting down for a while.
     #[error("the receiver is shutting down")]
     ShuttingDown,
-    /// The receiver cannot go on: a full disk, say.
+    /// The receiver has a problem of its own, for example a full disk.
     #[error("the receiver has trouble of its own: {0}")]
     Trouble(String),
     /// The receiver does not know this sender, and the invitation does not help.
     #[error("the receiver does not admit this sender: {0}")]
     NotAdmitted(&'static str),
-    /// Whoever answers has another key than the ticket says.
-    #[error("whoever answers at {0} is not the receiver of this ticket: its key is another one")]
+    /// The host that answers has another key than the ticket says.
+    #[error("the host that answers at {0} is not the receiver of this ticket: it has another key")]
     WrongReceiver(String),
     /// The other end breaks the protocol.
     #[error("the receiver broke the protocol: {0}")]
@@ -72,7 +72,7 @@ pub enum Cut {
     /// The other end says that this end breaks the protocol.
     #[error("the receiver closed the connection: {0}")]
     Accused(String),
-    /// This end cannot go on.
+    /// This end has a problem.
     #[error("{0}")]
     Local(String),
 }
@@ -83,7 +83,7 @@ impl Cut {
         matches!(self, Self::Path(_) | Self::ShuttingDown | Self::Trouble(_))
     }
 
-    /// What an error of the connection means.
+    /// The meaning of a connection error.
     pub fn of(error: &ConnectionError) -> Self {
         match error {
             ConnectionError::ConnectionClosed(close) if CRYPTO.contains(&u64::from(close.error_code)) => {
@@ -103,12 +103,12 @@ impl Cut {
     }
 }
 
-/// Words of the other end without what could disturb a terminal or a log.
+/// A text from the other end without characters that could disturb a terminal or a log.
 fn tidy(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST_WORDS).collect()
 }
 
-/// A connection on which the receiver has said welcome.
+/// A connection on which the receiver has answered with its welcome.
 pub(crate) struct Link {
     pub connection: Connection,
     pub control: SendStream,
@@ -125,7 +125,7 @@ pub(crate) struct Messages {
 }
 
 impl Messages {
-    /// The next message. May be dropped and called again without losing anything.
+    /// The next message. The future may be dropped without losing anything.
     pub async fn next(&mut self) -> Result<ToSender, Cut> {
         loop {
             if let Some(message) = self.framer.take()? {
@@ -155,14 +155,14 @@ impl Connector {
         Self { identity, target, label, v4: None, v6: None }
     }
 
-    /// Connects, pairing with the invitation where that is needed.
+    /// Connects, and pairs with the invitation if that is needed.
     pub async fn connect(&mut self) -> Result<Link, Cut> {
         let own = (self.identity.clone(), false);
         let invited = self.target.invitation.clone().map(|invitation| (invitation, true));
         let keys = match invited {
             None => vec![own],
             Some(invited) if self.target.enrolled => vec![own, invited],
-            // Enrolling may have succeeded without this end having heard of it.
+            // The enrolment may have succeeded although its answer did not arrive here.
             Some(invited) => vec![invited, own],
         };
         let mut refused =
@@ -180,7 +180,7 @@ impl Connector {
         Err(refused)
     }
 
-    /// One handshake and greeting with one key.
+    /// Makes one handshake and greeting with one key.
     async fn enter(&mut self, key: &Identity, invited: bool) -> Result<Link, Cut> {
         let config =
             transport::client(key, self.target.receiver).map_err(|error| Cut::Local(error.to_string()))?;
@@ -210,7 +210,7 @@ impl Connector {
         timeout(HANDSHAKE, greeting).await.map_err(late)?
     }
 
-    /// The own key, signed for this connection alone.
+    /// This sender's own key, signed for this connection alone.
     fn enrol(&self, connection: &Connection) -> Result<Enrol, Cut> {
         let mut secret = [0; 64];
         connection
@@ -219,7 +219,7 @@ impl Connector {
         Ok(Enrol { key: self.identity.public(), signature: self.identity.sign(&secret) })
     }
 
-    /// The first address to complete a handshake wins.
+    /// Tries the addresses; the first to complete a handshake wins.
     async fn reach(&mut self, config: quinn::ClientConfig) -> Result<Connection, Cut> {
         let mut addresses = Vec::new();
         let mut last = Cut::Path("the ticket has no address".into());
@@ -263,7 +263,7 @@ impl Connector {
         while let Some(attempt) = attempts.join_next().await {
             match attempt {
                 Ok(Ok(connection)) => return Ok(connection),
-                // A refusal says more than an address that is not reached from here.
+                // A refusal is more informative than an address that cannot be reached.
                 Ok(Err(cut)) if last.may_pass() => last = cut,
                 _ => {}
             }
@@ -285,7 +285,7 @@ impl Connector {
         Ok(slot.insert(endpoint).clone())
     }
 
-    /// Waits until the last connection's close has left this host.
+    /// Waits until the close of the last connection has been sent.
     pub async fn finish(&self) {
         for endpoint in [&self.v4, &self.v6].into_iter().flatten() {
             let _ = timeout(Duration::from_secs(2), endpoint.wait_idle()).await;

@@ -16,10 +16,11 @@ use crate::live::Scaler;
 use crate::source::{Kind, SourceFile, modified};
 use crate::{Error, Result};
 
-/// Pixels from which a picture is coded by all threads together, one such picture at a time: it is ready sooner,
-/// and a batch of large ones never multiplies the memory of one by the number of cores.
+/// Pictures of this many pixels or more are coded by all threads together, one at a time. So each is ready sooner,
+/// and a batch of large pictures never multiplies the memory of one by the number of cores.
 const LARGE: u64 = 4 << 20;
-/// Pictures of this many pixels and more bring a thumbnail: decoding a whole preview of them takes a while.
+/// Pictures of this many pixels or more come with a thumbnail, because decoding a whole preview of them takes a
+/// while.
 const THUMBNAIL_FROM: u64 = 1 << 20;
 /// Longer side of a thumbnail in pixels, its quality, and the bytes that it may have.
 const THUMBNAIL_SIDE: u64 = 512;
@@ -32,20 +33,20 @@ const THUMBNAIL_BYTES: usize = 24 << 10;
 pub struct Settings {
     /// The model to compress with.
     pub model: Arc<Model>,
-    /// What to aim at; quality 50 unless told.
+    /// What the encoder aims at. The default is quality 50.
     pub target: Target,
-    /// Binary logarithm of a group's side in pixels, 6 to 14; 10 unless told. The wire gains nothing from smaller
-    /// ones, as large substreams are cut into parts anyway, and they cost bytes (9: 0.1 to 0.8 %, most at low
-    /// quality); they are for receivers that decode on many cores.
+    /// Binary logarithm of a group's side in pixels, 6 to 14. The default is 10. Smaller groups are for receivers
+    /// that decode on many cores. They cost bytes (9: 0.1 to 0.8 %, most at low quality), and the transfer gains
+    /// nothing from them because large substreams are cut into parts anyway.
     pub group_log2: u8,
     /// Bounds on what is accepted.
     pub limits: Limits,
-    /// Models that `.aec` files may have been made with, besides `model`.
+    /// Models that `.aec` files may have been made with, in addition to `model`.
     pub known_models: Vec<Hash>,
 }
 
 impl Settings {
-    /// The usual ones.
+    /// The default settings.
     pub fn new(model: Arc<Model>) -> Self {
         let usual = EncodeOptions::default();
         Self {
@@ -57,7 +58,8 @@ impl Settings {
         }
     }
 
-    /// What decides the bytes that a file of this kind becomes. Equal for equal settings, in every process.
+    /// A fingerprint of everything that decides which bytes a file of this kind becomes. It is equal for equal
+    /// settings, in every process.
     pub fn fingerprint(&self, kind: Kind) -> Hash {
         if kind == Kind::Aec {
             return Hash::of(b"as it is");
@@ -71,13 +73,13 @@ impl Settings {
 #[derive(Debug)]
 pub(crate) struct Made {
     pub aec: Aec,
-    /// False where the target is out of reach and this is the nearest to it.
+    /// False if the target cannot be reached and this is the nearest to it.
     pub reached: bool,
-    /// What was not carried over as it was.
+    /// What could not be kept unchanged.
     pub notices: Vec<String>,
 }
 
-/// A sound `.aec`, and what its offer says of it.
+/// An undamaged `.aec`, and what its offer says about it.
 #[derive(Debug)]
 pub(crate) struct Aec {
     pub bytes: Vec<u8>,
@@ -85,7 +87,7 @@ pub(crate) struct Aec {
     pub parts: Vec<u32>,
     pub model: Hash,
     pub source: Source,
-    /// Small `.aec` of a large picture, or nothing.
+    /// Small `.aec` of a large picture, or empty.
     pub thumbnail: Vec<u8>,
 }
 
@@ -102,7 +104,7 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// For this many threads.
+    /// Makes an encoder for this many threads.
     pub fn new(settings: Settings, threads: usize) -> Self {
         Self { settings, cores: Cores::new(threads) }
     }
@@ -111,7 +113,7 @@ impl Encoder {
         &self.settings
     }
 
-    /// Reads a source; its content says what it is.
+    /// Reads a source and recognises what it is by its content.
     pub fn open(&self, file: &SourceFile) -> Result<Opened> {
         let bytes = read(file, &self.settings.limits.for_input(file.bytes))?;
         if bytes.starts_with(b"\x89AEC") {
@@ -137,10 +139,10 @@ impl Encoder {
         })
     }
 
-    /// Takes an `.aec` apart as far as its offer needs; `source` is the length of the file it was made from.
+    /// Reads as much of an `.aec` as its offer needs; `source` is the length of the file from which it was made.
     ///
     /// # Errors
-    /// [`Error::Picture`] where it is none, [`Error::Damaged`] where it is not whole.
+    /// Returns [`Error::Picture`] if it is not an `.aec`, and [`Error::Damaged`] if it is not whole.
     pub fn check(&self, path: &Path, bytes: Vec<u8>, source: u64, psnr: Option<f64>) -> Result<Aec> {
         let limits = &self.settings.limits;
         let stream = container::read(&bytes, limits).map_err(Error::picture(path))?;
@@ -172,7 +174,7 @@ impl Encoder {
         aecodec::encode(picture, &self.settings.model, &options)
     }
 
-    /// A small picture of a large one, for a first preview: a few kilobytes where the whole is megabytes.
+    /// A small picture of a large one, for a first preview: a few kilobytes, while the whole takes megabytes.
     fn thumbnail(&self, picture: &Picture) -> aecodec::Result<Vec<u8>> {
         let longest = picture.width.max(picture.height);
         if picture.pixels() < THUMBNAIL_FROM {
@@ -198,7 +200,7 @@ impl Encoder {
     }
 }
 
-/// All bytes of a file, if it stays what it was when it was found.
+/// All bytes of a file, if it has not changed since it was found.
 pub(crate) fn read(file: &SourceFile, limits: &Limits) -> Result<Vec<u8>> {
     let path = &file.path;
     limits.check_bytes(file.bytes).map_err(Error::picture(path))?;
@@ -229,12 +231,12 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown cause".into())
 }
 
-/// Shares the cores between pictures: a small one takes one, a large one all of them.
+/// Shares the cores between pictures: a small picture takes one core, a large picture all of them.
 struct Cores {
     all: usize,
     free: Mutex<usize>,
     returned: Condvar,
-    /// Held while waiting, so that a large picture is not overtaken for ever by small ones.
+    /// Held while waiting, so that small pictures do not overtake a large one forever.
     turn: Mutex<()>,
 }
 

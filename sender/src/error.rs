@@ -1,4 +1,4 @@
-//! What can go wrong at the sender, with the file it happened to.
+//! The errors of the sender, with the files to which they happened.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// A source is no picture that can be compressed, and no `.aec` either.
+    /// A source is neither a picture that can be compressed nor an `.aec`.
     #[error("{}: {source}", path.display())]
     Picture {
         /// The file.
@@ -35,8 +35,8 @@ pub enum Error {
         /// The first of them.
         first: String,
     },
-    /// A source was written to while it was read.
-    #[error("{}: was changed while it was read; send it again when it is finished", path.display())]
+    /// A source was changed while it was read.
+    #[error("{} was changed while it was read; send it again when it is finished", path.display())]
     Changed {
         /// The file.
         path: PathBuf,
@@ -52,15 +52,15 @@ pub enum Error {
     /// The journal cannot be written or read.
     #[error("{}: {source}", path.display())]
     Journal {
-        /// The data base.
+        /// The database.
         path: PathBuf,
         /// Why.
         source: rusqlite::Error,
     },
     /// The journal was written by a newer aecodec.
-    #[error("{}: has version {found}, this build knows {known}; update aecodec or choose another state folder", path.display())]
+    #[error("{} has version {found}, this build knows {known}; update aecodec or choose another state folder", path.display())]
     JournalVersion {
-        /// The data base.
+        /// The database.
         path: PathBuf,
         /// Its version.
         found: i64,
@@ -70,7 +70,7 @@ pub enum Error {
     /// There is no home folder to keep the state in.
     #[error("no home folder is set; say where the sender may keep its state")]
     NoHome,
-    /// A mistake in this program.
+    /// A bug in this program.
     #[error("{}: internal error ({cause}); please report it with the file", path.display())]
     Internal {
         /// The file at work.
@@ -78,10 +78,10 @@ pub enum Error {
         /// What the panic said.
         cause: String,
     },
-    /// The pipe of live frames cannot be followed.
+    /// The stream of live frames cannot be read any further.
     #[error(transparent)]
     Frames(crate::live::Error),
-    /// A mistake in this program, outside any file.
+    /// A bug in this program that concerns no file.
     #[error("internal error ({0}); please report it")]
     Thread(String),
 }
@@ -106,7 +106,8 @@ impl Error {
         Self::Thread(error.to_string())
     }
 
-    /// Whether the same file may do better in a moment: it was being written, or its file system was away.
+    /// Whether the same file may succeed in a moment: it was being written, or its file system could not be
+    /// reached.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Read { .. } | Self::Changed { .. })
     }

@@ -10,14 +10,14 @@ use std::path::Path;
 use aecodec::Limits;
 use aecodec::container::{self, ChunkState};
 
-/// Zeros at the end of a file that look like room which nobody has filled.
+/// This many zeros at the end of a file look like space that was not written yet.
 const ZEROS: u64 = 4096;
-/// Bytes in which the header of a picture is looked for.
+/// Bytes at the start of a file in which the header of a picture is looked for.
 const HEAD: u64 = 512;
-/// Bytes of an `.aec` that is read to look for its end.
+/// The largest `.aec` that is read to look for its end, in bytes.
 const LARGEST_AEC: u64 = 1 << 30;
 
-/// Why a file may not be finished though it has not changed for a while.
+/// Why a file may not be finished although it has not changed for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Doubt {
@@ -39,9 +39,9 @@ impl std::fmt::Display for Doubt {
     }
 }
 
-/// What speaks against a file being finished, as far as the system and its content tell.
+/// Why a file may not be finished, according to the system and to its content; `None` if it seems finished.
 pub(crate) fn doubt(path: &Path, writers: &Writers) -> Option<Doubt> {
-    // A file that cannot be read is told as such when it is opened for good.
+    // If a file cannot be read, that is reported when it is opened to be sent.
     let whole = File::open(path).and_then(has_end).unwrap_or(true);
     match (writers.have(path), whole) {
         (false, true) => None,
@@ -51,8 +51,8 @@ pub(crate) fn doubt(path: &Path, writers: &Writers) -> Option<Doubt> {
     }
 }
 
-/// The files that processes have open for writing. Only Linux tells, and only of the processes that this one may look
-/// at: those of the same user, or all for root.
+/// The files that processes have open for writing. Only Linux reports them, and only for processes that this one
+/// may inspect: those of the same user, or all of them for root.
 #[derive(Debug, Default)]
 pub(crate) struct Writers {
     #[cfg(target_os = "linux")]
@@ -60,7 +60,7 @@ pub(crate) struct Writers {
 }
 
 impl Writers {
-    /// As it is now. `of_interest` chooses files by their path, so that others are not looked at.
+    /// Looks at the present state. `of_interest` chooses files by their path, so that others are not inspected.
     #[cfg(target_os = "linux")]
     pub fn now(of_interest: impl Fn(&Path) -> bool) -> Self {
         use std::fs;
@@ -85,7 +85,7 @@ impl Writers {
         Self { files }
     }
 
-    /// Nobody tells here.
+    /// This system does not report it.
     #[cfg(not(target_os = "linux"))]
     pub fn now(_: impl Fn(&Path) -> bool) -> Self {
         Self::default()
@@ -114,7 +114,8 @@ fn writes(about: &str) -> bool {
     flags.and_then(|flags| u64::from_str_radix(flags.trim(), 8).ok()).is_some_and(|flags| flags & 3 != 0)
 }
 
-/// Whether the end of a picture is there; if its format does not tell, whether it ends in something.
+/// Whether the end of a picture is there. If the format does not show it, whether the file ends in anything but
+/// zeros.
 fn has_end(file: File) -> io::Result<bool> {
     let length = file.metadata()?.len();
     let mut file = BufReader::new(file);
@@ -142,7 +143,7 @@ fn has_end(file: File) -> io::Result<bool> {
     Ok(length >= least && !is_zero_at_end(&mut file, length)?)
 }
 
-/// Bytes of a binary PNM by the numbers in its header, if that is plain.
+/// The length of a binary PNM by the numbers in its header, if the header is simple.
 fn pnm(head: &[u8]) -> Option<u64> {
     let kind = *head.get(1)?;
     let mut at = 2;
@@ -170,7 +171,7 @@ fn pnm(head: &[u8]) -> Option<u64> {
     row.checked_mul(height)?.checked_add(at as u64 + 1)
 }
 
-/// Goes from chunk to chunk up to `IEND`: something else may follow it.
+/// Follows the chunks up to `IEND`; other data may follow it.
 fn png(file: &mut BufReader<File>, length: u64) -> io::Result<bool> {
     let mut at = 8_u64;
     loop {
@@ -191,7 +192,7 @@ fn png(file: &mut BufReader<File>, length: u64) -> io::Result<bool> {
     }
 }
 
-/// Goes from marker to marker up to the end of the picture: cameras put more pictures and films behind it.
+/// Follows the markers up to the end of the picture; cameras append more pictures and films.
 fn jpeg(file: &mut BufReader<File>) -> io::Result<bool> {
     let found = follow_jpeg(file);
     match found {
@@ -205,7 +206,7 @@ fn follow_jpeg(file: &mut BufReader<File>) -> io::Result<bool> {
     let mut scan = false;
     loop {
         let mut byte = byte(file)?;
-        // Coded data goes on to a marker; elsewhere there is nothing between segments.
+        // Coded data continues up to a marker; elsewhere there is nothing between segments.
         while scan && byte != 0xff {
             byte = self::byte(file)?;
         }
@@ -236,7 +237,7 @@ fn byte(file: &mut BufReader<File>) -> io::Result<u8> {
     Ok(byte[0])
 }
 
-/// Whether all chunks of an `.aec` are there; damage within them is told when it is sent.
+/// Whether all chunks of an `.aec` are there; damage within them is reported when it is sent.
 fn aec(file: &mut BufReader<File>) -> io::Result<bool> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
@@ -257,7 +258,7 @@ fn ends_with(file: &mut BufReader<File>, length: u64, end: &[u8]) -> io::Result<
     Ok(found == end)
 }
 
-/// Whether the last eighth of a file, or what is looked at of it, holds nothing but zeros.
+/// Whether the last eighth of a file, or the inspected end of it, contains only zeros.
 fn is_zero_at_end(file: &mut BufReader<File>, length: u64) -> io::Result<bool> {
     let looked_at = (length / 8).clamp(1, ZEROS).min(length);
     file.seek(SeekFrom::Start(length - looked_at))?;

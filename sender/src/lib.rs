@@ -1,4 +1,4 @@
-//! The sender: finds pictures, compresses them, keeps what is not yet receipted, and sends it over QUIC.
+//! The sender: finds pictures, compresses them, keeps those without a receipt, and sends them over QUIC.
 
 mod connect;
 mod encode;

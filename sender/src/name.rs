@@ -1,7 +1,8 @@
-//! The name that a file gets at the receiver: its own if the rules of the protocol allow it, else one that is like it.
+//! The name that a file gets at the receiver: its own if the rules of the protocol allow it, otherwise a similar
+//! one.
 //!
-//! What a receiver refuses is replaced by `_`, what is too long is cut, and eight digits of the name's hash follow: the
-//! same file gets the same name every time, and files of different names do not meet.
+//! Characters that a receiver refuses become `_`, names that are too long are cut, and eight digits of the name's
+//! hash follow. The same file gets the same name every time, and files with different names stay different.
 
 use std::ffi::OsStr;
 use std::path::{Component, Path};
@@ -11,21 +12,21 @@ use aecodec_proto::name::{
     DEEPEST, EXTENSION, LONGEST, LONGEST_PART, STATE_FOLDER, check_part, is_device, is_reserved, turns_text,
 };
 
-/// Bytes that a file's own extension may have beside `.aec` in a name that is changed.
+/// Bytes that a file's own extension may have before `.aec` in a name that is changed.
 const LONGEST_EXTENSION: usize = 16;
 /// Folders and bytes that are kept of a path that is too deep or too long.
 const KEPT: (usize, usize) = (16, 480);
 
-/// Whether a file is called at the receiver as it is called here.
+/// Whether a file has its own name at the receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Naming {
-    /// It is, but for its extension.
+    /// It has its own name, except for the extension.
     Own,
     /// Its name was changed: a receiver would refuse it, or another file of the run has it.
     Changed,
 }
 
-/// What stands before `.aec`.
+/// What comes before `.aec`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// The name without its extension: `a.aec`.
@@ -34,7 +35,7 @@ pub(crate) enum Ending {
     Kept,
 }
 
-/// The name for a file with this place below the receiver's folder.
+/// The name for a file with this path below the receiver's folder.
 pub(crate) fn of(below: &Path, ending: Ending) -> (String, Naming) {
     let normal = |part| if let Component::Normal(part) = part { Some(part) } else { None };
     let mut own: Vec<&OsStr> = below.components().filter_map(normal).collect();
@@ -57,7 +58,7 @@ pub(crate) fn of(below: &Path, ending: Ending) -> (String, Naming) {
     (parts.join("/"), naming)
 }
 
-/// The name with a number before `.aec`, for files that would have one name; 1 is the name itself.
+/// The name with a number before `.aec`, for files that would have the same name; 1 gives the name itself.
 pub(crate) fn numbered(name: &str, number: u32) -> String {
     if number < 2 {
         return name.to_owned();
@@ -105,7 +106,7 @@ fn changed(stem: &OsStr, whole: &OsStr, tail: &str) -> String {
     format!("{name}{mark}{tail}")
 }
 
-/// With `_` for each character that receivers refuse, and for each byte that is no text.
+/// Replaces each character that receivers refuse, and each byte that is not UTF-8, by `_`.
 fn allowed(text: &OsStr) -> String {
     let mut name = String::new();
     for chunk in text.as_encoded_bytes().utf8_chunks() {
@@ -119,7 +120,7 @@ fn is_own_folder(name: &str) -> bool {
     name.trim_end_matches(['.', ' ']).eq_ignore_ascii_case(STATE_FOLDER)
 }
 
-/// The beginning of a text that has so many bytes at most and does not end in a space or a dot.
+/// The beginning of a text that has at most this many bytes and does not end in a space or a dot.
 fn cut(text: &str, most: usize) -> &str {
     let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
     text[..end].trim_end_matches([' ', '.'])

@@ -1,8 +1,9 @@
-//! The journal: which receiver has a receipt for what, and what is compressed but not yet receipted.
+//! The journal: which receiver has given receipts for which files, and which pictures are compressed but have no
+//! receipt yet.
 //!
-//! A SQLite data base and a folder of `.aec` files in the sender's state folder, shared by all sending processes.
-//! Receipts are on the disk before [`Outbox::receipted`] returns. The spool survives the end of a process at any
-//! point; what a power cut leaves of it is checked by its hash before it is used.
+//! It is a SQLite database and a folder of `.aec` files in the sender's state folder, shared by all sending
+//! processes. Receipts are on the disk before [`Outbox::receipted`] returns. The spool survives the end of a
+//! process at any point. After a power cut, its files are checked by their hashes before they are used.
 
 mod receivers;
 mod spool;
@@ -27,7 +28,7 @@ use crate::{Error, Result};
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Version of [`SCHEMA`], kept in the data base.
+/// Version of [`SCHEMA`], kept in the database.
 const VERSION: i64 = 1;
 
 const SCHEMA: &str = "
@@ -57,7 +58,7 @@ pub struct Outbox {
     folder: PathBuf,
     /// For receipts: a commit is on the disk when it returns.
     durable: Mutex<Connection>,
-    /// For the rest: a commit may be lost with the power, never with the process.
+    /// For the rest: a commit may be lost in a power cut, but never with the process.
     quick: Mutex<Connection>,
 }
 
@@ -70,27 +71,27 @@ pub struct Sent {
     pub hash: Hash,
     /// Bytes of the `.aec`.
     pub bytes: u64,
-    /// PSNR in dB, where it was measured.
+    /// PSNR in dB, if it was measured.
     pub psnr: Option<f64>,
     /// When its receipt came.
     pub at: SystemTime,
 }
 
 impl Outbox {
-    /// The folder that holds the state unless told: `$XDG_STATE_HOME/aecodec/sender` or what the system has for it.
+    /// The default folder of the state: `$XDG_STATE_HOME/aecodec/sender`, or the equivalent of the system.
     ///
     /// # Errors
-    /// [`Error::NoHome`] where there is none.
+    /// Returns [`Error::NoHome`] if there is none.
     pub fn default_folder() -> Result<PathBuf> {
         let folders = directories::ProjectDirs::from("", "", "aecodec").ok_or(Error::NoHome)?;
         Ok(folders.state_dir().unwrap_or(folders.data_local_dir()).join("sender"))
     }
 
-    /// Opens the state in this folder, makes it where there is none, and removes what dead processes left behind.
+    /// Opens the state in this folder, makes it if there is none, and removes what dead processes have left.
     ///
     /// # Errors
-    /// [`Error::State`] or [`Error::Journal`] where it cannot be written, [`Error::JournalVersion`] where it is of a
-    /// newer version.
+    /// Returns [`Error::State`] or [`Error::Journal`] if it cannot be written, and [`Error::JournalVersion`] if it
+    /// was written by a newer version.
     pub fn open(folder: &Path) -> Result<Self> {
         let spool = folder.join(spool::FOLDER);
         make_private(&spool, folder).map_err(Error::state(folder))?;
@@ -117,10 +118,10 @@ impl Outbox {
         &self.folder
     }
 
-    /// What this receiver has of a file as it is now, made with these settings.
+    /// What this receiver has for a file as it is now, made with these settings.
     ///
     /// # Errors
-    /// [`Error::Journal`].
+    /// Returns [`Error::Journal`] if the journal cannot be read.
     pub fn sent(&self, receiver: &PublicKey, file: &SourceFile, settings: &Hash) -> Result<Option<Sent>> {
         let text = "SELECT name, hash, bytes, psnr, at FROM sent
             WHERE receiver = ? AND path = ? AND settings = ? AND size = ? AND modified = ?";
@@ -139,10 +140,11 @@ impl Outbox {
         found.map_err(journal_error(&self.folder))
     }
 
-    /// Records receipts, all in one write to the disk, and drops what the spool held for them alone.
+    /// Records receipts, all in one write to the disk, and drops what the spool contained for them alone.
     ///
     /// # Errors
-    /// [`Error::Journal`]; then none is recorded. [`Error::State`] where the spool cannot be emptied; then all are.
+    /// Returns [`Error::Journal`] if the journal cannot be written; then no receipt is recorded. Returns
+    /// [`Error::State`] if the spool cannot be emptied; then all of them are recorded.
     pub fn receipted<'a>(
         &self,
         receiver: &PublicKey,
@@ -195,7 +197,7 @@ fn connect(path: &Path, synchronous: &str) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Makes the tables where there are none; the version found.
+/// Makes the tables if there are none, and returns the version that was found.
 fn set_up(connection: &mut Connection) -> rusqlite::Result<i64> {
     let transaction = begin(connection)?;
     let found = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
@@ -213,7 +215,7 @@ fn begin(connection: &mut Connection) -> rusqlite::Result<Transaction<'_>> {
     connection.transaction_with_behavior(TransactionBehavior::Immediate)
 }
 
-/// Writes down receipts; the hashes that lost an entry of the spool.
+/// Records receipts. Returns the hashes that lost an entry of the spool.
 fn record<'a>(
     connection: &mut Connection,
     receiver: &PublicKey,

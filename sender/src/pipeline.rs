@@ -1,6 +1,7 @@
-//! From sources to prepared pictures: skips what was receipted, takes what the spool holds, compresses the rest.
+//! Turns sources into prepared pictures: skips those that have a receipt, takes those in the spool, and compresses
+//! the rest.
 //!
-//! Threads of its own, and a queue of a few pictures: when the network does not take them, compression stops.
+//! It has its own threads and a queue of a few pictures. When the network does not take them, compression stops.
 
 use std::path::PathBuf;
 use std::sync::mpsc as std_mpsc;
@@ -21,10 +22,10 @@ use crate::source::{self, SourceFile};
 use crate::watch::{self, Watcher};
 use crate::{Error, Result};
 
-/// Files that are found but not yet looked into: enough for every thread to go on.
+/// Files that are found but not yet read: enough to keep every thread busy.
 const AHEAD: usize = 64;
 
-/// What to send, to whom, and how.
+/// What to send, to which receiver, and how.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
@@ -36,21 +37,22 @@ pub struct Options {
     pub watching: watch::Options,
     /// How pictures are compressed.
     pub settings: Settings,
-    /// Whom they go to.
+    /// The receiver to which they are sent.
     pub receiver: PublicKey,
     /// What becomes of files that the receiver has a receipt for.
     pub resend: Resend,
-    /// Threads that compress; 0, unless told, is one for each core.
+    /// Threads that compress. The default, 0, means one for each core.
     pub threads: usize,
-    /// Pictures that wait in the queue; 16 unless told. More smooths the wire where sizes differ much.
+    /// Pictures that wait in the queue. The default is 16. A longer queue keeps the connection busy if sizes differ
+    /// much.
     pub queue: usize,
-    /// Bytes of memory for pictures that wait or travel; 64 MiB unless told. Beyond it they are read from their
-    /// files again, which costs little as long as the system caches them.
+    /// Bytes of memory for pictures that wait or are being sent. The default is 64 MiB. Beyond it, they are read
+    /// from their files again, which costs little as long as the system caches them.
     pub memory: u64,
 }
 
 impl Options {
-    /// The usual ones, with nothing to send yet.
+    /// The default options, with nothing to send yet.
     pub fn new(receiver: PublicKey, model: Arc<Model>) -> Self {
         Self {
             paths: Vec::new(),
@@ -80,18 +82,18 @@ pub enum Resend {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// This is to be sent; files of watched folders come on top.
+    /// The files that were found at the start. Those of watched folders are not included.
     Planned {
         /// Files.
         files: u64,
         /// Their bytes.
         bytes: u64,
     },
-    /// The receiver has it, by an earlier receipt.
+    /// The receiver already has it, according to an earlier receipt.
     Skipped {
         /// The source.
         file: SourceFile,
-        /// What was receipted.
+        /// What the receipt was for.
         sent: Sent,
     },
     /// A picture was compressed; it comes through the queue next.
@@ -102,26 +104,27 @@ pub enum Event {
         bytes: u64,
         /// PSNR in dB by an exact decode.
         psnr: f64,
-        /// False where the target is out of reach and this is the nearest to it.
+        /// False if the target cannot be reached and this is the nearest to it.
         reached: bool,
-        /// What was not carried over as it was, in words.
+        /// What could not be kept unchanged, in words.
         notices: Vec<String>,
         /// Time from opening the source to the spooled `.aec`.
         took: Duration,
     },
-    /// A source is offered under a name that is not its own: a receiver would refuse that, or another source has it.
+    /// A source is offered under a name that is not its own, because a receiver would refuse its own name or
+    /// another source has it.
     Renamed {
         /// The source, with the name that it gets.
         file: SourceFile,
     },
-    /// A file of a watched folder did not change for long and yet does not seem finished.
+    /// A file of a watched folder has not changed for long, but does not seem finished.
     Doubtful(watch::Doubtful),
-    /// A source cannot be sent; the others go on.
+    /// A source cannot be sent; the others are sent all the same.
     Failed {
         /// Why, with the file.
         error: Error,
     },
-    /// A watched folder is out of reach.
+    /// A watched folder cannot be reached.
     Away {
         /// The folder.
         folder: PathBuf,
@@ -133,20 +136,20 @@ pub enum Event {
     },
 }
 
-/// The running pipeline. It ends when all is prepared, when it is cancelled, or when `pictures` is closed.
+/// The running pipeline. It ends when everything is prepared, when it is cancelled, or when `pictures` is closed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Pipeline {
-    /// Pictures, roughly in the order of their sources. Closed when there will be no more.
+    /// Pictures, roughly in the order of their sources. It is closed when there will be no more.
     pub pictures: mpsc::Receiver<Prepared>,
-    /// What happens on the way. Nothing waits for its reader.
+    /// Events. The pipeline never waits for their reader.
     pub events: mpsc::UnboundedReceiver<Event>,
     /// Stops it.
     pub cancel: Cancel,
 }
 
 impl Pipeline {
-    /// Looks for the sources and starts the threads.
+    /// Starts the threads, which look for the sources and prepare them.
     pub fn start(options: Options, outbox: Arc<Outbox>) -> Self {
         let plan = source::plan(&options.paths);
         let (queue, pictures) = mpsc::channel(options.queue.max(1));
@@ -187,24 +190,24 @@ impl Pipeline {
     }
 }
 
-/// Stops a pipeline; every clone does.
+/// Stops a pipeline. All clones stop the same one.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<(Mutex<bool>, Condvar)>);
 
 impl Cancel {
-    /// Nothing further is begun. What is being compressed is finished and spooled. Threads that wait for the queue
-    /// go on when a picture is taken from it or it is closed.
+    /// Stops the pipeline: no further file is begun, and files that are being compressed are finished and spooled.
+    /// Threads that wait for the queue continue when a picture is taken from it or it is closed.
     pub fn cancel(&self) {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.0.1.notify_all();
     }
 
-    /// Whether it was called.
+    /// Whether [`Self::cancel`] was called.
     pub fn is_cancelled(&self) -> bool {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for this long, or until it is called.
+    /// Waits for this long, or until [`Self::cancel`] is called.
     fn wait(&self, time: Duration) {
         let cancelled = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = self.0.1.wait_timeout_while(cancelled, time, |cancelled| !*cancelled);
@@ -220,7 +223,7 @@ struct Feeder {
     unread: Unread,
 }
 
-/// Files that could not be read just now; those of a watched folder are tried again.
+/// Files that could not be read for the moment; those of a watched folder are tried again.
 type Unread = Arc<Mutex<Vec<PathBuf>>>;
 
 impl Feeder {
@@ -250,12 +253,12 @@ impl Feeder {
                     return;
                 }
             }
-            // Looking takes a tenth of the time at most, on slow file systems and in large folders too.
+            // Looking takes at most a tenth of the time, even on slow file systems and in large folders.
             self.cancel.wait(interval.max(9 * began.elapsed()));
         }
     }
 
-    /// Hands files on; false where nobody wants them any more.
+    /// Passes files on; false if the pipeline is being stopped.
     fn feed(&self, files: Vec<SourceFile>) -> bool {
         files.into_iter().all(|file| !self.stopped() && self.found.send(file).is_ok())
     }
@@ -271,7 +274,7 @@ impl Feeder {
     }
 
     fn tell(&self, event: Event) {
-        // Whoever does not listen does not want to know.
+        // The events may have no reader.
         let _ = self.events.send(event);
     }
 }
@@ -331,7 +334,7 @@ impl Work {
             let hash = spooled.hash;
             match self.reuse(&file, settings, spooled) {
                 Ok(prepared) => return Ok(Outcome::Prepared(prepared.into(), None)),
-                // Lost with the power: it is made again.
+                // It was lost in a power cut: compress it again.
                 Err(_) => self.outbox.drop_spooled(&hash)?,
             }
         }
@@ -385,7 +388,7 @@ impl Work {
 
 enum Outcome {
     Skipped(SourceFile, Sent),
-    /// With what to tell of it first.
+    /// The picture, after its events were sent.
     Prepared(Box<Prepared>, Option<Event>),
 }
 

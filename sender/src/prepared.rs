@@ -16,27 +16,27 @@ use crate::{Error, Result};
 /// An `.aec` that is ready to be offered.
 #[derive(Debug, Clone)]
 pub struct Prepared {
-    /// The file it came from.
+    /// The file from which it came.
     pub file: SourceFile,
-    /// Fingerprint of the settings it was made with.
+    /// Fingerprint of the settings with which it was made.
     pub settings: Hash,
     /// Hash of the `.aec`.
     pub hash: Hash,
     /// Lengths in bytes of its parts, in the order of the file.
     pub parts: Vec<u32>,
-    /// The model that decodes it. For an `.aec` of a model that is not known here, the eight bytes that stand in the
-    /// file, then zeros.
+    /// The model that decodes it. For an `.aec` whose model is not known here: the eight bytes that the file
+    /// contains, then zeros.
     pub model: Hash,
     /// What it was made from.
     pub source: Source,
-    /// A small `.aec` of a large picture; empty where there is none.
+    /// A small `.aec` of a large picture; empty if there is none.
     pub thumbnail: Bytes,
     /// Where its bytes are.
     pub content: Content,
 }
 
 impl Prepared {
-    /// Its line of the manifest.
+    /// Its offer.
     pub fn offer(&self, id: u64) -> Offer {
         Offer {
             id,
@@ -54,10 +54,10 @@ impl Prepared {
         self.parts.iter().map(|&part| u64::from(part)).sum()
     }
 
-    /// The bytes of a part; empty where there is no such part. Reads a file where the content is not in memory.
+    /// The bytes of a part; empty if there is no such part. Reads a file if the content is not in memory.
     ///
     /// # Errors
-    /// [`Error::Read`] or [`Error::Changed`] where the file is not what it was.
+    /// Returns [`Error::Read`] if the file cannot be read, and [`Error::Changed`] if it is not what it was.
     pub fn part(&self, index: u32) -> Result<Bytes> {
         let before = self.parts.iter().take(index as usize).map(|&part| u64::from(part)).sum();
         self.content.range(before, self.parts.get(index as usize).map_or(0, |&part| part as usize))
@@ -67,7 +67,7 @@ impl Prepared {
 /// Where the bytes of an `.aec` are.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// In memory, where there is room for it.
+    /// In memory, if there is room for it.
     Memory(Held),
     /// In a file.
     File(Kept),
@@ -81,7 +81,7 @@ pub struct Kept {
 }
 
 impl Content {
-    /// Some of the bytes; shared where they are in memory.
+    /// Some of the bytes; they are shared if they are in memory.
     fn range(&self, offset: u64, length: usize) -> Result<Bytes> {
         match self {
             Self::Memory(held) => Ok(held.bytes.slice(offset as usize..offset as usize + length)),
@@ -114,7 +114,7 @@ pub(crate) struct Memory {
     free: Arc<AtomicU64>,
 }
 
-/// Given back when it is dropped.
+/// Memory that is released when this is dropped.
 #[derive(Debug)]
 struct Room {
     bytes: u64,
@@ -128,12 +128,12 @@ impl Drop for Room {
 }
 
 impl Memory {
-    /// With room for this many bytes.
+    /// Makes room for this many bytes.
     pub fn new(bytes: u64) -> Self {
         Self { free: Arc::new(AtomicU64::new(bytes)) }
     }
 
-    /// Keeps the bytes if there is room, else points to the file that holds the same.
+    /// Keeps the bytes if there is room. Otherwise refers to the file that contains the same bytes.
     pub fn keep(&self, bytes: Bytes, path: &Path) -> Result<Content> {
         let wanted = bytes.len() as u64;
         let taken =

@@ -18,12 +18,12 @@ use crate::prepared::Prepared;
 use crate::wire::{self, News, Pending};
 use crate::{Error, Result};
 
-/// First and longest pause before connecting anew; it doubles in between.
+/// First and longest pause before connecting again; it doubles in between.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(15)];
-/// Receipts that are recorded in one go, at most.
+/// The most receipts that are recorded together.
 const RECEIPTS: usize = 256;
 
-/// What to send, to whom, and how long to try.
+/// What to send, to which receiver, and how long to try.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
@@ -31,7 +31,7 @@ pub struct Options {
     pub target: Target,
     /// Sources and settings.
     pub pipeline: pipeline::Options,
-    /// Who this sender is.
+    /// The identity of this sender.
     pub identity: Identity,
     /// Name of this host, for people.
     pub label: String,
@@ -42,7 +42,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// With ten minutes of patience.
+    /// The default options, with ten minutes of patience.
     pub fn new(target: Target, pipeline: pipeline::Options, identity: Identity, label: String) -> Self {
         let patience = Duration::from_secs(600);
         Self { target, pipeline, identity, label, patience, models: HashMap::new() }
@@ -53,16 +53,16 @@ impl Options {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Before the network.
+    /// An event of the pipeline, before the network.
     Local(pipeline::Event),
-    /// The receiver has said welcome.
+    /// The receiver has answered with its welcome.
     Connected {
         /// Its name.
         label: String,
         /// Its address.
         address: String,
     },
-    /// There is no connection; it is tried again.
+    /// There is no connection; the sender tries again.
     Disconnected {
         /// Why.
         cut: Cut,
@@ -88,7 +88,7 @@ pub struct Delivered {
     pub path: PathBuf,
     /// Hash of the `.aec`.
     pub hash: Hash,
-    /// Its figures. Of the wire, what went since the receipt before.
+    /// Its figures. Those of the wire count from the previous receipt.
     pub figures: Picture,
     /// Time from the offer to the receipt.
     pub receipt: Duration,
@@ -116,12 +116,13 @@ pub struct Summary {
     pub cut: Option<Cut>,
 }
 
-/// Sends everything, over as many connections as it takes, until all has a receipt, `stop` becomes true, or there was no
-/// connection for longer than the options allow. It connects when there is something to offer. The events are for whoever shows them; nothing waits for them.
+/// Sends everything, over as many connections as it takes, until all has a receipt, `stop` becomes true, or there
+/// was no connection for longer than the options allow. It connects when there is something to offer. The events
+/// are for display; nothing waits for their reader.
 ///
 /// # Errors
-/// Returns an error if the journal cannot be written. A receiver that cannot be reached is no error but part of
-/// the summary: everything that was compressed waits in the outbox.
+/// Returns an error if the journal cannot be written. A receiver that cannot be reached is not an error, but is
+/// reported in the summary: everything that was compressed waits in the outbox.
 pub async fn run(
     options: Options,
     outbox: Arc<Outbox>,
@@ -175,7 +176,7 @@ pub async fn run(
                 let _ = news.send(News::End);
                 let Err(cut) = done else { break };
                 if matches!(cut, Cut::Trouble(_)) && pending.progress() == progress {
-                    // As good as no connection, but for the time that it lasted.
+                    // This counts as no connection, except for the time that it lasted.
                     alone_since += welcomed.elapsed();
                 } else {
                     (pause, alone_since) = (PAUSES[0], Instant::now());
@@ -201,7 +202,7 @@ pub async fn run(
     connector.finish().await;
     drop(news);
     let totals = settled.await.map_err(Error::thread)??;
-    // Its threads end when what they compress is finished; the events of that matter to nobody if the run was cut.
+    // Its threads end when they have finished what they compress. If the run was cut, their events are not needed.
     if summary.cut.is_none() && !*stop.borrow() {
         let _ = relay.await;
     }
@@ -209,7 +210,7 @@ pub async fn run(
     Ok(Summary { cut: summary.cut, connections: summary.connections, unsettled: summary.unsettled, ..totals })
 }
 
-/// Records receipts, many in one go, and only then reports them.
+/// Records receipts, many at a time, and only then reports them.
 async fn settle(
     mut heard: mpsc::UnboundedReceiver<News>,
     outbox: Arc<Outbox>,

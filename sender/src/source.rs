@@ -1,4 +1,4 @@
-//! What is to be sent: files and folders, and the name that each gets at the receiver.
+//! The sources: files and folders, and the name that each file gets at the receiver.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
@@ -16,7 +16,7 @@ use crate::name::{self, Ending, Naming};
 /// Extension of compressed pictures.
 const AEC: &str = "aec";
 
-/// A file that is to be sent, as it was when it was found.
+/// A file to send, as it was when it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SourceFile {
     /// Absolute path.
@@ -27,18 +27,18 @@ pub struct SourceFile {
     pub bytes: u64,
     /// When it was last written, in nanoseconds since 1970.
     pub modified: i64,
-    /// What its name says that it holds.
+    /// What it contains, according to its name.
     pub kind: Kind,
-    /// Whether `name` is its own.
+    /// Whether `name` is the file's own name.
     pub naming: Naming,
 }
 
-/// What is in a file.
+/// What a file contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A picture to compress.
     Picture,
-    /// An `.aec`, sent as it is.
+    /// An `.aec`, which is sent as it is.
     Aec,
 }
 
@@ -54,8 +54,8 @@ pub struct Plan {
 /// Finds the files that these paths stand for: themselves, or all pictures and `.aec` below a folder.
 ///
 /// A folder's structure is kept. Files that differ only in their extension keep it: `a.png` and `a.jpg` become
-/// `a.png.aec` and `a.jpg.aec`. Files of several folders that would have one name get the name of their folder, or a
-/// number. A name that receivers refuse is changed. A file that is named twice is sent once.
+/// `a.png.aec` and `a.jpg.aec`. If files of several folders would have the same name, they get the name of their
+/// folder, or a number. A name that receivers refuse is changed. A file that is named twice is sent once.
 pub fn plan(paths: &[PathBuf]) -> Plan {
     let mut plan = Plan::default();
     let mut found = Vec::new();
@@ -66,12 +66,12 @@ pub fn plan(paths: &[PathBuf]) -> Plan {
                 walk(&whole, |_| true, &mut found, &mut plan.failed)
             }
             Ok((metadata, _)) if !metadata.is_file() => {
-                // A pipe or a device could be waited for until the end of days.
+                // Reading a pipe or a device might never end.
                 let source = io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a folder");
                 plan.failed.push(Error::Read { path: path.clone(), source });
             }
             Ok((metadata, whole)) => {
-                // A link is called as it was given, not as what it points to.
+                // A link keeps the name that was given, not that of its target.
                 let below = path.file_name().or(whole.file_name()).unwrap_or_default().into();
                 let given = path.parent().and_then(Path::file_name);
                 let above = given.or(whole.parent().and_then(Path::file_name)).map(OsStr::to_owned);
@@ -88,9 +88,9 @@ pub fn plan(paths: &[PathBuf]) -> Plan {
 /// A file without its final name.
 pub(crate) struct Found {
     pub path: PathBuf,
-    /// Its place below the receiver's folder, with its own extension.
+    /// Its path below the receiver's folder, with its own extension.
     pub below: PathBuf,
-    /// Name of the folder in which `below` begins.
+    /// Name of the folder at which `below` begins.
     pub above: Option<OsString>,
     pub bytes: u64,
     pub modified: i64,
@@ -106,9 +106,9 @@ impl Found {
         SourceFile { path: self.path, name, bytes: self.bytes, modified: self.modified, kind, naming }
     }
 
-    /// Its name, if it is chosen like this.
+    /// The name that it gets in this way.
     fn name(&self, choice: Choice) -> (String, Naming) {
-        // An .aec has the name that it wants already.
+        // An `.aec` already has its final name.
         let kept = if is_aec(&self.below) { Ending::Plain } else { Ending::Kept };
         match (choice, &self.above) {
             (Choice::Plain, _) => name::of(&self.below, Ending::Plain),
@@ -121,7 +121,7 @@ impl Found {
     }
 }
 
-/// How a file gets its name: in the first of these ways in which no other file has it.
+/// How a file gets its name: the first of these ways that gives a name of no other file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Choice {
     /// `a.aec`.
@@ -132,7 +132,7 @@ enum Choice {
     Folder,
 }
 
-/// When a file was last written, in nanoseconds since 1970; 0 where the file system does not tell.
+/// When a file was last written, in nanoseconds since 1970; 0 if the file system does not record it.
 pub(crate) fn modified(metadata: &Metadata) -> i64 {
     let Ok(time) = metadata.modified() else { return 0 };
     match time.duration_since(UNIX_EPOCH) {
@@ -149,7 +149,7 @@ pub(crate) fn walk(
     failed: &mut Vec<Error>,
 ) {
     let entries = WalkDir::new(root).follow_links(false).sort_by_file_name().into_iter();
-    // The root is wanted whatever its name.
+    // The root is wanted whatever its name is.
     for entry in entries.filter_entry(|e| e.depth() == 0 || wanted(&e.file_name().to_string_lossy())) {
         let entry = match entry {
             Ok(entry) => entry,
@@ -163,7 +163,8 @@ pub(crate) fn walk(
         if kind.is_dir() || !(is_aec(entry.path()) || files::readable(entry.path())) {
             continue;
         }
-        // A link to a file counts as the file, a link to a folder could lead in circles.
+        // A link to a file counts as the file. A link to a folder is not followed, because it could lead in
+        // circles.
         match fs::metadata(entry.path()) {
             Ok(metadata) if metadata.is_file() => {
                 let below = entry.path().strip_prefix(root).unwrap_or(entry.path()).to_owned();
@@ -176,8 +177,8 @@ pub(crate) fn walk(
     }
 }
 
-/// Gives every file its name. `taken` are names of other files, in lower case, as some file systems do not tell it from
-/// upper case.
+/// Gives every file its name. `taken` are names of other files, in lower case because some file systems do not
+/// distinguish case.
 pub(crate) fn named(found: Vec<Found>, taken: &HashMap<String, PathBuf>) -> Vec<SourceFile> {
     let mut choices = vec![Choice::Plain; found.len()];
     for next in [Choice::Extension, Choice::Folder] {
@@ -190,7 +191,7 @@ pub(crate) fn named(found: Vec<Found>, taken: &HashMap<String, PathBuf>) -> Vec<
     let names = found.iter().zip(&choices).map(|(found, &choice)| found.name(choice));
     let mut names: Vec<_> = names.zip(alone).map(|(name, alone)| alone.then_some(name)).collect();
     let mut given: HashSet<String> = names.iter().flatten().map(|(name, _)| name.to_lowercase()).collect();
-    // Where the search for a free number of a name goes on.
+    // Where the search for a free number of a name continues.
     let mut next: HashMap<String, u32> = HashMap::new();
     for (found, name) in found.iter().zip(&mut names).filter(|(_, name)| name.is_none()) {
         let (plain, naming) = found.name(Choice::Plain);
@@ -209,7 +210,7 @@ pub(crate) fn named(found: Vec<Found>, taken: &HashMap<String, PathBuf>) -> Vec<
     files.filter_map(|(found, name)| name.map(|(name, naming)| found.named(name, naming))).collect()
 }
 
-/// Of each file, whether no other one has its name.
+/// For each file, whether no other file has its name.
 fn alone(found: &[Found], choices: &[Choice], taken: &HashMap<String, PathBuf>) -> Vec<bool> {
     let names = found.iter().zip(choices).map(|(found, &choice)| found.name(choice).0.to_lowercase());
     let names: Vec<String> = names.collect();

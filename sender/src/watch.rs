@@ -1,4 +1,4 @@
-//! Watches a folder by looking again and again: that works on every file system, network ones included.
+//! Watches a folder by looking at it regularly. That works on every file system, including network file systems.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -10,20 +10,20 @@ use crate::finished::{Doubt, Writers, doubt};
 use crate::name::Naming;
 use crate::source::{self, Found, SourceFile};
 
-/// Files that have gone are remembered for this long: a folder that comes back has nothing new.
+/// Files that have disappeared are remembered for this long, so that a folder that comes back has nothing new.
 const MEMORY: Duration = Duration::from_secs(600);
-/// A file about which there is doubt is waited for so many times as long as any other.
+/// A doubtful file is waited for this many times as long as any other.
 const DOUBTFUL: u32 = 10;
 
 /// How folders are watched.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
-    /// Time between two looks; half a second unless told.
+    /// Time between two looks. The default is half a second.
     pub interval: Duration,
-    /// A file is finished when its size and its time stayed the same for this long, by default two seconds, no process
-    /// has it open for writing, as far as the system tells, and its end is there. Raise it if files are written with
-    /// longer pauses.
+    /// A file is finished if its size and its time stayed the same for this long, no process has it open for
+    /// writing, as far as the system reports it, and its end is there. The default is two seconds. Raise it if
+    /// files are written with longer pauses.
     pub settle: Duration,
 }
 
@@ -39,61 +39,61 @@ pub struct Watcher {
     folder: PathBuf,
     settle: Duration,
     files: HashMap<PathBuf, Entry>,
-    /// Names given, in lower case.
+    /// The names that were given, in lower case.
     names: HashMap<String, PathBuf>,
     reachable: bool,
-    /// What could not be read at the last look, so that it is told once.
+    /// What could not be read at the last look, so that it is reported once.
     unreadable: Vec<PathBuf>,
 }
 
-/// A file as it was seen last.
+/// A file as it was last seen.
 #[derive(Debug)]
 struct Entry {
-    /// What it is called at the receiver, once it was told.
+    /// Its name at the receiver, once the file was reported.
     name: Option<(String, Naming)>,
     bytes: u64,
     modified: i64,
-    /// Since when it is like this.
+    /// Since when it has not changed.
     since: Instant,
     seen: Instant,
     told: bool,
-    /// Whether the doubt about it was told.
+    /// Whether the doubt about it was reported.
     doubted: bool,
-    /// How often it could not be read though it was finished.
+    /// How often it could not be read although it was finished.
     failures: u32,
 }
 
 /// What a look found.
 #[derive(Debug, Default)]
 pub struct Scan {
-    /// Files that are finished and new, or changed since they were last told.
+    /// Files that are finished and new, or changed since they were last reported.
     pub files: Vec<SourceFile>,
-    /// What cannot be read, since this look.
+    /// What cannot be read since this look.
     pub failed: Vec<Error>,
-    /// Files that did not change for long and yet do not seem finished; each is told once.
+    /// Files that have not changed for long but do not seem finished; each is reported once.
     pub doubtful: Vec<Doubtful>,
-    /// Set where the folder has gone or come back since the last look.
+    /// Set if the folder has disappeared or come back since the last look.
     pub reach: Option<Reach>,
 }
 
-/// A file that did not change for long and yet does not seem finished.
+/// A file that has not changed for long but does not seem finished.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Doubtful {
     /// The file.
     pub path: PathBuf,
-    /// What speaks against it.
+    /// Why it may not be finished.
     pub doubt: Doubt,
-    /// What becomes of it.
+    /// What happens to it.
     pub fate: Fate,
 }
 
-/// What becomes of a file about which there is doubt.
+/// What happens to a doubtful file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is taken as it is.
+    /// It is sent as it is.
     Taken,
-    /// It is waited for until it changes or nobody writes to it any more.
+    /// It is waited for until it changes or no process has it open for writing.
     Waiting,
 }
 
@@ -107,7 +107,7 @@ pub enum Reach {
 }
 
 impl Watcher {
-    /// For a folder, which need not be there yet.
+    /// Makes a watch of a folder, which need not exist yet.
     pub fn new(folder: &Path, options: &Options) -> Self {
         let whole = fs::canonicalize(folder).or_else(|_| std::path::absolute(folder));
         Self {
@@ -148,7 +148,7 @@ impl Watcher {
         scan
     }
 
-    /// Tells a file again that could not be read; after a while, which doubles each time up to a thousandfold.
+    /// Reports a file again that could not be read, after a delay that doubles each time up to a thousandfold.
     pub fn again(&mut self, path: &Path, now: Instant) {
         if let Some(entry) = self.files.get_mut(path) {
             entry.told = false;
@@ -157,7 +157,7 @@ impl Watcher {
         }
     }
 
-    /// Whether a file has not changed for a while and was not told like this.
+    /// Whether a file has not changed for a while and was not reported in this state.
     fn has_settled(&mut self, found: &Found, now: Instant) -> bool {
         let Found { path, bytes, modified, .. } = found;
         let fresh = |name| Entry {
@@ -176,11 +176,12 @@ impl Watcher {
         }
         entry.seen = now;
         let settle = self.settle.saturating_mul(1 << entry.failures);
-        // An empty file has been created and not yet written.
+        // An empty file was created but not yet written.
         !entry.told && *bytes > 0 && now.saturating_duration_since(entry.since) >= settle
     }
 
-    /// Those of the settled files that are finished; they count as told. Nothing is left waiting without a word.
+    /// Those of the settled files that are finished; they count as reported. A file that has to wait is always
+    /// reported.
     fn finished(&mut self, settled: Vec<Found>, now: Instant, doubtful: &mut Vec<Doubtful>) -> Vec<Found> {
         if settled.is_empty() {
             return settled;

@@ -19,12 +19,12 @@ use crate::Error;
 use crate::connect::{Cut, Link, write};
 use crate::prepared::{Content, Prepared};
 
-/// Parts on their way into the connection at a time, at most.
+/// The most parts that are written to the connection at a time.
 const STREAMS: usize = 64;
-/// The send buffer holds twice what is in flight, and at least this: more would only delay coarse parts that
-/// become due.
+/// The send buffer holds twice what is in flight, and at least this. A larger buffer would only delay coarse parts
+/// that become due.
 const BUFFER: std::ops::RangeInclusive<u64> = 256 << 10..=32 << 20;
-/// How often the send buffer follows the path.
+/// How often the send buffer is adapted to the path.
 const ADAPT: Duration = Duration::from_millis(50);
 
 /// Pictures that are offered and not settled. They outlive a connection.
@@ -32,7 +32,7 @@ const ADAPT: Duration = Duration::from_millis(50);
 pub(crate) struct Pending {
     next: u64,
     pictures: HashMap<u64, Waiting>,
-    /// How often the receiver had more than before.
+    /// How often the receiver had more than it reported before.
     progress: u64,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct Pending {
 struct Waiting {
     picture: Arc<Prepared>,
     since: Instant,
-    /// Parts that the receiver lacked when it last said so.
+    /// Parts that the receiver lacked by its last report.
     lacking: u32,
 }
 
@@ -54,12 +54,13 @@ impl Pending {
         self.pictures.len()
     }
 
-    /// Grows with each picture that is settled, and with each that the receiver has more of than at its last word.
+    /// Grows with each picture that is settled, and with each picture of which the receiver has more than at its
+    /// last report.
     pub fn progress(&self) -> u64 {
         self.progress
     }
 
-    /// Whether a picture waits here or in the queue; waits for one until there will be none.
+    /// Waits until a picture is here or in the queue. Returns false if there will be none.
     pub async fn any(&mut self, pictures: &mut mpsc::Receiver<Prepared>) -> bool {
         if self.pictures.is_empty()
             && let Some(prepared) = pictures.recv().await
@@ -81,25 +82,25 @@ impl Pending {
         self.pictures[&id].picture.offer(id)
     }
 
-    /// The receiver says which parts it lacks.
+    /// The receiver reports which parts it lacks.
     fn wanted(&mut self, id: u64, ranges: &[(u32, u32)]) {
         let Some(waiting) = self.pictures.get_mut(&id) else { return };
         let lacking = ranges.iter().fold(0_u32, |sum, &(_, count)| sum.saturating_add(count));
-        // At its first word there is nothing to compare with.
+        // At its first report there is nothing to compare with.
         self.progress += u64::from(waiting.lacking != u32::MAX && lacking < waiting.lacking);
         waiting.lacking = lacking;
     }
 }
 
-/// What the connection tells its owner.
+/// What the connection reports to its owner.
 pub(crate) enum News {
-    /// The receiver has said welcome.
+    /// The receiver has answered with its welcome.
     Begin,
-    /// The receiver has it.
+    /// The receiver has the picture.
     Receipt { picture: Arc<Prepared>, receipt: Receipt, took: Duration },
-    /// The receiver does not take it.
+    /// The receiver does not take the picture.
     Refused { picture: Arc<Prepared>, reason: String },
-    /// Its bytes cannot be read any more.
+    /// The bytes of a picture can no longer be read.
     Failed(Error),
     /// What this connection has carried so far, and its round trip.
     Wire(Wire, Duration),
@@ -205,7 +206,7 @@ pub(crate) async fn drive(
                     match sent {
                         Ok(()) => {}
                         Err(Unsent::Cut(cut)) => return Err(cut),
-                        // The others go on without it.
+                // The others are sent without it.
                         Err(Unsent::Unread(error)) => if pending.pictures.remove(&part.id).is_some() {
                             session.withdraw(part.id);
                             let _ = news.send(News::Failed(error));
@@ -224,7 +225,7 @@ pub(crate) async fn drive(
                 }
                 None => exhausted = true,
             },
-            // The loop looks at its value.
+            // The loop checks its value.
             _ = stop.changed() => {}
             _ = adapt.tick() => connection.set_send_window(buffer(&connection)),
         }
@@ -238,13 +239,13 @@ fn buffer(connection: &Connection) -> u64 {
 
 /// Why a part was not sent.
 enum Unsent {
-    /// Its bytes cannot be read.
+    /// The bytes of the part cannot be read.
     Unread(Error),
-    /// The connection is gone.
+    /// The connection is lost.
     Cut(Cut),
 }
 
-/// Sends a part on a stream of its own; returns once the connection holds all of it.
+/// Sends a part on its own stream. Returns as soon as the connection holds all of it.
 async fn send_part(connection: Connection, picture: Arc<Prepared>, part: Part) -> Result<(), Unsent> {
     let bytes = match &picture.content {
         Content::Memory(_) => picture.part(part.part),
@@ -258,7 +259,7 @@ async fn send_part(connection: Connection, picture: Arc<Prepared>, part: Part) -
     send(&connection, header, bytes, part.priority).await.map(drop).map_err(Unsent::Cut)
 }
 
-/// Sends a model and waits until all of it has arrived: there is no receipt for it.
+/// Sends a model and waits until all of it has arrived, because there is no receipt for it.
 async fn send_model(connection: Connection, hash: Hash, bytes: Bytes) -> Result<(), Cut> {
     // As urgent as a coarse part: without it nothing that arrives can be shown.
     let header = StreamHeader::Model { hash, bytes: bytes.len() as u64 };
@@ -269,7 +270,7 @@ async fn send_model(connection: Connection, hash: Hash, bytes: Bytes) -> Result<
     }
 }
 
-/// Gives the stream, or none where the receiver has no use for it any more.
+/// Returns the stream, or `None` if the receiver no longer needs it.
 async fn send(
     connection: &Connection,
     header: StreamHeader,

@@ -1,9 +1,9 @@
 //! Estimates what the two machines manage, and from it the size at which frames are coded.
 //!
-//! Encode and decode take time for each pixel that both ends measure, so the load of every size follows from that of the
-//! present one. The size falls as soon as an end is overloaded, and rises one step when there has been room for a
-//! while. This waiting time doubles each time that a rise proves wrong, because ends that share a machine look idle
-//! until both have more to do.
+//! Encode and decode take time for each pixel that both ends measure, so the load of every size follows from that
+//! of the present one. The size falls as soon as an end is overloaded, and rises one step when there has been room
+//! for a while. This waiting time doubles each time that a rise proves wrong, because ends that share a machine
+//! look idle until both have more to do.
 
 use std::time::Duration;
 

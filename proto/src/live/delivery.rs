@@ -1,9 +1,9 @@
 //! Estimates what the path delivers, in bytes per second, from acknowledgements of bursts.
 //!
-//! A live sender is idle between frames, so bytes over wall time say how much it sent, not what the path can carry (BBR calls such
-//! samples application-limited). Samples are therefore taken over busy time only: from the moment when a burst could first
-//! have been acknowledged, or from the previous acknowledgement, to the last one. The estimate falls at once and
-//! rises by one step per frame.
+//! A live sender is idle between frames, so bytes over wall time say how much it sent, not what the path can carry
+//! (BBR calls such samples application-limited). Samples are therefore taken over busy time only: from the moment
+//! when a burst could first have been acknowledged, or from the previous acknowledgement, to the last one. The
+//! estimate falls at once and rises by one step per frame.
 
 use std::time::Duration;
 

@@ -3,9 +3,9 @@
 //!
 //! [`Controller`] reads no clock and sends nothing. Its driver reports when a frame was captured, how long coding
 //! took, which parts were acknowledged and what the receiver showed. It answers with a quality and a size for the
-//! next frame. Times
-//! are on the sender's clock, from any fixed start. The idea is Salsify's (Fouladi et al., NSDI 2018): choose each
-//! frame's size from the path as it is now, not from a target that an encoder approaches over seconds.
+//! next frame. Times are on the sender's clock, from any fixed start. The idea is Salsify's (Fouladi et al., NSDI
+//! 2018): choose each frame's size from the path as it is now, not from a target that an encoder approaches over
+//! seconds.
 //!
 //! ```
 //! use aecodec_proto::live::{Config, Controller, Decision, Path};

@@ -1,8 +1,8 @@
-//! JPEG pictures one after the other, as cameras and `ffmpeg -f mjpeg` write them.
+//! Reads JPEG pictures one after the other, as cameras and `ffmpeg -f mjpeg` write them.
 //!
-//! A picture is followed from marker to marker, so that the thumbnail in its EXIF data does not count as a picture. If the
-//! markers make no sense, the picture is lost, and the search goes on at the next start of one, even if that was taken for a
-//! part of the lost picture.
+//! The reader follows a picture from marker to marker, so that the thumbnail in its EXIF data does not count as a
+//! picture. If the markers make no sense, the picture is lost, and the search continues at the next start of a
+//! picture, even if that was taken for a part of the lost one.
 
 use std::io::{BufRead, Read};
 
@@ -10,7 +10,7 @@ use aecodec::{Picture, files};
 
 use super::{Error, Pipe};
 
-/// Bytes of a picture at most.
+/// The most bytes of a picture.
 const LARGEST: usize = 64 << 20;
 const SOI: u8 = 0xd8;
 const EOI: u8 = 0xd9;
@@ -40,7 +40,7 @@ pub(super) fn read<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Picture>, Error
     }
 }
 
-/// Skips everything up to a start of a picture and the start itself; false at the end of the pipe.
+/// Skips everything up to and including a start of a picture; false at the end of the pipe.
 fn find_start<R: Read>(pipe: &mut Pipe<R>) -> Result<bool, Error> {
     let mut before = 0;
     while let Some(byte) = pipe.byte()? {
@@ -52,8 +52,8 @@ fn find_start<R: Read>(pipe: &mut Pipe<R>) -> Result<bool, Error> {
     Ok(false)
 }
 
-/// Appends everything from behind the start of a picture to its end. `sound` is where the last segment begins that was
-/// not followed by a marker: up to there the bytes are surely those of this picture.
+/// Appends everything after the start of a picture up to its end. `sound` is where the last segment begins that was
+/// not followed by a marker: the bytes up to there certainly belong to this picture.
 fn follow<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, sound: &mut usize) -> Result<(), Error> {
     let mut found = marker(pipe, bytes)?;
     let mut frames = 0;
@@ -70,7 +70,7 @@ fn follow<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, sound: &mut usize) -
                 return Err(damaged(pipe, bytes, format!("the marker ff{found:02x} within a picture")));
             }
             kind if is_frame_header(kind) && frames > 0 => {
-                // It is that of the next picture, whose start was taken for a part of this one.
+                // It belongs to the next picture, whose start was taken for a part of this one.
                 *sound = 2;
                 return Err(damaged(pipe, bytes, "a second frame header".into()));
             }
@@ -98,9 +98,9 @@ fn is_frame_header(marker: u8) -> bool {
     matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc)
 }
 
-/// Where the next picture begins in the bytes of one that is lost: at a start behind its sound part, which may be cut off
-/// by the end of the bytes. A start within a segment has to be that of a picture like the lost one: the thumbnails in EXIF
-/// data have no EXIF data of their own.
+/// Where the next picture begins in the bytes of one that is lost: at a start after its sound part, which may be
+/// cut off by the end of the bytes. A start within a segment has to belong to a picture like the lost one: the
+/// thumbnails in EXIF data have no EXIF data of their own.
 fn restart(bytes: &[u8], sound: usize) -> usize {
     let start = [0xff, SOI, 0xff, bytes.get(3).copied().unwrap_or(0)];
     let from = sound.clamp(2, bytes.len());
@@ -153,7 +153,7 @@ fn take<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, count: u64) -> Result<
     if got < count { Err(damaged(pipe, bytes, "the pipe ends within it".into())) } else { Ok(()) }
 }
 
-/// What is left of the picture is thrown away; the next one is found by its start.
+/// Reports that the picture is lost; the next one is found by its start.
 fn damaged<R: Read>(pipe: &Pipe<R>, bytes: &[u8], detail: String) -> Error {
     let detail = format!("{detail} (after {} bytes)", bytes.len());
     pipe.lost(aecodec::Error::Invalid { what: "JPEG", detail })

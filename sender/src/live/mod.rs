@@ -1,7 +1,7 @@
 //! Live frames: reading them from a pipe as they come, and making them smaller before they are coded.
 //!
-//! [`Frames`] reads `y4m`, `mjpeg` or `ppm`, such as `ffmpeg` writes to a pipe, one frame a call. Which quality and size a
-//! frame gets is the business of `aecodec_proto::live`; [`Scaler`] makes it that size.
+//! [`Frames`] reads `y4m`, `mjpeg` or `ppm`, such as `ffmpeg` writes to a pipe, one frame per call.
+//! `aecodec_proto::live` decides which quality and size a frame gets; [`Scaler`] makes it that size.
 
 mod mjpeg;
 mod ppm;
@@ -47,7 +47,7 @@ pub enum Error {
     /// The pipe cannot be read.
     #[error("the frames cannot be read: {0}")]
     Read(#[from] io::Error),
-    /// The stream cannot be followed any further.
+    /// The stream cannot be read any further.
     #[error("frame {frame}: {detail}")]
     Stream {
         /// Number of the frame, from 0.
@@ -55,7 +55,7 @@ pub enum Error {
         /// What was found and what was expected.
         detail: String,
     },
-    /// This frame is lost; the next call goes on behind it.
+    /// This frame is lost; the next call continues after it.
     #[error("frame {frame} is skipped: {source}")]
     Frame {
         /// Number of the frame, from 0.
@@ -102,7 +102,8 @@ impl<R: Read> Frames<R> {
     /// The next frame; waits for it. `None` at the end of the pipe.
     ///
     /// # Errors
-    /// [`Error::Frame`] for a frame that is damaged while the next can be found, any other where the stream is over.
+    /// Returns [`Error::Frame`] if a frame is damaged but the next can be found, and any other error if the stream
+    /// cannot be read any further.
     pub fn read(&mut self) -> Result<Option<Picture>, Error> {
         let found = match self.format {
             Format::Y4m => y4m::read(&mut self.pipe, &mut self.y4m),
@@ -114,7 +115,7 @@ impl<R: Read> Frames<R> {
     }
 }
 
-/// The pipe, and what may be taken from it.
+/// The pipe, and the limits for what is read from it.
 #[derive(Debug)]
 struct Pipe<R: Read> {
     reader: Reader<R>,
@@ -122,17 +123,17 @@ struct Pipe<R: Read> {
     frame: u64,
 }
 
-/// A reader to which bytes can be given back that turned out to be of the next frame.
+/// A reader to which bytes can be returned if they turn out to belong to the next frame.
 #[derive(Debug)]
 struct Reader<R: Read> {
     back: Vec<u8>,
-    /// How far those were read again.
+    /// How far the returned bytes were read again.
     at: usize,
     rest: BufReader<R>,
 }
 
 impl<R: Read> Reader<R> {
-    /// The next bytes to read are these, which were read before.
+    /// Returns bytes that were read before, so that they are read next.
     fn give_back(&mut self, bytes: &[u8]) {
         self.back.splice(..self.at, bytes.iter().copied());
         self.at = 0;
@@ -174,7 +175,7 @@ impl<R: Read> Pipe<R> {
         Ok(byte)
     }
 
-    /// Appends the next `count` bytes to `out`. Memory grows as they come, not on the word of a header.
+    /// Appends the next `count` bytes to `out`. Memory grows as they come, whatever a header says.
     fn take(&mut self, count: u64, out: &mut Vec<u8>) -> Result<(), Error> {
         let got = self.reader.by_ref().take(count).read_to_end(out)? as u64;
         if got < count {

@@ -1,4 +1,4 @@
-//! Binary PPM and PGM pictures (P6, P5), one after the other.
+//! Reads binary PPM and PGM pictures (P6, P5), one after the other.
 
 use std::io::Read;
 
@@ -9,7 +9,8 @@ use super::{Error, Pipe};
 /// Bytes of a header, comments included.
 const HEADER_MOST: usize = 4096;
 
-/// The next picture. A header says how long its picture is, so that a damaged one leaves no way to the next.
+/// The next picture. Only its header says how long a picture is, so the next picture cannot be found after a
+/// damaged header.
 pub(super) fn read<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Picture>, Error> {
     let mut bytes = Vec::new();
     // Some writers end a picture with a line feed.

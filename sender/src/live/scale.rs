@@ -1,20 +1,20 @@
-//! Makes frames smaller before they are coded, where machines or path do not manage their full size.
+//! Makes frames smaller before they are coded, if the machines or the path do not manage their full size.
 
 use aecodec::{Color, Error, Picture, Result};
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 
-/// Resizes frames; keeps its buffers from one to the next.
+/// Resizes frames, and keeps its buffers from one frame to the next.
 #[derive(Debug, Default)]
 pub struct Scaler {
     resizer: Resizer,
 }
 
 impl Scaler {
-    /// The colour samples of `picture` at `width` x `height`; alpha and metadata are left behind.
+    /// The colour samples of `picture` at `width` x `height`; alpha and metadata are dropped.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a side is 0 or the samples do not fit the picture.
+    /// Returns [`Error::Invalid`] if a side is 0 or the samples do not fit the picture.
     pub fn scale(&mut self, picture: &Picture, width: u32, height: u32) -> Result<Picture> {
         let pixel = match picture.color {
             Color::Gray => PixelType::U8,

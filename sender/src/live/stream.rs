@@ -1,4 +1,5 @@
-//! A live session: frames from a pipe, each encoded for the path as it is now, sent in parts, and given up where it is late.
+//! A live session: frames from a pipe, each encoded for the path as it is now, sent in parts, and given up if it is
+//! late.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -25,19 +26,19 @@ use crate::{Error, Result};
 
 /// How often late parts are looked for.
 const TICK: Duration = Duration::from_millis(20);
-/// Pause before connecting anew.
+/// Pause before connecting again.
 const PAUSE: Duration = Duration::from_millis(500);
-/// What waits in the connection beyond what is in flight: little, so that a coarse part is not kept waiting by what was
-/// handed over before it.
+/// Bytes that wait in the connection beyond those in flight. They are few, so that a coarse part does not have to
+/// wait for parts that were written before it.
 const BUFFER: std::ops::RangeInclusive<u64> = 32 << 10..=4 << 20;
 
-/// What to send, to whom, and how.
+/// What to send, to which receiver, and how.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Options {
     /// The receiver.
     pub target: Target,
-    /// Who this sender is.
+    /// The identity of this sender.
     pub identity: Identity,
     /// Name of this host, for people.
     pub label: String,
@@ -45,20 +46,20 @@ pub struct Options {
     pub model: Arc<Model>,
     /// Format of the frames.
     pub format: Format,
-    /// Frames a second at most: frames that come sooner wait. None takes them as they come.
+    /// The most frames per second; frames that come sooner wait. `None` takes them as they come.
     pub pace: Option<f64>,
     /// How quality follows the path.
     pub control: Config,
     /// Bounds on a frame.
     pub limits: Limits,
-    /// Time without a connection after which the session fails.
+    /// The session fails after this time without a connection.
     pub patience: Duration,
-    /// Where the receiver is remembered once it was reached, so that its name is enough next time.
+    /// Where the receiver is remembered when it was reached, so that its name is enough the next time.
     pub remember: Option<Arc<Outbox>>,
 }
 
 impl Options {
-    /// With the usual control, for frames as they come.
+    /// The default options, which take frames as they come.
     pub fn new(target: Target, identity: Identity, label: String, model: Arc<Model>, format: Format) -> Self {
         Self {
             target,
@@ -79,7 +80,7 @@ impl Options {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// The receiver has said welcome.
+    /// The receiver has answered with its welcome.
     Connected {
         /// Its name.
         label: String,
@@ -91,18 +92,18 @@ pub enum Event {
         /// Why.
         cut: Cut,
     },
-    /// A frame is on its way.
+    /// A frame is being sent.
     Sent(Sent),
-    /// What became of it.
+    /// What became of a frame.
     Shown(Shown),
-    /// A frame of the pipe cannot be read; the next may.
+    /// A frame of the pipe cannot be read; the next one may be readable.
     Damaged {
         /// Why.
         error: String,
     },
 }
 
-/// A frame that is on its way.
+/// A frame that is being sent.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Sent {
@@ -110,15 +111,15 @@ pub struct Sent {
     pub seq: u64,
     /// Its quality.
     pub quality: f64,
-    /// The part of its sides at which it was coded, up to 1.
+    /// The scale of its sides at which it was coded, up to 1.
     pub scale: f64,
-    /// Bytes that are sent of it.
+    /// The number of its bytes that are sent.
     pub bytes: u64,
-    /// Parts that are sent of it, of five.
+    /// The number of its parts that are sent, of five.
     pub parts: usize,
     /// Bytes of its samples.
     pub raw: u64,
-    /// What the path is thought to carry, in bits a second.
+    /// The estimated rate of the path in bits per second.
     pub rate: f64,
 }
 
@@ -128,11 +129,11 @@ pub struct Sent {
 pub struct Summary {
     /// Frames that were read.
     pub captured: u64,
-    /// Frames that were sent, in part at least.
+    /// Frames that were sent, at least in part.
     pub sent: u64,
     /// Frames that the receiver showed.
     pub shown: u64,
-    /// Those among them that were shown by their deadline.
+    /// Those of them that were shown by their deadline.
     pub in_time: u64,
     /// Bytes of the samples of the frames that were read.
     pub raw: u64,
@@ -140,7 +141,7 @@ pub struct Summary {
     pub bytes: u64,
     /// What the network carried.
     pub wire: Wire,
-    /// From the first frame to the last.
+    /// Time from the first frame to the last.
     pub took: Duration,
     /// Why it ended early, if it did.
     pub cut: Option<Cut>,
@@ -149,7 +150,8 @@ pub struct Summary {
 /// Sends the frames of `pipe` until it ends, `stop` becomes true, or there was no connection for too long.
 ///
 /// # Errors
-/// Where the pipe cannot be followed. A receiver that cannot be reached is part of the summary.
+/// Returns an error if the pipe cannot be read any further. A receiver that cannot be reached is reported in the
+/// summary.
 pub async fn stream(
     options: Options,
     pipe: impl Read + Send + 'static,
@@ -230,7 +232,7 @@ struct Captured {
     picture: Picture,
 }
 
-/// Where the thread that reads leaves the newest frame.
+/// The place where the reading thread leaves the newest frame.
 #[derive(Default)]
 struct Slot {
     inner: Mutex<Inner>,
@@ -245,7 +247,7 @@ struct Inner {
     count: Over,
 }
 
-/// What was read in all.
+/// The number of frames that were read, and the bytes of their samples.
 #[derive(Default)]
 struct Over {
     captured: u64,
@@ -272,7 +274,7 @@ impl Slot {
         frame
     }
 
-    /// Nothing further is taken.
+    /// Ends the reading: no further frame is taken.
     fn close(&self) -> Over {
         let mut inner = self.inner();
         inner.over = true;
@@ -313,7 +315,7 @@ impl Reader {
         self.slot.filled.notify_one();
     }
 
-    /// Leaves a frame, at its time; false where nobody takes frames any more.
+    /// Leaves a frame when its time has come; false if no more frames are taken.
     fn put(&self, picture: Picture) -> bool {
         let seq = self.slot.inner().count.captured;
         if let Some(pace) = self.pace {
@@ -333,7 +335,7 @@ impl Reader {
         inner.count.raw += picture.samples.len() as u64;
         inner.count.first.get_or_insert(at);
         inner.count.last = at;
-        // Of two frames that wait the older one goes.
+        // Of two frames that wait, the older one is dropped.
         inner.frame = Some(Captured { seq, at, picture });
         drop(inner);
         self.slot.filled.notify_one();
@@ -363,7 +365,7 @@ struct Live {
     slot: Arc<Slot>,
     events: mpsc::UnboundedSender<Event>,
     summary: Summary,
-    /// Away while a frame is being encoded.
+    /// `None` while a frame is being encoded.
     scaler: Option<Scaler>,
 }
 
@@ -444,7 +446,7 @@ impl Live {
                                 session.frame(frame);
                             }
                         }
-                        // The buffers went with what failed.
+                        // The buffers were lost with the failed encode.
                         _ => self.scaler = Some(Scaler::default()),
                     }
                 }
@@ -470,7 +472,7 @@ impl Live {
         }
     }
 
-    /// Takes the reports that are still to come.
+    /// Waits for the reports that have not come yet.
     async fn farewell(
         &mut self,
         messages: &mut crate::connect::Messages,
@@ -490,7 +492,7 @@ impl Live {
         }
     }
 
-    /// Tells the controller what the transport knows, and keeps the send buffer as small as the path allows.
+    /// Reports the state of the transport to the controller, and keeps the send buffer as small as the path allows.
     fn observe(&mut self, connection: &Connection) {
         let path = connection.stats().path;
         self.controller.path(Path { window: path.cwnd, rtt: path.rtt });
@@ -533,7 +535,7 @@ impl Live {
         })
     }
 
-    /// Opens streams for as much of a frame as will be in time; gives its announcement.
+    /// Opens streams for as much of a frame as will arrive in time. Returns its announcement.
     fn encoded(
         &mut self,
         encoded: Encoded,
@@ -588,7 +590,7 @@ enum Fate {
     GivenUp,
 }
 
-/// Coarse parts go before all finer ones, and newer ones before older ones.
+/// Coarse parts are sent before all finer ones, and newer parts before older ones.
 fn priority(seq: u64, part: u32) -> i32 {
     let order = (seq & 0xff_ffff) as i32 * 8 + 7 - part as i32;
     if part < 2 { (1 << 29) + order } else { order }
@@ -611,7 +613,7 @@ async fn send_part(
         stream.stopped().await.ok()
     };
     let fate = tokio::select! {
-        // None of a code: everything was acknowledged.
+        // `None` instead of a code: everything was acknowledged.
         stopped = sending => if stopped == Some(None) { Fate::Acknowledged } else { Fate::GivenUp },
         // Dropping the other end gives the part up.
         _ = given_up => Fate::GivenUp,

@@ -1,7 +1,8 @@
-//! YUV4MPEG2, 8 bits a sample: what `ffmpeg -f yuv4mpegpipe` and most capture tools write.
+//! YUV4MPEG2 with 8 bits per sample, which `ffmpeg -f yuv4mpegpipe` and most capture tools write.
 //!
-//! Samples become RGB by BT.709 from 1280 pixels of width or 577 rows on and by BT.601 below, as players choose it, since the
-//! format does not tell. They have video range (16 to 235) unless the header says `XCOLORRANGE=FULL`.
+//! Samples become RGB by BT.709 from 1280 pixels of width or 577 rows on and by BT.601 below, as players do,
+//! because the format does not record it. They have video range (16 to 235) unless the header says
+//! `XCOLORRANGE=FULL`.
 
 use std::io::{BufRead, Read};
 
@@ -14,7 +15,7 @@ const LINE_MOST: u64 = 1024;
 /// Fraction bits of the conversion.
 const BITS: i32 = 14;
 
-/// What the header of a stream told.
+/// What the header of a stream says.
 #[derive(Debug)]
 pub(super) struct Stream {
     width: u32,
@@ -23,7 +24,7 @@ pub(super) struct Stream {
     matrix: Matrix,
 }
 
-/// Shift of the chroma planes' sides (horizontal, vertical), or none.
+/// Shift of the chroma planes' sides (horizontal, vertical), or `None` if there are no chroma planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Chroma {
     None,
@@ -62,7 +63,7 @@ impl Matrix {
     }
 }
 
-/// The next frame; reads the header first where that was not done.
+/// The next frame. Reads the header first if that was not done.
 pub(super) fn read<R: Read>(
     pipe: &mut Pipe<R>,
     stream: &mut Option<Stream>,
@@ -72,7 +73,7 @@ pub(super) fn read<R: Read>(
         *stream = Some(header(pipe, &line)?);
     }
     let (Some(stream), Some(line)) = (stream, line(pipe)?) else { return Ok(None) };
-    // Parameters of a frame tell of interlacing only.
+    // Parameters of a frame only describe interlacing.
     if line != b"FRAME" && !line.starts_with(b"FRAME ") {
         let start = String::from_utf8_lossy(&line[..line.len().min(8)]).into_owned();
         return Err(pipe.stream(format!("begins with {start:?}, expected FRAME")));
@@ -111,7 +112,8 @@ pub(super) fn read<R: Read>(
     Picture::new(stream.width, stream.height, color, samples).map(Some).map_err(|e| pipe.lost(e))
 }
 
-/// One row to RGB. Chroma is repeated: the codec's loss is far above that of a finer interpolation.
+/// Converts one row to RGB. Chroma is repeated, because the codec's loss is far above the gain of a finer
+/// interpolation.
 fn convert(matrix: &Matrix, luma: &[u8], (u, v): (&[u8], &[u8]), shift: u32, rgb: &mut [u8]) {
     let step = 1 << shift;
     for (((luma, rgb), &u), &v) in luma.chunks(step).zip(rgb.chunks_mut(3 * step)).zip(u).zip(v) {
@@ -126,7 +128,7 @@ fn convert(matrix: &Matrix, luma: &[u8], (u, v): (&[u8], &[u8]), shift: u32, rgb
     }
 }
 
-/// A line without its end; `None` at the end of the pipe.
+/// A line without its line feed; `None` at the end of the pipe.
 fn line<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Vec<u8>>, Error> {
     let mut line = Vec::new();
     pipe.reader.by_ref().take(LINE_MOST).read_until(b'\n', &mut line)?;
@@ -169,7 +171,7 @@ fn header<R: Read>(pipe: &Pipe<R>, line: &[u8]) -> Result<Stream, Error> {
         }
     }
     if width == 0 || height == 0 {
-        return Err(pipe.stream(format!("the header tells a size of {width}x{height}")));
+        return Err(pipe.stream(format!("the header gives a size of {width}x{height}")));
     }
     pipe.limits.check_pixels(width, height).map_err(|e| pipe.stream(e.to_string()))?;
     let samples = 3 * u64::from(width) * u64::from(height);

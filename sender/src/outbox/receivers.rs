@@ -1,4 +1,4 @@
-//! The receivers that were paired before, so that a name is enough the next time.
+//! The receivers with which this sender was paired before, so that a name is enough the next time.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -13,18 +13,18 @@ use crate::{Result, Target};
 pub struct Known {
     /// Its key.
     pub key: PublicKey,
-    /// What it calls itself, or what it was called here.
+    /// The name that it gives itself, or that it was given here.
     pub name: String,
-    /// Where it was reached, best first: `host:port`.
+    /// The addresses at which it was reached, best first: `host:port`.
     pub addresses: Vec<String>,
-    /// Whether it knows this sender's key, so that no invitation is needed any more.
+    /// Whether it knows this sender's key, so that no invitation is needed.
     pub enrolled: bool,
     /// When it was last remembered.
     pub used: SystemTime,
 }
 
 impl Known {
-    /// What there is to remember before it was reached.
+    /// What is known before the receiver was reached.
     pub(crate) fn of(target: &Target) -> Self {
         Self {
             key: target.receiver,
@@ -35,7 +35,7 @@ impl Known {
         }
     }
 
-    /// It was reached at this address, said welcome, and calls itself by this name.
+    /// The receiver was reached at this address, sent its welcome, and gives itself this name.
     pub(crate) fn reached(&mut self, address: &str, name: &str) {
         name.clone_into(&mut self.name);
         self.addresses.retain(|other| other != address);
@@ -49,7 +49,7 @@ impl Outbox {
     /// The receivers, last used first.
     ///
     /// # Errors
-    /// [`Error::Journal`](crate::Error::Journal).
+    /// Returns [`Error::Journal`](crate::Error::Journal) if the journal cannot be used.
     pub fn receivers(&self) -> Result<Vec<Known>> {
         let text = "SELECT key, name, addresses, enrolled, used FROM receiver ORDER BY used DESC, name";
         let read = |row: &rusqlite::Row<'_>| {
@@ -66,10 +66,10 @@ impl Outbox {
         rows.map_err(journal_error(self.folder()))
     }
 
-    /// Remembers a receiver, in place of what was known of this key.
+    /// Remembers a receiver, and replaces what was known about this key.
     ///
     /// # Errors
-    /// [`Error::Journal`](crate::Error::Journal).
+    /// Returns [`Error::Journal`](crate::Error::Journal) if the journal cannot be used.
     pub fn remember(&self, receiver: &Known) -> Result<()> {
         let Known { key, name, addresses, enrolled, used } = receiver;
         let given = params![key.0, name, addresses.join("\n"), enrolled, seconds(*used)];
@@ -82,8 +82,8 @@ impl Outbox {
     /// Forgets a receiver, its receipts, and what the spool holds for it alone.
     ///
     /// # Errors
-    /// [`Error::Journal`](crate::Error::Journal), or [`Error::State`](crate::Error::State) where the spool cannot be
-    /// emptied.
+    /// Returns [`Error::Journal`](crate::Error::Journal) if the journal cannot be written, or
+    /// [`Error::State`](crate::Error::State) if the spool cannot be emptied.
     pub fn forget(&self, key: &PublicKey) -> Result<()> {
         let freed = self.alone(|transaction| {
             let work = || {

@@ -1,7 +1,8 @@
-//! Compressed pictures that wait for their receipts: a file named by its hash, and a row for each source it came from.
+//! Compressed pictures that wait for their receipts: a file that is named by its hash, and a row for each of its
+//! sources.
 //!
-//! A file is renamed into place, and removed, only while the data base is locked for writing. So whoever holds that
-//! lock and finds a file without a row knows that nobody is about to use it.
+//! A file is renamed into place, and removed, only while the database is locked for writing. So if the holder of
+//! that lock finds a file without a row, no other process is about to use it.
 
 use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
@@ -16,7 +17,7 @@ use super::{Outbox, journal_error, seconds};
 use crate::source::{SourceFile, modified};
 use crate::{Error, Result};
 
-/// Below the state folder.
+/// The folder of the spool, below the state folder.
 pub(super) const FOLDER: &str = "spool";
 /// Extension of files that are being written.
 const UNFINISHED: &str = "tmp";
@@ -33,7 +34,7 @@ pub(crate) struct Spooled {
 }
 
 impl Outbox {
-    /// What the spool holds of a file as it is now, made with these settings; from now on it is kept for this
+    /// What the spool contains for a file as it is now, made with these settings. From now on, it is kept for this
     /// receiver too.
     pub(crate) fn spooled(
         &self,
@@ -46,7 +47,7 @@ impl Outbox {
         let given = params![path, settings.0, file.bytes as i64, file.modified];
         let text = "SELECT id, hash, psnr FROM spool
             WHERE path = ? AND settings = ? AND size = ? AND modified = ?";
-        // Mostly there is nothing, and to know that takes no lock.
+        // Usually there is nothing, and finding that out takes no lock.
         if !self.quick().prepare(text).and_then(|mut query| query.exists(given)).map_err(error())? {
             return Ok(None);
         }
@@ -94,7 +95,7 @@ impl Outbox {
         Ok(target)
     }
 
-    /// Forgets an entry of the spool whose file is gone or damaged.
+    /// Drops an entry of the spool whose file is missing or damaged.
     pub(crate) fn drop_spooled(&self, hash: &Hash) -> Result<()> {
         self.alone(|transaction| {
             transaction
@@ -104,7 +105,7 @@ impl Outbox {
         self.remove_unused(&[*hash])
     }
 
-    /// Removes the files of these hashes, where no entry refers to them.
+    /// Removes the files of these hashes if no entry refers to them.
     pub(super) fn remove_unused(&self, hashes: &[Hash]) -> Result<()> {
         if hashes.is_empty() {
             return Ok(());
@@ -122,8 +123,8 @@ impl Outbox {
         })
     }
 
-    /// Removes what nobody will ask for: files without an entry, unfinished files of dead processes, entries without
-    /// a file, and old entries whose source has gone or changed.
+    /// Removes what is no longer needed: files without an entry, unfinished files of dead processes, entries
+    /// without a file, and old entries whose source has gone or changed.
     pub(super) fn clean(&self, now: SystemTime) -> Result<()> {
         let error = || journal_error(self.folder());
         let folder = self.folder().join(FOLDER);
@@ -164,22 +165,22 @@ impl Outbox {
         self.folder().join(FOLDER).join(format!("{hash}.aec"))
     }
 
-    /// Writes a file under a passing name. It is locked as long as its process lives and needs it.
+    /// Writes a file under a temporary name. It is locked as long as its process lives and needs it.
     fn write_unfinished(&self, hash: &Hash, bytes: &[u8]) -> Result<(PathBuf, File)> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}.{}.{count}.{UNFINISHED}", hash.short(), std::process::id());
         let path = self.folder().join(FOLDER).join(name);
-        // Nobody cleans up between its creation and its lock.
+        // No other process cleans up between its creation and its lock.
         let mut file = self.alone(|_| {
-            // What lies there was left by a dead process of the same number.
+            // A file of this name was left by a dead process with the same number.
             remove(&path)?;
             let file = File::create_new(&path).map_err(Error::state(&path))?;
             file.lock().map_err(Error::state(&path))?;
             Ok(file)
         })?;
         if let Err(error) = file.write_all(bytes) {
-            // Room for others, on a disk that may be full.
+            // Free the space, because the disk may be full.
             remove(&path)?;
             return Err(Error::state(&path)(error));
         }

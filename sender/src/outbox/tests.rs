@@ -1,4 +1,4 @@
-//! Promises of the journal, with the ends of processes played by copies of the folder and by dropped values.
+//! Promises of the journal. Copies of the folder and dropped values stand for processes that end.
 
 use super::*;
 use crate::prepared::{Content, Memory};
@@ -43,7 +43,7 @@ impl State {
         copy
     }
 
-    /// A source that really is there.
+    /// A source that exists.
     fn source(&self, name: &str) -> SourceFile {
         let path = self.path().join(name);
         fs::write(&path, name).unwrap();
@@ -187,7 +187,7 @@ fn several_processes_share_the_state() {
             let state = &state;
             scope.spawn(move || {
                 for file in part {
-                    // Each opens anew, and so cleans up beside the others.
+                    // Each one opens the journal again, and so cleans up while the others work.
                     let outbox = state.open();
                     spool(&outbox, &ALICE, file);
                     assert_eq!(spooled(&outbox, &BOB, file), Some(aec(file)));
@@ -326,7 +326,7 @@ const VICTIM: &str = "AECODEC_TEST_VICTIM";
 /// Files that the victim works on.
 const WORK: usize = 200;
 
-/// Spools and receipts until it is killed, and tells what is done.
+/// Spools pictures and records receipts until it is killed, and reports what is done.
 #[test]
 fn victim() {
     let Some(folder) = std::env::var_os(VICTIM) else { return };

@@ -39,7 +39,7 @@ impl Fixture {
         options
     }
 
-    /// Runs to the end: pictures by name, and events.
+    /// Runs to the end. Returns the pictures by name, and the events.
     fn run(&self, options: Options) -> (Vec<Prepared>, Vec<Event>) {
         let mut pipeline = Pipeline::start(options, self.outbox.clone());
         let mut pictures = Vec::new();
@@ -209,7 +209,7 @@ fn a_full_queue_stops_the_work_and_a_closed_one_ends_it() {
         rest += 1;
     }
     assert!(rest <= 2, "{rest} came after the end");
-    // Every thread has let go of it.
+    // Every thread has released it.
     while pipeline.events.blocking_recv().is_some() {}
 }
 

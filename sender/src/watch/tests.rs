@@ -44,7 +44,7 @@ impl Scene {
         self.watcher.scan(now)
     }
 
-    /// The names of what a look finds.
+    /// The names of the files that a look finds.
     fn names(&mut self, millis: u64) -> Vec<String> {
         let scan = self.look(millis);
         assert!(scan.failed.is_empty(), "{:?}", scan.failed);
@@ -182,7 +182,7 @@ fn a_file_whose_name_is_taken_gets_another() {
     assert_eq!(scene.names(3000), ["in/a.aec", "b.aec"]);
 }
 
-/// A bitmap as a writer leaves it that sets the size first: `filled` of its 4054 bytes are there.
+/// A bitmap of which `filled` of its 4054 bytes are there, left by a writer that sets the size first.
 fn bitmap(filled: usize) -> Vec<u8> {
     let mut bytes = b"BM".to_vec();
     bytes.extend_from_slice(&4054_u32.to_le_bytes());
@@ -237,7 +237,7 @@ fn a_file_that_is_open_for_writing_is_waited_for() {
     for millis in [0, 1000, 9900] {
         assert!(scene.names(millis).is_empty(), "{millis}");
     }
-    // Somebody may keep a finished file open for ever; half a file that is open is still being written.
+    // A process may keep a finished file open indefinitely. If half a file is open, it is still being written.
     let scan = scene.look(10_000);
     let told: Vec<_> = scan.doubtful.iter().map(|doubtful| (doubtful.doubt, doubtful.fate)).collect();
     assert_eq!(told, [(Doubt::OpenWithoutEnd, Fate::Waiting), (Doubt::Open, Fate::Taken)]);
