@@ -95,7 +95,7 @@ impl Pool {
     /// picture, from the threads.
     ///
     /// # Errors
-    /// Where the journal cannot be read, or no thread be started.
+    /// Returns an error if the journal cannot be read, or no thread be started.
     pub fn start(
         inbox: &Inbox,
         models: &Models,

@@ -300,7 +300,7 @@ impl Inbox {
     /// A stored picture with this hash whose file is there.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub fn find(&self, hash: &Hash) -> Result<Option<Stored>> {
         let shared = &self.0.shared;
         let found = journal::stored(&shared.reader(), hash)?;
@@ -312,7 +312,7 @@ impl Inbox {
     /// `after` (0: from the first). Nothing is due to be announced before it is uploaded.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub fn pending(&self, task: Task, after: i64, limit: usize) -> Result<Vec<Stored>> {
         let shared = &self.0.shared;
         let found = journal::pending(&shared.reader(), task, after, limit)?;
@@ -322,7 +322,7 @@ impl Inbox {
     /// Whether a task is still to be done for the picture with this number.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub fn is_pending(&self, id: i64, task: Task) -> Result<bool> {
         journal::is_pending(&self.0.shared.reader(), id, task)
     }
@@ -344,7 +344,7 @@ impl Inbox {
     /// and then.
     ///
     /// # Errors
-    /// Where a file cannot be removed.
+    /// Returns an error if a file cannot be removed.
     pub fn expire(&self) -> Result<usize> {
         let before = now() - self.0.shared.options.expire.as_secs() as i64;
         let old = self.0.shared.arriving().take_idle(|partial| partial.touched() < before);

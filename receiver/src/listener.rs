@@ -176,7 +176,7 @@ impl Receiver {
     /// Binds a UDP port. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// Where the port is taken, or the key refused.
+    /// Returns an error if the port is taken, or the key refused.
     pub fn bind(
         listen: SocketAddr,
         identity: Identity,
@@ -201,7 +201,7 @@ impl Receiver {
     /// The address that it is bound to.
     ///
     /// # Errors
-    /// Where the system does not say.
+    /// Returns an error if the system does not say.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.endpoint.local_addr()
     }

@@ -27,7 +27,7 @@ impl Models {
     /// The built-in models, those in `given` files, and those that senders brought to this inbox.
     ///
     /// # Errors
-    /// Where a file cannot be read or is no model.
+    /// Returns an error if a file cannot be read or is no model.
     pub fn open(out: &Path, given: &[PathBuf]) -> Result<Self> {
         let mut fixed: Vec<_> = [Profile::Fast, Profile::Best]
             .into_iter()

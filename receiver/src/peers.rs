@@ -80,7 +80,7 @@ impl Peers {
     /// Opens the state of an inbox; makes it where it is missing.
     ///
     /// # Errors
-    /// Where the folder cannot be written, or was written by a later release.
+    /// Returns an error if the folder cannot be written, or was written by a later release.
     pub fn open(out: &Path) -> Result<Self> {
         Ok(Self { db: Arc::new(Mutex::new(Folder::open(out)?.database()?)) })
     }
@@ -88,7 +88,7 @@ impl Peers {
     /// Whether this sender may come in.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub fn known(&self, key: &PublicKey) -> Result<bool> {
         known(&self.db(), key)
     }
@@ -96,7 +96,7 @@ impl Peers {
     /// What is known of the invitation with this public key.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub fn invitation(&self, key: &PublicKey) -> Result<Invitation> {
         invitation(&self.db(), key)
     }
@@ -136,7 +136,7 @@ impl Peers {
     /// Notes that a sender is here.
     ///
     /// # Errors
-    /// Where the journal cannot be written.
+    /// Returns an error if the journal cannot be written.
     pub fn seen(&self, key: &PublicKey) -> Result<()> {
         self.db().execute("UPDATE peers SET seen = ?2 WHERE key = ?1", params![key.0, now()])?;
         Ok(())
@@ -145,7 +145,7 @@ impl Peers {
     /// All known senders, by name.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub fn list(&self) -> Result<Vec<Peer>> {
         let db = self.db();
         let mut query = db
@@ -157,7 +157,7 @@ impl Peers {
     /// The senders that a person means by a name or by the first digits of a key.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub fn find(&self, meant: &str) -> Result<Vec<Peer>> {
         let digits = meant.to_ascii_lowercase();
         let fits = |peer: &Peer| {
@@ -179,7 +179,7 @@ impl Peers {
     /// Gives a sender a name; `false` where it is not known.
     ///
     /// # Errors
-    /// Where the journal cannot be written.
+    /// Returns an error if the journal cannot be written.
     pub fn name(&self, key: &PublicKey, name: &str) -> Result<bool> {
         Ok(self.db().execute("UPDATE peers SET name = ?2 WHERE key = ?1", params![key.0, tidy(name)])? > 0)
     }
@@ -188,7 +188,7 @@ impl Peers {
     /// invitation can enrol again until that is withdrawn.
     ///
     /// # Errors
-    /// Where the journal cannot be written.
+    /// Returns an error if the journal cannot be written.
     pub fn remove(&self, key: &PublicKey) -> Result<bool> {
         Ok(self.db().execute("DELETE FROM peers WHERE key = ?1", [key.0])? > 0)
     }
@@ -196,7 +196,7 @@ impl Peers {
     /// Keeps a new invitation: its public key, and its secret for as long as it can be used.
     ///
     /// # Errors
-    /// Where the journal cannot be written.
+    /// Returns an error if the journal cannot be written.
     pub fn invite(&self, key: &PublicKey, seed: &[u8; 32], kind: Kind) -> Result<()> {
         self.db().execute(
             "INSERT INTO invitations (key, seed, reusable, created) VALUES (?1, ?2, ?3, ?4)",
@@ -208,7 +208,7 @@ impl Peers {
     /// Takes an invitation back; `false` where there is none. Who enrolled with it stays known.
     ///
     /// # Errors
-    /// Where the journal cannot be written.
+    /// Returns an error if the journal cannot be written.
     pub fn withdraw(&self, key: &PublicKey) -> Result<bool> {
         Ok(self.db().execute("DELETE FROM invitations WHERE key = ?1", [key.0])? > 0)
     }
@@ -216,7 +216,7 @@ impl Peers {
     /// The secret of the newest invitation of a kind that can be used, with its public key.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub fn open_invitation(&self, kind: Kind) -> Result<Option<(PublicKey, [u8; 32])>> {
         let db = self.db();
         let mut query = db.prepare_cached(
@@ -230,7 +230,7 @@ impl Peers {
     /// The ticket that was shown last.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub fn shown(&self) -> Result<Option<Shown>> {
         let db = self.db();
         let text = |key: &str| {
@@ -246,7 +246,7 @@ impl Peers {
     /// Keeps the ticket that is shown now.
     ///
     /// # Errors
-    /// Where the journal cannot be written.
+    /// Returns an error if the journal cannot be written.
     pub fn show(&self, shown: &Shown) -> Result<()> {
         self.db().execute(
             "INSERT OR REPLACE INTO meta (key, value) VALUES ('port', ?1), ('ticket', ?2)",

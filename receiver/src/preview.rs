@@ -190,7 +190,7 @@ impl Previews {
     /// As [`Self::stop`], and removes the preview: the picture was given up, or nothing decodes it. Blocks on the disk.
     ///
     /// # Errors
-    /// Where the file cannot be removed.
+    /// Returns an error if the file cannot be removed.
     pub fn remove(&self, transfer: &Transfer) -> Result<()> {
         self.stop(transfer);
         disk::remove(&self.0.0.path(transfer.name()))

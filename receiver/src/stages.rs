@@ -47,7 +47,7 @@ impl Stages {
     /// Decodes what is stored. The inbox must have been opened with the same format.
     ///
     /// # Errors
-    /// Where the journal cannot be read, or no thread be started.
+    /// Returns an error if the journal cannot be read, or no thread be started.
     pub fn decode(&mut self, inbox: &Inbox, options: PoolOptions) -> Result<()> {
         let (events, metrics) = (self.events.clone(), self.metrics.clone());
         let report = move |finished: Finished| {
@@ -63,7 +63,7 @@ impl Stages {
     /// Shows previews of what is arriving.
     ///
     /// # Errors
-    /// Where no thread can be started.
+    /// Returns an error if no thread can be started.
     pub fn preview(&mut self, inbox: &Inbox, options: PreviewOptions) -> Result<()> {
         let events = self.events.clone();
         let report = move |news: Result<Shown>| {

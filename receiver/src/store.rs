@@ -118,7 +118,7 @@ impl Store {
     /// next start tries again.
     ///
     /// # Errors
-    /// Where the local file or the journal cannot be read. `trouble` hears of the store's errors.
+    /// Returns an error if the local file or the journal cannot be read. `trouble` hears of the store's errors.
     pub async fn ensure(&self, inbox: &Inbox, stored: &Stored, trouble: impl Fn(&Error)) -> Result<String> {
         let key = self.key(&stored.hash, "aec");
         let (at, id) = (inbox.clone(), stored.id);
@@ -143,7 +143,7 @@ impl Store {
     /// Brings what an earlier run left, one after the other. `trouble` hears of what cannot be brought now.
     ///
     /// # Errors
-    /// Where the journal cannot be read.
+    /// Returns an error if the journal cannot be read.
     pub async fn resume(&self, inbox: &Inbox, trouble: impl Fn(&Error)) -> Result<()> {
         let mut after = 0;
         loop {

@@ -135,7 +135,7 @@ impl Transfer {
     /// picture is stored or given up.
     ///
     /// # Errors
-    /// Where the file cannot be read.
+    /// Returns an error if the file cannot be read.
     pub fn prefix(&self) -> Result<Vec<u8>> {
         let partial = &self.partial;
         let inner = partial.inner();

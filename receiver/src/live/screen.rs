@@ -56,7 +56,7 @@ impl PictureFile {
     /// Writes this frame beside the file, so that [`Self::show`] takes no time.
     ///
     /// # Errors
-    /// Where the format cannot hold the picture, or the folder cannot be written.
+    /// Returns an error if the format cannot hold the picture, or the folder cannot be written.
     pub fn prepare(&self, picture: &Picture) -> Result<NamedTempFile> {
         let (bytes, _) = files::write(picture, self.format, &files::WriteOptions::default())?;
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -73,7 +73,7 @@ impl PictureFile {
     /// Replaces the file by a frame that was prepared.
     ///
     /// # Errors
-    /// Where the folder cannot be written any more.
+    /// Returns an error if the folder cannot be written any more.
     pub fn show(&self, prepared: NamedTempFile) -> Result<()> {
         prepared.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
@@ -91,7 +91,7 @@ impl<W: Write> Y4m<W> {
     /// Writes the header. `rate` is frames a second as a fraction.
     ///
     /// # Errors
-    /// Where the stream cannot be written.
+    /// Returns an error if the stream cannot be written.
     pub fn new(mut writer: W, size: (u32, u32), rate: (u32, u32)) -> io::Result<Self> {
         let (width, height) = size;
         writeln!(writer, "YUV4MPEG2 W{width} H{height} F{}:{} Ip A1:1 C444", rate.0, rate.1)?;
@@ -101,7 +101,7 @@ impl<W: Write> Y4m<W> {
     /// Appends a frame, which must have the size of the stream.
     ///
     /// # Errors
-    /// Where the size is another or the stream cannot be written.
+    /// Returns an error if the size is another or the stream cannot be written.
     pub fn write(&mut self, picture: &Picture) -> io::Result<()> {
         let (width, height) = self.size;
         if (picture.width, picture.height) != self.size {
