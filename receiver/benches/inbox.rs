@@ -1,4 +1,4 @@
-//! How fast the inbox stores: small pictures, parts, and one large picture. Prints one line each.
+//! Measures how fast the inbox stores small pictures, parts, and one large picture. Prints one line for each.
 //!
 //! `cargo bench -p aecodec-receiver --bench inbox [FOLDER]` works in a folder of its own on the disk of FOLDER.
 
@@ -51,7 +51,7 @@ fn begin(inbox: &Inbox, name: String, bytes: &[u8], part: usize) -> Transfer {
     }
 }
 
-/// Pictures of 20 kB, each from its offer to its receipt.
+/// Stores pictures of 20 kB, each from its offer to its receipt.
 fn small(inbox: &Inbox, at_once: u32) {
     let count = 200 + 40 * at_once;
     let next = AtomicU32::new(0);
@@ -74,12 +74,12 @@ fn small(inbox: &Inbox, at_once: u32) {
         }
     });
     println!(
-        "pictures of 20 kB, {at_once:2} at once: {:6.0} a second",
+        "pictures of 20 kB, {at_once:2} at once: {:6.0} per second",
         f64::from(count) / begun.elapsed().as_secs_f64()
     );
 }
 
-/// Parts of 1 kB.
+/// Stores parts of 1 kB.
 fn parts(inbox: &Inbox) {
     const COUNT: u32 = 16_000;
     let picture = bytes(1, COUNT as usize * 1000);
@@ -89,11 +89,11 @@ fn parts(inbox: &Inbox) {
         transfer.write(part, 0, &picture[part as usize * 1000..][..1000]).expect("written");
         transfer.part_done(part).expect("noted");
     }
-    println!("parts of 1 kB: {:6.0} a second", f64::from(COUNT) / begun.elapsed().as_secs_f64());
+    println!("parts of 1 kB: {:6.0} per second", f64::from(COUNT) / begun.elapsed().as_secs_f64());
     transfer.complete().expect("stored");
 }
 
-/// 1 GB in parts of 128 KiB, with its hash and its flush.
+/// Stores 1 GB in parts of 128 KiB, with its hash and its flush.
 fn large(inbox: &Inbox) {
     const PART: usize = 128 << 10;
     let picture = bytes(2, 1_000_000_000);

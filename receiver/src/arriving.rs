@@ -1,4 +1,4 @@
-//! What is arriving at this moment, and the final names that are set aside for it.
+//! The pictures that are arriving at present, and the final names that are reserved for them.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -13,10 +13,11 @@ use crate::name::Name;
 use crate::transfer::Partial;
 use crate::{Result, disk};
 
-/// Pictures that may have been offered under one name.
+/// The most pictures that may be offered under one name.
 const MOST_NUMBERS: u32 = 10_000;
 
-/// What makes two offers the same transfer. Senders do not share one: a lying one could spoil the other's.
+/// What makes two offers the same transfer. Senders do not share transfers, because a lying sender could spoil
+/// another's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     peer: PublicKey,
@@ -30,24 +31,24 @@ impl Key {
     }
 }
 
-/// A final name that can be had.
+/// A final name that is available.
 #[derive(Debug)]
 pub(crate) enum Choice {
-    /// There is nothing under it.
+    /// No file has this name.
     Free(Name),
-    /// The very picture is under it, but not in the journal.
+    /// The same picture has this name, but is not in the journal.
     Ours(Name),
-    /// A file of the right length is under it, whose hash is not among the known ones.
+    /// A file of the right length has this name, and its hash is not known yet.
     Unknown(Name),
 }
 
-/// Hashes of files that were found under names which somebody wants.
+/// Hashes of files that were found under names that are wanted.
 pub(crate) type Found = HashMap<Name, Hash>;
 
 #[derive(Debug)]
 struct Slot {
     partial: Arc<Partial>,
-    /// Transfers that work on it.
+    /// The number of transfers of this picture.
     handles: usize,
 }
 
@@ -71,7 +72,7 @@ impl Arriving {
         self.slots.get(key).map(|slot| Arc::clone(&slot.partial))
     }
 
-    /// Adds a picture and sets its name aside.
+    /// Adds a picture and reserves its name.
     pub fn insert(&mut self, partial: Arc<Partial>) {
         self.last_id = self.last_id.max(partial.id);
         self.reserve(&partial.name, &partial.about);
@@ -84,14 +85,14 @@ impl Arriving {
         self.last_id
     }
 
-    /// Counts a transfer in.
+    /// Counts a transfer that begins.
     pub fn hold(&mut self, key: &Key) {
         if let Some(slot) = self.slots.get_mut(key) {
             slot.handles += 1;
         }
     }
 
-    /// Counts a transfer out; after the last one the file is closed.
+    /// Counts a transfer that ends. After the last one, the file is closed.
     pub fn release(&mut self, partial: &Arc<Partial>) {
         if let Some(slot) = self.slots.get_mut(&Key::of(&partial.about))
             && Arc::ptr_eq(&slot.partial, partial)
@@ -103,7 +104,7 @@ impl Arriving {
         }
     }
 
-    /// Takes a picture out, and its name back.
+    /// Removes a picture, and releases its name.
     pub fn remove(&mut self, partial: &Arc<Partial>) {
         let key = Key::of(&partial.about);
         if self.slots.get(&key).is_some_and(|slot| Arc::ptr_eq(&slot.partial, partial)) {
@@ -112,7 +113,7 @@ impl Arriving {
         }
     }
 
-    /// Takes out the pictures that no transfer works on and that `chosen` names.
+    /// Removes and returns the pictures that have no transfer and that `chosen` selects.
     pub fn take_idle(&mut self, chosen: impl Fn(&Partial) -> bool) -> Vec<Arc<Partial>> {
         let idle = self.slots.values().filter(|slot| slot.handles == 0 && chosen(&slot.partial));
         let taken: Vec<_> = idle.map(|slot| Arc::clone(&slot.partial)).collect();
@@ -120,7 +121,7 @@ impl Arriving {
         taken
     }
 
-    /// Takes out the sender's picture that has waited longest for a transfer.
+    /// Removes and returns the sender's picture that has been without a transfer for the longest time.
     pub fn take_oldest_idle(&mut self, peer: &PublicKey) -> Option<Arc<Partial>> {
         let idle = self.slots.values().filter(|slot| slot.handles == 0 && slot.partial.about.peer == *peer);
         let oldest = idle.min_by_key(|slot| (slot.partial.touched(), slot.partial.id))?;
@@ -135,7 +136,7 @@ impl Arriving {
         own.fold((0, 0), |(count, bytes), slot| (count + 1, bytes + slot.partial.bytes()))
     }
 
-    /// The files of all of them.
+    /// The files of all unfinished pictures.
     pub fn files(&self) -> HashSet<PathBuf> {
         self.slots.values().map(|slot| slot.partial.path.clone()).collect()
     }
@@ -149,15 +150,15 @@ impl Arriving {
         }
     }
 
-    /// Sets a name aside for a picture. Two senders of one picture set the same name aside: the first to finish
-    /// fills it.
+    /// Reserves a name for a picture. Two senders of one picture reserve the same name; the first to finish uses
+    /// it.
     pub fn reserve(&mut self, name: &Name, about: &About) {
         let reserved = self.names.entry(name.clone());
         let (hash, offered) = (about.hash, about.offered.clone());
         reserved.or_insert(Reserved { hash, offered, holders: 0 }).holders += 1;
     }
 
-    /// Takes a name back.
+    /// Releases a name.
     pub fn unreserve(&mut self, name: &Name) {
         if let Some(reserved) = self.names.get_mut(name) {
             reserved.holders -= 1;
@@ -167,9 +168,10 @@ impl Arriving {
         }
     }
 
-    /// The first of `a.aec`, `a-2.aec`, ... that a picture can have. Nothing that is there is ever overwritten, and
-    /// a picture that is there without being in the journal (after a power cut) is recognised. Nothing is hashed here, as
-    /// everybody waits for this lock: `found` are the hashes of such files.
+    /// The first of `a.aec`, `a-2.aec` and so on that is available for a picture. No existing file is ever
+    /// overwritten, and a picture that is there without being in the journal (after a power cut) is recognised.
+    /// Nothing is hashed here, because all connections wait for this lock: `found` contains the hashes of such
+    /// files.
     pub fn choose(&self, shared: &Shared, about: &About, bytes: u64, found: &Found) -> Result<Choice> {
         let out = &shared.folder.out;
         let shown = || about.offered.as_str().to_string();

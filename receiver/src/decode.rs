@@ -1,4 +1,4 @@
-//! The decode pool: turns stored pictures into files that everybody can open, a bounded number at a time.
+//! The decode pool: turns stored pictures into files that common programs can open, a bounded number at a time.
 
 use std::collections::HashSet;
 use std::fs;
@@ -18,7 +18,7 @@ use crate::models::Models;
 use crate::name::Name;
 use crate::{Error, Result, disk};
 
-/// What decodes; tests have their own.
+/// The function that decodes; tests use their own.
 pub(crate) type Codec =
     Box<dyn Fn(&[u8], &Model, &DecodeOptions) -> aecodec::Result<aecodec::Decoded> + Send + Sync>;
 
@@ -34,16 +34,18 @@ pub(crate) fn limits(pixels: u64) -> Limits {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PoolOptions {
-    /// Format of the pictures; that of the inbox's options.
+    /// Format of the pictures, which has to be that of the inbox's options.
     pub format: Format,
     /// How they are written.
     pub write: WriteOptions,
-    /// Pictures decoded at a time, one thread each. 0 is one for each core, and the default. Each takes memory for a
-    /// whole picture.
+    /// Pictures decoded at a time, with one thread each. The default, 0, means one for each core. Each takes memory
+    /// for a whole picture.
     pub threads: usize,
-    /// Pictures that wait. When this many do, [`Pool::submit`] waits too, and with it the sender. Default 64.
+    /// The most pictures that wait. Beyond it, [`Pool::submit`] waits too, and with it the sender. The default is
+    /// 64.
     pub queue: usize,
-    /// Pictures of more pixels are not decoded. Default 2^28; each takes 20 bytes of memory until it is written.
+    /// Pictures of more pixels are not decoded. The default is 2^28. Each pixel takes 20 bytes of memory until the
+    /// picture is written.
     pub pixels: u64,
 }
 
@@ -53,13 +55,13 @@ impl Default for PoolOptions {
     }
 }
 
-/// A picture that was decoded, or was not.
+/// The result of decoding one picture.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Finished {
-    /// The picture; its `.aec` stays in either case.
+    /// The picture. Its `.aec` stays in either case.
     pub stored: Stored,
-    /// What became of it.
+    /// The decoded picture, or why there is none.
     pub result: Result<Decoded>,
 }
 
@@ -67,20 +69,21 @@ pub struct Finished {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Decoded {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// Whether the pixels are those that the encoder saw; none where parts of the stream are damaged, or no hash of the
-    /// pixels is recorded in it.
+    /// Whether the pixels are those that the encoder saw; `None` if parts of the stream are damaged, or if it
+    /// contains no hash of the pixels.
     pub hash_matches: Option<bool>,
     /// Whether parts of the stream are damaged.
     pub damaged: bool,
-    /// Decoding alone, without reading and writing files.
+    /// Time of decoding, without reading and writing files.
     pub took: Duration,
-    /// One line for each part of the stream that is damaged, and for each thing that the format cannot carry.
+    /// One line for each damaged part of the stream, and for each property that the format cannot hold.
     pub notices: Vec<String>,
 }
 
-/// Threads that decode. Cheap to clone; they end when the last clone is gone and nothing waits.
+/// The threads that decode. The pool is cheap to clone; the threads end when the last clone is dropped and nothing
+/// waits.
 #[derive(Debug, Clone)]
 pub struct Pool {
     queue: mpsc::Sender<Stored>,
@@ -141,7 +144,7 @@ impl Pool {
         let pool = Self { queue, waiting, stopped, queued };
         if !left.is_empty() {
             let queue = pool.queue.clone();
-            // Keeps the threads at work until these are through.
+            // Keeps the threads running until these pictures are decoded.
             spawn("aecodec-resume", inbox, move || {
                 let _ = left.into_iter().all(|job| queue.blocking_send(job).is_ok());
             })?;
@@ -149,11 +152,11 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Has a picture decoded, unless it waits for that already. Waits while too many do; the journal knows of it, so
-    /// giving up the wait loses nothing.
+    /// Has a picture decoded, unless it already waits for that. Waits while too many pictures wait. The future may
+    /// be dropped without losing anything, because the journal has the picture.
     ///
     /// # Errors
-    /// [`Error::Closed`].
+    /// Returns [`Error::Closed`] if the pool or the inbox has ended.
     pub async fn submit(&self, stored: Stored) -> Result<()> {
         let place = self.queue.reserve().await.map_err(|_| Error::Closed)?;
         if queued(&self.queued).insert(stored.id) {
@@ -163,7 +166,7 @@ impl Pool {
         Ok(())
     }
 
-    /// Decodes nothing further: what waits is decoded at the next start.
+    /// Stops decoding: pictures that wait are decoded at the next start.
     pub fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
     }
@@ -207,12 +210,12 @@ impl Worker {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             let outcome = match &result {
                 Ok(_) => Some(Outcome::Done),
-                // It stays to be done until there is one.
+                // It stays pending until the model is available.
                 Err(Error::NoModel(_)) => None,
                 Err(_) => Some(Outcome::Failed),
             };
             if let Some(outcome) = outcome {
-                // Where the journal is closed, it is decoded once more at the next start.
+                // If the journal is closed, the picture is decoded once more at the next start.
                 let _ = self.inbox.settle(stored.id, Task::Decode, outcome);
             }
             queued(&self.queued).remove(&stored.id);
@@ -221,7 +224,7 @@ impl Worker {
                 (self.report)(Finished { stored, result });
                 Ok(())
             });
-            // Whoever listens has failed; the panic itself was told by the panic hook.
+            // The report panicked; the panic hook has already reported that.
             drop(told);
         }
     }

@@ -1,4 +1,4 @@
-//! What the standard library lacks for files that must survive: positional access, flushed folders, free space.
+//! File functions that the standard library lacks: positional access, flushed folders, free space.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 /// Bytes read at a time.
 const BLOCK: usize = 128 << 10;
 
-/// Makes a folder into which only its owner can look.
+/// Makes a folder that only its owner can read.
 pub(crate) fn private_folder(path: &Path) -> Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -39,7 +39,7 @@ pub(crate) fn folders(top: &Path, path: &Path) -> Result<()> {
 
 /// Flushes the entries of a folder.
 pub(crate) fn flush_folder(path: &Path) -> Result<()> {
-    // Windows has no such thing; its file system journals the entries itself.
+    // Windows cannot flush a folder; its file system journals the entries itself.
     if cfg!(unix) {
         File::open(path).and_then(|folder| folder.sync_all()).map_err(Error::io(path))?;
     }
@@ -51,7 +51,7 @@ pub(crate) fn flush(path: &Path) -> Result<()> {
     File::options().write(true).open(path).and_then(|file| file.sync_all()).map_err(Error::io(path))
 }
 
-/// Removes a file; one that is gone already is fine.
+/// Removes a file. It is no error if there is none.
 pub(crate) fn remove(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path)(error)),
@@ -59,7 +59,7 @@ pub(crate) fn remove(path: &Path) -> Result<()> {
     }
 }
 
-/// A second name for a file, or a flushed copy where the file system has no second names.
+/// Gives a file a second name, or makes a flushed copy if the file system has no hard links.
 pub(crate) fn link(from: &Path, to: &Path, scratch: &Path) -> Result<()> {
     if fs::hard_link(from, to).is_ok() {
         return Ok(());
@@ -87,7 +87,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8], scratch: &Path) -> Result<()> {
     })
 }
 
-/// Length of a file, or none where there is no file.
+/// Length of a file, or `None` if there is no file.
 pub(crate) fn length(path: &Path) -> Option<u64> {
     fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|found| found.len())
 }

@@ -1,4 +1,4 @@
-//! What can go wrong at the receiver, with the values that say where.
+//! The errors of the receiver, with the values that say where they happened.
 
 use std::any::Any;
 use std::io;
@@ -11,21 +11,21 @@ use aecodec_proto::Hash;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The port cannot be had.
+    /// The port cannot be bound.
     #[error("cannot listen on {listen}: {source}")]
     Bind {
         /// The address.
         listen: std::net::SocketAddr,
-        /// Why not.
+        /// Why.
         source: std::io::Error,
     },
-    /// Keys or settings of the protocol are refused.
+    /// The protocol's library refuses a key or a setting.
     #[error(transparent)]
     Proto(aecodec_proto::Error),
-    /// A mistake in this program.
+    /// A bug in this program.
     #[error("internal error ({0}); please report it")]
     Thread(String),
-    /// A mistake in this program that one picture brought to light; the others go on.
+    /// A bug in this program that concerns one picture; the others are not affected.
     #[error("{name}: internal error ({cause}); please report it with the file")]
     Internal {
         /// The picture.
@@ -37,7 +37,7 @@ pub enum Error {
     #[error("another receiver uses {0}: stop it, or choose another --out")]
     InUse(PathBuf),
     /// The state was written by a later release.
-    #[error("{path} has version {found}, this build reads version {expected}: update aecodec")]
+    #[error("{path} has version {found}, but this build reads version {expected}; update aecodec")]
     StateVersion {
         /// The database.
         path: PathBuf,
@@ -59,9 +59,9 @@ pub enum Error {
         part: u32,
         /// Where the bytes begin in it.
         offset: u32,
-        /// How many they are.
+        /// How many bytes there are.
         length: usize,
-        /// Bytes of the part.
+        /// Length of the part.
         expected: u32,
     },
     /// Parts are missing.
@@ -88,16 +88,18 @@ pub enum Error {
     /// The thread that writes the journal has ended.
     #[error("the receiver is shutting down")]
     Closed,
-    /// The invitation was never given, or was withdrawn.
+    /// There never was such an invitation, or it was withdrawn.
     #[error("no such invitation")]
     UnknownInvitation,
-    /// The one-time invitation was used by another sender.
+    /// Another sender has used the one-time invitation.
     #[error("the invitation was used already")]
     SpentInvitation,
-    /// There is no model with this identity at hand.
-    #[error("no model {0} at hand: give it with --model, or allow senders to bring models")]
+    /// No model with this identity is available.
+    #[error(
+        "the model {0} is not available: give it with --model, or accept it from senders with --accept-models"
+    )]
     NoModel(String),
-    /// A file is not the model that it claims to be.
+    /// A file is not the model that its name says.
     #[error("{path}: its hash is {found}, expected {expected}")]
     WrongModel {
         /// The file, or where the bytes came from.
@@ -107,7 +109,7 @@ pub enum Error {
         /// The hash that was asked for.
         expected: Hash,
     },
-    /// An address or URL that is not understood.
+    /// An address or URL is not valid.
     #[error("{what} `{found}`: {detail}")]
     Invalid {
         /// What it is for.
@@ -117,7 +119,7 @@ pub enum Error {
         /// What is wrong.
         detail: String,
     },
-    /// The object store did not take or show an object.
+    /// The object store did not store or return an object.
     #[error("object store: {0}")]
     Store(#[from] object_store::Error),
     /// NATS did not take a message.
@@ -149,7 +151,7 @@ pub enum Error {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The name cannot be a file's below the folder.
+    /// The name cannot be that of a file below the folder.
     #[error("the name `{name}` is not taken: {why}")]
     Name {
         /// The name, shortened and without control characters.
@@ -176,7 +178,7 @@ pub enum Refusal {
         /// The limit.
         limit: u64,
     },
-    /// The sender has too much on its way.
+    /// Too much of the sender's is unfinished.
     #[error("{found} {what} on their way are above this receiver's limit of {limit} for one sender")]
     TooMuch {
         /// Pictures or bytes.
@@ -191,9 +193,9 @@ pub enum Refusal {
     DiskFull {
         /// Bytes that would be written.
         bytes: u64,
-        /// Bytes free, less those promised to other transfers.
+        /// Free bytes, without those that other transfers still need.
         free: u64,
-        /// Bytes that stay free.
+        /// Bytes that have to stay free.
         reserve: u64,
     },
 }
@@ -222,7 +224,7 @@ impl Error {
         Self::Thread(error.to_string())
     }
 
-    /// Says which file an error of the system is about, and tells a full disk from other errors.
+    /// Adds the file to an error of the system, and distinguishes a full disk from other errors.
     pub(crate) fn io(path: &Path) -> impl Fn(io::Error) -> Self + '_ {
         move |source| match source.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full(path.into()),
@@ -234,13 +236,13 @@ impl Error {
 /// Result with this library's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Turns a panic into an error of the picture that was worked on, so that it costs nothing else.
+/// Turns a panic into an error of the picture that caused it, so that nothing else is affected.
 pub(crate) fn caught<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let internal = |panic: Box<dyn Any + Send>| Error::Internal { name: name.into(), cause: cause(&*panic) };
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(internal(panic)))
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn cause(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "unknown cause".into())

@@ -1,4 +1,5 @@
-//! The inbox: takes offers, keeps what arrives, and gives finished pictures their names. None twice, none partial.
+//! The inbox: takes offers, keeps what arrives, and gives finished pictures their names. No picture is stored twice
+//! or in part.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -28,23 +29,24 @@ use crate::{Error, Result, disk};
 pub struct InboxOptions {
     /// The folder of the finished pictures.
     pub out: PathBuf,
-    /// Bytes of one picture. Default 1 GiB.
+    /// The most bytes of one picture. The default is 1 GiB.
     pub picture_bytes: u64,
-    /// Pixels of one picture, as its sender says. Default 2^28.
+    /// The most pixels of one picture, according to its sender. The default is 2^28.
     pub pixels: u64,
-    /// Unfinished pictures of one sender. Default 1024; beyond it the oldest that no connection works on make room.
+    /// The most unfinished pictures of one sender. The default is 1024. Beyond it, the oldest pictures that no
+    /// connection is sending make room.
     pub partials: usize,
-    /// Bytes of those. Default 16 GiB.
+    /// The most bytes of those pictures. The default is 16 GiB.
     pub partial_bytes: u64,
-    /// Bytes of the disk that stay free. Default 64 MiB.
+    /// Bytes of the disk that stay free. The default is 64 MiB.
     pub reserve: u64,
-    /// Unfinished pictures are given up after this long without news. Default 7 days.
+    /// Unfinished pictures are dropped if nothing arrives for this long. The default is 7 days.
     pub expire: Duration,
-    /// Pictures are decoded to this format: [`Task::Decode`] is noted for each. Default none.
+    /// Pictures are decoded to this format: [`Task::Decode`] is recorded for each. The default is `None`.
     pub decode: Option<Format>,
-    /// Pictures are brought to an object store: [`Task::Upload`] is noted for each. Default no.
+    /// Pictures are uploaded to an object store: [`Task::Upload`] is recorded for each. The default is `false`.
     pub upload: bool,
-    /// Pictures are announced: [`Task::Notify`] is noted for each. Default no.
+    /// Pictures are announced: [`Task::Notify`] is recorded for each. The default is `false`.
     pub notify: bool,
     #[cfg(test)]
     pub(crate) crash: Option<crate::writer::Step>,
@@ -79,9 +81,9 @@ pub struct Stored {
     pub peer: PublicKey,
     /// Hash of the `.aec`.
     pub hash: Hash,
-    /// Name relative to the inbox; differs from the offered one where that was another picture's.
+    /// Name relative to the inbox. It differs from the offered name if that was another picture's.
     pub name: String,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
     /// Bytes of the `.aec`.
     pub bytes: u64,
@@ -101,16 +103,17 @@ impl Stored {
     }
 }
 
-/// What becomes of an offer.
+/// The answer to an offer.
 #[derive(Debug)]
 pub enum Begin {
-    /// The picture is stored under the offered name; it was there, or another name of the same picture was.
+    /// The picture is stored for this offer: it was already there, or the same picture was there under another
+    /// name.
     Already(Stored),
-    /// Parts are wanted.
+    /// Parts are missing and have to be sent.
     Wanted(Transfer),
 }
 
-/// What came of looking for a place for an offered picture.
+/// The result of looking for a place for an offered picture.
 enum Place {
     Begun(Begin),
     /// The file under this name has to be hashed first.
@@ -123,22 +126,23 @@ impl From<Begin> for Place {
     }
 }
 
-/// How much is on its way.
+/// How much is arriving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Load {
     /// Unfinished pictures.
     pub partials: usize,
-    /// Those of them that a connection works on.
+    /// Those of them that a connection is sending.
     pub active: usize,
-    /// Bytes that are missing of those that a connection works on.
+    /// Bytes that are missing from the pictures that a connection is sending.
     pub outstanding: u64,
 }
 
-/// The inbox. Cheap to clone.
+/// The inbox. It is cheap to clone.
 ///
-/// Everything but [`Inbox::settle`] and [`Inbox::load`] blocks on the disk, mostly for less than a millisecond;
-/// from asynchronous code, call it where blocking is allowed. One receiver at a time can have an inbox open.
+/// Every method except [`Inbox::settle`] and [`Inbox::load`] blocks on the disk, usually for less than a
+/// millisecond. In asynchronous code, call them where blocking is allowed. One receiver at a time can have an inbox
+/// open.
 #[derive(Debug, Clone)]
 pub struct Inbox(Arc<Handle>);
 
@@ -166,12 +170,12 @@ impl Shared {
         self.arriving.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// A connection to look things up; locked after [`Self::arriving`].
+    /// A connection for queries; locked after [`Self::arriving`].
     pub fn reader(&self) -> MutexGuard<'_, Connection> {
         self.reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// What is to be done with every picture that is stored from now on.
+    /// The tasks that are wanted for every picture that is stored from now on.
     pub fn tasks(&self) -> Vec<Task> {
         let wanted = [
             (Task::Decode, self.options.decode.is_some()),
@@ -181,7 +185,7 @@ impl Shared {
         wanted.into_iter().filter_map(|(task, wanted)| wanted.then_some(task)).collect()
     }
 
-    /// Tells that the journal has changed.
+    /// Reports that the journal has changed.
     pub fn changed(&self) {
         self.changes.send_replace(());
     }
@@ -193,11 +197,12 @@ impl Shared {
 }
 
 impl Inbox {
-    /// Opens an inbox, and cleans up after whatever ended the last receiver: what had arrived stays, what was
-    /// finished but not recorded is recorded, what belongs to nothing is removed.
+    /// Opens an inbox, and cleans up after whatever ended the last receiver. Parts that had arrived stay, pictures
+    /// that were finished but not recorded are recorded, and files that belong to nothing are removed.
     ///
     /// # Errors
-    /// [`Error::InUse`], or where the folder cannot be written.
+    /// Returns [`Error::InUse`] if another receiver has the folder open, or an error if the folder cannot be
+    /// written.
     pub fn open(options: InboxOptions) -> Result<Self> {
         let folder = Folder::open(&options.out)?;
         let lock = folder.lock()?;
@@ -218,10 +223,10 @@ impl Inbox {
         Ok(Self(Arc::new(Handle { shared, ops: Some(ops), writer: Some(thread) })))
     }
 
-    /// Decides about an offer. Parts that arrived earlier from the same sender are not asked for again.
+    /// Answers an offer. Parts that arrived earlier from the same sender are not asked for again.
     ///
     /// # Errors
-    /// [`Error::Refused`] with a reason for the sender; the journal's or the disk's.
+    /// Returns [`Error::Refused`] with a reason for the sender, or an error if the journal or the disk fails.
     pub fn begin(&self, peer: &PublicKey, offer: &Offer) -> Result<Begin> {
         let shared = &self.0.shared;
         let offered = Name::parse(&offer.name)?;
@@ -257,7 +262,7 @@ impl Inbox {
                 arriving.hold(&key);
                 return Ok(Begin::Wanted(Transfer::new(self.clone(), partial)).into());
             }
-            // Cut anew by another release: the parts do not fit together.
+            // Another release cut the picture into other parts, which do not fit together.
             arriving.remove(&partial);
             self.forget(&partial)?;
         }
@@ -308,8 +313,8 @@ impl Inbox {
         Ok(picture.map(|picture| Stored::new(&shared.folder.out, picture)))
     }
 
-    /// Up to `limit` pictures with a task that is still to be done, the oldest first, after the one with the number
-    /// `after` (0: from the first). Nothing is due to be announced before it is uploaded.
+    /// Up to `limit` pictures with a pending task, the oldest first, after the one with the number `after` (0: from
+    /// the first). No picture is due to be announced before it is uploaded.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be read.
@@ -319,7 +324,7 @@ impl Inbox {
         Ok(found.into_iter().map(|picture| Stored::new(&shared.folder.out, picture)).collect())
     }
 
-    /// Whether a task is still to be done for the picture with this number.
+    /// Whether a task is pending for the picture with this number.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be read.
@@ -327,21 +332,22 @@ impl Inbox {
         journal::is_pending(&self.0.shared.reader(), id, task)
     }
 
-    /// Wakes whoever waits for news of stored pictures and of their tasks, when the journal has them.
+    /// A receiver that is notified when the journal has new stored pictures or tasks.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.0.shared.changes.subscribe()
     }
 
-    /// Notes that a task has ended. Returns at once; if it is lost in a crash, the task is done once more.
+    /// Records that a task has ended. Returns at once. If the record is lost in a crash, the task is done once
+    /// more.
     ///
     /// # Errors
-    /// [`Error::Closed`].
+    /// Returns [`Error::Closed`] if the thread that writes the journal has ended.
     pub fn settle(&self, id: i64, task: Task, outcome: Outcome) -> Result<()> {
         self.send(Op::Settle(id, task, outcome))
     }
 
-    /// Gives up unfinished pictures that have not been heard of for too long, and says how many. To be called now
-    /// and then.
+    /// Drops unfinished pictures of which nothing has arrived for too long, and returns how many. Call it from time
+    /// to time.
     ///
     /// # Errors
     /// Returns an error if a file cannot be removed.
@@ -352,7 +358,7 @@ impl Inbox {
         Ok(old.len())
     }
 
-    /// How much is on its way.
+    /// How much is arriving.
     pub fn load(&self) -> Load {
         self.0.shared.arriving().load()
     }
@@ -362,7 +368,7 @@ impl Inbox {
         &self.0.shared.folder.out
     }
 
-    /// Where files are written that are renamed when they are finished.
+    /// The paths below the inbox.
     pub(crate) fn folder(&self) -> &Folder {
         &self.0.shared.folder
     }
@@ -372,14 +378,14 @@ impl Inbox {
         ops.send(op).map_err(|_| Error::Closed)
     }
 
-    /// Has the writer do something and waits for its answer.
+    /// Sends an operation to the writer and waits for its answer.
     pub(crate) fn wait(&self, op: impl FnOnce(SyncSender<Result<Stored>>) -> Op) -> Result<Stored> {
         let (reply, answer) = mpsc::sync_channel(1);
         self.send(op(reply))?;
         answer.recv().map_err(|_| Error::Closed)?
     }
 
-    /// Throws away a picture that was arriving.
+    /// Drops a picture that was arriving.
     pub(crate) fn discard(&self, partial: &Arc<Partial>) -> Result<()> {
         self.0.shared.arriving().remove(partial);
         self.forget(partial)
@@ -390,7 +396,7 @@ impl Inbox {
         self.0.shared.arriving().release(partial);
     }
 
-    /// Removes the file and the row of a picture that nobody can find any more.
+    /// Removes the file and the row of a picture that is no longer in the list of arriving pictures.
     fn forget(&self, partial: &Arc<Partial>) -> Result<()> {
         partial.inner_mut().phase = Phase::Gone;
         partial.close();
@@ -408,7 +414,7 @@ impl Inbox {
         if bytes > limit { Err(Refusal::TooLarge { bytes, limit }.into()) } else { Ok(bytes) }
     }
 
-    /// The picture that was stored for this offer. One whose file was taken out of the inbox is forgotten.
+    /// The picture that was stored for this offer. If its file was removed from the inbox, its record is dropped.
     fn stored_as(&self, about: &About) -> Result<Option<Stored>> {
         let shared = &self.0.shared;
         let db = shared.reader();
@@ -420,12 +426,12 @@ impl Inbox {
         Ok(None)
     }
 
-    /// The file of the same picture under whatever name.
+    /// The file of the same picture, under any name.
     fn twin(&self, hash: &Hash) -> Result<Option<PathBuf>> {
         Ok(self.find(hash)?.map(|picture| picture.path))
     }
 
-    /// Sees to it that a picture of this size fits the sender's share and the disk.
+    /// Makes room for a picture of this size in the sender's share, and checks that it fits on the disk.
     fn make_room(&self, arriving: &mut Arriving, peer: &PublicKey, bytes: u64) -> Result<()> {
         let options = &self.0.shared.options;
         loop {
@@ -450,7 +456,7 @@ impl Inbox {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        // Without a sender the writer finishes what is queued and ends.
+        // When the sender is dropped, the writer finishes what is queued and ends.
         self.ops = None;
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();

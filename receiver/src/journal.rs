@@ -1,4 +1,5 @@
-//! The journal's SQL: pictures that are arriving, pictures that are stored, and what is still to be done with those.
+//! The journal's SQL: pictures that are arriving, pictures that are stored, and the tasks that are pending for
+//! those.
 
 use aecodec_proto::message::Source;
 use aecodec_proto::{Hash, PublicKey};
@@ -39,12 +40,12 @@ pub(crate) struct SavedPicture {
     pub at: i64,
 }
 
-/// Work that follows when a picture is stored. The journal knows what is left of it after a crash.
+/// Work that follows when a picture is stored. The journal records what is left of it after a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Task {
     /// Decode it.
     Decode,
-    /// Bring it to the object store.
+    /// Upload it to the object store.
     Upload,
     /// Announce it on NATS.
     Notify,
@@ -53,13 +54,13 @@ pub enum Task {
 /// How a [`Task`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// As it should.
+    /// With success.
     Done,
-    /// For good without success; it is not tried again.
+    /// Without success; it is not tried again.
     Failed,
 }
 
-/// A column of `stored` holds 0 where the task is not wanted.
+/// A column of `stored` contains 0 if the task is not wanted.
 const PENDING: i64 = 1;
 
 impl Task {
@@ -223,8 +224,8 @@ pub(crate) fn forget(db: &Connection, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Pictures with a task that is still to be done, the oldest first, after the one with this number. Nothing is
-/// announced before it is in the object store.
+/// Pictures with a pending task, the oldest first, after the one with this number. No picture is announced before
+/// it is in the object store.
 pub(crate) fn pending(db: &Connection, task: Task, after: i64, limit: usize) -> Result<Vec<SavedPicture>> {
     let column = task.column();
     let ready = if task == Task::Notify { "AND upload <> 1" } else { "" };
@@ -235,7 +236,7 @@ pub(crate) fn pending(db: &Connection, task: Task, after: i64, limit: usize) -> 
     Ok(query.query_map(params![after, limit], picture)?.collect::<rusqlite::Result<_>>()?)
 }
 
-/// Whether a task is still to be done.
+/// Whether a task is pending.
 pub(crate) fn is_pending(db: &Connection, id: i64, task: Task) -> Result<bool> {
     let sql = format!("SELECT 1 FROM stored WHERE id = ?1 AND {} = {PENDING}", task.column());
     Ok(db.prepare_cached(&sql)?.exists([id])?)

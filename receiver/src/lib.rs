@@ -1,7 +1,7 @@
-//! The receiver's side of aecodec: who may send, what arrives, and what becomes of it.
+//! The receiver: admits senders, stores the pictures that arrive, and decodes, uploads or announces them.
 //!
-//! [`Peers`] knows the senders. [`Inbox`] takes offers and stores pictures so that none is lost, none is there twice
-//! and none is there in part, whatever ends the process.
+//! [`Peers`] manages the known senders. [`Inbox`] takes offers and stores pictures so that no picture is lost,
+//! stored twice or stored in part, whatever ends the process.
 //!
 //! ```
 //! use aecodec_proto::message::{Offer, Source};

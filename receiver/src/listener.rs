@@ -23,15 +23,15 @@ use crate::preview::Shown;
 use crate::stages::Stages;
 use crate::{Error, Inbox, Peers, Result, session};
 
-/// Beyond this many handshakes a newcomer has to show first that its address is its own.
+/// Beyond this many handshakes, a newcomer first has to prove that its address is its own.
 const HANDSHAKES: usize = 16;
-/// Handshakes at a time, which are no connections yet: all of them, and those that are surely from one place.
+/// The most handshakes at a time, which are not connections yet: in all, and from one place with a proved address.
 const MOST_HANDSHAKES: (usize, usize) = (256, 16);
-/// Time for one.
+/// The time limit of one handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How often unfinished pictures are looked at that are too old.
+/// How often unfinished pictures that are too old are dropped.
 const EXPIRE: Duration = Duration::from_secs(3600);
-/// How long the connections get to end when the receiver is stopped.
+/// How long the connections may take to end when the receiver is stopped.
 const FAREWELL: Duration = Duration::from_secs(3);
 /// TLS alert no_application_protocol (RFC 7301, section 3.2).
 const NO_PROTOCOL: u64 = 120;
@@ -46,11 +46,11 @@ pub struct Options {
     pub label: String,
     /// Bounds on each connection.
     pub limits: Limits,
-    /// Whether models that are not known are asked for.
+    /// Whether to ask for models that are not known.
     pub models: Models,
-    /// Connections at a time.
+    /// The most connections at a time.
     pub connections: usize,
-    /// Connections of one sender at a time.
+    /// The most connections of one sender at a time.
     pub connections_each: usize,
 }
 
@@ -70,25 +70,25 @@ impl Default for Options {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// Somebody was not let in, or broke the protocol.
+    /// A sender was not admitted, or broke the protocol.
     Refused {
-        /// From where.
+        /// Its address.
         address: SocketAddr,
         /// Why.
         reason: String,
     },
-    /// A sender is here.
+    /// A sender has connected.
     Connected {
         /// Its key.
         peer: PublicKey,
         /// Its name.
         name: String,
-        /// From where.
+        /// Its address.
         address: SocketAddr,
-        /// With an invitation, that is for the first time.
+        /// Whether it came with an invitation, for the first time.
         enrolled: bool,
     },
-    /// A sender is gone.
+    /// A sender has disconnected.
     Disconnected {
         /// Its key.
         peer: PublicKey,
@@ -97,17 +97,17 @@ pub enum Event {
         /// How it ended.
         reason: String,
     },
-    /// A picture is stored, or was.
+    /// A picture is stored, or was stored before.
     Arrived(Arrived),
     /// A preview of a picture that is arriving.
     Previewed(Shown),
-    /// A picture was decoded, or could not be.
+    /// A picture was decoded, or could not be decoded.
     Decoded(Finished),
-    /// Something beside the pictures does not work; it is tried again.
+    /// Something other than the storing of pictures does not work; it is tried again.
     Trouble {
-        /// What.
+        /// What does not work.
         what: &'static str,
-        /// How it fails.
+        /// The error.
         error: String,
     },
     /// What became of a live frame.
@@ -134,7 +134,7 @@ pub struct Arrived {
     pub stored: Stored,
     /// Name of its sender.
     pub from: String,
-    /// Its figures. Of the wire, what this connection carried since the receipt before.
+    /// Its figures. Those of the wire count what this connection carried since the previous receipt.
     pub figures: Picture,
 }
 
@@ -154,29 +154,29 @@ pub(crate) struct Shared {
     pub options: Options,
     pub stages: Stages,
     pub events: mpsc::UnboundedSender<Event>,
-    /// Senders that are here, one entry a connection.
+    /// Connected senders, one entry for each connection.
     present: Mutex<Vec<PublicKey>>,
-    /// Where those come from that are not let in yet, one entry a handshake.
+    /// Where handshakes come from whose senders are not admitted yet, one entry for each.
     newcomers: Mutex<Vec<Origin>>,
 }
 
-/// Where a handshake comes from, and whether it has shown that it does.
+/// Where a handshake comes from, and whether that is proved.
 type Origin = (IpAddr, Address);
 
 /// What is known of the address of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Address {
-    /// It stands in the packets, where anybody can write it.
+    /// It is written in the packets, where anybody can write any address.
     Claimed,
-    /// Its owner sent back a token that went there.
-    Shown,
+    /// The sender returned a token that was sent there.
+    Proved,
 }
 
 impl Receiver {
     /// Binds a UDP port. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// Returns an error if the port is taken, or the key refused.
+    /// Returns an error if the port is in use, or if the key is refused.
     pub fn bind(
         listen: SocketAddr,
         identity: Identity,
@@ -198,10 +198,10 @@ impl Receiver {
         Ok(Self { endpoint, shared: Arc::new(shared) })
     }
 
-    /// The address that it is bound to.
+    /// The address to which it is bound.
     ///
     /// # Errors
-    /// Returns an error if the system does not say.
+    /// Returns an error if the system does not report it.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.endpoint.local_addr()
     }
@@ -236,16 +236,16 @@ impl Receiver {
     fn admit(&self, incoming: Incoming, connections: &mut JoinSet<()>) {
         let validated = incoming.remote_address_validated();
         let origin =
-            (place(incoming.remote_address()), if validated { Address::Shown } else { Address::Claimed });
+            (place(incoming.remote_address()), if validated { Address::Proved } else { Address::Claimed });
         let mut newcomers = self.shared.newcomers();
         if newcomers.len() >= HANDSHAKES && !validated {
             let _ = incoming.retry();
             return;
         }
-        // Addresses that are only claimed count for nobody, or everybody could keep out whom they like.
-        let near = newcomers.iter().filter(|&&other| other == (origin.0, Address::Shown)).count();
+        // An address that is only claimed does not count, or any sender could keep out any other.
+        let near = newcomers.iter().filter(|&&other| other == (origin.0, Address::Proved)).count();
         let all = newcomers.len();
-        // They have places of their own, so that strangers keep no known sender out.
+        // Handshakes have their own limits, so that strangers cannot keep known senders out.
         if all >= MOST_HANDSHAKES.0 || near >= MOST_HANDSHAKES.1 || self.shared.is_full() {
             self.shared.stages.metrics().refused("too many");
             return incoming.refuse();
@@ -257,7 +257,7 @@ impl Receiver {
 }
 
 impl Shared {
-    /// Tells whoever listens.
+    /// Sends an event to its reader, if there is one.
     pub fn tell(&self, event: Event) {
         let _ = self.events.send(event);
     }
@@ -274,7 +274,8 @@ impl Shared {
         self.present().len() >= self.options.connections
     }
 
-    /// Counts a connection of a sender until the guard is dropped; none where it has too many, or all together have.
+    /// Counts a connection of a sender until the guard is dropped. Returns `None` if this sender, or all senders
+    /// together, have too many.
     pub fn count(self: &Arc<Self>, key: PublicKey) -> Option<Present> {
         let mut present = self.present();
         if present.len() >= self.options.connections {
@@ -319,7 +320,7 @@ impl Drop for Newcomer {
     }
 }
 
-/// What one stranger has of addresses: an IPv4 address, or a network of IPv6.
+/// The addresses that one stranger can have: an IPv4 address, or an IPv6 network.
 fn place(address: SocketAddr) -> IpAddr {
     match address.ip().to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6((ip.to_bits() >> 64 << 64).into()),
@@ -327,11 +328,11 @@ fn place(address: SocketAddr) -> IpAddr {
     }
 }
 
-/// One newcomer, from its first packet to its last.
+/// Serves one newcomer, from its first packet to its last.
 async fn enter(incoming: Incoming, newcomer: Newcomer) {
     let shared = newcomer.shared.clone();
     let address = plain(incoming.remote_address());
-    // A gate of its own, so that what it says can be put beside the address.
+    // Each newcomer has its own gate, so that the verdict can be reported with the address.
     let gate = Arc::new(Gate { peers: shared.peers.clone(), verdict: Mutex::default() });
     let refused = |reason: String| {
         shared.stages.metrics().refused("handshake");
@@ -346,7 +347,8 @@ async fn enter(incoming: Incoming, newcomer: Newcomer) {
         Err(error @ ConnectionError::TransportError(_)) if alert(&error).is_some() => {
             return refused(handshake(&error));
         }
-        // No first packet at all, under any address: a line for each would let everybody fill the log.
+        // This is not a valid first packet, and its address may be false. A line for each would let anybody fill
+        // the log.
         Err(_) => return shared.stages.metrics().refused("noise"),
     };
     let connection = match timeout(HANDSHAKE, connecting).await {
@@ -366,12 +368,12 @@ async fn enter(incoming: Incoming, newcomer: Newcomer) {
     session::serve(connection, key, entry, &shared).await;
 }
 
-/// An IPv4 address as such, even where the socket serves both families.
+/// An IPv4 address as such, even if the socket serves both families.
 pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
-/// The TLS alert with which one end gave a handshake up.
+/// The TLS alert with which one end gave up a handshake.
 fn alert(error: &ConnectionError) -> Option<u64> {
     let code = match error {
         ConnectionError::TransportError(error) => error.code.into(),
@@ -390,7 +392,7 @@ fn handshake(error: &ConnectionError) -> String {
         ConnectionError::TransportError(_) if alert(error) == Some(NO_PROTOCOL) => {
             "it speaks another protocol, or another version of this one".into()
         }
-        ConnectionError::TimedOut => "its handshake did not come to an end".into(),
+        ConnectionError::TimedOut => "its handshake did not finish in time".into(),
         other => format!("its handshake failed: {other}"),
     }
 }
@@ -416,7 +418,7 @@ impl Gate {
     }
 
     fn judge(&self, key: &PublicKey) -> std::result::Result<(), String> {
-        // A journal that cannot be read lets nobody in.
+        // If the journal cannot be read, nobody is admitted.
         let broken = |error: Error| error.to_string();
         if self.peers.known(key).map_err(broken)? {
             return Ok(());

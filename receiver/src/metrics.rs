@@ -12,12 +12,12 @@ use crate::decode::Pool;
 use crate::inbox::{Inbox, Stored};
 use crate::{Error, Result};
 
-/// How often the figures that go up and down are read.
+/// How often the gauges are read.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Bounds of the histogram of decode times, in seconds.
 const SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// Counts what happens. Cheap to clone. The default counts nothing.
+/// Counts events. It is cheap to clone. The default counts nothing.
 #[derive(Clone)]
 pub struct Metrics {
     recorder: Option<Arc<PrometheusRecorder>>,
@@ -68,11 +68,11 @@ impl std::fmt::Debug for Metrics {
 }
 
 impl Metrics {
-    /// Serves the figures on `http://address/metrics`, to whoever asks: choose an address that only the monitoring
-    /// reaches. To be called inside a tokio runtime, which serves from then on.
+    /// Serves the figures on `http://address/metrics`, without access control: choose an address that only the
+    /// monitoring reaches. Call it inside a tokio runtime, which serves from then on.
     ///
     /// # Errors
-    /// [`Error::Metrics`] where the address is taken.
+    /// Returns [`Error::Metrics`] if the address is in use.
     pub fn serve(address: SocketAddr) -> Result<Self> {
         let failed = |error: &dyn std::fmt::Display| Error::Metrics(error.to_string());
         let builder = PrometheusBuilder::new().with_http_listener(address);
@@ -92,7 +92,7 @@ impl Metrics {
             recorder.register_gauge(&Key::from_static_name(name), &META)
         };
         let pictures = counter("aecodec_pictures_total", "Pictures stored");
-        let known = counter("aecodec_known_total", "Pictures that were offered and there already");
+        let known = counter("aecodec_known_total", "Pictures that were offered and already there");
         let bytes = counter("aecodec_aec_bytes_total", "Bytes of the stored .aec files");
         let source_bytes =
             counter("aecodec_source_bytes_total", "Bytes of the files that they were made from");
@@ -103,8 +103,8 @@ impl Metrics {
         let frame_bytes = counter("aecodec_frame_bytes_total", "Bytes of live frames that arrived");
         let saving = gauge("aecodec_saving_ratio", "Share of the last picture's source bytes that was saved");
         let partials = gauge("aecodec_partials", "Unfinished pictures");
-        let active = gauge("aecodec_transfers", "Unfinished pictures that a connection works on");
-        let outstanding = gauge("aecodec_outstanding_bytes", "Bytes that are missing of those");
+        let active = gauge("aecodec_transfers", "Unfinished pictures that a connection is sending");
+        let outstanding = gauge("aecodec_outstanding_bytes", "Bytes that are missing from those pictures");
         let decode_queue =
             gauge("aecodec_decode_queue", "Pictures that wait to be decoded or are being decoded");
         let seconds = "aecodec_decode_seconds";
@@ -132,7 +132,7 @@ impl Metrics {
         }
     }
 
-    /// A picture was stored, or was there; `wire` UDP payload bytes went both ways for it.
+    /// A picture was stored, or was already there; `wire` UDP payload bytes were sent and received for it.
     pub fn arrived(&self, stored: &Stored, when: When, wire: u64) {
         self.wire_bytes.increment(wire);
         if when == When::Before {
@@ -152,12 +152,12 @@ impl Metrics {
         self.frames_in_time.increment((shown.passes.is_some() && shown.lateness <= 0).into());
     }
 
-    /// A connection was refused. The reason is one of few words.
+    /// A connection was refused. The reason is one of a few fixed words.
     pub fn refused(&self, reason: &'static str) {
         self.count(REFUSED, reason);
     }
 
-    /// A picture was not taken. The reason is one of few words, such as [`crate::Refusal::kind`] gives.
+    /// A picture was not taken. The reason is one of a few fixed words, as from [`crate::Refusal::kind`].
     pub fn declined(&self, reason: &'static str) {
         self.count(DECLINED, reason);
     }
@@ -174,7 +174,7 @@ impl Metrics {
         self.decode_seconds.record(took.as_secs_f64());
     }
 
-    /// Reads the figures that go up and down now and then, until it is dropped.
+    /// Reads the gauges regularly, until this future is dropped.
     pub async fn watch(&self, inbox: Inbox, pool: Option<Pool>) {
         loop {
             self.load(&inbox, pool.as_ref());
@@ -239,7 +239,7 @@ mod tests {
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");
         }
-        // Without a server nothing is counted, and nothing fails.
+        // Without a server, nothing is counted, and nothing fails.
         Metrics::default().refused("name");
     }
 }

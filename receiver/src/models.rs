@@ -1,4 +1,4 @@
-//! The models that pictures are decoded with: built in, given, or brought by a sender.
+//! The models that decode pictures: built in, given by the user, or sent by a sender.
 
 use std::collections::HashMap;
 use std::fs;
@@ -11,23 +11,23 @@ use aecodec_proto::Hash;
 use crate::state::Folder;
 use crate::{Error, Result, disk};
 
-/// Brought models that are kept in memory at a time; each takes about a hundred megabytes.
+/// The most models from senders that are kept in memory; each takes about a hundred megabytes.
 const LOADED: usize = 4;
 
-/// Models at hand. Cheap to clone. Blocks on the disk.
+/// The available models. They are cheap to clone. The methods block on the disk.
 #[derive(Debug, Clone)]
 pub struct Models {
     folder: Folder,
-    /// Those that are built in or were given.
+    /// Models that are built in or were given.
     fixed: Arc<Vec<Arc<Model>>>,
     loaded: Arc<Mutex<HashMap<[u8; 8], Arc<Model>>>>,
 }
 
 impl Models {
-    /// The built-in models, those in `given` files, and those that senders brought to this inbox.
+    /// The built-in models, those in `given` files, and those that senders have sent to this inbox.
     ///
     /// # Errors
-    /// Returns an error if a file cannot be read or is no model.
+    /// Returns an error if a file cannot be read or is not a model.
     pub fn open(out: &Path, given: &[PathBuf]) -> Result<Self> {
         let mut fixed: Vec<_> = [Profile::Fast, Profile::Best]
             .into_iter()
@@ -39,16 +39,17 @@ impl Models {
         Ok(Self { folder: Folder::open(out)?, fixed: Arc::new(fixed), loaded: Arc::default() })
     }
 
-    /// Without those that are built in.
+    /// Like [`Self::open`], but without the built-in models.
     #[cfg(test)]
     pub(crate) fn bare(&self) -> Self {
         Self { fixed: Arc::default(), ..self.clone() }
     }
 
-    /// Whether the model with this hash is at hand; of a hash that is padded with zeros, its first 8 bytes decide.
+    /// Whether the model with this hash is available. If the hash is padded with zeros, only its first 8 bytes
+    /// count.
     pub fn has(&self, hash: &Hash) -> bool {
         let (short, rest) = hash.0.split_first_chunk().expect("32 bytes");
-        // A sender that lacks the model knows no more of it than a stream's header says.
+        // A sender that lacks the model only knows the part of its hash that a stream's header contains.
         if rest.iter().all(|&byte| byte == 0) {
             return self.fixed.iter().any(|model| model.short_id() == *short)
                 || self.brought(short).is_some();
@@ -56,10 +57,11 @@ impl Models {
         self.fixed.iter().any(|model| model.id() == hash.0) || self.path(hash).is_file()
     }
 
-    /// Keeps a model that a sender brought, for good.
+    /// Stores a model that a sender has sent.
     ///
     /// # Errors
-    /// [`Error::WrongModel`] where it is not the one that was asked for; the codec's where it is none; the disk's.
+    /// Returns [`Error::WrongModel`] if it is not the model that was asked for, the codec's error if it is not a
+    /// model, or an error if it cannot be written.
     pub fn keep(&self, expected: &Hash, bytes: &[u8]) -> Result<()> {
         let found = Hash::of(bytes);
         if found != *expected {
@@ -77,12 +79,13 @@ impl Models {
     /// The model that decodes this `.aec`, or the beginning of one.
     ///
     /// # Errors
-    /// [`Error::NoModel`], or the codec's where the header is damaged or not all there.
+    /// Returns [`Error::NoModel`] if the model is not available, or the codec's error if the header is damaged or
+    /// incomplete.
     pub fn of(&self, bytes: &[u8], limits: &Limits) -> Result<Arc<Model>> {
         self.named(container::read(bytes, limits)?.header.model)
     }
 
-    /// The model with this identity in its streams.
+    /// The model that streams name with this identity.
     fn named(&self, short: [u8; 8]) -> Result<Arc<Model>> {
         if let Some(model) = self.fixed.iter().find(|model| model.short_id() == short) {
             return Ok(Arc::clone(model));
@@ -90,7 +93,7 @@ impl Models {
         if let Some(model) = self.loaded().get(&short) {
             return Ok(Arc::clone(model));
         }
-        // Without the lock, as reading takes a while. Two that need it at once both read it.
+        // Reading takes a while, so the lock is not held. If two threads need the model at once, both read it.
         let model = Arc::new(self.load(short)?);
         let mut loaded = self.loaded();
         if loaded.len() >= LOADED {
@@ -100,7 +103,7 @@ impl Models {
         Ok(model)
     }
 
-    /// The file of a brought model whose hash begins like this.
+    /// The file of the sent model whose hash begins with this.
     fn brought(&self, short: &[u8; 8]) -> Option<PathBuf> {
         let digits = digits(short);
         let files = fs::read_dir(self.folder.models()).into_iter().flatten().flatten();
@@ -109,7 +112,7 @@ impl Models {
         files.map(|entry| entry.path()).find(named)
     }
 
-    /// Reads a brought model by the beginning of its hash.
+    /// Reads a sent model by the beginning of its hash.
     fn load(&self, short: [u8; 8]) -> Result<Model> {
         let Some(path) = self.brought(&short) else {
             return Err(Error::NoModel(digits(&short)));
@@ -133,7 +136,7 @@ impl Models {
     }
 }
 
-/// An identity as it begins the names of files.
+/// An identity as file names begin with it.
 fn digits(short: &[u8; 8]) -> String {
     short.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! Names that senders give to pictures: what is taken, and what follows from one.
+//! Names that senders give to pictures: which are accepted, and which paths follow from them.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ const DECODED: [&str; 4] = ["png", "jpg", "webp", "ppm"];
 pub(crate) struct Name(String);
 
 impl Name {
-    /// Takes an offered name, or says why not.
+    /// Accepts an offered name, or returns why it is refused.
     pub fn parse(name: &str) -> Result<Self, Refusal> {
         match name::check(name) {
             None => Ok(Self(name.to_string())),
@@ -25,12 +25,12 @@ impl Name {
         }
     }
 
-    /// A name that was checked before it came into the journal.
+    /// A name from the journal, which was checked before.
     pub fn trusted(name: String) -> Self {
         Self(name)
     }
 
-    /// The name itself where `number` is 1, then `a-2.aec`, `a-3.aec` and so on.
+    /// The name itself if `number` is 1, then `a-2.aec`, `a-3.aec` and so on.
     pub fn numbered(&self, number: u32) -> Self {
         if number < 2 { self.clone() } else { Self(format!("{}-{number}{EXTENSION}", self.stem())) }
     }
@@ -45,27 +45,27 @@ impl Name {
         &self.0
     }
 
-    /// Where the picture is.
+    /// Path of the picture.
     pub fn path(&self, out: &Path) -> PathBuf {
         out.join(&self.0)
     }
 
-    /// Where its decoded picture is.
+    /// Path of the decoded picture.
     pub fn decoded(&self, out: &Path, extension: &str) -> PathBuf {
         out.join(format!("{}.{extension}", self.stem()))
     }
 
-    /// Where its preview is.
+    /// Path of the preview.
     pub fn preview(&self, out: &Path, extension: &str) -> PathBuf {
         out.join(format!("{}.preview.{extension}", self.stem()))
     }
 
-    /// Every preview that there may be.
+    /// Paths of all possible previews.
     pub fn previews(&self, out: &Path) -> impl Iterator<Item = PathBuf> {
         DECODED.into_iter().map(move |extension| self.preview(out, extension))
     }
 
-    /// Folders that it needs, the outermost first.
+    /// The folders that the picture needs, the outermost first.
     pub fn folders(&self, out: &Path) -> impl Iterator<Item = PathBuf> {
         self.0.match_indices('/').map(move |(end, _)| out.join(&self.0[..end]))
     }

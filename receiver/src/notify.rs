@@ -1,4 +1,5 @@
-//! Messages on NATS, one for each stored picture. The journal is the outbox: no outage loses or delays anything else.
+//! Messages on NATS, one for each stored picture. The journal is the outbox, so an outage loses no message and
+//! delays nothing else.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,20 +16,20 @@ use crate::journal::{Outcome, Task};
 use crate::store::Store;
 use crate::{Error, Result};
 
-/// Where messages go unless the URL says.
+/// The default subject of messages.
 const SUBJECT: &str = "aecodec.pictures";
-/// Name of the stream that is made where none takes the subject.
+/// Name of the stream that is made if none takes the subject.
 const STREAM: &str = "AECODEC";
-/// Messages on their way at a time.
+/// The most messages under way at a time.
 const BATCH: usize = 256;
-/// Between attempts.
+/// First and longest pause between attempts.
 const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// The server has this long to confirm a message.
 const ACK: Duration = Duration::from_secs(10);
-/// A message that is sent again within this time is taken for the same.
+/// Within this time, the server recognises a message that is sent again.
 const DUPLICATES: Duration = Duration::from_secs(3600);
 
-/// Where messages go, and as whom.
+/// Where messages are sent, and with which credentials.
 #[derive(Debug, Clone)]
 pub struct Notifier {
     server: ServerAddr,
@@ -61,11 +62,11 @@ impl std::fmt::Debug for Login {
 struct Message<'a> {
     /// BLAKE3 of the `.aec`.
     hash: String,
-    /// Where it is in the object store; `null` without one.
+    /// Its key in the object store; `null` without one.
     key: Option<String>,
     /// Name relative to the inbox.
     name: &'a str,
-    /// Where it is on the receiver's disk.
+    /// Its path on the receiver's disk.
     path: &'a str,
     /// The sender's key.
     peer: String,
@@ -85,25 +86,25 @@ struct Message<'a> {
 }
 
 impl Notifier {
-    /// Understands `nats://host:port/subject`; the subject is `aecodec.pictures` unless given. Connects later.
+    /// Parses `nats://host:port/subject`; the default subject is `aecodec.pictures`. The connection is made later.
     /// Credentials are a file in `AECODEC_NATS_CREDS` or a token in `AECODEC_NATS_TOKEN`.
     ///
     /// # Errors
-    /// [`Error::Invalid`].
+    /// Returns [`Error::Invalid`] if the URL is not of this form.
     pub fn parse(url: &str) -> Result<Self> {
         let login = match (std::env::var_os("AECODEC_NATS_CREDS"), std::env::var("AECODEC_NATS_TOKEN")) {
             (Some(path), _) => Login::File(path.into()),
             (None, Ok(token)) => Login::Token(token),
             (None, Err(_)) => Login::None,
         };
-        // Whatever stands before an @ may be a secret.
+        // Anything before an @ may be a secret.
         let shown = url.rsplit('@').next().unwrap_or_default();
         let invalid =
             |detail: &str| Error::Invalid { what: "notify", found: shown.into(), detail: detail.into() };
         let place = url.strip_prefix("nats://").or_else(|| url.strip_prefix("tls://"));
         let place = place.ok_or_else(|| invalid("expected nats://host:port/subject"))?;
         if place.contains('@') {
-            return Err(invalid("credentials belong into AECODEC_NATS_CREDS (a file) or AECODEC_NATS_TOKEN"));
+            return Err(invalid("credentials belong in AECODEC_NATS_CREDS (a file) or AECODEC_NATS_TOKEN"));
         }
         let (host, subject) = place.split_once('/').unwrap_or((place, ""));
         let subject = if subject.is_empty() { SUBJECT } else { subject };
@@ -119,9 +120,9 @@ impl Notifier {
         Ok(Self { server, subject: subject.into(), login })
     }
 
-    /// Announces what the journal says is due, as soon as it is, until the inbox is stopped by dropping this future.
-    /// Messages are sent at least once; `receiver` is this one's key, and part of their `Nats-Msg-Id`. `trouble` hears of
-    /// errors, which end nothing.
+    /// Announces each picture as soon as the journal says that it is due, until this future is dropped. Messages
+    /// are sent at least once; `receiver` is this one's key, and part of their `Nats-Msg-Id`. Errors are passed to
+    /// `trouble`, and the work continues.
     pub async fn run(
         &self,
         inbox: Inbox,
@@ -171,12 +172,12 @@ impl Notifier {
                 inbox.settle(id, Task::Notify, Outcome::Done)?;
                 *sent += 1;
             }
-            // Wait for the journal, or the same messages would be found due again.
+            // Waits for the journal, or the same messages would be due again.
             wait(&mut changes).await?;
         }
     }
 
-    /// Connects, and makes the stream where no stream takes the subject.
+    /// Connects, and makes the stream if no stream takes the subject.
     async fn connect(&self) -> Result<jetstream::Context> {
         let options = ConnectOptions::new().name("aecodec receive");
         let options = match &self.login {
@@ -206,7 +207,7 @@ async fn wait(changes: &mut watch::Receiver<()>) -> Result<()> {
     changes.changed().await.map_err(|_| Error::Closed)
 }
 
-/// By which the server knows a message that comes again: one picture under one name at one receiver.
+/// The identity by which the server recognises a repeated message: one picture under one name at one receiver.
 fn message_id(receiver: &PublicKey, stored: &Stored) -> String {
     let name = Hash::of(stored.name.as_bytes()).to_string();
     format!("{}-{}-{}", receiver.short(), stored.hash, &name[..16])

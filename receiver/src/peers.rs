@@ -1,4 +1,4 @@
-//! Known senders and the invitations by which they become known.
+//! The known senders, and the invitations by which they become known.
 //!
 //! Everything here blocks on the disk for some milliseconds; from asynchronous code, call it where blocking is allowed.
 
@@ -11,10 +11,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, TransactionBehavior, par
 use crate::state::{Folder, now};
 use crate::{Error, Result};
 
-/// Characters of a name.
+/// The most characters of a name.
 const LONGEST_NAME: usize = 64;
 
-/// Who may send. Cheap to clone; several processes may have the same folder open.
+/// The senders that may send. This is cheap to clone, and several processes may have the same folder open.
 #[derive(Debug, Clone)]
 pub struct Peers {
     db: Arc<Mutex<Connection>>,
@@ -30,11 +30,11 @@ pub struct Peer {
     pub name: String,
     /// When it became known, in seconds since 1970.
     pub added: i64,
-    /// When it was last here, in seconds since 1970.
+    /// When it was last connected, in seconds since 1970.
     pub seen: i64,
-    /// Pictures that were stored for it.
+    /// Number of its pictures that were stored.
     pub pictures: u64,
-    /// Bytes of those.
+    /// Bytes of those pictures.
     pub bytes: u64,
 }
 
@@ -54,7 +54,7 @@ pub enum Invitation {
     Open(Kind),
     /// This sender used it.
     Spent(PublicKey),
-    /// It was never given, or was withdrawn.
+    /// There never was such an invitation, or it was withdrawn.
     None,
 }
 
@@ -77,7 +77,7 @@ pub struct Shown {
 }
 
 impl Peers {
-    /// Opens the state of an inbox; makes it where it is missing.
+    /// Opens the state of an inbox, or makes it if it is missing.
     ///
     /// # Errors
     /// Returns an error if the folder cannot be written, or was written by a later release.
@@ -85,7 +85,7 @@ impl Peers {
         Ok(Self { db: Arc::new(Mutex::new(Folder::open(out)?.database()?)) })
     }
 
-    /// Whether this sender may come in.
+    /// Whether this sender is known and so admitted.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be read.
@@ -101,18 +101,19 @@ impl Peers {
         invitation(&self.db(), key)
     }
 
-    /// Makes a sender known that holds an invitation. Doing it again with its own invitation changes nothing.
-    /// When this returns, it survives a power cut.
+    /// Makes a sender known that holds an invitation. Doing this again with the same invitation changes nothing.
+    /// When this returns, the enrolment survives a power cut.
     ///
     /// # Errors
-    /// [`Error::UnknownInvitation`] or [`Error::SpentInvitation`]; the journal's where it cannot be written.
+    /// Returns [`Error::UnknownInvitation`] or [`Error::SpentInvitation`] if the invitation does not admit the
+    /// sender, or the journal's error if it cannot be written.
     pub fn enrol(&self, invited: &PublicKey, key: &PublicKey, label: &str) -> Result<Enrolled> {
         let mut db = self.db();
         let change = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let before = known(&change, key)?;
         match invitation(&change, invited)? {
             Invitation::None => return Err(Error::UnknownInvitation),
-            // Whoever was removed since does not come back this way.
+            // A sender that was removed since then does not come back this way.
             Invitation::Spent(by) if by == *key && before => return Ok(Enrolled::Before),
             Invitation::Spent(_) => return Err(Error::SpentInvitation),
             Invitation::Open(Kind::Reusable) => {}
@@ -133,7 +134,7 @@ impl Peers {
         Ok(if before { Enrolled::Before } else { Enrolled::Now })
     }
 
-    /// Notes that a sender is here.
+    /// Records that a sender is connected.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be written.
@@ -154,7 +155,7 @@ impl Peers {
         Ok(peers)
     }
 
-    /// The senders that a person means by a name or by the first digits of a key.
+    /// The senders that a name or the first digits of a key may mean.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be read.
@@ -176,7 +177,7 @@ impl Peers {
         Ok(query.query_row([key.0], |row| row.get(0)).optional()?)
     }
 
-    /// Gives a sender a name; `false` where it is not known.
+    /// Gives a sender a name. Returns `false` if the sender is not known.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be written.
@@ -184,8 +185,8 @@ impl Peers {
         Ok(self.db().execute("UPDATE peers SET name = ?2 WHERE key = ?1", params![key.0, tidy(name)])? > 0)
     }
 
-    /// Forgets a sender: its next connection is refused. `false` where it is not known. One that holds a reusable
-    /// invitation can enrol again until that is withdrawn.
+    /// Forgets a sender: its next connection is refused. Returns `false` if it is not known. A sender that holds a
+    /// reusable invitation can enrol again until that is withdrawn.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be written.
@@ -193,7 +194,7 @@ impl Peers {
         Ok(self.db().execute("DELETE FROM peers WHERE key = ?1", [key.0])? > 0)
     }
 
-    /// Keeps a new invitation: its public key, and its secret for as long as it can be used.
+    /// Stores a new invitation: its public key, and its secret as long as it can be used.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be written.
@@ -205,7 +206,7 @@ impl Peers {
         Ok(())
     }
 
-    /// Takes an invitation back; `false` where there is none. Who enrolled with it stays known.
+    /// Withdraws an invitation. Returns `false` if there is none. Senders that enrolled with it stay known.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be written.
@@ -243,7 +244,7 @@ impl Peers {
         Ok(port.parse().ok().map(|port| Shown { port, ticket }))
     }
 
-    /// Keeps the ticket that is shown now.
+    /// Stores the ticket that is shown now.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be written.
@@ -256,7 +257,7 @@ impl Peers {
     }
 
     fn db(&self) -> MutexGuard<'_, Connection> {
-        // A holder that panicked left no half-made change: the transaction was rolled back.
+        // If a thread panicked with the lock, its transaction was rolled back.
         self.db.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 }
@@ -287,7 +288,7 @@ fn peer(row: &Row<'_>) -> rusqlite::Result<Peer> {
     })
 }
 
-/// A label without what could disturb a terminal or a log, never empty.
+/// A label without characters that could disturb a terminal or a log; it is never empty.
 fn tidy(label: &str) -> String {
     let kept: String = label.chars().filter(|c| !c.is_control()).take(LONGEST_NAME).collect();
     let kept = kept.trim();

@@ -1,7 +1,8 @@
-//! Progressive previews: decodes what has arrived of a picture and keeps `<name>.preview.<ext>` up to date.
+//! Progressive previews: decodes the part of a picture that has arrived, and keeps `<name>.preview.<ext>` up to
+//! date.
 //!
-//! One thread serves all pictures, and only the newest state of each waits: a fast network makes fewer previews, never
-//! a queue of old ones.
+//! One thread serves all pictures, and only the newest state of each waits. So a fast network causes fewer
+//! previews, never a queue of old ones.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -22,20 +23,21 @@ use crate::name::Name;
 use crate::transfer::Transfer;
 use crate::{Error, Result, disk};
 
-/// Between previews of one picture passes at least this multiple of what the last one took.
+/// The time between two previews of one picture is at least this multiple of the time that the last one took.
 const REST: u32 = 2;
-/// Pixels of a thumbnail at most; its sender may say anything.
+/// The most pixels of a thumbnail, whatever its sender says.
 const THUMBNAIL_PIXELS: u64 = 1 << 20;
 
 /// How previews are made.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct PreviewOptions {
-    /// Format of the previews. Default JPEG, which is fastest to look at.
+    /// Format of the previews. The default is JPEG, which viewers open fastest.
     pub format: Format,
-    /// Threads for one preview; 0 is one for each core, and the default.
+    /// Threads for one preview. The default, 0, means one for each core.
     pub threads: usize,
-    /// Pictures larger than this get no preview: a preview is decoded at full size. Default 64 million pixels.
+    /// Pictures of more pixels than this get no preview, because a preview is decoded at full size. The default is
+    /// 64 million.
     pub pixels: u64,
 }
 
@@ -51,7 +53,7 @@ impl Default for PreviewOptions {
 pub struct Shown {
     /// Final name of the picture, relative to the inbox.
     pub name: String,
-    /// Where the preview is.
+    /// Path of the preview.
     pub path: PathBuf,
     /// Whole passes that it shows, 0 to 4; 0 is the coarsest.
     pub passes: u8,
@@ -59,7 +61,7 @@ pub struct Shown {
     pub bytes: u64,
 }
 
-/// The thread that makes previews. Cheap to clone; it ends when the last clone is gone.
+/// The thread that makes previews. It is cheap to clone, and ends when the last clone is dropped.
 #[derive(Debug, Clone)]
 pub struct Previews(Arc<Owner>);
 
@@ -91,14 +93,14 @@ struct Table {
 #[derive(Debug)]
 struct Picture {
     transfer: Weak<Transfer>,
-    /// What to show before anything else has arrived.
+    /// The thumbnail, which is shown before anything else has arrived.
     thumbnail: Option<Vec<u8>>,
-    /// More has arrived than was looked at.
+    /// More has arrived than was shown.
     news: bool,
-    /// No preview before this.
+    /// No preview is made before this time.
     rest: Option<Instant>,
     shown: Option<Level>,
-    /// Its decode has panicked: there are no more previews of it.
+    /// Its decode has panicked, so no more previews of it are made.
     given_up: bool,
 }
 
@@ -110,7 +112,7 @@ struct Due {
     shown: Option<Level>,
 }
 
-/// How much of a picture can be seen: whole passes, then the share of the bytes in sixteenths.
+/// How much of a picture can be shown: whole passes, then the share of the bytes in sixteenths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Level {
     passes: u8,
@@ -118,8 +120,8 @@ struct Level {
 }
 
 impl Previews {
-    /// Starts the thread. `report` is called from it for each preview, and once for a picture of which none can be made
-    /// because of a mistake in this program.
+    /// Starts the thread. `report` is called from it for each preview, and once for a picture of which none can be
+    /// made because of a bug in this program.
     ///
     /// # Errors
     /// Returns an error if no thread can be started.
@@ -158,7 +160,7 @@ impl Previews {
         self.tell(transfer, None);
     }
 
-    /// A picture begins to arrive, and this small `.aec` stands for it meanwhile. Returns at once.
+    /// A picture begins to arrive; this small `.aec` is shown until more of it is there. Returns at once.
     pub fn begin(&self, transfer: &Arc<Transfer>, thumbnail: Vec<u8>) {
         self.tell(transfer, Some(thumbnail));
     }
@@ -181,13 +183,14 @@ impl Previews {
         shared.news.notify_one();
     }
 
-    /// The picture is complete and will be decoded: its preview is not changed any more, and the [`crate::decode::Pool`]
+    /// The picture is complete and will be decoded: its preview no longer changes, and the [`crate::decode::Pool`]
     /// replaces it.
     pub fn stop(&self, transfer: &Transfer) {
         self.0.0.table().pictures.remove(transfer.name());
     }
 
-    /// As [`Self::stop`], and removes the preview: the picture was given up, or nothing decodes it. Blocks on the disk.
+    /// Like [`Self::stop`], but also removes the preview: the picture was given up, or is not decoded. Blocks on
+    /// the disk.
     ///
     /// # Errors
     /// Returns an error if the file cannot be removed.
@@ -230,14 +233,14 @@ impl Shared {
                     picture.news &= !given_up;
                 }
             }
-            // Any other prefix that shows nothing yet, or needs a model that is not here, is no news to anybody.
+            // Other prefixes show nothing yet, or need a model that is not available. They are not reported.
             if let Err(error @ Error::Internal { .. }) = made {
                 self.tell(&name, Err(error));
             }
         }
     }
 
-    /// Tells whoever listens, and works on if that fails.
+    /// Reports a preview, and continues even if that panics.
     fn tell(&self, name: &str, news: Result<Shown>) {
         let told = caught(name, || {
             (self.report)(news);
@@ -246,7 +249,7 @@ impl Shared {
         drop(told);
     }
 
-    /// Waits for a picture with news; none at the end.
+    /// Waits for a picture of which more has arrived; `None` at the end.
     fn next(&self) -> Option<Due> {
         let mut table = self.table();
         loop {
@@ -271,7 +274,7 @@ impl Shared {
                 continue;
             }
             let thumbnail = picture.thumbnail.take();
-            // What came with a thumbnail has not been looked at.
+            // The data that came with a thumbnail has not been shown.
             picture.news = thumbnail.is_some();
             if let Some(transfer) = picture.transfer.upgrade() {
                 return Some(Due { name: name.clone(), transfer, thumbnail, shown: picture.shown });
@@ -318,7 +321,7 @@ impl Shared {
         let new = disk::fresh(&self.inbox.folder().scratch());
         fs::write(&new, bytes).map_err(Error::io(&new))?;
         disk::folders(self.inbox.out(), path.parent().unwrap_or(self.inbox.out()))?;
-        // Under the lock, so that none appears after the picture was stopped.
+        // This is done under the lock, so that no preview appears after the picture was stopped.
         let table = self.table();
         if !table.pictures.contains_key(name) {
             disk::remove(&new)?;
@@ -336,7 +339,7 @@ impl Shared {
     }
 }
 
-/// What a prefix of a stream shows; none before all the hyper-latents are there.
+/// What a prefix of a stream shows; `None` until all hyper-latents are there.
 fn level(prefix: &[u8], total: u64, limits: &Limits) -> Result<Option<Level>> {
     let stream = match container::read(prefix, limits) {
         Ok(stream) => stream,

@@ -1,4 +1,4 @@
-//! After a crash: brings the files and the journal into agreement.
+//! Recovers after a crash: makes the files and the journal agree.
 
 use std::fs;
 use std::sync::Arc;
@@ -10,19 +10,20 @@ use crate::transfer::Partial;
 use crate::writer::{Final, How, Writer};
 use crate::{Error, Result, disk};
 
-/// What is to be done with a row of the journal.
+/// What to do with a row of the journal.
 enum Verdict {
     /// Parts are missing.
     Keep,
-    /// Nothing is missing but its final name.
+    /// Only its final name is missing.
     Finish,
-    /// Under its final name, not recorded.
+    /// It has its final name, but is not recorded.
     Record,
-    /// Too old, or its file is gone.
+    /// It is too old, or its file is gone.
     Drop,
 }
 
-/// Keeps transfers that had begun, records pictures that have their final name, removes what belongs to nothing.
+/// Keeps transfers that had begun, records pictures that have their final name, and removes files that belong to
+/// nothing.
 pub(crate) fn recover(shared: &Shared, writer: &mut Writer) -> Result<()> {
     let before = now() - shared.options.expire.as_secs() as i64;
     let rows = journal::partials(&shared.reader())?;
@@ -58,7 +59,7 @@ fn verdict(shared: &Shared, partial: &Partial) -> Result<Verdict> {
         return Ok(match partial.is_whole() {
             false => Verdict::Keep,
             true if partial.verify().is_ok() => Verdict::Finish,
-            // After a power cut the journal may know of bytes that never reached the disk.
+            // After a power cut, the journal may list bytes that never reached the disk.
             true => Verdict::Drop,
         });
     }
@@ -67,7 +68,7 @@ fn verdict(shared: &Shared, partial: &Partial) -> Result<Verdict> {
     Ok(if ours { Verdict::Record } else { Verdict::Drop })
 }
 
-/// Removes the files of transfers that are not in the journal, and what was being written.
+/// Removes the files of transfers that are not in the journal, and files that were being written.
 fn sweep(shared: &Shared) -> Result<()> {
     let (parts, scratch) = (shared.folder.parts(), shared.folder.scratch());
     let kept = shared.arriving().files();

@@ -1,4 +1,4 @@
-//! One sender's connection: reads its messages and parts, has them stored, and gives receipts.
+//! One sender's connection: reads its messages and parts, has them stored, and sends receipts.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -26,13 +26,13 @@ use crate::peers::Enrolled;
 use crate::transfer::Transfer;
 use crate::{Error, Result};
 
-/// How often a picture is asked for again that was damaged on this end's disk.
+/// How often a picture is transferred at most if it is damaged on this end's disk.
 const TRIES: u8 = 2;
 
-/// A part of a live frame that was not announced within this time is of no use.
+/// A part of a live frame is useless if the frame was not announced within this time.
 const EARLY: Duration = Duration::from_secs(10);
 
-/// Serves a sender that the handshake has let in, until it is gone.
+/// Serves a sender that the handshake has admitted, until it is gone.
 pub(crate) async fn serve(connection: Connection, key: PublicKey, entry: Entry, shared: &Arc<Shared>) {
     let address = plain(connection.remote_address());
     let Some(_present) = shared.count(key) else {
@@ -42,7 +42,7 @@ pub(crate) async fn serve(connection: Connection, key: PublicKey, entry: Entry, 
     };
     let mut served = Served::new(connection.clone(), key, entry, shared.clone());
     let end = served.run().await;
-    // The sender did not have these models either.
+    // The sender did not have these models either, so the pictures stay undecoded.
     for stored in std::mem::take(&mut served.undecoded).into_values().flatten() {
         served.cannot_decode(stored);
     }
@@ -89,7 +89,7 @@ fn closed(error: &ConnectionError) -> String {
             }
         },
         ConnectionError::LocallyClosed => "this end is shutting down".into(),
-        ConnectionError::TimedOut => "nothing was heard of it any more".into(),
+        ConnectionError::TimedOut => "nothing more was heard from it".into(),
         other => other.to_string(),
     }
 }
@@ -103,20 +103,20 @@ struct Arriving {
     last_byte: Option<Duration>,
 }
 
-/// Something that a task has finished.
+/// The result of a task.
 enum Done {
-    /// A stream has said what it carries.
+    /// The header of a stream, which says what it carries.
     Header(RecvStream, StreamHeader, BytesMut),
     LookedUp(u64, Result<Begin>),
     Part(u64, u32, Result<()>),
-    /// The sender gave its stream up.
+    /// The sender gave up its stream.
     PartLost(u64, u32),
     Completed(u64, Result<Stored>),
     Model(Hash, Result<()>),
-    /// The sender gave its stream up.
+    /// The sender gave up its stream.
     ModelLost(Hash),
     Enrolled(Result<NewPeer>, String),
-    /// A stream has no use any more.
+    /// Nothing remains to be done.
     Nothing,
 }
 
@@ -140,9 +140,9 @@ struct Served {
     session: Session,
     arriving: HashMap<u64, Arriving>,
     tasks: JoinSet<std::result::Result<Done, End>>,
-    /// Held while a model is read: one at a time, so that it is one that takes memory.
+    /// Held while a model is read, so that only one model at a time takes memory.
     model: Arc<Mutex<()>>,
-    /// Live frames, once there was one, and what became of them.
+    /// The view of live frames, once there was one.
     view: Option<View>,
     _place: Option<Place>,
     reports: (mpsc::UnboundedSender<Shown>, mpsc::UnboundedReceiver<Shown>),
@@ -180,7 +180,7 @@ impl Served {
         }
     }
 
-    /// Serves until the connection is over; gives the reason.
+    /// Serves until the connection is over. Returns the reason.
     async fn run(&mut self) -> End {
         let end = match self.serve().await {
             Ok(never) => match never {},
@@ -192,7 +192,7 @@ impl Served {
         end
     }
 
-    /// The sender leaves as soon as a model has arrived, which may be before it was read and kept.
+    /// The sender leaves as soon as a model has arrived, possibly before the model was read and stored.
     async fn last_models(&mut self) {
         while let Some(done) = self.tasks.join_next().await {
             if let Ok(Ok(done @ Done::Model(_, Ok(())))) = done {
@@ -205,7 +205,7 @@ impl Served {
         if self.entry == Entry::Known {
             let (peers, key) = (self.shared.peers.clone(), self.peer);
             let given = tokio::task::spawn_blocking(move || peers.name_of(&key)).await;
-            // A name that cannot be read is worth no failure.
+            // It does not matter if the name cannot be read.
             self.given = given.ok().and_then(Result::ok).flatten();
         }
         let limits = self.shared.options.limits.clone();
@@ -231,11 +231,11 @@ impl Served {
                         framer.push(&chunk.bytes);
                         while let Some(message) = framer.take()? {
                             self.session.handle(message)?;
-                            // One at a time, so that what is asked for is bounded.
+                            // One message at a time, so that the number of outputs is bounded.
                             self.outputs(&mut control).await?;
                         }
                     }
-                    // Nothing can follow; its close should.
+                    // No message can follow; the connection should be closed.
                     Ok(None) => return Err(match timeout(limits.hello, connection.closed()).await {
                         Ok(closed) => End::Closed(closed),
                         Err(_) => slow("the end of the connection").into(),
@@ -267,7 +267,7 @@ impl Served {
                 Output::LookUp(offer) => self.look_up(offer),
                 Output::Complete(id) => self.complete(id),
                 Output::Frame(frame) => self.frame(frame).await,
-                // Its transfer ends; what has arrived waits for another offer.
+                // Its transfer ends; the parts that have arrived wait for another offer.
                 Output::Withdrawn(id) => drop(self.arriving.remove(&id)),
                 _ => {}
             }
@@ -308,7 +308,7 @@ impl Served {
         let (peers, peer) = (self.shared.peers.clone(), self.peer);
         self.name = self.given.take().unwrap_or(label);
         self.tasks.spawn_blocking(move || {
-            // When it was last seen is worth no failure.
+            // It does not matter if this cannot be recorded.
             let _ = peers.seen(&peer);
             Ok(Done::Nothing)
         });
@@ -343,7 +343,7 @@ impl Served {
             let looked_up = tokio::task::spawn_blocking(move || inbox.begin(&peer, &offer)).await;
             let begin = looked_up.unwrap_or_else(|error| Err(Error::thread(&error)));
             let begin = match begin {
-                // Its receipt may not have come through before the upload did.
+                // An earlier connection may have ended before the upload was finished.
                 Ok(Begin::Already(stored)) => shared.stages.stored_before(&shared.inbox, &stored).await,
                 other => other,
             };
@@ -415,7 +415,7 @@ impl Served {
         Ok(())
     }
 
-    /// Asks for all of a picture once more, if that was not done too often.
+    /// Asks for a whole picture once more, unless that was done too often.
     fn again(&mut self, id: u64) -> bool {
         let Some(arriving) = self.arriving.get_mut(&id) else { return false };
         arriving.tries += 1;
@@ -427,7 +427,7 @@ impl Served {
         again
     }
 
-    /// Gives the receipt.
+    /// Sends the receipt.
     fn arrived(&mut self, id: u64, stored: Stored, when: When) {
         let Some(arriving) = self.arriving.remove(&id) else { return };
         let stages = &self.shared.stages;
@@ -445,7 +445,7 @@ impl Served {
         let stats = self.connection.stats();
         let wire = Wire {
             bytes: stats.udp_tx.bytes + stats.udp_rx.bytes,
-            // What arrived: this end sends little but acknowledgements.
+            // Packets in both directions; this end sends little except acknowledgements.
             packets: stats.udp_tx.datagrams + stats.udp_rx.datagrams,
             lost: stats.path.lost_packets,
         };
@@ -478,7 +478,7 @@ impl Served {
         self.view().put(Input::Frame(frame)).await;
     }
 
-    /// What shows this sender's live frames; begins with the first of them.
+    /// The view of this sender's live frames. It is started with the first of them.
     fn view(&mut self) -> View {
         if let Some(view) = &self.view {
             return view.clone();
@@ -494,10 +494,11 @@ impl Served {
         self.view.insert(view).clone()
     }
 
-    /// Says no to a picture; trouble of this end's own ends the connection, so that it is tried again later.
+    /// Declines a picture. A problem of this end closes the connection instead, so that the sender tries again
+    /// later.
     fn declined(&mut self, id: u64, error: Error) -> std::result::Result<(), End> {
         let Some(arriving) = self.arriving.remove(&id) else { return Ok(()) };
-        // What may pass ends the connection, so that the sender comes again later.
+        // A temporary problem closes the connection, so that the sender tries again later.
         let for_good = match &error {
             Error::Refused(refusal) => !matches!(refusal, Refusal::DiskFull { .. } | Refusal::TooMuch { .. }),
             other => matches!(other, Error::WrongHash { .. }),
@@ -582,7 +583,7 @@ async fn header(mut stream: RecvStream, stall: Duration) -> std::result::Result<
     }
 }
 
-/// Reads the rest of a stream that must be `length` bytes long; none where the sender gave it up.
+/// Reads the rest of a stream that must be `length` bytes long. Returns `None` if the sender gave it up.
 async fn body(
     mut stream: RecvStream,
     mut bytes: BytesMut,
@@ -590,14 +591,14 @@ async fn body(
     stall: Duration,
 ) -> std::result::Result<Option<BytesMut>, End> {
     let length = length as usize;
-    // More only as it comes.
+    // Memory beyond this grows as bytes come.
     bytes.reserve(length.min(PART_MAX as usize).saturating_sub(bytes.len()));
     loop {
         let wrong = |found: usize| Violation::StreamLength { found: found as u64, expected: length as u64 };
         if bytes.len() > length {
             return Err(wrong(bytes.len()).into());
         }
-        // One byte more than there may be, so that a longer stream is noticed.
+        // One byte more than allowed, so that a longer stream is noticed.
         match next(&mut stream, length - bytes.len() + 1, stall).await? {
             Next::Bytes(chunk) => bytes.extend_from_slice(&chunk),
             Next::End if bytes.len() == length => return Ok(Some(bytes)),
@@ -607,7 +608,7 @@ async fn body(
     }
 }
 
-/// Hands on a part of a live frame as it comes. A part that is given up half-way is no harm.
+/// Passes on a part of a live frame as it comes. A part that is given up half-way does no harm.
 async fn chunks(
     mut stream: RecvStream,
     mut rest: BytesMut,
@@ -616,7 +617,7 @@ async fn chunks(
     view: View,
     stall: Duration,
 ) -> std::result::Result<Done, End> {
-    // What is not read yet waits in the connection, within its bounds.
+    // Data that is not read yet waits in the connection, within its limits.
     if !matches!(timeout(EARLY, view.announced(seq)).await, Ok(true)) {
         return Ok(Done::Nothing);
     }
@@ -633,16 +634,16 @@ async fn chunks(
     Ok(Done::Nothing)
 }
 
-/// What comes next of a stream.
+/// The next content of a stream.
 enum Next {
     Bytes(Bytes),
-    /// It is complete.
+    /// The stream is complete.
     End,
     /// The sender has reset it.
     GivenUp,
 }
 
-/// What comes next of a stream.
+/// The next content of a stream.
 async fn next(stream: &mut RecvStream, most: usize, stall: Duration) -> std::result::Result<Next, End> {
     match timeout(stall, stream.read_chunk(most, true)).await {
         Ok(Ok(Some(chunk))) => Ok(Next::Bytes(chunk.bytes)),

@@ -1,4 +1,5 @@
-//! What happens to a picture beside being stored: previews, the object store, decoding, figures for Prometheus.
+//! What happens to a picture in addition to being stored: previews, the object store, decoding, figures for
+//! Prometheus.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::store::Store;
 use crate::transfer::Transfer;
 use crate::{Begin, Error, Inbox, Models, Result, Stored, Task};
 
-/// The stages of one receiver. Cheap to clone.
+/// The stages of one receiver. They are cheap to clone.
 #[derive(Clone)]
 pub struct Stages {
     models: Models,
@@ -34,7 +35,7 @@ impl fmt::Debug for Stages {
 }
 
 impl Stages {
-    /// With these models, a place for live frames, figures, and nothing else.
+    /// Makes stages with these models, this place for live frames, these figures, and nothing else.
     pub fn new(
         models: Models,
         outlet: Outlet,
@@ -44,10 +45,10 @@ impl Stages {
         Self { models, pool: None, previews: None, store: None, live: Stage::new(outlet), metrics, events }
     }
 
-    /// Decodes what is stored. The inbox must have been opened with the same format.
+    /// Decodes the stored pictures. The inbox must have been opened with the same format.
     ///
     /// # Errors
-    /// Returns an error if the journal cannot be read, or no thread be started.
+    /// Returns an error if the journal cannot be read, or if no thread can be started.
     pub fn decode(&mut self, inbox: &Inbox, options: PoolOptions) -> Result<()> {
         let (events, metrics) = (self.events.clone(), self.metrics.clone());
         let report = move |finished: Finished| {
@@ -60,7 +61,7 @@ impl Stages {
         Ok(())
     }
 
-    /// Shows previews of what is arriving.
+    /// Shows previews of pictures that are arriving.
     ///
     /// # Errors
     /// Returns an error if no thread can be started.
@@ -76,7 +77,7 @@ impl Stages {
         Ok(())
     }
 
-    /// Brings what is stored to an object store, before its receipt.
+    /// Uploads each stored picture to an object store, before its receipt.
     pub fn upload(&mut self, store: Store) {
         self.store = Some(store);
     }
@@ -98,12 +99,12 @@ impl Stages {
         &self.models
     }
 
-    /// Whether pictures of this model can be decoded, as far as anybody wants that.
+    /// Whether pictures of this model can be decoded, or need not be.
     pub(crate) fn can_decode(&self, model: &Hash) -> bool {
         self.pool.is_none() && self.previews.is_none() || self.models.has(model)
     }
 
-    /// Whether anybody looks at previews.
+    /// Whether previews are shown.
     pub(crate) fn previews(&self) -> aecodec_proto::receiver::Previews {
         match self.previews {
             Some(_) => aecodec_proto::receiver::Previews::Show,
@@ -131,15 +132,15 @@ impl Stages {
         if let Some(previews) = &self.previews {
             match (&stored, &self.pool) {
                 (Ok(_), Some(_)) => previews.stop(transfer),
-                // A preview that stays behind is a nuisance, no failure.
+                // A preview that cannot be removed is not a failure.
                 _ => drop(previews.remove(transfer)),
             }
         }
         stored
     }
 
-    /// A picture is stored. When this returns, it may have its receipt; a full queue of decodes makes it wait, and
-    /// with it the sender.
+    /// A picture is stored. When this returns, it may get its receipt. If the queue of decodes is full, this waits,
+    /// and so does the sender.
     pub(crate) async fn stored(&self, inbox: &Inbox, stored: &Stored) -> Result<()> {
         self.upload_now(inbox, stored).await?;
         if let Some(pool) = self.pool.as_ref().filter(|_| self.models.has(&stored.model)) {
@@ -148,7 +149,7 @@ impl Stages {
         Ok(())
     }
 
-    /// A picture is stored already, perhaps under another name until now: does what was not done for it.
+    /// A picture is already stored, perhaps under another name until now: does what was not yet done for it.
     pub(crate) async fn stored_before(&self, inbox: &Inbox, stored: &Stored) -> Result<Begin> {
         self.upload_now(inbox, stored).await?;
         if let Some(pool) = self.pool.as_ref().filter(|_| self.models.has(&stored.model)) {
@@ -169,7 +170,7 @@ impl Stages {
         store.ensure(inbox, stored, trouble).await.map(drop)
     }
 
-    /// A model was brought: what waited for it can be decoded.
+    /// A model has arrived, so pictures that waited for it can be decoded.
     pub(crate) async fn model_came(&self, waiting: Vec<Stored>) -> Result<()> {
         if let Some(pool) = &self.pool {
             for stored in waiting {

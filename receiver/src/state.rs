@@ -1,4 +1,4 @@
-//! The folder `.aecodec` inside the inbox: the database, the files that are still arriving, the lock.
+//! The folder `.aecodec` inside the inbox: the database, the files that are still arriving, and the lock.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::{Error, Result, disk};
 
 /// Version of the tables.
 const VERSION: i64 = 1;
-/// Another process writes for a few milliseconds at a time; this long means that something is wrong.
+/// Other processes write for a few milliseconds at a time. A longer wait than this means that something is wrong.
 const BUSY: Duration = Duration::from_secs(10);
 
 const TABLES: &str = "
@@ -22,12 +22,12 @@ CREATE TABLE peers (
 CREATE TABLE invitations (
     key BLOB PRIMARY KEY, seed BLOB, reusable INTEGER NOT NULL, spent_by BLOB, created INTEGER NOT NULL)
     WITHOUT ROWID;
--- Pictures that are still arriving. have: one bit a part. parts: their lengths, 32 bits each.
+-- Pictures that are still arriving. have: one bit per part. parts: their lengths, 32 bits each.
 CREATE TABLE partial (
     id INTEGER PRIMARY KEY, peer BLOB NOT NULL, hash BLOB NOT NULL, offered TEXT NOT NULL, name TEXT NOT NULL,
     parts BLOB NOT NULL, have BLOB NOT NULL, touched INTEGER NOT NULL, model BLOB NOT NULL,
     source_bytes INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL, raw INTEGER NOT NULL, psnr REAL);
--- Pictures under their final name. offered differs from name where that was another picture's.
+-- Pictures under their final name. offered differs from name if that was another picture's.
 CREATE TABLE stored (
     id INTEGER PRIMARY KEY AUTOINCREMENT, peer BLOB NOT NULL, hash BLOB NOT NULL, offered TEXT NOT NULL,
     name TEXT NOT NULL UNIQUE, bytes INTEGER NOT NULL, at INTEGER NOT NULL, model BLOB NOT NULL,
@@ -47,7 +47,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// Makes what is missing of the folders. Only their owner can look into the state.
+    /// Makes the folders that are missing. Only their owner can read the state.
     pub fn open(out: &Path) -> Result<Self> {
         fs::create_dir_all(out).map_err(Error::io(out))?;
         let folder = Self { out: out.to_path_buf(), state: out.join(STATE_FOLDER) };
@@ -67,7 +67,7 @@ impl Folder {
         self.state.join("scratch")
     }
 
-    /// Models that senders brought.
+    /// Models that senders sent.
     pub fn models(&self) -> PathBuf {
         self.state.join("models")
     }
@@ -77,7 +77,7 @@ impl Folder {
         self.parts().join(id.to_string())
     }
 
-    /// Keeps other receivers away for as long as the file lives.
+    /// Locks the folder against other receivers, as long as the file is open.
     pub fn lock(&self) -> Result<File> {
         let path = self.state.join("lock");
         let file =

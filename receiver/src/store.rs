@@ -1,4 +1,5 @@
-//! The object store behind `--store`: pictures under the hash of their content, so that many receivers share one.
+//! The object store of `--store`. Pictures are stored under the hash of their content, so that many receivers can
+//! share one.
 
 use std::borrow::Cow;
 use std::path::{Path as FilePath, PathBuf};
@@ -21,26 +22,26 @@ use crate::inbox::{Inbox, Stored};
 use crate::journal::{Outcome, Task};
 use crate::{Error, Result};
 
-/// Uploads at a time; each holds a picture of up to [`WHOLE`] bytes in memory.
+/// The most uploads at a time. Each holds a picture of up to [`WHOLE`] bytes in memory.
 const UPLOADS: usize = 8;
-/// Larger files travel in pieces.
+/// Larger files are uploaded in pieces.
 const WHOLE: u64 = 32 << 20;
 /// Bytes of a piece. S3 takes 10,000 at most.
 const PIECE: usize = 16 << 20;
-/// Between attempts after the store's own have failed.
+/// First and longest pause between attempts, after the retries of the client have failed.
 const REST: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
-/// An object store. Cheap to clone.
+/// An object store. It is cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Store {
     store: Arc<dyn ObjectStore>,
     prefix: Path,
-    /// File systems keep no attributes.
+    /// Whether the store keeps attributes, which file systems do not.
     attributes: Keeps,
     uploads: Arc<Semaphore>,
 }
 
-/// What is kept beside the bytes.
+/// What is kept in addition to the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keeps {
     Attributes,
@@ -54,7 +55,7 @@ impl Store {
     /// (`If-None-Match`).
     ///
     /// # Errors
-    /// [`Error::Invalid`] for another URL, [`Error::Store`] where the environment is incomplete.
+    /// Returns [`Error::Invalid`] for another URL, and [`Error::Store`] if the environment is incomplete.
     pub fn open(url: &str) -> Result<Self> {
         let invalid =
             |detail: &str| Error::Invalid { what: "store", found: url.into(), detail: detail.into() };
@@ -73,11 +74,11 @@ impl Store {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         if bucket.is_empty() || bucket.contains('@') {
             return Err(invalid(
-                "expected the name of a bucket after s3://; credentials belong into the environment",
+                "expected the name of a bucket after s3://; credentials belong in the environment",
             ));
         }
         let prefix = Path::parse(prefix.trim_matches('/')).map_err(|error| invalid(&error.to_string()))?;
-        // The one provider of this program. Where a program has installed another, that one is used.
+        // The provider of this program. If the program has installed another one, that is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let retry = RetryConfig {
             backoff: BackoffConfig::default(),
@@ -96,15 +97,15 @@ impl Store {
         Self { store, prefix, attributes, uploads: Arc::new(Semaphore::new(UPLOADS)) }
     }
 
-    /// Where a picture is in the store: the first two digits of its hash, then the hash.
+    /// The key of a picture in the store: the first two digits of its hash, then the hash.
     pub fn key(&self, hash: &Hash, extension: &str) -> String {
         self.path(hash, extension).into()
     }
 
-    /// Whether a picture is there, from whichever receiver. Also shows at the start whether the store can be used.
+    /// Whether a picture is there, from any receiver. At the start, this also shows whether the store can be used.
     ///
     /// # Errors
-    /// [`Error::Store`] where the store does not say.
+    /// Returns [`Error::Store`] if the store does not answer.
     pub async fn exists(&self, hash: &Hash) -> Result<bool> {
         match self.store.head(&self.path(hash, "aec")).await {
             Ok(_) => Ok(true),
@@ -113,12 +114,13 @@ impl Store {
         }
     }
 
-    /// Brings a stored picture there, tries until that is done, and notes it in the journal; gives its key. The
-    /// journal knows at once of one that is there already. Giving up the wait loses nothing: the next offer or the
-    /// next start tries again.
+    /// Uploads a stored picture, tries until that succeeds, records it in the journal, and returns its key. If the
+    /// picture is already there, it is recorded at once. The future may be dropped without losing anything: the
+    /// next offer or the next start tries again.
     ///
     /// # Errors
-    /// Returns an error if the local file or the journal cannot be read. `trouble` hears of the store's errors.
+    /// Returns an error if the local file or the journal cannot be read. Errors of the store are passed to
+    /// `trouble`.
     pub async fn ensure(&self, inbox: &Inbox, stored: &Stored, trouble: impl Fn(&Error)) -> Result<String> {
         let key = self.key(&stored.hash, "aec");
         let (at, id) = (inbox.clone(), stored.id);
@@ -140,7 +142,8 @@ impl Store {
         Ok(key)
     }
 
-    /// Brings what an earlier run left, one after the other. `trouble` hears of what cannot be brought now.
+    /// Uploads the pictures that an earlier run left, one after the other. Errors of those that cannot be uploaded
+    /// now are passed to `trouble`.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be read.
@@ -153,7 +156,7 @@ impl Store {
             let Some(last) = due.last() else { return Ok(()) };
             after = last.id;
             for stored in due {
-                // Its file may have been taken out of the inbox; the others go on.
+                // Its file may have been removed from the inbox; the others are uploaded.
                 if let Err(error) = self.ensure(inbox, &stored, &trouble).await {
                     trouble(&error);
                 }
@@ -161,18 +164,19 @@ impl Store {
         }
     }
 
-    /// Brings the `.aec` there once. One that is there stays as it is: the name says what it holds.
+    /// Uploads the `.aec` once. If it is already there, it stays unchanged, because its name determines its
+    /// content.
     ///
     /// # Errors
-    /// [`Error::Store`], or where the file cannot be read.
+    /// Returns [`Error::Store`] if the store refuses the object, or an error if the file cannot be read.
     pub async fn put(&self, stored: &Stored) -> Result<()> {
         self.put_file(&stored.path, &self.path(&stored.hash, "aec"), self.about(stored)).await
     }
 
-    /// Brings the decoded picture there, beside the `.aec`; gives its key.
+    /// Uploads the decoded picture, next to the `.aec`, and returns its key.
     ///
     /// # Errors
-    /// [`Error::Store`], or where the file cannot be read.
+    /// Returns [`Error::Store`] if the store refuses the object, or an error if the file cannot be read.
     pub async fn put_decoded(&self, stored: &Stored, picture: &FilePath) -> Result<String> {
         let extension = picture.extension().and_then(|extension| extension.to_str()).unwrap_or("png");
         let key = self.path(&stored.hash, extension);
@@ -198,7 +202,8 @@ impl Store {
         }
     }
 
-    /// Multipart uploads know no condition: look first. What is overwritten in between has the same bytes.
+    /// Multipart uploads cannot be conditional, so look first. An object that is overwritten in between has the
+    /// same bytes.
     async fn put_pieces(
         &self,
         file: &FilePath,
@@ -248,7 +253,7 @@ impl Store {
     }
 }
 
-/// A name as the value of an HTTP header: what is not printable ASCII is percent-encoded.
+/// A name as the value of an HTTP header: characters other than printable ASCII are percent-encoded.
 fn header_text(name: &str) -> String {
     let plain = |byte: u8| (byte.is_ascii_graphic() || byte == b' ') && byte != b'%';
     name.bytes()

@@ -1,4 +1,4 @@
-//! A picture that is arriving: positional writes, which parts are there, and the hash as far as it goes.
+//! A picture that is arriving: positional writes, the parts that are there, and the hash of the beginning.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -15,17 +15,17 @@ use crate::state::now;
 use crate::writer::Op;
 use crate::{Error, Result, disk};
 
-/// Parts hashed when one arrives: a frontier that was held up catches up without holding others up for long.
+/// The most parts that are hashed when one arrives, so that hashing catches up without delaying others for long.
 const HASHED_AT_ONCE: usize = 8;
 
 /// One connection's share in a picture that is arriving. Dropping it keeps what has arrived.
 ///
-/// Several may exist for one picture of one sender: parts that any of them brings count for all.
+/// Several may exist for one picture of one sender: parts that arrive on any of them count for all.
 #[derive(Debug)]
 pub struct Transfer {
     inbox: Inbox,
     partial: Arc<Partial>,
-    /// When the first preview was made of what this transfer and those before it have brought.
+    /// When the first preview was made while this transfer ran.
     previewed: OnceLock<Instant>,
 }
 
@@ -34,7 +34,7 @@ impl Transfer {
         Self { inbox, partial, previewed: OnceLock::new() }
     }
 
-    /// A preview of the picture is there.
+    /// Records that there is a preview of the picture.
     pub(crate) fn previewed(&self) {
         self.previewed.get_or_init(Instant::now);
     }
@@ -59,7 +59,7 @@ impl Transfer {
         self.partial.bytes()
     }
 
-    /// Parts that have not arrived, as (first, count), ascending. Where this is empty, [`Self::complete`] is due.
+    /// Parts that have not arrived, as (first, count), ascending. If this is empty, [`Self::complete`] is due.
     pub fn missing(&self) -> Vec<(u32, u32)> {
         let inner = self.partial.inner();
         let mut ranges: Vec<(u32, u32)> = Vec::new();
@@ -72,13 +72,14 @@ impl Transfer {
         ranges
     }
 
-    /// Writes bytes into a part. What belongs to a part that is done already is let go: it is there.
+    /// Writes bytes into a part. Bytes of a part that is already there are ignored.
     ///
-    /// Goes to the system's cache: short, but the system may hold a writer up that is faster than the disk.
+    /// The bytes go to the system's cache. This is fast, but the system may delay a writer that is faster than the
+    /// disk.
     ///
     /// # Errors
-    /// [`Error::Range`] for bytes outside the part, [`Error::Full`] where the disk is, [`Error::Dropped`] after the
-    /// picture was given up.
+    /// Returns [`Error::Range`] if the bytes are outside the part, [`Error::Full`] if the disk is full, and
+    /// [`Error::Dropped`] if the picture was given up.
     pub fn write(&self, part: u32, offset: u32, bytes: &[u8]) -> Result<()> {
         let partial = &self.partial;
         let range = |expected| Error::Range { part, offset, length: bytes.len(), expected };
@@ -90,18 +91,19 @@ impl Transfer {
         match inner.phase {
             Phase::Gone => return Err(Error::Dropped(partial.name.as_str().into())),
             Phase::Receiving if !inner.has(part as usize) => {}
-            // Under its final name nothing may change the file any more.
+            // A file with its final name must no longer change.
             Phase::Receiving | Phase::Verifying | Phase::Stored(_) => return Ok(()),
         }
         let at = partial.offsets[part as usize] + u64::from(offset);
         disk::write_at(&*partial.file()?, bytes, at).map_err(Error::io(&partial.path))
     }
 
-    /// Notes that all bytes of a part were written, so that they are not asked for again after a crash. Returns at
-    /// once: the journal follows within milliseconds.
+    /// Records that all bytes of a part were written, so that they are not asked for again after a crash. Returns
+    /// at once; the journal follows within milliseconds.
     ///
     /// # Errors
-    /// [`Error::Range`] where there is no such part, [`Error::Dropped`], or where the file cannot be read back.
+    /// Returns [`Error::Range`] if there is no such part, [`Error::Dropped`] if the picture was given up, or an
+    /// error if the file cannot be read back.
     pub fn part_done(&self, part: u32) -> Result<()> {
         let partial = &self.partial;
         let Some(&length) = partial.lengths.get(part as usize) else {
@@ -118,7 +120,7 @@ impl Transfer {
         partial.arrived.fetch_add(u64::from(length), Ordering::Relaxed);
         partial.touched.store(now(), Ordering::Relaxed);
         drop(inner);
-        // Where another connection hashes at this moment, a later part catches up.
+        // If another connection hashes at this moment, a later part catches up.
         if let Ok(mut hashing) = partial.hashing.try_lock() {
             partial.hash_on(&mut hashing, HASHED_AT_ONCE)?;
         }
@@ -150,17 +152,18 @@ impl Transfer {
     }
 
     /// Verifies the picture, flushes it, gives it its final name and records it. When this returns, it survives a
-    /// power cut. Called for several transfers of one picture, it gives each the same result.
+    /// power cut. If it is called for several transfers of one picture, each gets the same result.
     ///
-    /// Blocks for the disk: call it where blocking is allowed, for many pictures at a time, since those that wait
-    /// together are flushed and recorded together.
+    /// It blocks on the disk, so call it where blocking is allowed. Call it for many pictures at a time if you can,
+    /// because those that wait together are flushed and recorded together.
     ///
     /// # Errors
-    /// [`Error::Incomplete`]; [`Error::WrongHash`], after which nothing is left of the transfer; [`Error::Full`],
-    /// after which it can be tried again.
+    /// Returns [`Error::Incomplete`] if parts are missing, [`Error::WrongHash`] if the bytes are not those of the
+    /// offer (nothing is left of the transfer then), and [`Error::Full`] if the disk is full (it can be tried again
+    /// then).
     pub fn complete(&self) -> Result<Stored> {
         let partial = &self.partial;
-        // Whoever comes second finds the result of the first.
+        // The second caller finds the result of the first.
         let _gate = partial.gate.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         {
             let mut inner = partial.inner_mut();
@@ -178,7 +181,7 @@ impl Transfer {
         self.inbox.wait(|reply| Op::Place(Arc::clone(partial), reply))
     }
 
-    /// Hashes what is left to hash and flushes the file.
+    /// Hashes the rest and flushes the file.
     fn verify(&self) -> Result<()> {
         let partial = &self.partial;
         match partial.verify() {
@@ -187,7 +190,8 @@ impl Transfer {
                 partial.inner_mut().phase = Phase::Receiving;
                 Err(error)
             }
-            // Wrong bytes; or a failed flush, after which the system may have lost bytes that it still shows.
+            // The bytes are wrong, or the flush failed. After a failed flush, the system may have lost bytes that
+            // it still returns.
             Err(error) => {
                 self.inbox.discard(partial)?;
                 Err(error)
@@ -222,7 +226,7 @@ pub(crate) struct Partial {
     file: Mutex<Option<Arc<File>>>,
     inner: RwLock<Inner>,
     hashing: Mutex<Hashing>,
-    /// Held by the one that completes it.
+    /// Held by the caller that completes it.
     gate: Mutex<()>,
 }
 
@@ -233,11 +237,11 @@ pub(crate) struct Inner {
     pub phase: Phase,
 }
 
-/// Apart from the rest, since hashing takes its time and nobody else shall wait for it.
+/// This has its own lock, because hashing takes time and nothing else should wait for it.
 #[derive(Debug, Default)]
 struct Hashing {
     hasher: Box<blake3::Hasher>,
-    /// Parts from the start that have gone into it.
+    /// The number of parts from the start that were hashed.
     parts: usize,
 }
 
@@ -245,7 +249,7 @@ struct Hashing {
 #[derive(Debug)]
 pub(crate) enum Phase {
     Receiving,
-    /// All parts are there; no write is admitted any more.
+    /// All parts are there; writes are no longer accepted.
     Verifying,
     Stored(Box<Stored>),
     Gone,
@@ -258,7 +262,7 @@ impl Inner {
 }
 
 impl Partial {
-    /// A picture of which nothing has arrived, or what the journal knows of it.
+    /// A picture of which nothing has arrived, or the parts that the journal records.
     pub fn new(saved: SavedPartial, path: PathBuf) -> Self {
         let SavedPartial { id, about, name, parts: lengths, mut have, touched } = saved;
         have.resize(lengths.len().div_ceil(8), 0);
@@ -287,7 +291,7 @@ impl Partial {
         }
     }
 
-    /// As the journal keeps it; none once it is no longer arriving.
+    /// Its row in the journal; `None` if it is no longer arriving.
     pub fn saved(&self) -> Option<SavedPartial> {
         let inner = self.inner();
         matches!(inner.phase, Phase::Receiving | Phase::Verifying).then(|| SavedPartial {
@@ -328,18 +332,18 @@ impl Partial {
         self.inner.write().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Lets the descriptor go; the next write opens the file again.
+    /// Closes the file; the next write opens it again.
     pub fn close(&self) {
         *self.file_slot() = None;
     }
 
-    /// Parts from the start that are there without a gap.
+    /// The number of parts from the start that are there without a gap.
     fn leading(&self, inner: &Inner) -> usize {
         (0..self.lengths.len()).find(|&part| !inner.has(part)).unwrap_or(self.lengths.len())
     }
 
-    /// Hashes up to `most` further parts, as far as they are there. They are read back from the system's cache: what
-    /// is verified is what the file holds, in whatever order and by whichever connection it came.
+    /// Hashes up to `most` further parts, as far as they are there. They are read back from the system's cache, so
+    /// that the content of the file is verified, in whatever order and on whichever connection it came.
     fn hash_on(&self, hashing: &mut Hashing, most: usize) -> Result<()> {
         let to = {
             let inner = self.inner();
@@ -349,7 +353,7 @@ impl Partial {
         if to > hashing.parts {
             let (from, end) = (self.offsets[hashing.parts], self.offsets[to]);
             if let Err(error) = disk::hash_range(&*self.file()?, &mut hashing.hasher, from, end) {
-                // Some bytes may have gone in: begin anew.
+                // Some bytes may have been hashed: start again.
                 *hashing = Hashing::default();
                 return Err(Error::io(&self.path)(error));
             }

@@ -1,4 +1,5 @@
-//! The writer thread: gathers what waits, gives finished pictures their names and records all of it at once.
+//! The writer thread: collects the operations that wait, gives finished pictures their names, and records
+//! everything in one transaction.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -19,30 +20,30 @@ use crate::state::{Flush, flushed};
 use crate::transfer::{Partial, Phase};
 use crate::{Error, Result, disk};
 
-/// News of parts is gathered this long. Whoever waits for an answer does not wait for it.
+/// Reports of parts are collected for this long. An operation whose caller waits for an answer ends the collecting.
 const GATHER: Duration = Duration::from_millis(4);
-/// Bounds one transaction.
+/// The most operations of one transaction.
 const BATCH: usize = 4096;
 
-/// Where an answer goes. An asker that has gone is no loss.
+/// Where an answer is sent. It does not matter if the caller no longer waits.
 pub(crate) type Reply = SyncSender<Result<Stored>>;
 
-/// Something to do, in the order in which it was asked for.
+/// An operation. Operations are done in the order in which they were sent.
 #[derive(Debug)]
 pub(crate) enum Op {
-    /// Note which parts are there.
+    /// Record which parts are there.
     Save(Arc<Partial>),
     /// Forget a picture that was arriving.
     Drop(i64),
     /// Give a verified picture its name.
     Place(Arc<Partial>, Reply),
-    /// Record a picture whose bytes are on the disk already.
+    /// Record a picture whose bytes are already on the disk.
     Final(Box<Final>),
-    /// Note how a task ended.
+    /// Record how a task ended.
     Settle(i64, Task, Outcome),
 }
 
-/// A picture on its way to its final name.
+/// A picture that gets its final name.
 #[derive(Debug)]
 pub(crate) struct Final {
     about: About,
@@ -53,14 +54,14 @@ pub(crate) struct Final {
     reply: Option<Reply>,
 }
 
-/// How the bytes come under the final name.
+/// How the file gets its final name.
 #[derive(Debug)]
 pub(crate) enum How {
     /// From the flushed file of a transfer.
     Rename(PathBuf),
-    /// They are those of another stored picture.
+    /// The bytes are those of another stored picture.
     Link(PathBuf),
-    /// They are there.
+    /// The file already has its final name.
     Adopt,
 }
 
@@ -69,7 +70,7 @@ impl Final {
         Self { about, name, bytes, how, partial: None, reply: Some(reply) }
     }
 
-    /// The end of a transfer.
+    /// The picture of a finished transfer.
     pub fn of(partial: Arc<Partial>, how: How, reply: Option<Reply>) -> Self {
         let (about, name, bytes) = (partial.about.clone(), partial.name.clone(), partial.bytes());
         Self { about, name, bytes, how, partial: Some(partial), reply }
@@ -82,7 +83,7 @@ enum Placed {
     New,
     /// The same picture was recorded for the same offer, by another sender.
     Recorded(SavedPicture),
-    /// So is it in this very batch, at this place.
+    /// The same picture is in this batch, at this index.
     Twin(usize),
 }
 
@@ -94,7 +95,7 @@ pub(crate) enum Step {
     Recorded,
 }
 
-/// Everything of one batch.
+/// The operations of one batch.
 #[derive(Default)]
 struct Batch {
     saves: HashMap<i64, Arc<Partial>>,
@@ -115,7 +116,7 @@ impl Writer {
         Self { shared, db, flush: Flush::Always }
     }
 
-    /// Works until nobody can ask for anything any more.
+    /// Works until all senders of operations are dropped.
     pub fn run(mut self, queue: &Receiver<Op>) {
         while let Ok(first) = queue.recv() {
             let mut batch = Batch::default();
@@ -148,13 +149,14 @@ impl Writer {
         let _ = self.work(Batch { drops, ..Batch::default() });
     }
 
-    /// Names, folders, journal, answers, in this order: whatever a crash leaves undone, recovery can finish.
+    /// Handles names, folders, the journal and answers, in this order. So recovery can finish whatever a crash
+    /// leaves undone.
     fn work(&mut self, mut batch: Batch) -> ControlFlow<()> {
         let mut placed = self.place(&mut batch.finals);
         self.crash(Step::Placed, &batch)?;
         self.flush_folders(&batch.finals, &mut placed);
         self.crash(Step::Flushed, &batch)?;
-        // News of parts that could not be written comes again with the next part.
+        // If reports of parts could not be written, the next part repeats them.
         let recorded = self.record(&batch, &placed);
         self.crash(Step::Recorded, &batch)?;
         let out = self.shared.folder.out.clone();
@@ -177,7 +179,7 @@ impl Writer {
         ControlFlow::Continue(())
     }
 
-    /// Tests end the thread here, as a crash would while a picture gets its name.
+    /// Tests end the thread here, like a crash while a picture gets its name.
     fn crash(&self, step: Step, batch: &Batch) -> ControlFlow<()> {
         #[cfg(test)]
         if self.shared.options.crash == Some(step) && !batch.finals.is_empty() {
@@ -187,7 +189,7 @@ impl Writer {
         ControlFlow::Continue(())
     }
 
-    /// Brings the files under their names.
+    /// Gives the files their final names.
     fn place(&mut self, finals: &mut [Final]) -> Vec<Result<Placed>> {
         let mut seen: HashMap<(Hash, Name), usize> = HashMap::new();
         let mut placed = Vec::with_capacity(finals.len());
@@ -223,7 +225,7 @@ impl Writer {
         if matches!(last.how, How::Adopt) {
             return disk::flush(&last.name.path(out));
         }
-        // The name was free when it was set aside; someone else may have filled it since.
+        // The name was free when it was reserved, but another program may have used it since.
         let mut path = last.name.path(out);
         if path.symlink_metadata().is_ok() {
             let mut found = Found::default();
@@ -274,7 +276,7 @@ impl Writer {
         }
     }
 
-    /// Writes the journal: all of the batch or nothing of it.
+    /// Writes the journal: either the whole batch or nothing.
     fn record(&mut self, batch: &Batch, placed: &[Result<Placed>]) -> Result<HashMap<usize, SavedPicture>> {
         let flush = if batch.finals.is_empty() { Flush::Later } else { Flush::Always };
         if self.flush != flush {
@@ -309,7 +311,7 @@ impl Writer {
         Ok(pictures)
     }
 
-    /// Tells the transfer and whoever waits.
+    /// Informs the transfer, and the caller that waits.
     fn answer(&self, last: Final, result: Result<Stored>) {
         if let Some(partial) = &last.partial {
             let again = result.is_err() && partial.path.exists();
@@ -317,13 +319,13 @@ impl Writer {
                 Ok(stored) => Phase::Stored(Box::new(stored.clone())),
                 // Nothing has changed: it can be tried again.
                 Err(_) if again => Phase::Receiving,
-                // Under its final name, but not recorded: recognised when it is offered again.
+                // It has its final name but is not recorded. It is recognised when it is offered again.
                 Err(_) => Phase::Gone,
             };
             if !again {
                 partial.close();
                 self.shared.arriving().remove(partial);
-                // A twin's file, or that of a picture that had been there.
+                // The file is that of a twin, or of a picture that was already there.
                 let _ = disk::remove(&partial.path);
             }
         }
@@ -348,7 +350,7 @@ impl Batch {
     }
 }
 
-/// An error that several askers share.
+/// An error for several callers.
 fn unwritten(out: &std::path::Path, error: &Error) -> Error {
     match error {
         Error::Full(path) => Error::Full(path.clone()),

@@ -48,7 +48,7 @@ fn offer(name: &str, bytes: &[u8]) -> Offer {
     }
 }
 
-/// Brings all parts.
+/// Writes all parts.
 fn bring(inbox: &Inbox, name: &str, bytes: &[u8]) -> Result<(), Error> {
     let Begin::Wanted(transfer) = inbox.begin(&PublicKey([1; 32]), &offer(name, bytes))? else {
         return Ok(());
@@ -71,7 +71,7 @@ fn a_full_disk_refuses_and_recovers() {
     let (small, large, huge) = (vec![1; 1 << 20], vec![2; 5 << 20], vec![3; 9 << 20]);
     bring(&inbox, "small.aec", &small).unwrap();
     assert!(matches!(bring(&inbox, "huge.aec", &huge), Err(Error::Refused(_))));
-    // Somebody else fills the disk while a picture that fitted arrives.
+    // Another program fills the disk while a picture arrives that fitted before.
     let Begin::Wanted(transfer) = inbox.begin(&PublicKey([1; 32]), &offer("large.aec", &large)).unwrap()
     else {
         panic!("it cannot be there yet")

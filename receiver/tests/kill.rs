@@ -1,4 +1,4 @@
-//! Kills a process that stores pictures, again and again, and looks at what is left.
+//! Kills a process that stores pictures, again and again, and checks what is left.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader};
@@ -100,7 +100,7 @@ fn killed_at_any_moment_it_loses_nothing_and_has_nothing_twice() {
             }
         }
         child.wait().unwrap();
-        // Whatever is there is whole and there once, and every receipt was true.
+        // Every picture is whole and stored once, and every receipt was true.
         let found = finished(&out);
         let mut hashes: Vec<_> = found.values().copied().collect();
         hashes.sort();

@@ -13,7 +13,7 @@ use quinn::{Connection, Endpoint};
 use crate::attacker::{self, Control, Forgery, client, closed, endpoint, hello, offer, stream, varint};
 
 /// How the receiver puts that a handshake was begun and left alone.
-pub const ENDLESS: &str = "its handshake did not come to an end";
+pub const ENDLESS: &str = "its handshake did not finish in time";
 /// So many of them it allows to addresses that may not be the sender's own.
 pub const ENDLESS_COUNT: usize = 16;
 

@@ -21,7 +21,7 @@ async fn a_picture_is_decoded_beside_its_stream() {
     let preview = inbox.out().join("sub/a.preview.jpg");
     fs::write(&preview, b"coarse").unwrap();
     let (pool, finished) = pool(&inbox, 4);
-    // The journal says that it is due, so that it need not even be submitted.
+    // The journal says that the decode is pending, so the picture need not be submitted.
     let done = finished.recv().unwrap();
     assert_eq!(done.stored, stored);
     let decoded = done.result.unwrap();

@@ -1,4 +1,4 @@
-//! What the inbox promises: none lost, none twice, none partial, whatever ends the process.
+//! Promises of the inbox: no picture is lost, stored twice or stored in part, whatever ends the process.
 
 use super::*;
 use crate::writer::Step;
@@ -25,7 +25,7 @@ fn bytes(seed: u64, length: usize) -> Vec<u8> {
     bytes
 }
 
-/// An inbox with options of the test's own.
+/// An inbox with the options of the test.
 pub(crate) fn inbox_with(dir: &TempDir, change: impl FnOnce(&mut InboxOptions)) -> Inbox {
     let mut options = options(dir);
     change(&mut options);
@@ -81,7 +81,7 @@ fn already(inbox: &Inbox, peer: &PublicKey, offer: &Offer) -> Stored {
     }
 }
 
-/// Brings one part.
+/// Writes one part.
 fn bring(transfer: &Transfer, offer: &Offer, bytes: &[u8], part: u32) {
     let (from, length) = offer.range(part).unwrap();
     let part_bytes = &bytes[from as usize..][..length as usize];
@@ -91,7 +91,7 @@ fn bring(transfer: &Transfer, offer: &Offer, bytes: &[u8], part: u32) {
     transfer.part_done(part).unwrap();
 }
 
-/// Brings whatever is missing, last part first.
+/// Writes whatever is missing, the last part first.
 fn bring_missing(transfer: &Transfer, offer: &Offer, bytes: &[u8]) {
     for (first, count) in transfer.missing().into_iter().rev() {
         (first..first + count).rev().for_each(|part| bring(transfer, offer, bytes, part));
@@ -105,7 +105,7 @@ fn store(inbox: &Inbox, peer: &PublicKey, name: &str, bytes: &[u8]) -> Stored {
     transfer.complete().unwrap()
 }
 
-/// Every file below the inbox but the receiver's own.
+/// Every file below the inbox, except for the receiver's own files.
 fn files(inbox: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![inbox.to_path_buf()];
@@ -238,7 +238,7 @@ fn offers_that_ask_for_too_much_are_refused() {
     assert_eq!(refusal(&named("c.aec", 3, 1001)), "too_much");
     let _third = wanted(&inbox, &ANNA, &named("c.aec", 3, 1000));
     assert_eq!(refusal(&named("d.aec", 4, 1)), "too_much");
-    // Another sender has its own share, and what nobody works on makes room.
+    // Another sender has its own share, and pictures that no connection is sending make room.
     let _other = wanted(&inbox, &BERT, &named("d.aec", 4, 4000));
     drop(first);
     let _fourth = wanted(&inbox, &ANNA, &named("d.aec", 4, 1));
@@ -262,7 +262,7 @@ fn two_senders_of_one_picture_both_get_it_stored_once() {
     let picture = bytes(1, 4000);
     let offered = offer("a.aec", &picture, 1000);
     let (one, other) = (wanted(&inbox, &ANNA, &offered), wanted(&inbox, &BERT, &offered));
-    // What one brings does not count for the other, which may be right where the first lies.
+    // Parts from one sender do not count for the other, which may be right if the first lies.
     bring_missing(&one, &offered, &picture);
     assert_eq!(other.missing(), [(0, 4)]);
     bring_missing(&other, &offered, &picture);

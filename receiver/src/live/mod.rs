@@ -1,8 +1,9 @@
 //! Live frames at the receiver: which one to show, when, and how it is written out.
 //!
-//! [`Presenter`] reads no clock and decodes nothing. It is told which bytes arrived and asked what to decode next; whatever is
-//! superseded by a newer frame is skipped. [`Screen`] brings what was decoded to its full size and writes it to a picture file that
-//! is replaced in one step, or to a y4m stream. Times are on the receiver's clock, from any fixed start.
+//! [`Presenter`] reads no clock and decodes nothing. Its caller reports which bytes arrived and asks what to decode
+//! next; a frame that a newer one supersedes is skipped. [`Screen`] brings decoded frames to their full size. They
+//! are written to a picture file that is replaced in one step, or to a y4m stream. Times are on the receiver's
+//! clock, from any fixed start.
 
 mod presenter;
 mod screen;

@@ -1,20 +1,21 @@
 //! Decides which frame to decode, and reports what became of each.
 //!
-//! A frame that is all there is decoded at once, any other so that it is ready at its deadline, with the passes that have arrived by then. A frame whose coarse picture comes late is shown late, unless a newer one is ready: better than
-//! a picture that stands still.
+//! A complete frame is decoded at once. Any other frame is decoded so that it is ready at its deadline, with the
+//! passes that have arrived by then. A frame whose coarse picture comes late is shown late unless a newer one is
+//! ready, because that is better than a picture that stands still.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aecodec_proto::message::{Frame, Shown};
 
-/// Parts without which there is nothing to see: header with hyper-latents, and the first pass.
+/// The parts without which nothing can be shown: header with hyper-latents, and the first pass.
 const COARSE: usize = 2;
-/// Frames that may be under way; beyond them the oldest is given up.
+/// The most frames that may be under way. Beyond them, the oldest is given up.
 const FRAMES: usize = 64;
-/// Bytes of frames under way at most.
+/// The most bytes of frames under way.
 const BYTES: u64 = 64 << 20;
-/// How far the offset between the clocks may creep up in a second, for clocks that drift: 100 parts in a million.
+/// How far the offset between the clocks may grow per second, because clocks drift: 100 parts in a million.
 const DRIFT: f64 = 1e-4;
 /// Time for starting a decode and writing its result.
 const SLACK: Duration = Duration::from_millis(5);
@@ -24,13 +25,13 @@ const SLACK: Duration = Duration::from_millis(5);
 pub struct Show {
     /// The frame.
     pub seq: u64,
-    /// The beginning of its `.aec`, as far as it is there without a gap.
+    /// The beginning of its `.aec`, as far as it has arrived without a gap.
     pub bytes: Vec<u8>,
     /// Passes that these bytes hold, 1 to 4.
     pub passes: u8,
     /// Size at which to show it.
     pub size: (u32, u32),
-    /// When it is to be shown; may have passed.
+    /// When it should be shown; this time may have passed.
     pub due: Duration,
 }
 
@@ -77,7 +78,7 @@ pub struct Presenter {
     decoding: Option<(Arriving, u8)>,
     /// The newest frame that was decoded or given to decode.
     newest: Option<u64>,
-    /// Time that a decode takes, from the last ones.
+    /// Time that a decode takes, estimated from the last ones.
     decode: Duration,
     /// Smallest (arrival - capture) in microseconds, with the time at which it was taken.
     offset: Option<(f64, Duration)>,
@@ -85,8 +86,8 @@ pub struct Presenter {
 }
 
 impl Presenter {
-    /// A frame was announced. What cannot be followed is ignored: frames already passed by, or announced twice.
-    /// Reports of frames that had to make room are returned.
+    /// A frame was announced. A frame that was already passed or was announced twice is ignored. Returns the
+    /// reports of frames that had to make room.
     pub fn announced(&mut self, now: Duration, frame: Frame) -> Vec<Shown> {
         let captured = frame.captured as f64;
         let seen = now.as_secs_f64() * 1e6 - captured;
@@ -112,7 +113,7 @@ impl Presenter {
         reports
     }
 
-    /// Bytes of a part arrived, in order. More than was announced is left aside.
+    /// Bytes of a part arrived, in order. Bytes beyond the announced length are ignored.
     pub fn arrived(&mut self, now: Duration, seq: u64, part: u32, bytes: &[u8]) {
         self.rate.arrived(now, bytes.len());
         let Some(arriving) = self.arriving.get_mut(&seq) else { return };
@@ -123,7 +124,8 @@ impl Presenter {
         }
     }
 
-    /// When to ask [`Presenter::next`] again if nothing arrives before; `None` where nothing is due or a decode is running.
+    /// When to ask [`Presenter::next`] again if nothing arrives before. `None` if nothing is due or a decode is
+    /// running.
     pub fn wake(&self) -> Option<Duration> {
         if self.decoding.is_some() {
             return None;
@@ -135,13 +137,13 @@ impl Presenter {
         ready.map(|arriving| self.start(arriving)).min()
     }
 
-    /// What to decode now, if anything, and the reports of the frames that are passed by. One decode runs at a time; its end is
-    /// told to [`Presenter::decoded`].
+    /// What to decode now, if anything, and the reports of the frames that are skipped. One decode runs at a time;
+    /// report its end with [`Presenter::decoded`].
     pub fn next(&mut self, now: Duration) -> (Option<Show>, Vec<Shown>) {
         if self.decoding.is_some() {
             return (None, Vec::new());
         }
-        // The newest of those that must start now; where decoding is behind, older ones are no use any more.
+        // Takes the newest of those that must start now; if decoding is behind, older frames are no longer useful.
         let chosen = self
             .arriving
             .iter()
@@ -172,11 +174,11 @@ impl Presenter {
         (Some(show), reports)
     }
 
-    /// What [`Presenter::next`] asked for took `took`, of which `decode` for decoding, and its picture is shown at `now`, or at its deadline where that is
-    /// later. Returns the report for the sender.
+    /// What [`Presenter::next`] asked for took `took`, of which `decode` for decoding, and its picture is shown at
+    /// `now`, or at its deadline if that is later. Returns the report for the sender.
     pub fn decoded(&mut self, now: Duration, took: Duration, decode: Duration) -> Option<Shown> {
         let (arriving, passes) = self.decoding.take()?;
-        // Up at once, down slowly: a decode that is started too late makes a frame late.
+        // The estimate rises at once and falls slowly, because a decode that starts too late makes a frame late.
         self.decode = if took > self.decode { took } else { (self.decode * 7 + took) / 8 };
         let lateness = now.max(arriving.due).as_millis() as i64 - arriving.due.as_millis() as i64;
         Some(arriving.report(Some(passes), lateness, decode, self.rate.bytes_a_second()))
@@ -188,7 +190,7 @@ impl Presenter {
         Some(arriving.report(None, 0, Duration::ZERO, self.rate.bytes_a_second()))
     }
 
-    /// The oldest frame, if nothing more of it can come: there is no reason to wait, and none before it that would be lost.
+    /// The oldest frame, if all of it has arrived: there is no reason to wait, and no earlier frame would be lost.
     fn whole(&self) -> Option<u64> {
         let (&seq, arriving) = self.arriving.first_key_value()?;
         let complete = arriving.complete();
@@ -201,7 +203,8 @@ impl Presenter {
     }
 }
 
-/// What the path delivers, measured over the time in which bytes come without a pause: a live sender's pauses are its own.
+/// What the path delivers, measured over the time in which bytes come without a pause: the pauses of a live sender
+/// say nothing about the path.
 #[derive(Debug, Default)]
 struct Rate {
     /// Start of the run, bytes after its first arrival, and its last arrival.
@@ -212,7 +215,7 @@ struct Rate {
 impl Rate {
     /// A pause longer than this ends a run.
     const PAUSE: Duration = Duration::from_millis(40);
-    /// Bytes and time that make a measurement.
+    /// The least bytes and time of a measurement.
     const ENOUGH: (u64, Duration) = (8_000, Duration::from_millis(4));
 
     fn arrived(&mut self, now: Duration, bytes: usize) {
@@ -235,7 +238,7 @@ impl Rate {
         }
     }
 
-    /// 0 where nothing is known.
+    /// The rate; 0 if nothing is known.
     fn bytes_a_second(&self) -> u32 {
         self.rate as u32
     }

@@ -8,23 +8,23 @@ use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use tempfile::NamedTempFile;
 
-/// Enlarges frames that were coded smaller; keeps its buffers from one to the next.
+/// Enlarges frames that were coded smaller, and keeps its buffers from one frame to the next.
 #[derive(Debug, Default)]
 pub struct Screen {
     resizer: Resizer,
 }
 
 impl Screen {
-    /// The picture at `size` (width, height): itself where it has that size.
+    /// The picture at `size` (width, height), unchanged if it has that size.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where a side is 0, [`Error::Limit`] for a size above the default limits.
+    /// Returns [`Error::Invalid`] if a side is 0, and [`Error::Limit`] if the size is above the default limits.
     pub fn fit(&mut self, picture: Picture, size: (u32, u32)) -> Result<Picture> {
         let (width, height) = size;
         if (picture.width, picture.height) == size {
             return Ok(picture);
         }
-        // The sender tells the size, so that it is checked like a header's.
+        // The size comes from the sender, so it is checked like that of a header.
         aecodec::Limits::default().check_pixels(width, height)?;
         let pixel = match picture.color {
             Color::Gray => PixelType::U8,
@@ -40,7 +40,7 @@ impl Screen {
     }
 }
 
-/// A picture file that always holds the newest frame: whoever opens it sees one frame, never parts of two.
+/// A picture file that always holds the newest frame: a program that opens it sees one frame, never parts of two.
 #[derive(Debug)]
 pub struct PictureFile {
     path: PathBuf,
@@ -48,12 +48,12 @@ pub struct PictureFile {
 }
 
 impl PictureFile {
-    /// A file at `path`, whose extension names its format; `None` where it names none.
+    /// A file at `path`, whose extension gives the format. `None` if it gives none.
     pub fn new(path: &Path) -> Option<Self> {
         Some(Self { path: path.into(), format: files::Format::from_path(path)? })
     }
 
-    /// Writes this frame beside the file, so that [`Self::show`] takes no time.
+    /// Writes this frame next to the file, so that [`Self::show`] takes no time.
     ///
     /// # Errors
     /// Returns an error if the format cannot hold the picture, or the folder cannot be written.
@@ -62,7 +62,7 @@ impl PictureFile {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let mut builder = tempfile::Builder::new();
         builder.prefix(".aecodec-").suffix(".part");
-        // As for any new file: what the umask leaves.
+        // The permissions of any new file: what the umask leaves.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let mut file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
@@ -73,7 +73,7 @@ impl PictureFile {
     /// Replaces the file by a frame that was prepared.
     ///
     /// # Errors
-    /// Returns an error if the folder cannot be written any more.
+    /// Returns an error if the folder can no longer be written.
     pub fn show(&self, prepared: NamedTempFile) -> Result<()> {
         prepared.persist(&self.path).map_err(|error| error.error)?;
         Ok(())
@@ -88,7 +88,7 @@ pub struct Y4m<W: Write> {
 }
 
 impl<W: Write> Y4m<W> {
-    /// Writes the header. `rate` is frames a second as a fraction.
+    /// Writes the header. `rate` is frames per second as a fraction.
     ///
     /// # Errors
     /// Returns an error if the stream cannot be written.
@@ -101,7 +101,7 @@ impl<W: Write> Y4m<W> {
     /// Appends a frame, which must have the size of the stream.
     ///
     /// # Errors
-    /// Returns an error if the size is another or the stream cannot be written.
+    /// Returns an error if the size is different or the stream cannot be written.
     pub fn write(&mut self, picture: &Picture) -> io::Result<()> {
         let (width, height) = self.size;
         if (picture.width, picture.height) != self.size {

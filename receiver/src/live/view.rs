@@ -18,28 +18,28 @@ use super::screen::{PictureFile, Screen, Y4m};
 use crate::models::Models;
 use crate::{Error, Result};
 
-/// Chunks that wait to be looked at.
+/// The most chunks that wait to be handled.
 const CHUNKS: usize = 256;
-/// Pixels of a frame that is decoded.
+/// The most pixels of a frame that is decoded.
 const PIXELS: u64 = 1 << 25;
 
-/// Decoded frames that wait for their time.
+/// The most decoded frames that wait for their time.
 const READY: usize = 8;
 
 /// Where live frames are shown.
 #[derive(Clone)]
 pub enum Outlet {
-    /// A picture file for each sender in this folder, `NAME.live.jpg`, always the newest frame.
+    /// A picture file `NAME.live.jpg` for each sender in this folder, which always contains the newest frame.
     Folder(PathBuf),
-    /// This picture file.
+    /// Shows frames in this picture file.
     File(PathBuf),
-    /// A y4m stream with this many frames a second. It has the size of its first frame.
+    /// A y4m stream with this many frames per second in its header. It has the size of its first frame.
     Stream(Arc<Mutex<Output>>),
 }
 
 type Writer = Box<dyn Write + Send>;
 
-/// A y4m stream that has begun, or has not.
+/// A y4m stream, before or after its first frame.
 pub struct Output {
     writer: Option<Writer>,
     stream: Option<(Y4m<Writer>, (u32, u32))>,
@@ -47,21 +47,21 @@ pub struct Output {
 }
 
 impl Outlet {
-    /// A y4m stream into this writer, at `rate` frames a second.
+    /// Shows frames as a y4m stream in this writer, at `rate` frames per second.
     pub fn stream(writer: Box<dyn Write + Send>, rate: u32) -> Self {
         Self::Stream(Arc::new(Mutex::new(Output { writer: Some(writer), stream: None, rate: (rate, 1) })))
     }
 
-    /// This picture file.
+    /// Shows frames in this picture file.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where its name does not end in png, jpg, webp or ppm.
+    /// Returns [`Error::Invalid`] if its name does not end in png, jpg, webp or ppm.
     pub fn file(path: PathBuf) -> Result<Self> {
         picture_file(&path)?;
         Ok(Self::File(path))
     }
 
-    /// Does all the work of showing a picture but the last step.
+    /// Does all the work of showing a picture except for the last step.
     fn prepare(&self, sender: &str, picture: Picture) -> Result<Ready> {
         match self {
             Self::Folder(folder) => {
@@ -75,14 +75,15 @@ impl Outlet {
     }
 }
 
-/// Who shows live frames where: the first sender has the place that was asked for, the others files of their own.
+/// Decides where the live frames of each sender are shown: the first sender has the requested place, the others
+/// have their own files.
 #[derive(Debug, Clone)]
 pub(crate) struct Stage {
     first: Outlet,
     taken: Arc<AtomicBool>,
 }
 
-/// Held by the sender that has the place that was asked for.
+/// Held by the sender that has the requested place.
 #[derive(Debug)]
 pub(crate) struct Place(Arc<AtomicBool>);
 
@@ -91,7 +92,7 @@ impl Stage {
         Self { first, taken: Arc::default() }
     }
 
-    /// Where a further sender shows its frames; `folder` is for those who come too late.
+    /// Where another sender shows its frames; `folder` is for senders after the first.
     pub fn enter(&self, folder: &Path) -> (Outlet, Option<Place>) {
         if matches!(self.first, Outlet::Folder(_)) {
             (self.first.clone(), None)
@@ -178,7 +179,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Starts showing. Reports go to `reports`, failures to write or decode to `trouble`.
+    /// Starts showing. Reports are sent to `reports`, and failures to write or decode are passed to `trouble`.
     pub fn start(
         sender: String,
         outlet: Outlet,
@@ -207,19 +208,20 @@ impl View {
         Self { inputs, announced }
     }
 
-    /// Waits until a frame was announced: its parts may overtake the announcement. False where the view has ended.
+    /// Waits until a frame was announced, because its parts may overtake the announcement. False if the view has
+    /// ended.
     pub async fn announced(&self, seq: u64) -> bool {
         let mut announced = self.announced.clone();
         announced.wait_for(|newest| newest.is_some_and(|newest| seq <= newest)).await.is_ok()
     }
 
-    /// Something arrived. Waits where more arrives than can be looked at; false where the view has ended.
+    /// Something arrived. Waits if more arrives than can be handled. False if the view has ended.
     pub async fn put(&self, input: Input) -> bool {
         self.inputs.send(input).await.is_ok()
     }
 }
 
-/// The thread that shows each picture when it is due: not before, so that frames follow each other evenly.
+/// The thread that shows each picture when it is due: not earlier, so that frames follow each other evenly.
 fn show(ready: &std::sync::mpsc::Receiver<(Instant, Ready)>, trouble: &dyn Fn(&Error)) {
     let mut screen = Screen::default();
     while let Ok((due, picture)) = ready.recv() {
@@ -230,13 +232,13 @@ fn show(ready: &std::sync::mpsc::Receiver<(Instant, Ready)>, trouble: &dyn Fn(&E
     }
 }
 
-/// What came of a decode.
+/// The result of a decode.
 type Outcome = (Screen, Result<Times>);
 
 struct Times {
     /// When the picture could be shown.
     ready: Duration,
-    /// Of everything until then, and of the decode in it.
+    /// Time of everything until then, and of the decode alone.
     took: Duration,
     decode: Duration,
 }
@@ -246,7 +248,7 @@ struct Desk {
     presenter: Presenter,
     /// The newest frame that was announced.
     announced: watch::Sender<Option<u64>>,
-    /// Enlarges frames; away while one is being decoded.
+    /// Enlarges frames; `None` while a frame is being decoded.
     screen: Option<Screen>,
     shows: std::sync::mpsc::SyncSender<(Instant, Ready)>,
     sender: String,
@@ -333,7 +335,7 @@ impl Desk {
                 let decode = began.elapsed();
                 let prepared = outlet.prepare(&sender, picture)?;
                 let times = Times { ready: start.elapsed(), took: began.elapsed(), decode };
-                // Waits where too many are ready: then there is no hurry.
+                // If too many are ready, this waits, because there is no hurry then.
                 shows.send((start + show.due, prepared)).map_err(|_| Error::Closed)?;
                 Ok(times)
             };

@@ -20,7 +20,7 @@ fn offered(name: &str, bytes: &[u8]) -> aecodec_proto::message::Offer {
     offered
 }
 
-/// Brings one part.
+/// Writes one part.
 fn bring(transfer: &Arc<Transfer>, offered: &aecodec_proto::message::Offer, bytes: &[u8], part: u32) {
     let (from, length) = offered.range(part).unwrap();
     transfer.write(part, 0, &bytes[from as usize..][..length as usize]).unwrap();
