@@ -20,19 +20,20 @@ use crate::{runtime, size};
 // The command that takes them has a group of the same name.
 #[group(skip)]
 pub struct Args {
-    /// Send the frames of this format that come on stdin as they come, up to --quality [default then: 80]
+    /// Send live frames in this format from stdin, at up to --quality [default then: 80]
     #[arg(long, value_enum, value_name = "FORMAT")]
     stdin: Option<Name>,
-    /// Frames a second, a number or a fraction such as 30000/1001; the pipe waits with frames that come sooner, so let its source make no more
+    /// Frames per second, a number or a fraction such as 30000/1001; frames that come sooner wait in the pipe, so
+    /// let its source make no more
     #[arg(long, value_name = "N", default_value = "10", value_parser = rate, requires = "stdin")]
     fps: f64,
     /// Show each frame this many milliseconds after its capture
     #[arg(long, value_name = "MS", default_value_t = 500, requires = "stdin")]
     deadline: u64,
-    /// Bits a second for frames at most, such as 2M or 800K
+    /// The most bits per second for frames, such as 2M or 800K
     #[arg(long, value_name = "RATE", value_parser = size::bits, requires = "stdin")]
     max_bitrate: Option<u64>,
-    /// What gives way when the network or either end cannot keep up
+    /// What gives way if the network or either end cannot keep up
     #[arg(long, value_enum, default_value = "lower-quality", requires = "stdin")]
     on_full: Full,
 }
@@ -53,12 +54,12 @@ enum Full {
     Block,
     /// Frames are left out
     DropOldest,
-    /// Frames become poorer
+    /// The quality of frames is lowered
     LowerQuality,
 }
 
 impl Args {
-    /// The format, where frames are to be sent at all.
+    /// The format, if live frames are requested.
     pub fn format(&self) -> Option<Format> {
         Some(match self.stdin? {
             Name::Y4m => Format::Y4m,
@@ -86,7 +87,9 @@ impl Args {
             None => {}
             Some(Target::Quality(best)) => control.best = best,
             Some(_) => {
-                return Err(usage("live frames follow the network; give --quality as the best there may be"));
+                return Err(usage(
+                    "the quality of live frames follows the network; give the best quality with --quality",
+                ));
             }
         }
         control.period = Duration::from_secs_f64(1.0 / self.fps.min(1000.0));
@@ -101,7 +104,7 @@ impl Args {
     }
 }
 
-/// Frames a second of `25`, `29.97`, `30000/1001` or `30000:1001`.
+/// Parses frames per second: `25`, `29.97`, `30000/1001` or `30000:1001`.
 fn rate(text: &str) -> Result<f64, String> {
     let rate = match text.split_once(['/', ':']) {
         None => size::positive(text),
@@ -110,10 +113,10 @@ fn rate(text: &str) -> Result<f64, String> {
         }
     };
     let plausible = rate.ok().filter(|rate| (1e-6..=1e9).contains(rate));
-    plausible.ok_or_else(|| "write frames a second, as in 25, 29.97 or 30000/1001".into())
+    plausible.ok_or_else(|| "write frames per second, as in 25, 29.97 or 30000/1001".into())
 }
 
-/// Prints what happens; people see a line only now and then.
+/// Prints the events; people see a line only from time to time.
 async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<()> {
     while let Some(event) = told.recv().await {
         match event {

@@ -1,4 +1,4 @@
-//! Tickets: made and shown by a receiver, found by a sender wherever a person put one.
+//! Tickets: makes and shows them at a receiver, and finds them at a sender.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
@@ -12,26 +12,26 @@ use anyhow::{Context as _, Result, bail};
 use crate::failure::usage;
 use crate::printable::printable;
 
-/// Port of a receiver that was never told another one.
+/// The default port of a receiver.
 pub const PORT: u16 = 4743;
-/// Where a sender looks for a ticket if it is given none.
+/// The environment variable in which a sender looks for a ticket if none is given.
 pub const TICKET_VARIABLE: &str = "AECODEC_TICKET";
-/// A ticket with more would be hard to show as a QR code.
+/// The most addresses of a ticket. More would be hard to show as a QR code.
 const ADDRESSES: usize = 6;
 
-/// What the invitation of a ticket is worth.
+/// The state of the invitation of a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// It lets a sender in.
     Open,
-    /// It let the one in that still comes with it.
+    /// It has admitted its sender, which may still use it.
     Spent,
     /// There is none.
     None,
 }
 
 impl Standing {
-    /// As it stands in JSON.
+    /// Its name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -41,7 +41,7 @@ impl Standing {
     }
 }
 
-/// The ticket of a receiver: that of last time if its invitation has not changed, with today's addresses.
+/// The ticket of a receiver: that of the last run if its invitation has not changed, with the present addresses.
 pub fn ticket(
     peers: &Peers,
     identity: &Identity,
@@ -51,18 +51,18 @@ pub fn ticket(
     let before = peers.shown()?.and_then(|shown| shown.ticket.parse::<Ticket>().ok());
     let before = before.filter(|ticket| ticket.receiver == identity.public());
     let (invitation, standing) = match (kind, before) {
-        // Whoever asks for a kind gets one that can be used.
+        // If a kind is requested, the invitation is one that can be used.
         (Some(kind), _) => match peers.open_invitation(kind)? {
             Some((_, seed)) => (Some(seed), Standing::Open),
             None => (Some(invite(peers, kind)?), Standing::Open),
         },
         (None, None) => (Some(invite(peers, Kind::OneTime)?), Standing::Open),
-        // What was withdrawn is not shown again, and no new door is opened unasked.
+        // A withdrawn invitation is not shown again, and no new one is made without a request.
         (None, Some(before)) => match before.invited() {
             None => (None, Standing::None),
             Some(invited) => match peers.invitation(&invited.public())? {
                 Invitation::Open(_) => (before.invitation, Standing::Open),
-                // Its sender may still come with it, nobody else can.
+                // Its sender may still use it, but no other.
                 Invitation::Spent(by) if peers.known(&by)? => (before.invitation, Standing::Spent),
                 _ => (None, Standing::None),
             },
@@ -71,20 +71,20 @@ pub fn ticket(
     Ok((Ticket { receiver: identity.public(), addresses, invitation }, standing))
 }
 
-/// Makes a new invitation; gives its secret.
+/// Makes a new invitation and returns its secret.
 pub fn invite(peers: &Peers, kind: Kind) -> Result<[u8; 32]> {
     let invitation = Identity::generate()?;
     peers.invite(&invitation.public(), invitation.seed(), kind)?;
     Ok(*invitation.seed())
 }
 
-/// Keeps a ticket, to show it again.
+/// Stores a ticket, to show it again.
 pub fn keep(peers: &Peers, ticket: &Ticket, port: u16) -> Result<()> {
     Ok(peers.show(&Shown { port, ticket: ticket.to_string() })?)
 }
 
-/// Addresses under which a receiver bound to `bound` can be reached: those that a person gave, or those of this host,
-/// the likeliest first.
+/// Addresses at which a receiver bound to `bound` can be reached: those that were given, or those of this host, the
+/// most likely first.
 pub fn addresses(advertise: &[String], bound: SocketAddr) -> Vec<String> {
     if !advertise.is_empty() {
         let with_port = |address: &String| match address.rsplit_once(':') {
@@ -103,7 +103,7 @@ pub fn addresses(advertise: &[String], bound: SocketAddr) -> Vec<String> {
         .filter(|ip| bound.is_ipv6() || ip.is_ipv4())
         .filter(|ip| !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local() || ip.is_loopback()))
         .collect();
-    // IPv4 first, this host itself last: that address leads elsewhere on every other host.
+    // IPv4 comes first. The loopback address comes last, because it means another host everywhere else.
     found.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
     found.dedup();
     let loopback = found.iter().position(IpAddr::is_loopback).unwrap_or(found.len());
@@ -111,8 +111,8 @@ pub fn addresses(advertise: &[String], bound: SocketAddr) -> Vec<String> {
     kept.map(|&ip| SocketAddr::new(ip, bound.port()).to_string()).collect()
 }
 
-/// What `--to` means: a ticket, `@FILE` or `-` with one inside, or the name or the first digits of the key of a receiver
-/// that is known.
+/// What `--to` means: a ticket, `@FILE` or `-` that contains one, or the name or the first digits of the key of a
+/// receiver that is known.
 pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
     let known = outbox.receivers()?;
     let text = match to {
@@ -167,7 +167,7 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
     let mut target = Target::from(&ticket);
     if let Some(receiver) = known.iter().find(|receiver| receiver.key == ticket.receiver) {
         target.enrolled = receiver.enrolled;
-        // Where it was reached last may still be right when the ticket is old.
+        // The addresses at which it was reached last may still be right if the ticket is old.
         let more = receiver.addresses.iter().filter(|address| !ticket.addresses.contains(address));
         target.addresses.extend(more.cloned());
     }
@@ -194,12 +194,12 @@ fn text_of(bytes: &[u8]) -> String {
     }
 }
 
-/// Addresses to listen on, of which the first one that can be had is taken.
+/// Addresses to listen on. The first one that can be bound is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen(Vec<SocketAddr>);
 
 impl Listen {
-    /// Tries the addresses in turn; gives the first success, or the first error.
+    /// Tries the addresses in turn. Returns the first success, or the first error.
     pub fn first<T, E>(&self, mut bind: impl FnMut(SocketAddr) -> Result<T, E>) -> Result<T, E> {
         let (&first, others) = self.0.split_first().expect("a name that resolves to nothing is refused");
         let error = match bind(first) {
@@ -222,12 +222,12 @@ pub fn addresses_of(text: &str) -> Result<Listen, String> {
     if found.is_empty() { Err("the name has no address".into()) } else { Ok(Listen(found)) }
 }
 
-/// The ticket as a QR code, where stderr is a terminal.
+/// The ticket as a QR code, if stderr is a terminal.
 pub fn qr(ticket: &Ticket) -> Option<String> {
     if !std::io::stderr().is_terminal() {
         return None;
     }
-    // Capitals need fewer dots, and a ticket has none that differ.
+    // A QR code needs fewer dots for capitals, and the case of a ticket does not matter.
     let code = qrcode::QrCode::new(ticket.to_string().to_ascii_uppercase()).ok()?;
     Some(code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build())
 }
@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(make(None), (first.clone(), Standing::Open));
         let sender = Identity::generate().unwrap().public();
         peers.enrol(&first.invited().unwrap().public(), &sender, "camera").unwrap();
-        assert_eq!(make(None), (first.clone(), Standing::Spent), "a restart opens no new door");
+        assert_eq!(make(None), (first.clone(), Standing::Spent), "a restart makes no new invitation");
         assert_ne!(make(Some(Kind::OneTime)).0, first);
         let reusable = make(Some(Kind::Reusable));
         assert_eq!(make(Some(Kind::Reusable)), reusable);
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_advertises_is_what_stands_in_the_ticket() {
+    fn what_a_person_advertises_is_in_the_ticket() {
         let bound = "0.0.0.0:4743".parse().unwrap();
         let given = ["photos.example.org", "192.0.2.1:99", "[2001:db8::1]"].map(String::from);
         assert_eq!(

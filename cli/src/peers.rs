@@ -1,4 +1,4 @@
-//! `aecodec peers`: who may send to a receiver.
+//! `aecodec peers`: lists and changes the senders that may send to a receiver.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -29,27 +29,27 @@ pub struct Args {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// Show the senders that may come in (what it does when nothing else is asked)
+    /// List the senders that may send (the default)
     List,
     /// Give a sender another name
     Name {
-        /// Its present name, or the first digits of its key
+        /// The sender's present name, or the first digits of its key
         peer: String,
-        /// The new one
+        /// The new name
         name: String,
     },
     /// Refuse a sender from now on
     Remove {
-        /// Its name, or the first digits of its key
+        /// The sender's name, or the first digits of its key
         peer: String,
     },
-    /// Print a new ticket, which lets one more sender in
+    /// Print a new ticket, which admits one more sender
     Invite {
-        /// Let any number in, until the ticket is withdrawn
+        /// Admit any number of senders, until the ticket is withdrawn
         #[arg(long)]
         reusable: bool,
     },
-    /// Take the invitation of a ticket back; who has paired with it stays
+    /// Withdraw the invitation of a ticket; senders that have paired with it stay
     Withdraw {
         /// File with the ticket
         file: PathBuf,
@@ -89,7 +89,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         }
         Action::Invite { reusable } => {
             let Some(shown) = peers.shown()? else {
-                bail!("start 'aecodec receive' first: it knows its addresses")
+                bail!("start 'aecodec receive' first; a ticket needs its addresses")
             };
             let before: Ticket = shown.ticket.parse()?;
             let kind = if *reusable { Kind::Reusable } else { Kind::OneTime };

@@ -1,4 +1,4 @@
-//! `aecodec receive`: pictures from the network to a folder.
+//! `aecodec receive`: stores pictures from the network in a folder.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -38,10 +38,10 @@ pub struct Args {
     /// Folder for the pictures; this receiver's key and journal are in .aecodec/ below it
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// Address or host name, and UDP port, to listen on [default: every address, the port of last time or 4743]
+    /// Address or host name, and UDP port, to listen on [default: every address, the port of the last run or 4743]
     #[arg(short, long, value_name = "ADDR:PORT", value_parser = pairing::addresses_of)]
     listen: Option<Listen>,
-    /// Host that the ticket names instead of this host's own addresses, with a port if it is another one
+    /// Host that the ticket names instead of this host's own addresses, with a port if it is different
     #[arg(long, value_name = "HOST[:PORT]")]
     advertise: Vec<String>,
     /// Let any number of senders pair with the ticket, instead of one
@@ -50,16 +50,16 @@ pub struct Args {
     /// Name of this host that senders see [default: the host's name]
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Decode each picture to a file of this format beside its .aec
+    /// Decode each picture to a file of this format next to its .aec
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "no_decode")]
     decode: Option<DecodeTo>,
-    /// Keep the .aec files alone (what it does unless told)
+    /// Keep the .aec files alone (the default)
     #[arg(long)]
     no_decode: bool,
     /// Show each picture while it arrives, as NAME.preview.jpg
     #[arg(long)]
     preview: bool,
-    /// Bring each .aec to s3://bucket/prefix or file:///folder before its receipt; the environment holds the
+    /// Upload each .aec to s3://bucket/prefix or file:///folder before its receipt; the environment holds the
     /// credentials (AWS_ACCESS_KEY_ID and so on)
     #[arg(long, value_name = "URL")]
     store: Option<String>,
@@ -72,14 +72,14 @@ pub struct Args {
     /// Decode with the model of this .aem file too
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
-    /// Where live frames are shown: a picture file that is replaced by each frame, or '-' for y4m on stdout, with
-    /// results on stderr [default: NAME.live.jpg of each sender in the folder]
+    /// Where to show live frames: a picture file that each frame replaces, or '-' for y4m on stdout, with results
+    /// on stderr [default: NAME.live.jpg of each sender in the folder]
     #[arg(long, value_name = "FILE")]
     live: Option<PathBuf>,
-    /// Take models that are not known here from senders
+    /// Accept models from senders that are not known here
     #[arg(long)]
     accept_models: bool,
-    /// Threads that decode; 0 is one for each core
+    /// Threads that decode; 0 means one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
     /// Refuse pictures of more pixels than this; a decode takes up to 20 bytes of memory for each
@@ -90,7 +90,7 @@ pub struct Args {
     json: bool,
 }
 
-/// Formats that pictures are decoded to.
+/// Formats to which pictures are decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum DecodeTo {
     Png,
@@ -109,7 +109,7 @@ impl From<DecodeTo> for Format {
     }
 }
 
-/// Frames a second that the header of a y4m stream names; frames are written when they are shown.
+/// Frames per second in the header of a y4m stream; frames are written when they are shown.
 const LIVE_RATE: u32 = 10;
 
 const EXAMPLES: &str = "\
@@ -195,11 +195,11 @@ pub fn run(args: &Args) -> Result<Exit> {
         announce(args, &reporter, &ticket, standing)?;
         let running = async {
             receiver.run(stop).await;
-            // The journal knows what waits to be decoded.
+            // The journal records which pictures wait to be decoded.
             if let Some(pool) = pool {
                 pool.stop();
             }
-            // Their news are over with the receiver's.
+            // Their events end with those of the receiver.
             beside.shutdown().await;
         };
         let (shown, ()) = tokio::join!(show(told, &reporter), running);
@@ -207,7 +207,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     })
 }
 
-/// What cannot be meant is wrong usage.
+/// Reports values that make no sense as wrong usage.
 fn plainly(error: aecodec_receiver::Error) -> anyhow::Error {
     match error {
         aecodec_receiver::Error::Invalid { .. } => usage(error.to_string()),
@@ -215,7 +215,7 @@ fn plainly(error: aecodec_receiver::Error) -> anyhow::Error {
     }
 }
 
-/// Binds the port that was asked for, or that of last time, or the usual one, or any.
+/// Binds the requested port, or that of the last run, or the usual one, or any.
 fn bind(
     listen: Option<&Listen>,
     peers: &Peers,
@@ -225,14 +225,14 @@ fn bind(
         return Ok(listen.first(bind)?);
     }
     let every = |port: u16| {
-        // Both families in one socket, where the system has both.
+        // Both families in one socket, if the system has both.
         bind((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|_| bind((Ipv4Addr::UNSPECIFIED, port).into()))
     };
     match peers.shown()? {
-        // Tickets that were handed out name this port.
-        Some(shown) => {
-            every(shown.port).context("the port that this receiver's tickets name; --listen takes another")
-        }
+        // Existing tickets name this port.
+        Some(shown) => every(shown.port).context(
+            "cannot use the port that this receiver's tickets name; choose another one with --listen",
+        ),
         None => Ok(every(pairing::PORT).or_else(|_| every(0))?),
     }
 }
@@ -256,7 +256,7 @@ fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket, standing: Standin
     match standing {
         Standing::Open => {}
         Standing::Spent => text += &format!("\nIts invitation was used; {invite}.\n"),
-        Standing::None => text += &format!("\nIt is for senders that were here before; {invite}.\n"),
+        Standing::None => text += &format!("\nIt is only for senders that are already known; {invite}.\n"),
     }
     reporter.result(&text, &json)?;
     if !args.json
@@ -298,7 +298,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
             Event::Disconnected { peer, name, reason } => {
                 let json = json!({ "event": "disconnected", "peer": name, "key": peer.to_string(), "reason": reason });
                 let [name, reason] = [name, reason].map(|text| printable(text.as_ref()));
-                reporter.result(&format!("{name} is gone: {reason}"), &json)?;
+                reporter.result(&format!("{name} disconnected: {reason}"), &json)?;
             }
             Event::Refused { address, reason } => {
                 warn("refused", &format!("{address}: {reason}"));
@@ -317,7 +317,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
             Event::Decoded(finished) => decoded(&finished, reporter)?,
             Event::Frame { from, shown } => frames.add(&from, &shown, reporter)?,
             Event::Trouble { what, error } => {
-                // A live frame and a preview are not tried again: others come.
+                // A live frame and a preview are not tried again, because others follow.
                 let again = if matches!(what, "live frame" | "preview") { "" } else { "; trying again" };
                 warn("notice", &format!("{what}: {error}{again}"));
                 json_line(reporter, json!({ "event": "trouble", "what": what, "error": error }))?;
@@ -331,18 +331,18 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
     Ok(Exit::Done)
 }
 
-/// When pictures were arriving: stretches of time that do not touch, in order.
+/// The times at which pictures were arriving: separate periods, in order.
 #[derive(Default)]
 struct Busy {
     stretches: Vec<(Instant, Instant)>,
-    /// Of earlier ones.
+    /// The sum of earlier periods.
     before: Duration,
 }
 
 impl Busy {
     /// A picture has arrived; it took this long.
     fn add(&mut self, took: Duration) {
-        /// Pictures that arrive beside each other began later than the end of all but these.
+        /// The newest periods that are kept. Pictures that arrive at present began after the end of all older ones.
         const KEPT: usize = 1024;
         let end = Instant::now();
         let mut start = end.checked_sub(took).unwrap_or(end);
@@ -371,7 +371,7 @@ struct Frames {
 }
 
 impl Frames {
-    /// Counts a frame; people do not read a line for each.
+    /// Counts a frame. There is no line for people for each frame.
     fn add(&mut self, from: &str, shown: &Shown, reporter: &Reporter) -> Result<()> {
         self.reported += 1;
         self.shown += u64::from(shown.passes.is_some());
@@ -429,12 +429,12 @@ fn decoded(finished: &Finished, reporter: &Reporter) -> Result<()> {
     }
 }
 
-/// Only where lines are read by programs; people have read it on stderr.
+/// Prints an event for programs only; people see it on stderr.
 pub fn json_line(reporter: &Reporter, json: Value) -> Result<()> {
     if reporter.style == Style::Json { reporter.result("", &json) } else { Ok(()) }
 }
 
-/// A path as it stands in JSON: its text, with `\xNN` for bytes that are none.
+/// A path as it stands in JSON: its text, with `\xNN` for bytes that are not UTF-8.
 pub fn place(path: &Path) -> Value {
     path.to_str().map_or_else(|| printable(path), str::to_owned).into()
 }

@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use crate::report::warn;
 
-/// Runs to the end. The watched value becomes true at the first Ctrl-C or termination; the second one ends the
-/// program at once.
+/// Runs `work` to its end. The watched value becomes true at the first Ctrl-C or termination; the second one ends
+/// the program at once.
 pub fn run<T>(work: impl AsyncFnOnce(watch::Receiver<bool>) -> Result<T>) -> Result<T> {
-    // A program that goes on after a panic says that there was one. The trace is for those who ask for it.
+    // A program that continues after a panic reports it. The backtrace is printed only on request.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         panic::set_hook(Box::new(|panic| warn("internal error", &describe(panic))));
     }
@@ -26,12 +26,12 @@ pub fn run<T>(work: impl AsyncFnOnce(watch::Receiver<bool>) -> Result<T>) -> Res
         });
         work(stopped).await
     });
-    // A thread that still compresses or writes has nothing left to say.
+    // Threads that still compress or write are not waited for.
     runtime.shutdown_background();
     result
 }
 
-/// A panic in one line: what it said, in which thread, and where.
+/// A panic in one line: its message, its thread, and its place.
 fn describe(panic: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();

@@ -31,14 +31,15 @@ pub struct Args {
     /// Pictures, .aec files, folders (with all pictures below them) and quoted patterns such as 'c1/*.png'
     #[arg(value_name = "IN")]
     inputs: Vec<PathBuf>,
-    /// The receiver: its ticket, @FILE or '-' (stdin) with the ticket inside, or its name if it is known; without
-    /// this, $AECODEC_TICKET, or the only receiver that is known
+    /// The receiver: its ticket, @FILE or '-' (stdin) that contains the ticket, or its name if it is known
+    /// [default: $AECODEC_TICKET, or the only receiver that is known]
     #[arg(short, long, value_name = "TICKET")]
     to: Option<String>,
-    /// Send what is in this folder and whatever is finished there, until stopped
+    /// Send what is in this folder and each file that is finished there, until stopped
     #[arg(long, value_name = "DIR")]
     watch: Vec<PathBuf>,
-    /// With --watch, take a file when it has not changed for so long; raise it if files are written with longer pauses
+    /// With --watch, send a file when it has not changed for this long; use a larger value if files are written
+    /// with longer pauses
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = size::positive, requires = "watch")]
     settle: f64,
     #[command(flatten)]
@@ -51,7 +52,7 @@ pub struct Args {
     /// Compress with the model of this .aem file
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Offer again what the receiver has a receipt for
+    /// Offer files again that already have a receipt
     #[arg(long)]
     again: bool,
     /// Give up after this many seconds without a connection [default: 600; with --watch never]
@@ -74,10 +75,10 @@ Examples:
   aecodec send --to archive --watch /var/camera
   ffmpeg -i CAMERA -r 10 -f mjpeg - | aecodec send --to archive --stdin mjpeg --fps 10
 
-It ends with 0 when the receiver has every picture on its disk. Whatever interrupts it, run it again: nothing is sent
-twice. A ticket is a secret until it was used; others on this host may read command lines, so prefer @FILE there.";
+It ends with 0 when the receiver has every picture on its disk. If it is interrupted, run it again; nothing is sent
+twice. A ticket is a secret until it is used. Others on this host may read command lines, so prefer @FILE there.";
 
-/// Longer than any journey.
+/// Longer than any run.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 pub fn run(args: &Args) -> Result<Exit> {
@@ -148,7 +149,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     })
 }
 
-/// The inputs with each pattern replaced by what it matches, for shells that leave that to the program.
+/// The inputs with each pattern replaced by what it matches, for shells that leave this to the program.
 fn expanded(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for input in inputs {
@@ -168,14 +169,14 @@ fn expanded(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// What the run amounts to.
+/// The outcome of the run.
 fn ending(total: &Total, summary: &Summary, failed: u64, interrupted: bool) -> Result<Exit> {
     if let Some(cut) = &summary.cut {
-        let unsent = "what is not sent stays in the outbox: run the same command again";
+        let unsent = "pictures that were not sent stay in the outbox; run the same command again";
         return Err(Refusal::Peer(format!("{cut}; {unsent}")).into());
     }
     if interrupted {
-        warn("interrupted", "what has no receipt yet is sent when the same command is run again");
+        warn("interrupted", "pictures without a receipt are sent when the same command is run again");
         std::process::exit(runtime::INTERRUPTED);
     }
     Ok(match (failed, total.pictures + total.skipped) {
@@ -186,7 +187,7 @@ fn ending(total: &Total, summary: &Summary, failed: u64, interrupted: bool) -> R
     })
 }
 
-/// Plain files of the models, whose hash is their identity, for receivers that lack them.
+/// Uncompressed files of the models, whose hash is their identity, for receivers that lack them.
 fn model_files(given: Option<&Path>, model: &Model) -> Result<HashMap<Hash, Bytes>> {
     let held = [Profile::Fast, Profile::Best].into_iter().filter_map(Model::embedded_bytes);
     let mut files = HashMap::new();
@@ -201,7 +202,7 @@ fn model_files(given: Option<&Path>, model: &Model) -> Result<HashMap<Hash, Byte
     Ok(files)
 }
 
-/// Prints what happens; gives the sums, and how many sources could not be sent.
+/// Prints the events. Returns the sums, and how many sources could not be sent.
 async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<(Total, u64)> {
     let mut total = Total::default();
     while let Some(event) = told.recv().await {
@@ -247,8 +248,8 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
             Event::Local(pipeline::Event::Doubtful(doubtful)) => {
                 let (file, doubt) = (&doubtful.path, doubtful.doubt);
                 let (taken, fate) = match doubtful.fate {
-                    Fate::Taken => (true, "it is sent as it is"),
-                    Fate::Waiting => (false, "it is waited for"),
+                    Fate::Taken => (true, "sending it as it is"),
+                    Fate::Waiting => (false, "waiting for it"),
                 };
                 warn(
                     "notice",
@@ -273,7 +274,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 }
             }
             Event::Local(pipeline::Event::Away { folder }) => {
-                warn("notice", &format!("{} is out of reach; waiting for it", printable(&folder)));
+                warn("notice", &format!("{} cannot be reached; waiting for it", printable(&folder)));
                 json_line(reporter, json!({ "event": "away", "folder": place(&folder) }))?;
             }
             Event::Local(pipeline::Event::Back { folder }) => {
@@ -292,7 +293,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_model_is_at_hand_for_receivers_that_lack_it() {
+    fn the_built_in_model_is_available_to_receivers_that_lack_it() {
         let model = Model::embedded(Profile::Fast).unwrap();
         assert!(model_files(None, &model).unwrap().contains_key(&Hash(model.id())));
     }
