@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::path::Path;
 
 use aecodec_proto::{Identity, Ticket};
-use aecodec_receiver::peers::{Invitation, Kind, Peers, Shown};
-use aecodec_sender::{Outbox, Target};
+use aecodec_receiver::peers::{Invitation, Kind, Peers, ShownTicket};
+use aecodec_sender::{Destination, Outbox};
 use anyhow::{Context as _, Result, bail};
 
 use crate::failure::usage;
@@ -80,7 +80,7 @@ pub fn invite(peers: &Peers, kind: Kind) -> Result<[u8; 32]> {
 
 /// Stores a ticket, to show it again.
 pub fn keep(peers: &Peers, ticket: &Ticket, port: u16) -> Result<()> {
-    Ok(peers.show(&Shown { port, ticket: ticket.to_string() })?)
+    Ok(peers.show(&ShownTicket { port, ticket: ticket.to_string() })?)
 }
 
 /// Addresses at which a receiver bound to `bound` can be reached: those that were given, or those of this host, the
@@ -113,7 +113,7 @@ pub fn addresses(advertise: &[String], bound: SocketAddr) -> Vec<String> {
 
 /// What `--to` means: a ticket, `@FILE` or `-` that contains one, or the name or the first digits of the key of a
 /// receiver that is known.
-pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
+pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Destination> {
     let known = outbox.receivers()?;
     let text = match to {
         Some("-") => {
@@ -146,7 +146,7 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
         if meant.next().is_some() {
             bail!("several receivers are called {text}; give the first digits of the key");
         }
-        return Ok(Target {
+        return Ok(Destination {
             receiver: receiver.key,
             addresses: receiver.addresses.clone(),
             invitation: None,
@@ -164,7 +164,7 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
             "{error}{hint}; copy the whole word that begins with aec1, as 'aecodec receive' prints it"
         ))
     })?;
-    let mut target = Target::from(&ticket);
+    let mut target = Destination::from(&ticket);
     if let Some(receiver) = known.iter().find(|receiver| receiver.key == ticket.receiver) {
         target.enrolled = receiver.enrolled;
         // The addresses at which it was reached last may still be right if the ticket is old.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aecodec::files::Format;
 use aecodec_proto::figures::Total;
-use aecodec_proto::message::Shown;
+use aecodec_proto::message::FrameReport;
 use aecodec_proto::receiver::Models;
 use aecodec_proto::{Identity, Ticket};
 use aecodec_receiver::decode::{Finished, PoolOptions};
@@ -372,7 +372,7 @@ struct Frames {
 
 impl Frames {
     /// Counts a frame. There is no line for people for each frame.
-    fn add(&mut self, from: &str, shown: &Shown, reporter: &Reporter) -> Result<()> {
+    fn add(&mut self, from: &str, shown: &FrameReport, reporter: &Reporter) -> Result<()> {
         self.reported += 1;
         self.shown += u64::from(shown.passes.is_some());
         self.in_time += u64::from(shown.passes.is_some() && shown.lateness <= 0);

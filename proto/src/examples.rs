@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::framing::{self, Framer};
-use crate::message::{Offer, Receipt, Shown, Source, Stored, ToReceiver, ToSender};
+use crate::message::{FrameReport, Offer, Receipt, Source, StoredWhen, ToReceiver, ToSender};
 use crate::parts::StreamHeader;
 use crate::{Hash, Identity, Ticket};
 
@@ -54,9 +54,10 @@ fn the_messages_of_the_document_are_messages() {
         }),
     );
     is("want", ToSender::Want { id: 7, parts: vec![(0, 2)] });
-    let receipt = Receipt { id: 7, hash, stored: Stored::Now, first_preview: Some(180), last_byte: 950 };
+    let receipt = Receipt { id: 7, hash, stored: StoredWhen::Now, first_preview: Some(180), last_byte: 950 };
     is("receipt", ToSender::Receipt(receipt));
-    let shown = Shown { seq: 300, passes: None, bytes: 15_000, lateness: -12, decode: 0, rate: 125_000 };
+    let shown =
+        FrameReport { seq: 300, passes: None, bytes: 15_000, lateness: -12, decode: 0, rate: 125_000 };
     is("shown", ToSender::Shown(shown));
 }
 

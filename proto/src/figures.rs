@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::message::{Source, Stored};
+use crate::message::{Source, StoredWhen};
 
 /// The figures of a picture that has its receipt.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Picture {
     /// Bytes of the `.aec`.
     pub bytes: u64,
     /// Whether the receiver had it before.
-    pub stored: Stored,
+    pub stored: StoredWhen,
     /// What the network carried for it, if that is known.
     pub wire: Option<Wire>,
     /// Milliseconds from the offer to the first preview, if one was made.
@@ -108,8 +108,8 @@ impl Total {
             _ => {}
         }
         match stored {
-            Stored::Before => self.before += 1,
-            Stored::Now => {
+            StoredWhen::Before => self.before += 1,
+            StoredWhen::Now => {
                 self.moved = self.moved.saturating_add(*bytes);
                 self.last_byte.add(f64::from(*last_byte));
                 first_preview.iter().for_each(|&time| self.first_preview.add(f64::from(time)));
@@ -181,8 +181,8 @@ impl Serialize for Picture {
             saved_of_source: saved(self.bytes, source.bytes),
             saved_of_raw: saved(self.bytes, source.raw),
             stored: match self.stored {
-                Stored::Now => "now",
-                Stored::Before => "before",
+                StoredWhen::Now => "now",
+                StoredWhen::Before => "before",
             },
             wire: self.wire,
             first_preview_ms: self.first_preview,
@@ -256,7 +256,7 @@ impl fmt::Display for Picture {
         if let Some(wire) = self.wire {
             write!(f, "  {} on the wire", Grouped(wire.bytes))?;
         }
-        if self.stored == Stored::Before {
+        if self.stored == StoredWhen::Before {
             return f.write_str("  was there before");
         }
         if let Some(time) = self.first_preview {
@@ -365,7 +365,7 @@ mod tests {
             name: "a.aec".into(),
             source: Source { bytes: 10_000, width: 100, height: 80, raw: 24_000, psnr },
             bytes: 1000,
-            stored: Stored::Now,
+            stored: StoredWhen::Now,
             wire: Some(Wire { bytes: 1100, packets: 3, lost: 1 }),
             first_preview: Some(40),
             last_byte: 1200,
@@ -379,7 +379,7 @@ mod tests {
             "a.aec  1,000 bytes  1.000 bpp  PSNR 36.12 dB  90.0 % smaller than its source, 95.8 % than raw  \
              1,100 on the wire  preview after 40 ms  all after 1.20 s"
         );
-        let before = Picture { stored: Stored::Before, wire: None, ..picture(Some(f64::INFINITY)) };
+        let before = Picture { stored: StoredWhen::Before, wire: None, ..picture(Some(f64::INFINITY)) };
         assert_eq!(
             before.to_string(),
             "a.aec  1,000 bytes  1.000 bpp  PSNR exact  90.0 % smaller than its source, 95.8 % than raw  \
@@ -426,7 +426,7 @@ mod tests {
         let mut total = Total { elapsed: 2000, ..Total::default() };
         total.add(&picture(Some(30.0)));
         total.add(&Picture {
-            stored: Stored::Before,
+            stored: StoredWhen::Before,
             first_preview: None,
             last_byte: 0,
             ..picture(Some(30.0))

@@ -143,7 +143,7 @@ pub enum ToSender {
         reason: String,
     },
     /// What became of a live frame.
-    Shown(Shown),
+    Shown(FrameReport),
 }
 
 /// A picture is stored.
@@ -154,7 +154,7 @@ pub struct Receipt {
     /// Hash of what was stored.
     pub hash: Hash,
     /// Whether the picture was there before.
-    pub stored: Stored,
+    pub stored: StoredWhen,
     /// Milliseconds from the offer to the first preview, if one was made.
     pub first_preview: Option<u32>,
     /// Milliseconds from the offer to its last byte.
@@ -163,7 +163,7 @@ pub struct Receipt {
 
 /// How a picture came to be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Stored {
+pub enum StoredWhen {
     /// Over this connection.
     Now,
     /// It was there already.
@@ -172,7 +172,7 @@ pub enum Stored {
 
 /// What became of a live frame. The sender controls its rate by these reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
+pub struct FrameReport {
     /// The frame.
     pub seq: u64,
     /// Passes that were decoded; `None` if the frame was not shown.

@@ -6,7 +6,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use crate::message::{Enrol, Frame, Offer, Receipt, Shown, Stored, ToReceiver, ToSender, VERSION};
+use crate::message::{Enrol, Frame, FrameReport, Offer, Receipt, StoredWhen, ToReceiver, ToSender, VERSION};
 use crate::parts::PART_MAX;
 use crate::{Hash, Limits, Violation};
 
@@ -232,10 +232,10 @@ impl Session {
     }
 
     /// The picture is stored: flushed, renamed, and in the journal.
-    pub fn stored(&mut self, id: u64, stored: Stored, first_preview: Option<u32>, last_byte: u32) {
+    pub fn stored(&mut self, id: u64, stored: StoredWhen, first_preview: Option<u32>, last_byte: u32) {
         let Some(open) = self.close(id) else { return };
         // If nothing was asked for, the picture did not come over this connection.
-        let stored = if open.asked { stored } else { Stored::Before };
+        let stored = if open.asked { stored } else { StoredWhen::Before };
         let receipt = Receipt { id, hash: open.hash, stored, first_preview, last_byte };
         self.outputs.push_back(Output::Send(ToSender::Receipt(receipt)));
     }
@@ -256,7 +256,7 @@ impl Session {
     }
 
     /// Reports to the sender what became of a live frame.
-    pub fn shown(&mut self, shown: Shown) {
+    pub fn shown(&mut self, shown: FrameReport) {
         self.outputs.push_back(Output::Send(ToSender::Shown(shown)));
     }
 

@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
 use crate::limits::OPEN_PARTS;
-use crate::message::{Enrol, Frame, Offer, Receipt, Shown, Stored, ToReceiver, ToSender, VERSION};
+use crate::message::{Enrol, Frame, FrameReport, Offer, Receipt, StoredWhen, ToReceiver, ToSender, VERSION};
 use crate::{Hash, Violation};
 
 /// How often a receiver may ask for the parts of one offer. It asks again if what arrived was damaged on its disk.
@@ -33,7 +33,7 @@ pub enum Output {
         outcome: Outcome,
     },
     /// What became of a live frame.
-    Shown(Shown),
+    Shown(FrameReport),
 }
 
 /// How an offer ended.
@@ -248,10 +248,10 @@ impl Session {
         if receipt.hash != open.offer.hash {
             return Err(lying("it is for another hash"));
         }
-        if receipt.stored == Stored::Now && open.wants == 0 {
+        if receipt.stored == StoredWhen::Now && open.wants == 0 {
             return Err(lying("nothing was asked for"));
         }
-        if receipt.stored == Stored::Now && open.unsent > 0 {
+        if receipt.stored == StoredWhen::Now && open.unsent > 0 {
             return Err(lying("not all of it was sent"));
         }
         self.close(id);

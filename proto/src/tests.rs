@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use proptest::prelude::*;
 
 use crate::framing::Framer;
-use crate::message::{Offer, Receipt, Source, Stored, ToReceiver, ToSender, VERSION};
+use crate::message::{Offer, Receipt, Source, StoredWhen, ToReceiver, ToSender, VERSION};
 use crate::receiver::{self, Entry, Models, Previews};
 use crate::sender::{self, Outcome};
 use crate::{Hash, Limits, Violation, parts};
@@ -116,7 +116,7 @@ impl Link {
                 receiver::Output::LookUp(offer) => {
                     let id = offer.id;
                     if disk.stored.contains_key(&offer.hash) {
-                        self.receiver.stored(id, Stored::Before, None, 0);
+                        self.receiver.stored(id, StoredWhen::Before, None, 0);
                     } else {
                         let have = disk.parts.entry(offer.hash).or_default();
                         let lacking = (0..offer.parts.len() as u32).filter(|part| !have.contains(part));
@@ -132,7 +132,7 @@ impl Link {
                         "complete without all its parts"
                     );
                     *disk.stored.entry(offer.hash).or_default() += 1;
-                    self.receiver.stored(id, Stored::Now, None, 1);
+                    self.receiver.stored(id, StoredWhen::Now, None, 1);
                 }
                 _ => {}
             }
@@ -244,7 +244,7 @@ fn any_to_sender() -> impl Strategy<Value = ToSender> {
         3 => (0_u64..5, 0_u64..5, any::<bool>()).prop_map(|(id, of, now)| ToSender::Receipt(Receipt {
             id,
             hash: offer(of, &[1]).hash,
-            stored: if now { Stored::Now } else { Stored::Before },
+            stored: if now { StoredWhen::Now } else { StoredWhen::Before },
             first_preview: None,
             last_byte: 0,
         })),
@@ -268,7 +268,7 @@ fn welcomed(offers: &[Offer]) -> sender::Session {
 }
 
 fn receipt(of: &Offer) -> Receipt {
-    Receipt { id: of.id, hash: of.hash, stored: Stored::Now, first_preview: None, last_byte: 0 }
+    Receipt { id: of.id, hash: of.hash, stored: StoredWhen::Now, first_preview: None, last_byte: 0 }
 }
 
 #[test]
@@ -312,7 +312,7 @@ fn lying_receipts_are_noticed() {
         matches!(session.handle(ToSender::Receipt(receipt)), Err(Violation::LyingReceipt { .. }))
     };
     assert!(!lies(receipt(&picture), true, 2), "the truth");
-    assert!(!lies(Receipt { stored: Stored::Before, ..receipt(&picture) }, false, 0), "the truth");
+    assert!(!lies(Receipt { stored: StoredWhen::Before, ..receipt(&picture) }, false, 0), "the truth");
     assert!(lies(receipt(&picture), true, 1), "a part is missing");
     assert!(lies(receipt(&picture), false, 0), "nothing was sent");
     assert!(lies(Receipt { id: 7, ..receipt(&picture) }, true, 2), "never offered");
@@ -363,7 +363,7 @@ fn an_offer_that_is_withdrawn_is_forgotten_by_both_ends() {
     sender.handle(ToSender::Want { id: 0, parts: vec![(0, 2)] }).unwrap();
     sender.handle(ToSender::Refused { id: 0, reason: "no".into() }).unwrap();
     assert!(sender.poll().is_none() && !sender.is_idle());
-    sender.handle(ToSender::Receipt(Receipt { stored: Stored::Before, ..receipt(&offers[1]) })).unwrap();
+    sender.handle(ToSender::Receipt(Receipt { stored: StoredWhen::Before, ..receipt(&offers[1]) })).unwrap();
     assert!(sender.is_idle());
 
     let mut receiver = greeted(Limits { window: 1, ..Limits::default() }, Models::Refuse);
@@ -508,7 +508,7 @@ fn any_bytes_on_the_control_stream_are_survived() {
     });
     let offered = greeting(&ToReceiver::Offer(offer(3, &[5, 6])));
     let receipt =
-        Receipt { id: 1, hash: Hash([1; 32]), stored: Stored::Now, first_preview: None, last_byte: 1 };
+        Receipt { id: 1, hash: Hash([1; 32]), stored: StoredWhen::Now, first_preview: None, last_byte: 1 };
     let receipt = crate::framing::encode(&ToSender::Receipt(receipt));
     let piece = prop_oneof![
         prop::collection::vec(any::<u8>(), 0..12),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aecodec_proto::figures::Picture;
-use aecodec_proto::message::Shown as FrameShown;
+use aecodec_proto::message::FrameReport;
 use aecodec_proto::receiver::{Entry, Models};
 use aecodec_proto::tls::{self, Admit};
 use aecodec_proto::{Close, Identity, Limits, PublicKey, transport};
@@ -19,7 +19,7 @@ use tokio::time::{interval, timeout};
 use crate::decode::Finished;
 use crate::inbox::Stored;
 use crate::peers::Invitation;
-use crate::preview::Shown;
+use crate::preview::PreviewWritten;
 use crate::stages::Stages;
 use crate::{Error, Inbox, Peers, Result, session};
 
@@ -100,7 +100,7 @@ pub enum Event {
     /// A picture is stored, or was stored before.
     Arrived(Arrived),
     /// A preview of a picture that is arriving.
-    Previewed(Shown),
+    Previewed(PreviewWritten),
     /// A picture was decoded, or could not be decoded.
     Decoded(Finished),
     /// Something other than the storing of pictures does not work; it is tried again.
@@ -115,7 +115,7 @@ pub enum Event {
         /// Its sender.
         from: String,
         /// What became of it.
-        shown: FrameShown,
+        shown: FrameReport,
     },
     /// A picture is not taken.
     Declined {

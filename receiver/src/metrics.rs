@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aecodec_proto::message::{Shown, Stored as When};
+use aecodec_proto::message::{FrameReport, StoredWhen};
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
@@ -133,9 +133,9 @@ impl Metrics {
     }
 
     /// A picture was stored, or was already there; `wire` UDP payload bytes were sent and received for it.
-    pub fn arrived(&self, stored: &Stored, when: When, wire: u64) {
+    pub fn arrived(&self, stored: &Stored, when: StoredWhen, wire: u64) {
         self.wire_bytes.increment(wire);
-        if when == When::Before {
+        if when == StoredWhen::Before {
             return self.known.increment(1);
         }
         self.pictures.increment(1);
@@ -145,7 +145,7 @@ impl Metrics {
     }
 
     /// What became of a live frame.
-    pub fn frame(&self, shown: &Shown) {
+    pub fn frame(&self, shown: &FrameReport) {
         self.frames.increment(1);
         self.frame_bytes.increment(shown.bytes.into());
         self.frames_shown.increment(shown.passes.is_some().into());
@@ -208,12 +208,12 @@ mod tests {
         let page = recorder.handle();
         let metrics = Metrics::new(recorder);
         let stored = store_one(&inbox, "a.aec", 1, 25);
-        metrics.arrived(&stored, When::Now, 40);
-        metrics.arrived(&stored, When::Before, 2);
-        let shown = Shown { seq: 1, passes: Some(2), bytes: 7, lateness: 3, decode: 0, rate: 0 };
+        metrics.arrived(&stored, StoredWhen::Now, 40);
+        metrics.arrived(&stored, StoredWhen::Before, 2);
+        let shown = FrameReport { seq: 1, passes: Some(2), bytes: 7, lateness: 3, decode: 0, rate: 0 };
         metrics.frame(&shown);
-        metrics.frame(&Shown { lateness: 0, ..shown });
-        metrics.frame(&Shown { passes: None, ..shown });
+        metrics.frame(&FrameReport { lateness: 0, ..shown });
+        metrics.frame(&FrameReport { passes: None, ..shown });
         metrics.refused("name");
         metrics.refused("name");
         metrics.declined("parts");

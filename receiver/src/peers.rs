@@ -69,7 +69,7 @@ pub enum Enrolled {
 
 /// The ticket that this receiver showed last, to show it again after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shown {
+pub struct ShownTicket {
     /// UDP port on which the receiver listened.
     pub port: u16,
     /// The ticket, as text.
@@ -232,7 +232,7 @@ impl Peers {
     ///
     /// # Errors
     /// Returns an error if the journal cannot be read.
-    pub fn shown(&self) -> Result<Option<Shown>> {
+    pub fn shown(&self) -> Result<Option<ShownTicket>> {
         let db = self.db();
         let text = |key: &str| {
             db.query_row("SELECT CAST(value AS TEXT) FROM meta WHERE key = ?1", [key], |row| {
@@ -241,14 +241,14 @@ impl Peers {
             .optional()
         };
         let (Some(port), Some(ticket)) = (text("port")?, text("ticket")?) else { return Ok(None) };
-        Ok(port.parse().ok().map(|port| Shown { port, ticket }))
+        Ok(port.parse().ok().map(|port| ShownTicket { port, ticket }))
     }
 
     /// Stores the ticket that is shown now.
     ///
     /// # Errors
     /// Returns an error if the journal cannot be written.
-    pub fn show(&self, shown: &Shown) -> Result<()> {
+    pub fn show(&self, shown: &ShownTicket) -> Result<()> {
         self.db().execute(
             "INSERT OR REPLACE INTO meta (key, value) VALUES ('port', ?1), ('ticket', ?2)",
             params![shown.port.to_string(), shown.ticket],
@@ -388,7 +388,7 @@ mod tests {
     fn the_ticket_survives_a_restart() {
         let (dir, peers) = peers();
         assert_eq!(peers.shown().unwrap(), None);
-        let shown = Shown { port: 4743, ticket: "aec1abc".into() };
+        let shown = ShownTicket { port: 4743, ticket: "aec1abc".into() };
         peers.show(&shown).unwrap();
         assert_eq!(Peers::open(dir.path()).unwrap().shown().unwrap(), Some(shown));
     }

@@ -50,7 +50,7 @@ impl Default for PreviewOptions {
 /// A preview that was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Shown {
+pub struct PreviewWritten {
     /// Final name of the picture, relative to the inbox.
     pub name: String,
     /// Path of the preview.
@@ -75,7 +75,7 @@ struct Shared {
     table: Mutex<Table>,
     news: Condvar,
     codec: Codec,
-    report: Box<dyn Fn(Result<Shown>) + Send + Sync>,
+    report: Box<dyn Fn(Result<PreviewWritten>) + Send + Sync>,
 }
 
 impl fmt::Debug for Shared {
@@ -129,7 +129,7 @@ impl Previews {
         inbox: &Inbox,
         models: &Models,
         options: PreviewOptions,
-        report: impl Fn(Result<Shown>) + Send + Sync + 'static,
+        report: impl Fn(Result<PreviewWritten>) + Send + Sync + 'static,
     ) -> Result<Self> {
         Self::start_with(inbox, models, options, Box::new(aecodec::decode), report)
     }
@@ -139,7 +139,7 @@ impl Previews {
         models: &Models,
         options: PreviewOptions,
         codec: Codec,
-        report: impl Fn(Result<Shown>) + Send + Sync + 'static,
+        report: impl Fn(Result<PreviewWritten>) + Send + Sync + 'static,
     ) -> Result<Self> {
         let shared = Arc::new(Shared {
             inbox: inbox.clone(),
@@ -241,7 +241,7 @@ impl Shared {
     }
 
     /// Reports a preview, and continues even if that panics.
-    fn tell(&self, name: &str, news: Result<Shown>) {
+    fn tell(&self, name: &str, news: Result<PreviewWritten>) {
         let told = caught(name, || {
             (self.report)(news);
             Ok(())
@@ -330,7 +330,7 @@ impl Shared {
         fs::rename(&new, &path).map_err(Error::io(&path))?;
         drop(table);
         transfer.previewed();
-        self.tell(name, Ok(Shown { name: name.into(), path, passes: level.passes, bytes: arrived }));
+        self.tell(name, Ok(PreviewWritten { name: name.into(), path, passes: level.passes, bytes: arrived }));
         Ok(Some(level))
     }
 

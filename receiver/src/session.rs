@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use aecodec_proto::figures::{Picture, Wire};
 use aecodec_proto::framing::{self, Framer};
-use aecodec_proto::message::{Enrol, Frame, Offer, Shown, Stored as When, ToReceiver, ToSender};
+use aecodec_proto::message::{Enrol, Frame, FrameReport, Offer, StoredWhen, ToReceiver, ToSender};
 use aecodec_proto::parts::{PART_MAX, STREAM_HEADER_MAX, StreamHeader};
 use aecodec_proto::receiver::{Entry, Models, Output, Session};
 use aecodec_proto::tls::ENROL_LABEL;
@@ -145,7 +145,7 @@ struct Served {
     /// The view of live frames, once there was one.
     view: Option<View>,
     _place: Option<Place>,
-    reports: (mpsc::UnboundedSender<Shown>, mpsc::UnboundedReceiver<Shown>),
+    reports: (mpsc::UnboundedSender<FrameReport>, mpsc::UnboundedReceiver<FrameReport>),
     /// Pictures that wait for a model.
     undecoded: HashMap<Hash, Vec<Stored>>,
     wire: Wire,
@@ -371,7 +371,7 @@ impl Served {
     fn done(&mut self, done: Done) -> std::result::Result<(), End> {
         match done {
             Done::Header(stream, header, rest) => self.stream(stream, header, rest)?,
-            Done::LookedUp(id, Ok(Begin::Already(stored))) => self.arrived(id, stored, When::Before),
+            Done::LookedUp(id, Ok(Begin::Already(stored))) => self.arrived(id, stored, StoredWhen::Before),
             Done::LookedUp(id, Ok(Begin::Wanted(transfer))) => {
                 let missing = transfer.missing();
                 if let Some(arriving) = self.arriving.get_mut(&id) {
@@ -383,7 +383,7 @@ impl Served {
             }
             Done::Part(id, part, Ok(())) => self.session.part_done(id, part),
             Done::PartLost(id, part) => self.session.part_lost(id, part),
-            Done::Completed(id, Ok(stored)) => self.arrived(id, stored, When::Now),
+            Done::Completed(id, Ok(stored)) => self.arrived(id, stored, StoredWhen::Now),
             Done::Completed(id, Err(Error::WrongHash { .. })) if self.again(id) => {}
             Done::LookedUp(id, Err(error))
             | Done::Part(id, _, Err(error))
@@ -428,7 +428,7 @@ impl Served {
     }
 
     /// Sends the receipt.
-    fn arrived(&mut self, id: u64, stored: Stored, when: When) {
+    fn arrived(&mut self, id: u64, stored: Stored, when: StoredWhen) {
         let Some(arriving) = self.arriving.remove(&id) else { return };
         let stages = &self.shared.stages;
         let preview = arriving.transfer.and_then(|transfer| transfer.first_preview());

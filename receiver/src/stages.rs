@@ -11,7 +11,7 @@ use crate::decode::{Finished, Pool, PoolOptions};
 use crate::listener::Event;
 use crate::live::{Outlet, Stage};
 use crate::metrics::Metrics;
-use crate::preview::{PreviewOptions, Previews, Shown};
+use crate::preview::{PreviewOptions, PreviewWritten, Previews};
 use crate::store::Store;
 use crate::transfer::Transfer;
 use crate::{Begin, Error, Inbox, Models, Result, Stored, Task};
@@ -67,7 +67,7 @@ impl Stages {
     /// Returns an error if no thread can be started.
     pub fn preview(&mut self, inbox: &Inbox, options: PreviewOptions) -> Result<()> {
         let events = self.events.clone();
-        let report = move |news: Result<Shown>| {
+        let report = move |news: Result<PreviewWritten>| {
             let _ = events.send(match news {
                 Ok(shown) => Event::Previewed(shown),
                 Err(error) => Event::Trouble { what: "preview", error: error.to_string() },

@@ -25,7 +25,7 @@ const CRYPTO: std::ops::Range<u64> = 0x100..0x200;
 
 /// The receiver to send to.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct Destination {
     /// The receiver's key.
     pub receiver: PublicKey,
     /// `host:port`, the most likely first.
@@ -36,7 +36,7 @@ pub struct Target {
     pub enrolled: bool,
 }
 
-impl From<&Ticket> for Target {
+impl From<&Ticket> for Destination {
     fn from(ticket: &Ticket) -> Self {
         Self {
             receiver: ticket.receiver,
@@ -144,14 +144,14 @@ impl Messages {
 /// Makes connections to one receiver.
 pub(crate) struct Connector {
     identity: Identity,
-    target: Target,
+    target: Destination,
     label: String,
     v4: Option<Endpoint>,
     v6: Option<Endpoint>,
 }
 
 impl Connector {
-    pub fn new(identity: Identity, target: Target, label: String) -> Self {
+    pub fn new(identity: Identity, target: Destination, label: String) -> Self {
         Self { identity, target, label, v4: None, v6: None }
     }
 

@@ -14,7 +14,7 @@ pub mod source;
 pub mod watch;
 mod wire;
 
-pub use connect::{Cut, Target};
+pub use connect::{Cut, Destination};
 pub use encode::Settings;
 pub use error::{Error, Result};
 pub use finished::Doubt;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout_at};
 
-use crate::connect::{Connector, Cut, Target};
+use crate::connect::{Connector, Cut, Destination};
 use crate::outbox::{Known, Outbox};
 use crate::pipeline::{self, Pipeline};
 use crate::prepared::Prepared;
@@ -28,7 +28,7 @@ const RECEIPTS: usize = 256;
 #[non_exhaustive]
 pub struct Options {
     /// The receiver.
-    pub target: Target,
+    pub target: Destination,
     /// Sources and settings.
     pub pipeline: pipeline::Options,
     /// The identity of this sender.
@@ -43,7 +43,7 @@ pub struct Options {
 
 impl Options {
     /// The default options, with ten minutes of patience.
-    pub fn new(target: Target, pipeline: pipeline::Options, identity: Identity, label: String) -> Self {
+    pub fn new(target: Destination, pipeline: pipeline::Options, identity: Identity, label: String) -> Self {
         let patience = Duration::from_secs(600);
         Self { target, pipeline, identity, label, patience, models: HashMap::new() }
     }

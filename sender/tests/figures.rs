@@ -1,7 +1,7 @@
 //! The figures as programs read them.
 
 use aecodec_proto::figures::{Picture, Total, Wire};
-use aecodec_proto::message::{Source, Stored};
+use aecodec_proto::message::{Source, StoredWhen};
 use serde_json::json;
 
 fn picture(psnr: Option<f64>) -> Picture {
@@ -9,7 +9,7 @@ fn picture(psnr: Option<f64>) -> Picture {
         name: "a.aec".into(),
         source: Source { bytes: 4000, width: 100, height: 80, raw: 8000, psnr },
         bytes: 1000,
-        stored: Stored::Now,
+        stored: StoredWhen::Now,
         wire: Some(Wire { bytes: 1100, packets: 3, lost: 1 }),
         first_preview: Some(40),
         last_byte: 1200,

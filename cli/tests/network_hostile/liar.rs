@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use aecodec_proto::framing::{self, Framer};
-use aecodec_proto::message::{Offer, Receipt, Stored, ToReceiver, ToSender, VERSION};
+use aecodec_proto::message::{Offer, Receipt, StoredWhen, ToReceiver, ToSender, VERSION};
 use aecodec_proto::tls::Admit;
 use aecodec_proto::{Close, Hash, Identity, PublicKey, Ticket, transport};
 use quinn::Endpoint;
@@ -28,9 +28,9 @@ fn lies() -> Vec<Lie> {
     left_over[0] += 1;
     left_over.push(0);
     vec![
-        ("it is for another hash", welcome.clone(), |_| vec![receipt(0, Hash([0; 32]), Stored::Before)]),
-        ("nothing was asked for", welcome.clone(), |offer| vec![receipt(0, offer.hash, Stored::Now)]),
-        ("it was not offered", welcome.clone(), |offer| vec![receipt(7, offer.hash, Stored::Before)]),
+        ("it is for another hash", welcome.clone(), |_| vec![receipt(0, Hash([0; 32]), StoredWhen::Before)]),
+        ("nothing was asked for", welcome.clone(), |offer| vec![receipt(0, offer.hash, StoredWhen::Now)]),
+        ("it was not offered", welcome.clone(), |offer| vec![receipt(7, offer.hash, StoredWhen::Before)]),
         ("Refused for offer 7", welcome.clone(), |_| vec![ToSender::Refused { id: 7, reason: "no".into() }]),
         ("Want for offer 7", welcome.clone(), |_| vec![want(7, 0, 1)]),
         ("part 99 of offer 0", welcome.clone(), |_| vec![want(0, 99, 1)]),
@@ -48,7 +48,7 @@ fn lies() -> Vec<Lie> {
     ]
 }
 
-fn receipt(id: u64, hash: Hash, stored: Stored) -> ToSender {
+fn receipt(id: u64, hash: Hash, stored: StoredWhen) -> ToSender {
     ToSender::Receipt(Receipt { id, hash, stored, first_preview: None, last_byte: 1 })
 }
 

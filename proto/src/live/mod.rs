@@ -35,7 +35,7 @@ use std::time::Duration;
 
 use aecodec::Quality;
 
-use crate::message::Shown;
+use crate::message::FrameReport;
 use bucket::Bucket;
 use cpu::Cpu;
 pub use cpu::Scale;
@@ -334,7 +334,7 @@ impl Controller {
     }
 
     /// The receiver reports what became of a frame.
-    pub fn shown(&mut self, now: Duration, shown: &Shown) {
+    pub fn shown(&mut self, now: Duration, shown: &FrameReport) {
         if shown.rate > 0 {
             self.delivery.sample(now, shown.rate.into());
         }

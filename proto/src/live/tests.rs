@@ -43,7 +43,7 @@ struct Run {
     /// Bytes beyond the queue, with the time of their acknowledgement.
     unacked: VecDeque<(u64, f64)>,
     acks: VecDeque<(u64, u64, usize)>,
-    reports: VecDeque<(u64, Shown)>,
+    reports: VecDeque<(u64, FrameReport)>,
     sent: BTreeMap<u64, Sent>,
     /// Bytes per millisecond that were handed to the path.
     offered: Vec<f64>,
@@ -179,7 +179,8 @@ impl Run {
         self.shown.push((at, seq, late));
         let bytes = sent.arrived.iter().sum::<f64>() as u32;
         let passes = Some(complete(sent) as u8 - 1);
-        let shown = Shown { seq, passes, bytes, lateness: late as i32, decode: sent.decode as u16, rate: 0 };
+        let shown =
+            FrameReport { seq, passes, bytes, lateness: late as i32, decode: sent.decode as u16, rate: 0 };
         self.reports.push_back((at + ONE_WAY, shown));
     }
 
@@ -293,7 +294,7 @@ enum Event {
     Frame(u64, u32, u32),
     Encoded(u64, u64, Vec<u32>),
     Acknowledged(u64, usize),
-    Shown(Shown),
+    Shown(FrameReport),
     Late,
 }
 
@@ -306,7 +307,7 @@ fn event() -> impl Strategy<Value = Event> {
         (0_u64..9, 0_usize..9).prop_map(|(seq, part)| Event::Acknowledged(seq, part)),
         (0_u64..9, any::<Option<u8>>(), any::<u32>(), any::<i32>(), any::<u16>(), any::<u32>()).prop_map(
             |(seq, passes, bytes, lateness, decode, rate)| {
-                Event::Shown(Shown { seq, passes, bytes, lateness, decode, rate })
+                Event::Shown(FrameReport { seq, passes, bytes, lateness, decode, rate })
             }
         ),
         Just(Event::Late),

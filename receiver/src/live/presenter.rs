@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aecodec_proto::message::{Frame, Shown};
+use aecodec_proto::message::{Frame, FrameReport};
 
 /// The parts without which nothing can be shown: header with hyper-latents, and the first pass.
 const COARSE: usize = 2;
@@ -58,8 +58,8 @@ impl Arriving {
         self.frame.parts.iter().map(|&part| u64::from(part)).sum()
     }
 
-    fn report(&self, passes: Option<u8>, lateness: i64, decode: Duration, rate: u32) -> Shown {
-        Shown {
+    fn report(&self, passes: Option<u8>, lateness: i64, decode: Duration, rate: u32) -> FrameReport {
+        FrameReport {
             seq: self.frame.seq,
             passes,
             bytes: self.bytes().min(u32::MAX.into()) as u32,
@@ -88,7 +88,7 @@ pub struct Presenter {
 impl Presenter {
     /// A frame was announced. A frame that was already passed or was announced twice is ignored. Returns the
     /// reports of frames that had to make room.
-    pub fn announced(&mut self, now: Duration, frame: Frame) -> Vec<Shown> {
+    pub fn announced(&mut self, now: Duration, frame: Frame) -> Vec<FrameReport> {
         let captured = frame.captured as f64;
         let seen = now.as_secs_f64() * 1e6 - captured;
         let offset = match self.offset {
@@ -139,7 +139,7 @@ impl Presenter {
 
     /// What to decode now, if anything, and the reports of the frames that are skipped. One decode runs at a time;
     /// report its end with [`Presenter::decoded`].
-    pub fn next(&mut self, now: Duration) -> (Option<Show>, Vec<Shown>) {
+    pub fn next(&mut self, now: Duration) -> (Option<Show>, Vec<FrameReport>) {
         if self.decoding.is_some() {
             return (None, Vec::new());
         }
@@ -176,7 +176,7 @@ impl Presenter {
 
     /// What [`Presenter::next`] asked for took `took`, of which `decode` for decoding, and its picture is shown at
     /// `now`, or at its deadline if that is later. Returns the report for the sender.
-    pub fn decoded(&mut self, now: Duration, took: Duration, decode: Duration) -> Option<Shown> {
+    pub fn decoded(&mut self, now: Duration, took: Duration, decode: Duration) -> Option<FrameReport> {
         let (arriving, passes) = self.decoding.take()?;
         // The estimate rises at once and falls slowly, because a decode that starts too late makes a frame late.
         self.decode = if took > self.decode { took } else { (self.decode * 7 + took) / 8 };
@@ -185,7 +185,7 @@ impl Presenter {
     }
 
     /// The decode that [`Presenter::next`] asked for failed: the frame is not shown.
-    pub fn failed(&mut self) -> Option<Shown> {
+    pub fn failed(&mut self) -> Option<FrameReport> {
         let (arriving, _) = self.decoding.take()?;
         Some(arriving.report(None, 0, Duration::ZERO, self.rate.bytes_a_second()))
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aecodec::{DecodeOptions, Picture};
-use aecodec_proto::message::{Frame, Shown};
+use aecodec_proto::message::{Frame, FrameReport};
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 use tokio::sync::{mpsc, watch};
@@ -184,7 +184,7 @@ impl View {
         sender: String,
         outlet: Outlet,
         models: Models,
-        reports: mpsc::UnboundedSender<Shown>,
+        reports: mpsc::UnboundedSender<FrameReport>,
         trouble: impl Fn(&Error) + Send + Sync + 'static,
     ) -> Self {
         let (inputs, arriving) = mpsc::channel(CHUNKS);
@@ -254,7 +254,7 @@ struct Desk {
     sender: String,
     outlet: Outlet,
     models: Models,
-    reports: mpsc::UnboundedSender<Shown>,
+    reports: mpsc::UnboundedSender<FrameReport>,
 }
 
 impl Desk {
@@ -299,7 +299,7 @@ impl Desk {
         self.start.elapsed()
     }
 
-    fn report(&self, reports: impl IntoIterator<Item = Shown>) {
+    fn report(&self, reports: impl IntoIterator<Item = FrameReport>) {
         for report in reports {
             let _ = self.reports.send(report);
         }

@@ -5,11 +5,11 @@ use crate::inbox::tests::{begin, encoded, inbox_with, offer};
 use aecodec_proto::parts;
 use std::sync::mpsc;
 
-fn previews(inbox: &Inbox) -> (Previews, mpsc::Receiver<Shown>) {
+fn previews(inbox: &Inbox) -> (Previews, mpsc::Receiver<PreviewWritten>) {
     let (report, shown) = mpsc::channel();
     let report = Mutex::new(report);
     let models = Models::open(inbox.out(), &[]).unwrap();
-    let tell = move |news: Result<Shown>| drop(report.lock().unwrap().send(news.unwrap()));
+    let tell = move |news: Result<PreviewWritten>| drop(report.lock().unwrap().send(news.unwrap()));
     (Previews::start(inbox, &models, PreviewOptions::default(), tell).unwrap(), shown)
 }
 
@@ -111,7 +111,7 @@ fn a_panic_ends_the_previews_of_its_picture_alone() {
     let [bad_transfer, good_transfer] = [&bad_offer, &good_offer].map(|offer| Arc::new(begin(&inbox, offer)));
     bring(&bad_transfer, &bad_offer, &bad, 0);
     previews.update(&bad_transfer);
-    let told: Result<Shown> = shown.recv().unwrap();
+    let told: Result<PreviewWritten> = shown.recv().unwrap();
     assert!(matches!(&told, Err(Error::Internal { name, .. }) if name == "bad.aec"), "{told:?}");
     // It is not tried again, and others are shown.
     bring(&bad_transfer, &bad_offer, &bad, 1);

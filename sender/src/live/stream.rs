@@ -6,10 +6,10 @@ use std::io::Read;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aecodec::{Check, EncodeOptions, Limits, Model, Picture, Target as Aim};
+use aecodec::{Check, EncodeOptions, Limits, Model, Picture, Target};
 use aecodec_proto::figures::Wire;
 use aecodec_proto::live::{Config, Controller, Decision, OnFull, Path, Scale};
-use aecodec_proto::message::{Frame, Shown};
+use aecodec_proto::message::{Frame, FrameReport};
 use aecodec_proto::parts::{self, StreamHeader};
 use aecodec_proto::sender::Output;
 use aecodec_proto::{Close, Identity};
@@ -20,7 +20,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, sleep, timeout};
 
 use super::{Format, Frames, Scaler};
-use crate::connect::{Connector, Cut, Link, Target, write};
+use crate::connect::{Connector, Cut, Destination, Link, write};
 use crate::outbox::{Known, Outbox};
 use crate::{Error, Result};
 
@@ -37,7 +37,7 @@ const BUFFER: std::ops::RangeInclusive<u64> = 32 << 10..=4 << 20;
 #[non_exhaustive]
 pub struct Options {
     /// The receiver.
-    pub target: Target,
+    pub target: Destination,
     /// The identity of this sender.
     pub identity: Identity,
     /// Name of this host, for people.
@@ -60,7 +60,13 @@ pub struct Options {
 
 impl Options {
     /// The default options, which take frames as they come.
-    pub fn new(target: Target, identity: Identity, label: String, model: Arc<Model>, format: Format) -> Self {
+    pub fn new(
+        target: Destination,
+        identity: Identity,
+        label: String,
+        model: Arc<Model>,
+        format: Format,
+    ) -> Self {
         Self {
             target,
             identity,
@@ -95,7 +101,7 @@ pub enum Event {
     /// A frame is being sent.
     Sent(Sent),
     /// What became of a frame.
-    Shown(Shown),
+    Shown(FrameReport),
     /// A frame of the pipe cannot be read; the next one may be readable.
     Damaged {
         /// Why.
@@ -526,7 +532,7 @@ impl Live {
                 picture = scaler.scale(&picture, scale.of(size.0), scale.of(size.1)).ok()?;
             }
             let mut options = EncodeOptions::default();
-            options.target = Aim::Quality(quality);
+            options.target = Target::Quality(quality);
             options.check = Check::None;
             options.limits = limits;
             let encoded = aecodec::encode(&picture, &model, &options).ok()?;

@@ -6,7 +6,7 @@ use aecodec_proto::{Hash, PublicKey};
 use rusqlite::params;
 
 use super::{Outbox, journal_error, seconds};
-use crate::{Result, Target};
+use crate::{Destination, Result};
 
 /// A receiver that this sender has been paired with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Known {
 
 impl Known {
     /// What is known before the receiver was reached.
-    pub(crate) fn of(target: &Target) -> Self {
+    pub(crate) fn of(target: &Destination) -> Self {
         Self {
             key: target.receiver,
             name: String::new(),
