@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use aecodec_proto::{Hash, PublicKey};
+use rusqlite::Connection;
 
 use crate::error::Refusal;
-use crate::inbox::{Load, Shared};
 use crate::journal::{self, About};
 use crate::name::Name;
-use crate::transfer::Partial;
+use crate::options::InboxOptions;
+use crate::partial::Partial;
 use crate::{Result, disk};
 
 /// The most pictures that may be offered under one name.
@@ -44,6 +45,18 @@ pub(crate) enum Choice {
 
 /// Hashes of files that were found under names that are wanted.
 pub(crate) type Found = HashMap<Name, Hash>;
+
+/// How much is arriving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Load {
+    /// Unfinished pictures.
+    pub partials: usize,
+    /// Those of them that a connection is sending.
+    pub active: usize,
+    /// Bytes that are missing from the pictures that a connection is sending.
+    pub outstanding: u64,
+}
 
 #[derive(Debug)]
 struct Slot {
@@ -172,20 +185,26 @@ impl Arriving {
     /// overwritten, and a picture that is there without being in the journal (after a power cut) is recognised.
     /// Nothing is hashed here, because all connections wait for this lock: `found` contains the hashes of such
     /// files.
-    pub fn choose(&self, shared: &Shared, about: &About, bytes: u64, found: &Found) -> Result<Choice> {
-        let out = &shared.folder.out;
+    pub fn choose(
+        &self,
+        options: &InboxOptions,
+        db: &Connection,
+        about: &About,
+        bytes: u64,
+        found: &Found,
+    ) -> Result<Choice> {
+        let out = &options.out;
         let shown = || about.offered.as_str().to_string();
         if about.offered.folders(out).any(|folder| folder.exists() && !folder.is_dir()) {
             return Err(
                 Refusal::Name { name: shown(), why: "a file has the name of one of its folders" }.into()
             );
         }
-        let db = shared.reader();
         for number in 1..MOST_NUMBERS {
             let name = about.offered.numbered(number);
             let others =
                 |reserved: &Reserved| reserved.hash != about.hash || reserved.offered != about.offered;
-            if self.names.get(&name).is_some_and(others) || journal::named(&db, &name)? {
+            if self.names.get(&name).is_some_and(others) || journal::named(db, &name)? {
                 continue;
             }
             let path = name.path(out);
@@ -196,7 +215,7 @@ impl Arriving {
                     None => return Ok(Choice::Unknown(name)),
                 }
             }
-            let decoded = shared.options.decode.map(|format| name.decoded(out, format.extension()));
+            let decoded = options.decode.map(|format| name.decoded(out, format.extension()));
             if path.symlink_metadata().is_err() && decoded.is_none_or(|path| path.symlink_metadata().is_err())
             {
                 return Ok(Choice::Free(name));

@@ -12,10 +12,11 @@ use aecodec::{DecodeOptions, Limits, Model};
 use tokio::sync::mpsc;
 
 use crate::error::caught;
-use crate::inbox::{Inbox, Stored};
+use crate::inbox::Inbox;
 use crate::journal::{Outcome, Task};
 use crate::models::Models;
 use crate::name::Name;
+use crate::stored::Stored;
 use crate::{Error, Result, disk};
 
 /// The function that decodes; tests use their own.

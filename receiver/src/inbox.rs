@@ -1,107 +1,27 @@
 //! The inbox: takes offers, keeps what arrives, and gives finished pictures their names. No picture is stored twice
 //! or in part.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender, SyncSender};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::thread::JoinHandle;
-use std::time::Duration;
+use std::sync::Arc;
 
-use aecodec::files::Format;
-use aecodec_proto::message::{Offer, Source};
+use aecodec_proto::message::Offer;
 use aecodec_proto::{Hash, PublicKey};
-use rusqlite::Connection;
 use tokio::sync::watch;
 
-use crate::arriving::{Arriving, Choice, Found, Key};
+use crate::arriving::{Arriving, Choice, Found, Key, Load};
 use crate::error::Refusal;
-use crate::journal::{self, About, Outcome, SavedPartial, SavedPicture, Task};
+use crate::handle::Handle;
+use crate::journal::{self, About, Outcome, SavedPartial, Task};
 use crate::name::Name;
+use crate::options::InboxOptions;
+use crate::partial::{Partial, Phase};
+use crate::recover::recover;
+use crate::shared::Shared;
 use crate::state::{Folder, now};
-use crate::transfer::{Partial, Phase, Transfer};
+use crate::stored::Stored;
+use crate::transfer::Transfer;
 use crate::writer::{Final, How, Op, Writer};
-use crate::{Error, Result, disk};
-
-/// How an inbox works.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct InboxOptions {
-    /// The folder of the finished pictures.
-    pub out: PathBuf,
-    /// The most bytes of one picture. The default is 1 GiB.
-    pub picture_bytes: u64,
-    /// The most pixels of one picture, according to its sender. The default is 2^28.
-    pub pixels: u64,
-    /// The most unfinished pictures of one sender. The default is 1024. Beyond it, the oldest pictures that no
-    /// connection is sending make room.
-    pub partials: usize,
-    /// The most bytes of those pictures. The default is 16 GiB.
-    pub partial_bytes: u64,
-    /// Bytes of the disk that stay free. The default is 64 MiB.
-    pub reserve: u64,
-    /// Unfinished pictures are dropped if nothing arrives for this long. The default is 7 days.
-    pub expire: Duration,
-    /// Pictures are decoded to this format: [`Task::Decode`] is recorded for each. The default is `None`.
-    pub decode: Option<Format>,
-    /// Pictures are uploaded to an object store: [`Task::Upload`] is recorded for each. The default is `false`.
-    pub upload: bool,
-    /// Pictures are announced: [`Task::Notify`] is recorded for each. The default is `false`.
-    pub notify: bool,
-    #[cfg(test)]
-    pub(crate) crash: Option<crate::writer::Step>,
-}
-
-impl Default for InboxOptions {
-    fn default() -> Self {
-        Self {
-            out: "inbox".into(),
-            picture_bytes: 1 << 30,
-            pixels: 1 << 28,
-            partials: 1024,
-            partial_bytes: 16 << 30,
-            reserve: 64 << 20,
-            expire: Duration::from_secs(7 * 24 * 3600),
-            decode: None,
-            upload: false,
-            notify: false,
-            #[cfg(test)]
-            crash: None,
-        }
-    }
-}
-
-/// A picture under its final name.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Stored {
-    /// Its number in the journal.
-    pub id: i64,
-    /// Who sent it.
-    pub peer: PublicKey,
-    /// Hash of the `.aec`.
-    pub hash: Hash,
-    /// Name relative to the inbox. It differs from the offered name if that was another picture's.
-    pub name: String,
-    /// Its path.
-    pub path: PathBuf,
-    /// Bytes of the `.aec`.
-    pub bytes: u64,
-    /// When it was stored, in seconds since 1970.
-    pub at: i64,
-    /// The model that decodes it.
-    pub model: Hash,
-    /// What it was made from, according to the sender.
-    pub source: Source,
-}
-
-impl Stored {
-    pub(crate) fn new(out: &Path, saved: SavedPicture) -> Self {
-        let SavedPicture { id, about: About { peer, hash, model, source, .. }, name, bytes, at } = saved;
-        let path = name.path(out);
-        Self { id, peer, hash, name: name.as_str().into(), path, bytes, at, model, source }
-    }
-}
+use crate::{Result, disk};
 
 /// The answer to an offer.
 #[derive(Debug)]
@@ -126,18 +46,6 @@ impl From<Begin> for Place {
     }
 }
 
-/// How much is arriving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct Load {
-    /// Unfinished pictures.
-    pub partials: usize,
-    /// Those of them that a connection is sending.
-    pub active: usize,
-    /// Bytes that are missing from the pictures that a connection is sending.
-    pub outstanding: u64,
-}
-
 /// The inbox. It is cheap to clone.
 ///
 /// Every method except [`Inbox::settle`] and [`Inbox::load`] blocks on the disk, usually for less than a
@@ -146,87 +54,25 @@ pub struct Load {
 #[derive(Debug, Clone)]
 pub struct Inbox(Arc<Handle>);
 
-#[derive(Debug)]
-struct Handle {
-    shared: Arc<Shared>,
-    ops: Option<Sender<Op>>,
-    writer: Option<JoinHandle<()>>,
-}
-
-/// What the inbox and its writer thread share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub folder: Folder,
-    pub options: InboxOptions,
-    arriving: Mutex<Arriving>,
-    reader: Mutex<Connection>,
-    changes: watch::Sender<()>,
-    _lock: File,
-}
-
-impl Shared {
-    /// Locked before the state of a [`Partial`], never after it.
-    pub fn arriving(&self) -> MutexGuard<'_, Arriving> {
-        self.arriving.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// A connection for queries; locked after [`Self::arriving`].
-    pub fn reader(&self) -> MutexGuard<'_, Connection> {
-        self.reader.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    /// The tasks that are wanted for every picture that is stored from now on.
-    pub fn tasks(&self) -> Vec<Task> {
-        let wanted = [
-            (Task::Decode, self.options.decode.is_some()),
-            (Task::Upload, self.options.upload),
-            (Task::Notify, self.options.notify),
-        ];
-        wanted.into_iter().filter_map(|(task, wanted)| wanted.then_some(task)).collect()
-    }
-
-    /// Reports that the journal has changed.
-    pub fn changed(&self) {
-        self.changes.send_replace(());
-    }
-
-    /// Whether the file of a stored picture is still there.
-    pub fn is_there(&self, picture: &SavedPicture) -> bool {
-        disk::length(&picture.name.path(&self.folder.out)) == Some(picture.bytes)
-    }
-}
-
 impl Inbox {
     /// Opens an inbox, and cleans up after whatever ended the last receiver. Parts that had arrived stay, pictures
     /// that were finished but not recorded are recorded, and files that belong to nothing are removed.
     ///
     /// # Errors
-    /// Returns [`Error::InUse`] if another receiver has the folder open, or an error if the folder cannot be
+    /// Returns [`crate::Error::InUse`] if another receiver has the folder open, or an error if the folder cannot be
     /// written.
     pub fn open(options: InboxOptions) -> Result<Self> {
-        let folder = Folder::open(&options.out)?;
-        let lock = folder.lock()?;
-        let (reader, db) = (Mutex::new(folder.database()?), folder.database()?);
-        let shared = Arc::new(Shared {
-            folder,
-            options,
-            arriving: Mutex::default(),
-            reader,
-            changes: watch::Sender::default(),
-            _lock: lock,
-        });
+        let shared = Arc::new(Shared::open(options)?);
+        let db = shared.folder.database()?;
         let mut writer = Writer::new(Arc::clone(&shared), db);
-        crate::recover::recover(&shared, &mut writer)?;
-        let (ops, queue) = mpsc::channel();
-        let thread = std::thread::Builder::new().name("aecodec-journal".into());
-        let thread = thread.spawn(move || writer.run(&queue)).map_err(Error::io(&shared.folder.out))?;
-        Ok(Self(Arc::new(Handle { shared, ops: Some(ops), writer: Some(thread) })))
+        recover(&shared, &mut writer)?;
+        Ok(Self(Arc::new(Handle::start(shared, writer)?)))
     }
 
     /// Answers an offer. Parts that arrived earlier from the same sender are not asked for again.
     ///
     /// # Errors
-    /// Returns [`Error::Refused`] with a reason for the sender, or an error if the journal or the disk fails.
+    /// Returns [`crate::Error::Refused`] with a reason for the sender, or an error if the journal or the disk fails.
     pub fn begin(&self, peer: &PublicKey, offer: &Offer) -> Result<Begin> {
         let shared = &self.0.shared;
         let offered = Name::parse(&offer.name)?;
@@ -260,17 +106,17 @@ impl Inbox {
         if let Some(partial) = arriving.get(&key) {
             if partial.lengths == offer.parts && !matches!(partial.inner().phase, Phase::Gone) {
                 arriving.hold(&key);
-                return Ok(Begin::Wanted(Transfer::new(self.clone(), partial)).into());
+                return Ok(Begin::Wanted(Transfer::new(Arc::clone(&self.0), partial)).into());
             }
             // Another release cut the picture into other parts, which do not fit together.
             arriving.remove(&partial);
-            self.forget(&partial)?;
+            self.0.forget(&partial)?;
         }
         let twin = self.twin(&hash)?;
         if twin.is_none() {
             self.make_room(&mut arriving, &peer, bytes)?;
         }
-        let choice = arriving.choose(shared, &about, bytes, found)?;
+        let choice = arriving.choose(&shared.options, &shared.reader(), &about, bytes, found)?;
         let (name, how) = match (choice, twin) {
             (Choice::Unknown(name), _) => return Ok(Place::Unknown(name)),
             (Choice::Ours(name), _) => (name, How::Adopt),
@@ -289,15 +135,15 @@ impl Inbox {
                 arriving.insert(Arc::clone(&partial));
                 arriving.hold(&key);
                 drop(arriving);
-                let transfer = Transfer::new(self.clone(), Arc::clone(&partial));
-                self.send(Op::Save(partial))?;
+                let transfer = Transfer::new(Arc::clone(&self.0), Arc::clone(&partial));
+                self.0.send(Op::Save(partial))?;
                 return Ok(Begin::Wanted(transfer).into());
             }
         };
         arriving.reserve(&name, &about);
         drop(arriving);
         let last = |reply| Op::Final(Box::new(Final::new(about, name.clone(), bytes, how, reply)));
-        let result = self.wait(last);
+        let result = self.0.wait(last);
         shared.arriving().unreserve(&name);
         result.map(|stored| Begin::Already(stored).into())
     }
@@ -334,16 +180,16 @@ impl Inbox {
 
     /// A receiver that is notified when the journal has new stored pictures or tasks.
     pub fn changes(&self) -> watch::Receiver<()> {
-        self.0.shared.changes.subscribe()
+        self.0.shared.changes()
     }
 
     /// Records that a task has ended. Returns at once. If the record is lost in a crash, the task is done once
     /// more.
     ///
     /// # Errors
-    /// Returns [`Error::Closed`] if the thread that writes the journal has ended.
+    /// Returns [`crate::Error::Closed`] if the thread that writes the journal has ended.
     pub fn settle(&self, id: i64, task: Task, outcome: Outcome) -> Result<()> {
-        self.send(Op::Settle(id, task, outcome))
+        self.0.send(Op::Settle(id, task, outcome))
     }
 
     /// Drops unfinished pictures of which nothing has arrived for too long, and returns how many. Call it from time
@@ -354,7 +200,7 @@ impl Inbox {
     pub fn expire(&self) -> Result<usize> {
         let before = now() - self.0.shared.options.expire.as_secs() as i64;
         let old = self.0.shared.arriving().take_idle(|partial| partial.touched() < before);
-        old.iter().try_for_each(|partial| self.forget(partial))?;
+        old.iter().try_for_each(|partial| self.0.forget(partial))?;
         Ok(old.len())
     }
 
@@ -371,38 +217,6 @@ impl Inbox {
     /// The paths below the inbox.
     pub(crate) fn folder(&self) -> &Folder {
         &self.0.shared.folder
-    }
-
-    pub(crate) fn send(&self, op: Op) -> Result<()> {
-        let ops = self.0.ops.as_ref().ok_or(Error::Closed)?;
-        ops.send(op).map_err(|_| Error::Closed)
-    }
-
-    /// Sends an operation to the writer and waits for its answer.
-    pub(crate) fn wait(&self, op: impl FnOnce(SyncSender<Result<Stored>>) -> Op) -> Result<Stored> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        self.send(op(reply))?;
-        answer.recv().map_err(|_| Error::Closed)?
-    }
-
-    /// Drops a picture that was arriving.
-    pub(crate) fn discard(&self, partial: &Arc<Partial>) -> Result<()> {
-        self.0.shared.arriving().remove(partial);
-        self.forget(partial)
-    }
-
-    /// A transfer has ended.
-    pub(crate) fn release(&self, partial: &Arc<Partial>) {
-        self.0.shared.arriving().release(partial);
-    }
-
-    /// Removes the file and the row of a picture that is no longer in the list of arriving pictures.
-    fn forget(&self, partial: &Arc<Partial>) -> Result<()> {
-        partial.inner_mut().phase = Phase::Gone;
-        partial.close();
-        disk::remove(&partial.path)?;
-        partial.name.previews(&self.0.shared.folder.out).try_for_each(|path| disk::remove(&path))?;
-        self.send(Op::Drop(partial.id))
     }
 
     fn check_parts(&self, parts: &[u32]) -> Result<u64> {
@@ -444,23 +258,13 @@ impl Inbox {
                 break;
             };
             let Some(oldest) = arriving.take_oldest_idle(peer) else { return Err(over.into()) };
-            self.forget(&oldest)?;
+            self.0.forget(&oldest)?;
         }
         let free = disk::free(&options.out)?.saturating_sub(arriving.load().outstanding);
         if bytes.saturating_add(options.reserve) > free {
             return Err(Refusal::DiskFull { bytes, free, reserve: options.reserve }.into());
         }
         Ok(())
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // When the sender is dropped, the writer finishes what is queued and ends.
-        self.ops = None;
-        if let Some(writer) = self.writer.take() {
-            let _ = writer.join();
-        }
     }
 }
 

@@ -32,9 +32,12 @@
 //! The library prints nothing.
 
 mod arriving;
+mod connections;
 pub mod decode;
 mod disk;
 mod error;
+mod event;
+mod handle;
 mod inbox;
 mod journal;
 pub mod listener;
@@ -43,21 +46,29 @@ pub mod metrics;
 pub mod models;
 mod name;
 pub mod notify;
+mod options;
+mod partial;
 pub mod peers;
 pub mod preview;
 mod recover;
 mod session;
+mod shared;
 pub mod stages;
 mod state;
 pub mod store;
+mod stored;
 mod transfer;
 mod writer;
 
+pub use arriving::Load;
 pub use error::{Error, Refusal, Result};
-pub use inbox::{Begin, Inbox, InboxOptions, Load, Stored};
+pub use event::Event;
+pub use inbox::{Begin, Inbox};
 pub use journal::{Outcome, Task};
-pub use listener::{Event, Receiver};
+pub use listener::Receiver;
 pub use models::Models;
+pub use options::InboxOptions;
 pub use peers::Peers;
 pub use stages::Stages;
+pub use stored::Stored;
 pub use transfer::Transfer;

@@ -5,21 +5,20 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use aecodec_proto::figures::Picture;
-use aecodec_proto::message::FrameReport;
-use aecodec_proto::receiver::{Entry, Models};
+use aecodec_proto::receiver::Entry;
 use aecodec_proto::tls::{self, Admit};
-use aecodec_proto::{Close, Identity, Limits, PublicKey, transport};
+use aecodec_proto::{Close, Identity, PublicKey, transport};
 use quinn::rustls::pki_types::CertificateDer;
 use quinn::{Connection, ConnectionError, Endpoint, Incoming, VarInt};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{interval, timeout};
 
-use crate::decode::Finished;
-use crate::inbox::Stored;
+pub use crate::connections::Options;
+pub use crate::event::{Arrived, Event};
+
+use crate::connections::{Address, Connections, Newcomer, plain};
 use crate::peers::Invitation;
-use crate::preview::PreviewWritten;
 use crate::stages::Stages;
 use crate::{Error, Inbox, Peers, Result, session};
 
@@ -38,138 +37,11 @@ const NO_PROTOCOL: u64 = 120;
 /// QUIC codes at and above this stand for a TLS alert (RFC 9001, section 4.8).
 const CRYPTO: std::ops::Range<u64> = 0x100..0x200;
 
-/// How a receiver works.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Options {
-    /// Name of this host, for people.
-    pub label: String,
-    /// Bounds on each connection.
-    pub limits: Limits,
-    /// Whether to ask for models that are not known.
-    pub models: Models,
-    /// The most connections at a time.
-    pub connections: usize,
-    /// The most connections of one sender at a time.
-    pub connections_each: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            label: "receiver".into(),
-            limits: Limits::default(),
-            models: Models::Refuse,
-            connections: 256,
-            connections_each: 16,
-        }
-    }
-}
-
-/// Something that happened.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Event {
-    /// A sender was not admitted, or broke the protocol.
-    Refused {
-        /// Its address.
-        address: SocketAddr,
-        /// Why.
-        reason: String,
-    },
-    /// A sender has connected.
-    Connected {
-        /// Its key.
-        peer: PublicKey,
-        /// Its name.
-        name: String,
-        /// Its address.
-        address: SocketAddr,
-        /// Whether it came with an invitation, for the first time.
-        enrolled: bool,
-    },
-    /// A sender has disconnected.
-    Disconnected {
-        /// Its key.
-        peer: PublicKey,
-        /// Its name.
-        name: String,
-        /// How it ended.
-        reason: String,
-    },
-    /// A picture is stored, or was stored before.
-    Arrived(Arrived),
-    /// A preview of a picture that is arriving.
-    Previewed(PreviewWritten),
-    /// A picture was decoded, or could not be decoded.
-    Decoded(Finished),
-    /// Something other than the storing of pictures does not work; it is tried again.
-    Trouble {
-        /// What does not work.
-        what: &'static str,
-        /// The error.
-        error: String,
-    },
-    /// What became of a live frame.
-    Frame {
-        /// Its sender.
-        from: String,
-        /// What became of it.
-        shown: FrameReport,
-    },
-    /// A picture is not taken.
-    Declined {
-        /// Its name.
-        name: String,
-        /// Why.
-        reason: String,
-    },
-}
-
-/// A picture that has its receipt.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Arrived {
-    /// The picture.
-    pub stored: Stored,
-    /// Name of its sender.
-    pub from: String,
-    /// Its figures. Those of the wire count what this connection carried since the previous receipt.
-    pub figures: Picture,
-}
-
 /// A receiver that is bound to its port.
 #[derive(Debug)]
 pub struct Receiver {
     endpoint: Endpoint,
-    shared: Arc<Shared>,
-}
-
-/// What all connections share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    pub identity: Identity,
-    pub inbox: Inbox,
-    pub peers: Peers,
-    pub options: Options,
-    pub stages: Stages,
-    pub events: mpsc::UnboundedSender<Event>,
-    /// Connected senders, one entry for each connection.
-    present: Mutex<Vec<PublicKey>>,
-    /// Where handshakes come from whose senders are not admitted yet, one entry for each.
-    newcomers: Mutex<Vec<Origin>>,
-}
-
-/// Where a handshake comes from, and whether that is proved.
-type Origin = (IpAddr, Address);
-
-/// What is known of the address of a handshake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Address {
-    /// It is written in the packets, where anybody can write any address.
-    Claimed,
-    /// The sender returned a token that was sent there.
-    Proved,
+    shared: Arc<Connections>,
 }
 
 impl Receiver {
@@ -193,8 +65,7 @@ impl Receiver {
             Endpoint::new(transport::endpoint(&identity), Some(config), socket, runtime)
         });
         let endpoint = endpoint.map_err(|source| Error::Bind { listen, source })?;
-        let (present, newcomers) = (Mutex::default(), Mutex::default());
-        let shared = Shared { identity, inbox, peers, options, stages, events, present, newcomers };
+        let shared = Connections::new(identity, inbox, peers, options, stages, events);
         Ok(Self { endpoint, shared: Arc::new(shared) })
     }
 
@@ -256,70 +127,6 @@ impl Receiver {
     }
 }
 
-impl Shared {
-    /// Sends an event to its reader, if there is one.
-    pub fn tell(&self, event: Event) {
-        let _ = self.events.send(event);
-    }
-
-    fn present(&self) -> std::sync::MutexGuard<'_, Vec<PublicKey>> {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn newcomers(&self) -> std::sync::MutexGuard<'_, Vec<Origin>> {
-        self.newcomers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn is_full(&self) -> bool {
-        self.present().len() >= self.options.connections
-    }
-
-    /// Counts a connection of a sender until the guard is dropped. Returns `None` if this sender, or all senders
-    /// together, have too many.
-    pub fn count(self: &Arc<Self>, key: PublicKey) -> Option<Present> {
-        let mut present = self.present();
-        if present.len() >= self.options.connections {
-            return None;
-        }
-        if present.iter().filter(|&&other| other == key).count() >= self.options.connections_each {
-            return None;
-        }
-        present.push(key);
-        drop(present);
-        Some(Present { shared: self.clone(), key })
-    }
-}
-
-/// A connection that is counted.
-pub(crate) struct Present {
-    shared: Arc<Shared>,
-    key: PublicKey,
-}
-
-impl Drop for Present {
-    fn drop(&mut self) {
-        let mut present = self.shared.present();
-        if let Some(at) = present.iter().position(|&key| key == self.key) {
-            present.swap_remove(at);
-        }
-    }
-}
-
-/// A handshake that is counted.
-struct Newcomer {
-    shared: Arc<Shared>,
-    origin: Origin,
-}
-
-impl Drop for Newcomer {
-    fn drop(&mut self) {
-        let mut newcomers = self.shared.newcomers();
-        if let Some(at) = newcomers.iter().position(|&origin| origin == self.origin) {
-            newcomers.swap_remove(at);
-        }
-    }
-}
-
 /// The addresses that one stranger can have: an IPv4 address, or an IPv6 network.
 fn place(address: SocketAddr) -> IpAddr {
     match address.ip().to_canonical() {
@@ -366,11 +173,6 @@ async fn enter(incoming: Incoming, newcomer: Newcomer) {
         return refused("it presented no key".into());
     };
     session::serve(connection, key, entry, &shared).await;
-}
-
-/// An IPv4 address as such, even if the socket serves both families.
-pub(crate) fn plain(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// The TLS alert with which one end gave up a handshake.

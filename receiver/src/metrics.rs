@@ -9,7 +9,8 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, R
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use crate::decode::Pool;
-use crate::inbox::{Inbox, Stored};
+use crate::inbox::Inbox;
+use crate::stored::Stored;
 use crate::{Error, Result};
 
 /// How often the gauges are read.

@@ -11,9 +11,10 @@ use async_nats::{ConnectOptions, ServerAddr};
 use serde::Serialize;
 use tokio::sync::watch;
 
-use crate::inbox::{Inbox, Stored};
+use crate::inbox::Inbox;
 use crate::journal::{Outcome, Task};
 use crate::store::Store;
+use crate::stored::Stored;
 use crate::{Error, Result};
 
 /// The default subject of messages.

@@ -3,10 +3,10 @@
 use std::fs;
 use std::sync::Arc;
 
-use crate::inbox::Shared;
 use crate::journal;
+use crate::partial::Partial;
+use crate::shared::Shared;
 use crate::state::now;
-use crate::transfer::Partial;
 use crate::writer::{Final, How, Writer};
 use crate::{Error, Result, disk};
 

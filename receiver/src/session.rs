@@ -1,5 +1,9 @@
 //! One sender's connection: reads its messages and parts, has them stored, and sends receipts.
 
+mod end;
+mod streams;
+mod task;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,33 +11,35 @@ use std::time::{Duration, Instant};
 use aecodec_proto::figures::{Picture, Wire};
 use aecodec_proto::framing::{self, Framer};
 use aecodec_proto::message::{Enrol, Frame, FrameReport, Offer, StoredWhen, ToReceiver, ToSender};
-use aecodec_proto::parts::{PART_MAX, STREAM_HEADER_MAX, StreamHeader};
+use aecodec_proto::parts::StreamHeader;
 use aecodec_proto::receiver::{Entry, Models, Output, Session};
 use aecodec_proto::tls::ENROL_LABEL;
 use aecodec_proto::{Close, Hash, PublicKey, Violation};
-use bytes::{Bytes, BytesMut};
-use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt};
+use bytes::BytesMut;
+use quinn::{Connection, ReadError, RecvStream, SendStream, VarInt};
 use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::connections::{Connections, plain};
 use crate::decode::Finished;
 use crate::error::Refusal;
-use crate::inbox::{Begin, Stored};
-use crate::listener::{Arrived, Event, Shared, plain};
+use crate::event::{Arrived, Event};
+use crate::inbox::Begin;
 use crate::live::{Input, Place, View};
 use crate::peers::Enrolled;
-use crate::transfer::Transfer;
+use crate::stored::Stored;
 use crate::{Error, Result};
+
+use end::End;
+use streams::{body, carried, chunks, header};
+use task::{Arriving, Done, NewPeer};
 
 /// How often a picture is transferred at most if it is damaged on this end's disk.
 const TRIES: u8 = 2;
 
-/// A part of a live frame is useless if the frame was not announced within this time.
-const EARLY: Duration = Duration::from_secs(10);
-
 /// Serves a sender that the handshake has admitted, until it is gone.
-pub(crate) async fn serve(connection: Connection, key: PublicKey, entry: Entry, shared: &Arc<Shared>) {
+pub(crate) async fn serve(connection: Connection, key: PublicKey, entry: Entry, shared: &Arc<Connections>) {
     let address = plain(connection.remote_address());
     let Some(_present) = shared.count(key) else {
         connection.close(VarInt::from_u32(Close::Trouble as u32), b"too many connections");
@@ -47,85 +53,12 @@ pub(crate) async fn serve(connection: Connection, key: PublicKey, entry: Entry, 
         served.cannot_decode(stored);
     }
     let name = std::mem::take(&mut served.name);
-    let (close, reason) = match end {
-        End::Closed(error) => {
-            let reason = closed(&error);
-            return shared.tell(Event::Disconnected { peer: served.peer, name, reason });
-        }
-        End::NotAdmitted(reason) => (Close::NotAdmitted, reason),
-        End::Violation(violation) => (Close::Violation, violation.to_string()),
-        End::Trouble(error) => (Close::Trouble, error.to_string()),
+    let Some((close, kind, reason)) = end.refusal() else {
+        return shared.tell(Event::Disconnected { peer: served.peer, name, reason: end.to_string() });
     };
     connection.close(VarInt::from_u32(close as u32), reason.as_bytes());
-    let kind = match close {
-        Close::NotAdmitted => "not admitted",
-        Close::Violation => "violation",
-        _ => "trouble",
-    };
     shared.stages.metrics().refused(kind);
     shared.tell(Event::Refused { address, reason });
-}
-
-/// Why a connection is over.
-enum End {
-    Closed(ConnectionError),
-    NotAdmitted(String),
-    Violation(Violation),
-    Trouble(Error),
-}
-
-impl From<Violation> for End {
-    fn from(violation: Violation) -> Self {
-        Self::Violation(violation)
-    }
-}
-
-fn closed(error: &ConnectionError) -> String {
-    match error {
-        ConnectionError::ApplicationClosed(close) => match Close::of(close.error_code.into_inner()) {
-            Some(Close::Done) => "everything is settled".into(),
-            _ => {
-                String::from_utf8_lossy(&close.reason).chars().filter(|c| !c.is_control()).take(200).collect()
-            }
-        },
-        ConnectionError::LocallyClosed => "this end is shutting down".into(),
-        ConnectionError::TimedOut => "nothing more was heard from it".into(),
-        other => other.to_string(),
-    }
-}
-
-/// A picture that is arriving on this connection.
-struct Arriving {
-    offer: Offer,
-    since: Instant,
-    transfer: Option<Arc<Transfer>>,
-    tries: u8,
-    last_byte: Option<Duration>,
-}
-
-/// The result of a task.
-enum Done {
-    /// The header of a stream, which says what it carries.
-    Header(RecvStream, StreamHeader, BytesMut),
-    LookedUp(u64, Result<Begin>),
-    Part(u64, u32, Result<()>),
-    /// The sender gave up its stream.
-    PartLost(u64, u32),
-    Completed(u64, Result<Stored>),
-    Model(Hash, Result<()>),
-    /// The sender gave up its stream.
-    ModelLost(Hash),
-    Enrolled(Result<NewPeer>, String),
-    /// Nothing remains to be done.
-    Nothing,
-}
-
-/// A sender that has enrolled.
-struct NewPeer {
-    key: PublicKey,
-    enrolled: Enrolled,
-    /// The name that it has here.
-    name: Option<String>,
 }
 
 struct Served {
@@ -136,7 +69,7 @@ struct Served {
     name: String,
     /// The name that a known sender has here; it counts more than what the sender calls itself.
     given: Option<String>,
-    shared: Arc<Shared>,
+    shared: Arc<Connections>,
     session: Session,
     arriving: HashMap<u64, Arriving>,
     tasks: JoinSet<std::result::Result<Done, End>>,
@@ -152,7 +85,7 @@ struct Served {
 }
 
 impl Served {
-    fn new(connection: Connection, key: PublicKey, entry: Entry, shared: Arc<Shared>) -> Self {
+    fn new(connection: Connection, key: PublicKey, entry: Entry, shared: Arc<Connections>) -> Self {
         let options = &shared.options;
         let session = Session::new(
             options.limits.clone(),
@@ -245,7 +178,10 @@ impl Served {
                 },
                 stream = connection.accept_uni() => {
                     let stream = stream.map_err(End::Closed)?;
-                    self.tasks.spawn(header(stream, limits.stall));
+                    self.tasks.spawn(async move {
+                        let header = header(stream, limits.stall).await?;
+                        Ok(header.map_or(Done::Nothing, |(stream, header, rest)| Done::Header(stream, header, rest)))
+                    });
                 }
                 Some(shown) = self.reports.1.recv() => {
                     self.shared.stages.metrics().frame(&shown);
@@ -442,13 +378,7 @@ impl Served {
         let millis = |time: Duration| u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
         let (first_preview, last_byte) = (first_preview.map(millis), millis(last_byte));
         self.session.stored(id, when, first_preview, last_byte);
-        let stats = self.connection.stats();
-        let wire = Wire {
-            bytes: stats.udp_tx.bytes + stats.udp_rx.bytes,
-            // Packets in both directions; this end sends little except acknowledgements.
-            packets: stats.udp_tx.datagrams + stats.udp_rx.datagrams,
-            lost: stats.path.lost_packets,
-        };
+        let wire = carried(&self.connection);
         let since = Wire {
             bytes: wire.bytes - self.wire.bytes,
             packets: wire.packets - self.wire.packets,
@@ -557,99 +487,12 @@ impl Served {
             }
             StreamHeader::Frame { seq, part } => {
                 let view = self.view();
-                self.tasks.spawn(chunks(stream, rest, seq, part, view, stall));
+                self.tasks.spawn(async move {
+                    chunks(stream, rest, seq, part, view, stall).await?;
+                    Ok(Done::Nothing)
+                });
             }
         }
         Ok(())
-    }
-}
-
-/// Reads the first bytes of a stream, which say what it carries.
-async fn header(mut stream: RecvStream, stall: Duration) -> std::result::Result<Done, End> {
-    let mut bytes = BytesMut::new();
-    loop {
-        match StreamHeader::decode(&bytes) {
-            Ok(Some((header, length))) => {
-                let rest = bytes.split_off(length);
-                return Ok(Done::Header(stream, header, rest));
-            }
-            Ok(None) => {}
-            Err(detail) => return Err(Violation::Malformed(detail.into()).into()),
-        }
-        match next(&mut stream, STREAM_HEADER_MAX, stall).await? {
-            Next::Bytes(chunk) => bytes.extend_from_slice(&chunk),
-            Next::End | Next::GivenUp => return Ok(Done::Nothing),
-        }
-    }
-}
-
-/// Reads the rest of a stream that must be `length` bytes long. Returns `None` if the sender gave it up.
-async fn body(
-    mut stream: RecvStream,
-    mut bytes: BytesMut,
-    length: u32,
-    stall: Duration,
-) -> std::result::Result<Option<BytesMut>, End> {
-    let length = length as usize;
-    // Memory beyond this grows as bytes come.
-    bytes.reserve(length.min(PART_MAX as usize).saturating_sub(bytes.len()));
-    loop {
-        let wrong = |found: usize| Violation::StreamLength { found: found as u64, expected: length as u64 };
-        if bytes.len() > length {
-            return Err(wrong(bytes.len()).into());
-        }
-        // One byte more than allowed, so that a longer stream is noticed.
-        match next(&mut stream, length - bytes.len() + 1, stall).await? {
-            Next::Bytes(chunk) => bytes.extend_from_slice(&chunk),
-            Next::End if bytes.len() == length => return Ok(Some(bytes)),
-            Next::End => return Err(wrong(bytes.len()).into()),
-            Next::GivenUp => return Ok(None),
-        }
-    }
-}
-
-/// Passes on a part of a live frame as it comes. A part that is given up half-way does no harm.
-async fn chunks(
-    mut stream: RecvStream,
-    mut rest: BytesMut,
-    seq: u64,
-    part: u32,
-    view: View,
-    stall: Duration,
-) -> std::result::Result<Done, End> {
-    // Data that is not read yet waits in the connection, within its limits.
-    if !matches!(timeout(EARLY, view.announced(seq)).await, Ok(true)) {
-        return Ok(Done::Nothing);
-    }
-    let mut bytes = Some(rest.split().freeze());
-    while let Some(chunk) = bytes {
-        if !chunk.is_empty() && !view.put(Input::Chunk { seq, part, bytes: chunk }).await {
-            break;
-        }
-        bytes = match next(&mut stream, 64 << 10, stall).await? {
-            Next::Bytes(chunk) => Some(chunk),
-            Next::End | Next::GivenUp => None,
-        };
-    }
-    Ok(Done::Nothing)
-}
-
-/// The next content of a stream.
-enum Next {
-    Bytes(Bytes),
-    /// The stream is complete.
-    End,
-    /// The sender has reset it.
-    GivenUp,
-}
-
-/// The next content of a stream.
-async fn next(stream: &mut RecvStream, most: usize, stall: Duration) -> std::result::Result<Next, End> {
-    match timeout(stall, stream.read_chunk(most, true)).await {
-        Ok(Ok(Some(chunk))) => Ok(Next::Bytes(chunk.bytes)),
-        Ok(Ok(None)) => Ok(Next::End),
-        Ok(Err(ReadError::ConnectionLost(error))) => Err(End::Closed(error)),
-        Ok(Err(_)) => Ok(Next::GivenUp),
-        Err(_) => Err(Violation::Slow { waiting: "a stream", seconds: stall.as_secs() }.into()),
     }
 }

@@ -8,7 +8,7 @@ use aecodec_proto::Hash;
 use tokio::sync::mpsc;
 
 use crate::decode::{Finished, Pool, PoolOptions};
-use crate::listener::Event;
+use crate::event::Event;
 use crate::live::{Outlet, Stage};
 use crate::metrics::Metrics;
 use crate::preview::{PreviewOptions, PreviewWritten, Previews};

@@ -18,8 +18,9 @@ use object_store::{
 use tokio::io::AsyncReadExt as _;
 use tokio::sync::Semaphore;
 
-use crate::inbox::{Inbox, Stored};
+use crate::inbox::Inbox;
 use crate::journal::{Outcome, Task};
+use crate::stored::Stored;
 use crate::{Error, Result};
 
 /// The most uploads at a time. Each holds a picture of up to [`WHOLE`] bytes in memory.

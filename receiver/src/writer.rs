@@ -13,11 +13,13 @@ use aecodec_proto::Hash;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::arriving::{Choice, Found};
-use crate::inbox::{Shared, Stored};
 use crate::journal::{self, About, Outcome, SavedPicture, Task};
 use crate::name::Name;
+use crate::options::Step;
+use crate::partial::{Partial, Phase};
+use crate::shared::Shared;
 use crate::state::{Flush, flushed};
-use crate::transfer::{Partial, Phase};
+use crate::stored::Stored;
 use crate::{Error, Result, disk};
 
 /// Reports of parts are collected for this long. An operation whose caller waits for an answer ends the collecting.
@@ -85,14 +87,6 @@ enum Placed {
     Recorded(SavedPicture),
     /// The same picture is in this batch, at this index.
     Twin(usize),
-}
-
-/// Where a crash can leave a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
-    Placed,
-    Flushed,
-    Recorded,
 }
 
 /// The operations of one batch.
@@ -230,7 +224,14 @@ impl Writer {
         if path.symlink_metadata().is_ok() {
             let mut found = Found::default();
             let (name, ours) = loop {
-                let choice = self.shared.arriving().choose(&self.shared, &last.about, last.bytes, &found)?;
+                let shared = &self.shared;
+                let choice = shared.arriving().choose(
+                    &shared.options,
+                    &shared.reader(),
+                    &last.about,
+                    last.bytes,
+                    &found,
+                )?;
                 match choice {
                     Choice::Free(name) => break (name, false),
                     Choice::Ours(name) => break (name, true),

@@ -1,7 +1,10 @@
 //! Promises of the inbox: no picture is lost, stored twice or stored in part, whatever ends the process.
 
 use super::*;
-use crate::writer::Step;
+use crate::Error;
+use crate::options::Step;
+use aecodec::files::Format;
+use aecodec_proto::message::Source;
 use proptest::prelude::*;
 use std::fs;
 use std::thread;
