@@ -25,6 +25,8 @@ use crate::prepared::Prepared;
 use crate::source::SourceFile;
 use crate::{Error, Result};
 
+/// The folder of the spool, below the state folder.
+const SPOOL: &str = "spool";
 /// How long to wait for another process that writes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -93,7 +95,7 @@ impl Outbox {
     /// Returns [`Error::State`] or [`Error::Journal`] if it cannot be written, and [`Error::JournalVersion`] if it
     /// was written by a newer version.
     pub fn open(folder: &Path) -> Result<Self> {
-        let spool = folder.join(spool::FOLDER);
+        let spool = folder.join(SPOOL);
         make_private(&spool, folder).map_err(Error::state(folder))?;
         // One process at a time sets it up: SQLite does not wait for another that changes the journal mode.
         let path = folder.join("starting.lock");

@@ -8,7 +8,8 @@ use std::io::{BufRead, Read};
 
 use aecodec::{Picture, files};
 
-use super::{Error, Pipe};
+use super::error::Error;
+use super::pipe::Pipe;
 
 /// The most bytes of a picture.
 const LARGEST: usize = 64 << 20;

@@ -4,7 +4,8 @@ use std::io::Read;
 
 use aecodec::{Picture, files};
 
-use super::{Error, Pipe};
+use super::error::Error;
+use super::pipe::Pipe;
 
 /// Bytes of a header, comments included.
 const HEADER_MOST: usize = 4096;

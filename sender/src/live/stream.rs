@@ -3,25 +3,28 @@
 
 use std::collections::HashMap;
 use std::io::Read;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aecodec::{Check, EncodeOptions, Limits, Model, Picture, Target};
+use aecodec::{Check, EncodeOptions, Limits, Model, Target};
+use aecodec_proto::Close;
 use aecodec_proto::figures::Wire;
-use aecodec_proto::live::{Config, Controller, Decision, OnFull, Path, Scale};
+use aecodec_proto::live::{Controller, Decision, Path, Scale};
 use aecodec_proto::message::{Frame, FrameReport};
 use aecodec_proto::parts::{self, StreamHeader};
 use aecodec_proto::sender::Output;
-use aecodec_proto::{Close, Identity};
 use bytes::Bytes;
 use quinn::{Connection, VarInt};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, sleep, timeout};
 
-use super::{Format, Frames, Scaler};
-use crate::connect::{Connector, Cut, Destination, Link, write};
-use crate::outbox::{Known, Outbox};
+use super::captured::{Captured, Reader, Slot};
+use super::frames::Frames;
+use super::options::Options;
+use super::scale::Scaler;
+use crate::connect::{Connector, Cut, Link, write};
+use crate::outbox::Known;
 use crate::{Error, Result};
 
 /// How often late parts are looked for.
@@ -31,56 +34,6 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// Bytes that wait in the connection beyond those in flight. They are few, so that a coarse part does not have to
 /// wait for parts that were written before it.
 const BUFFER: std::ops::RangeInclusive<u64> = 32 << 10..=4 << 20;
-
-/// What to send, to which receiver, and how.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Options {
-    /// The receiver.
-    pub target: Destination,
-    /// The identity of this sender.
-    pub identity: Identity,
-    /// Name of this host, for people.
-    pub label: String,
-    /// The model to compress with.
-    pub model: Arc<Model>,
-    /// Format of the frames.
-    pub format: Format,
-    /// The most frames per second; frames that come sooner wait. `None` takes them as they come.
-    pub pace: Option<f64>,
-    /// How quality follows the path.
-    pub control: Config,
-    /// Bounds on a frame.
-    pub limits: Limits,
-    /// The session fails after this time without a connection.
-    pub patience: Duration,
-    /// Where the receiver is remembered when it was reached, so that its name is enough the next time.
-    pub remember: Option<Arc<Outbox>>,
-}
-
-impl Options {
-    /// The default options, which take frames as they come.
-    pub fn new(
-        target: Destination,
-        identity: Identity,
-        label: String,
-        model: Arc<Model>,
-        format: Format,
-    ) -> Self {
-        Self {
-            target,
-            identity,
-            label,
-            model,
-            format,
-            pace: None,
-            control: Config::default(),
-            limits: Limits::default(),
-            patience: Duration::from_secs(600),
-            remember: None,
-        }
-    }
-}
 
 /// Something that happened.
 #[derive(Debug)]
@@ -169,7 +122,13 @@ pub async fn stream(
     let start = Instant::now();
     let slot = Arc::new(Slot::default());
     let frames = Frames::new(format, pipe, limits);
-    let reader = Reader { slot: slot.clone(), start, pace, on_full: control.on_full, events: events.clone() };
+    let damaged = {
+        let events = events.clone();
+        Box::new(move |error: &super::error::Error| {
+            let _ = events.send(Event::Damaged { error: error.to_string() });
+        })
+    };
+    let reader = Reader { slot: slot.clone(), start, pace, on_full: control.on_full, damaged };
     std::thread::spawn(move || reader.run(frames));
 
     let mut known = Known::of(&target);
@@ -228,124 +187,6 @@ pub async fn stream(
     match over.error {
         Some(error) => Err(Error::Frames(error)),
         None => Ok(live.summary),
-    }
-}
-
-/// A frame as it was captured.
-struct Captured {
-    seq: u64,
-    at: Duration,
-    picture: Picture,
-}
-
-/// The place where the reading thread leaves the newest frame.
-#[derive(Default)]
-struct Slot {
-    inner: Mutex<Inner>,
-    filled: Notify,
-    emptied: Condvar,
-}
-
-#[derive(Default)]
-struct Inner {
-    frame: Option<Captured>,
-    over: bool,
-    count: Over,
-}
-
-/// The number of frames that were read, and the bytes of their samples.
-#[derive(Default)]
-struct Over {
-    captured: u64,
-    raw: u64,
-    first: Option<Duration>,
-    last: Duration,
-    error: Option<super::Error>,
-}
-
-impl Slot {
-    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the pipe has ended and its last frame was taken.
-    fn is_over(&self) -> bool {
-        let inner = self.inner();
-        inner.over && inner.frame.is_none()
-    }
-
-    fn take(&self) -> Option<Captured> {
-        let frame = self.inner().frame.take();
-        self.emptied.notify_all();
-        frame
-    }
-
-    /// Ends the reading: no further frame is taken.
-    fn close(&self) -> Over {
-        let mut inner = self.inner();
-        inner.over = true;
-        self.emptied.notify_all();
-        std::mem::take(&mut inner.count)
-    }
-}
-
-/// The thread that reads the pipe.
-struct Reader {
-    slot: Arc<Slot>,
-    start: Instant,
-    pace: Option<f64>,
-    on_full: OnFull,
-    events: mpsc::UnboundedSender<Event>,
-}
-
-impl Reader {
-    fn run(self, mut frames: Frames<impl Read>) {
-        let error = loop {
-            match frames.read() {
-                Ok(Some(picture)) => {
-                    if !self.put(picture) {
-                        break None;
-                    }
-                }
-                Ok(None) => break None,
-                Err(error) if error.is_passing() => {
-                    let _ = self.events.send(Event::Damaged { error: error.to_string() });
-                }
-                Err(error) => break Some(error),
-            }
-        };
-        let mut inner = self.slot.inner();
-        inner.over = true;
-        inner.count.error = error;
-        drop(inner);
-        self.slot.filled.notify_one();
-    }
-
-    /// Leaves a frame when its time has come; false if no more frames are taken.
-    fn put(&self, picture: Picture) -> bool {
-        let seq = self.slot.inner().count.captured;
-        if let Some(pace) = self.pace {
-            let first = self.slot.inner().count.first.unwrap_or_else(|| self.start.elapsed());
-            let due = first + Duration::from_secs_f64(seq as f64 / pace);
-            std::thread::sleep(due.saturating_sub(self.start.elapsed()));
-        }
-        let mut inner = self.slot.inner();
-        while self.on_full == OnFull::Block && inner.frame.is_some() && !inner.over {
-            inner = self.slot.emptied.wait(inner).unwrap_or_else(PoisonError::into_inner);
-        }
-        if inner.over {
-            return false;
-        }
-        let at = self.start.elapsed();
-        inner.count.captured += 1;
-        inner.count.raw += picture.samples.len() as u64;
-        inner.count.first.get_or_insert(at);
-        inner.count.last = at;
-        // Of two frames that wait, the older one is dropped.
-        inner.frame = Some(Captured { seq, at, picture });
-        drop(inner);
-        self.slot.filled.notify_one();
-        true
     }
 }
 

@@ -8,7 +8,8 @@ use std::io::{BufRead, Read};
 
 use aecodec::{Color, Picture};
 
-use super::{Error, Pipe};
+use super::error::Error;
+use super::pipe::Pipe;
 
 /// Bytes of a header line.
 const LINE_MOST: u64 = 1024;

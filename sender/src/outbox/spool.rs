@@ -13,12 +13,10 @@ use std::time::{Duration, SystemTime};
 use aecodec_proto::{Hash, PublicKey};
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{Outbox, journal_error, seconds};
+use super::{Outbox, SPOOL, journal_error, seconds};
 use crate::source::{SourceFile, modified};
 use crate::{Error, Result};
 
-/// The folder of the spool, below the state folder.
-pub(super) const FOLDER: &str = "spool";
 /// Extension of files that are being written.
 const UNFINISHED: &str = "tmp";
 /// Entries whose source has changed are kept for this long: another process may be sending them.
@@ -127,7 +125,7 @@ impl Outbox {
     /// without a file, and old entries whose source has gone or changed.
     pub(super) fn clean(&self, now: SystemTime) -> Result<()> {
         let error = || journal_error(self.folder());
-        let folder = self.folder().join(FOLDER);
+        let folder = self.folder().join(SPOOL);
         self.alone(|transaction| {
             let mut query = transaction
                 .prepare("SELECT id, hash, path, size, modified, at FROM spool")
@@ -162,7 +160,7 @@ impl Outbox {
     }
 
     fn spool_path(&self, hash: &Hash) -> PathBuf {
-        self.folder().join(FOLDER).join(format!("{hash}.aec"))
+        self.folder().join(SPOOL).join(format!("{hash}.aec"))
     }
 
     /// Writes a file under a temporary name. It is locked as long as its process lives and needs it.
@@ -170,7 +168,7 @@ impl Outbox {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}.{}.{count}.{UNFINISHED}", hash.short(), std::process::id());
-        let path = self.folder().join(FOLDER).join(name);
+        let path = self.folder().join(SPOOL).join(name);
         // No other process cleans up between its creation and its lock.
         let mut file = self.alone(|_| {
             // A file of this name was left by a dead process with the same number.

@@ -138,7 +138,7 @@ fn equal_pictures_of_two_sources_share_a_file_that_outlives_the_first_receipt() 
     outbox.receipted(&ALICE, [&prepared(&a)]).unwrap();
     assert_eq!(spooled(&outbox, &ALICE, &b).as_deref(), Some(&bytes[..]));
     outbox.receipted(&ALICE, [&prepared(&b)]).unwrap();
-    assert_eq!(fs::read_dir(outbox.folder().join(spool::FOLDER)).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(outbox.folder().join(SPOOL)).unwrap().count(), 0);
 }
 
 #[test]
@@ -149,7 +149,7 @@ fn a_start_removes_what_dead_processes_left_and_nothing_else() {
     spool(&outbox, &ALICE, &kept);
     let lost = spool(&outbox, &ALICE, &state.source("lost.png"));
     fs::remove_file(lost).unwrap();
-    let folder = outbox.folder().join(spool::FOLDER);
+    let folder = outbox.folder().join(SPOOL);
     fs::write(folder.join("dead.1.0.tmp"), "half").unwrap();
     fs::write(folder.join(format!("{}.aec", Hash([3; 32]))), "no entry").unwrap();
     // Another process is writing this one.
@@ -298,7 +298,7 @@ proptest! {
                 let found = outbox.sent(&who(alice), file, &SETTINGS).unwrap();
                 prop_assert_eq!(found.is_some(), sent.contains(&(i, alice)));
             }
-            let kept = outbox.folder().join(spool::FOLDER).join(format!("{}.aec", Hash::of(&aec(file))));
+            let kept = outbox.folder().join(SPOOL).join(format!("{}.aec", Hash::of(&aec(file))));
             let needed = wanted.contains(&(i, true)) || wanted.contains(&(i, false));
             prop_assert_eq!(kept.exists(), needed);
             if needed {
@@ -390,7 +390,7 @@ fn a_process_that_is_killed_leaves_all_that_it_had_told() {
             let sent = outbox.sent(&ALICE, &file, &SETTINGS).unwrap().is_some();
             assert!(sent || spooled(&outbox, &ALICE, &file) == Some(aec(&file)), "{i} is lost");
         }
-        let left = fs::read_dir(outbox.folder().join(spool::FOLDER)).unwrap().count();
+        let left = fs::read_dir(outbox.folder().join(SPOOL)).unwrap().count();
         assert!(left <= 1, "{left} files in the spool");
     }
     assert!(told.len() > 20, "the victims did little: {told:?}");
