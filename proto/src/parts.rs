@@ -159,37 +159,4 @@ impl StreamHeader {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn stream_headers_survive_and_wait_for_all_their_bytes(number: u64, part: u32, kind in 0..3) {
-            let header = match kind {
-                0 => StreamHeader::Part { id: number, part },
-                1 => StreamHeader::Frame { seq: number, part },
-                _ => StreamHeader::Model { hash: Hash([part as u8; 32]), bytes: number },
-            };
-            let bytes = header.encode();
-            prop_assert!(bytes.len() <= STREAM_HEADER_MAX);
-            for end in 0..bytes.len() {
-                prop_assert_eq!(StreamHeader::decode(&bytes[..end]), Ok(None));
-            }
-            prop_assert_eq!(StreamHeader::decode(&bytes), Ok(Some((header, bytes.len()))));
-        }
-
-        #[test]
-        fn any_bytes_are_a_header_or_an_error(bytes: Vec<u8>) {
-            let _ = StreamHeader::decode(&bytes);
-        }
-    }
-
-    #[test]
-    fn pieces_above_the_largest_part_are_cut() {
-        let mut parts = Vec::new();
-        push(&mut parts, 5 * LARGEST + 7);
-        assert_eq!(parts.iter().map(|&part| u64::from(part)).sum::<u64>(), 5 * LARGEST + 7);
-        assert!(parts.iter().all(|&part| u64::from(part) <= 2 * LARGEST));
-    }
-}
+mod tests;

@@ -1,14 +1,15 @@
 //! The two state machines against each other and against peers that break the rules.
 
+mod bytes;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 
 use proptest::prelude::*;
 
-use crate::framing::Framer;
 use crate::message::{Offer, Receipt, Source, StoredWhen, ToReceiver, ToSender, VERSION};
 use crate::receiver::{self, Entry, Models, Previews};
 use crate::sender::{self, Outcome};
-use crate::{Hash, Limits, Violation, parts};
+use crate::{Hash, Limits, Violation};
 
 fn offer(id: u64, parts: &[u32]) -> Offer {
     Offer {
@@ -453,110 +454,4 @@ fn an_invited_sender_enrols_before_anything_else() {
     let mut known =
         receiver::Session::new(Limits::default(), "r".into(), Entry::Known, Models::Refuse, Previews::Hide);
     assert!(known.handle(greeting(Some(enrol))).is_err());
-}
-
-/// Noise as an `.aec` of many groups.
-fn coded(width: u32, height: u32) -> Vec<u8> {
-    let samples: Vec<u8> =
-        (0..width * height * 3).map(|i| (i.wrapping_mul(2_654_435_761) >> 27) as u8).collect();
-    let picture = aecodec::Picture::new(width, height, aecodec::Color::Rgb, samples).unwrap();
-    let model = aecodec::Model::embedded(aecodec::Profile::Fast).unwrap();
-    let mut options = aecodec::EncodeOptions::default();
-    options.group_log2 = 6;
-    options.target = aecodec::Target::Quality(aecodec::Quality::new(90.0).unwrap());
-    aecodec::encode(&picture, &model, &options).unwrap().bytes
-}
-
-/// However a stream was cut or damaged, its parts are sound and cover what is there.
-#[test]
-fn a_stream_that_is_cut_or_damaged_has_parts_or_an_error() {
-    let (whole, limits) = (coded(140, 70), aecodec::Limits::default());
-    let sound = |bytes: &[u8]| {
-        if let Ok(parts) = parts::cut(bytes, &limits) {
-            assert!(parts.iter().all(|part| (1..=parts::PART_MAX).contains(part)));
-            assert_eq!(parts.iter().map(|&part| part as usize).sum::<usize>(), bytes.len());
-        }
-        if let Ok(passes) = parts::passes(bytes, &limits) {
-            assert!(passes.iter().map(|&part| part as usize).sum::<usize>() <= bytes.len());
-        }
-    };
-    (0..whole.len()).for_each(|end| sound(&whole[..end]));
-    let strategy = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8);
-    let changes = (strategy, any::<prop::sample::Index>());
-    let mut runner = prop::test_runner::TestRunner::deterministic();
-    let survives = runner.run(&changes, |(changes, end)| {
-        let mut bytes = whole.clone();
-        changes.iter().for_each(|(at, value)| bytes[at.index(whole.len())] = *value);
-        sound(&bytes);
-        sound(&bytes[..end.index(whole.len())]);
-        Ok(())
-    });
-    survives.unwrap();
-}
-
-/// A stream of any bytes leaves both ends without a panic.
-#[test]
-fn any_bytes_on_the_control_stream_are_survived() {
-    let greeting = |message: &ToReceiver| crate::framing::encode(message);
-    let hello = greeting(&ToReceiver::Hello { version: VERSION, label: "s".into(), enrol: None });
-    let welcome = crate::framing::encode(&ToSender::Welcome {
-        version: VERSION,
-        label: "r".into(),
-        window: 4,
-        takes_models: true,
-        previews: true,
-    });
-    let offered = greeting(&ToReceiver::Offer(offer(3, &[5, 6])));
-    let receipt =
-        Receipt { id: 1, hash: Hash([1; 32]), stored: StoredWhen::Now, first_preview: None, last_byte: 1 };
-    let receipt = crate::framing::encode(&ToSender::Receipt(receipt));
-    let piece = prop_oneof![
-        prop::collection::vec(any::<u8>(), 0..12),
-        Just(offered),
-        Just(receipt),
-        prop::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(127), Just(128), Just(255)], 1..12),
-    ];
-    let mut runner = prop::test_runner::TestRunner::deterministic();
-    let survives = runner.run(&prop::collection::vec(piece, 0..12), |pieces| {
-        let bytes = pieces.concat();
-        let mut framer = Framer::<ToReceiver>::default();
-        framer.push(&[&hello[..], &bytes].concat());
-        let mut session = receiver::Session::new(
-            Limits::default(),
-            "r".into(),
-            Entry::Known,
-            Models::Accept,
-            Previews::Show,
-        );
-        while let Ok(Some(message)) = framer.take()
-            && session.handle(message).is_ok()
-        {
-            while session.poll().is_some() {}
-        }
-        let mut framer = Framer::<ToSender>::default();
-        framer.push(&[&welcome[..], &bytes].concat());
-        let mut session = sender::Session::new("s".into(), None);
-        (0..4).for_each(|id| session.offer(offer(id, &[1, 2, 3])));
-        while let Ok(Some(message)) = framer.take()
-            && session.handle(message).is_ok()
-        {
-            while session.next_part().is_some() || session.poll().is_some() {}
-        }
-        Ok(())
-    });
-    survives.unwrap();
-}
-
-#[test]
-fn parts_cover_a_stream_and_follow_its_passes() {
-    let bytes = coded(300, 200);
-    let limits = aecodec::Limits::default();
-    let total = |parts: &[u32]| parts.iter().map(|&part| part as usize).sum::<usize>();
-    assert_eq!(total(&parts::cut(&bytes, &limits).unwrap()), bytes.len());
-    let passes = parts::passes(&bytes, &limits).unwrap();
-    assert_eq!((passes.len(), total(&passes)), (5, bytes.len()));
-    let first = &bytes[..total(&passes[..2])];
-    let stream = aecodec::container::read(first, &limits).unwrap();
-    let whole = stream.chunks.len() - stream.damaged().count();
-    assert_eq!(whole * 5, stream.chunks.len() * 2, "z and pass 0 of every group, and no more");
 }
