@@ -58,7 +58,7 @@ pub enum Cut {
     #[error("the receiver is shutting down")]
     ShuttingDown,
     /// The receiver has a problem of its own, for example a full disk.
-    #[error("the receiver has trouble of its own: {0}")]
+    #[error("the receiver reports a problem: {0}")]
     Trouble(String),
     /// The receiver does not know this sender, and the invitation does not help.
     #[error("the receiver does not admit this sender: {0}")]
