@@ -1,4 +1,4 @@
-//! `aecodec send --stdin`: live frames from a pipe.
+//! `aecodec send --stdin`: sends live frames from a pipe.
 
 use std::time::Duration;
 
@@ -17,22 +17,22 @@ use crate::{runtime, size};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Live frames")]
-// The command that takes them has a group of the same name.
+// `send::Args` already has a group with this name.
 #[group(skip)]
 pub struct Args {
-    /// Send the frames of this format that come on stdin as they come, up to --quality [default then: 80]
+    /// Send live frames of this format from stdin; --quality is the best quality of a frame [default: 80]
     #[arg(long, value_enum, value_name = "FORMAT")]
     stdin: Option<Name>,
-    /// Frames a second, a number or a fraction such as 30000/1001; the pipe waits with frames that come sooner, so let its source make no more
+    /// Frames per second, a number or a fraction such as 30000/1001; the source should not produce more, because they would wait in the pipe
     #[arg(long, value_name = "N", default_value = "10", value_parser = rate, requires = "stdin")]
     fps: f64,
-    /// Show each frame this many milliseconds after its capture
+    /// Show each frame this many milliseconds after it was captured
     #[arg(long, value_name = "MS", default_value_t = 500, requires = "stdin")]
     deadline: u64,
-    /// Bits a second for frames at most, such as 2M or 800K
+    /// Use at most this many bits per second for frames, such as 2M or 800K
     #[arg(long, value_name = "RATE", value_parser = size::bits, requires = "stdin")]
     max_bitrate: Option<u64>,
-    /// What gives way when the network or either end cannot keep up
+    /// What to do if the network or either end cannot keep up
     #[arg(long, value_enum, default_value = "lower-quality", requires = "stdin")]
     on_full: Full,
 }
@@ -41,24 +41,24 @@ pub struct Args {
 enum Name {
     /// YUV4MPEG2
     Y4m,
-    /// JPEG pictures, one after the other
+    /// A sequence of JPEG pictures
     Mjpeg,
-    /// PPM or PGM pictures, one after the other
+    /// A sequence of PPM or PGM pictures
     Ppm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Full {
-    /// The pipe waits; no frame is lost
+    /// Let the pipe wait, and lose no frame
     Block,
-    /// Frames are left out
+    /// Drop the oldest frames
     DropOldest,
-    /// Frames become poorer
+    /// Lower the quality of the frames
     LowerQuality,
 }
 
 impl Args {
-    /// The format, where frames are to be sent at all.
+    /// The format of the frames, if frames are to be sent.
     pub fn format(&self) -> Option<Format> {
         Some(match self.stdin? {
             Name::Y4m => Format::Y4m,
@@ -86,7 +86,9 @@ impl Args {
             None => {}
             Some(Target::Quality(best)) => control.best = best,
             Some(_) => {
-                return Err(usage("live frames follow the network; give --quality as the best there may be"));
+                return Err(usage(
+                    "live frames take only --quality, which is the best quality of a frame; leave the other targets out",
+                ));
             }
         }
         control.period = Duration::from_secs_f64(1.0 / self.fps.min(1000.0));
@@ -101,7 +103,7 @@ impl Args {
     }
 }
 
-/// Frames a second of `25`, `29.97`, `30000/1001` or `30000:1001`.
+/// Parses a frame rate, such as `25`, `29.97`, `30000/1001` or `30000:1001`.
 fn rate(text: &str) -> Result<f64, String> {
     let rate = match text.split_once(['/', ':']) {
         None => size::positive(text),
@@ -110,10 +112,10 @@ fn rate(text: &str) -> Result<f64, String> {
         }
     };
     let plausible = rate.ok().filter(|rate| (1e-6..=1e9).contains(rate));
-    plausible.ok_or_else(|| "write frames a second, as in 25, 29.97 or 30000/1001".into())
+    plausible.ok_or_else(|| "write a number of frames per second, as in 25, 29.97 or 30000/1001".into())
 }
 
-/// Prints what happens; people see a line only now and then.
+/// Prints the events. Single frames are printed only as JSON.
 async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<()> {
     while let Some(event) = told.recv().await {
         match event {

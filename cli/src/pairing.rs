@@ -1,4 +1,4 @@
-//! Tickets: made and shown by a receiver, found by a sender wherever a person put one.
+//! Tickets: a receiver makes and shows them, and a sender finds the one that it was given.
 
 use std::io::{IsTerminal as _, Read as _};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
@@ -12,26 +12,26 @@ use anyhow::{Context as _, Result, bail};
 use crate::failure::usage;
 use crate::printable::printable;
 
-/// Port of a receiver that was never told another one.
+/// The default port of a receiver.
 pub const PORT: u16 = 4743;
-/// Where a sender looks for a ticket if it is given none.
+/// The environment variable that may contain the ticket for a sender.
 pub const TICKET_VARIABLE: &str = "AECODEC_TICKET";
-/// A ticket with more would be hard to show as a QR code.
+/// The largest number of addresses in a ticket. More would make its QR code too large.
 const ADDRESSES: usize = 6;
 
-/// What the invitation of a ticket is worth.
+/// The state of the invitation in a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It lets a sender in.
+    /// It lets a sender pair.
     Open,
-    /// It let the one in that still comes with it.
+    /// A sender has paired with it, and no other sender can.
     Spent,
-    /// There is none.
+    /// The ticket contains no invitation.
     None,
 }
 
 impl Standing {
-    /// As it stands in JSON.
+    /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -41,7 +41,7 @@ impl Standing {
     }
 }
 
-/// The ticket of a receiver: that of last time if its invitation has not changed, with today's addresses.
+/// The ticket of a receiver. Its invitation is that of the previous ticket if it is still valid; the addresses are new.
 pub fn ticket(
     peers: &Peers,
     identity: &Identity,
@@ -51,18 +51,18 @@ pub fn ticket(
     let before = peers.shown()?.and_then(|shown| shown.ticket.parse::<Ticket>().ok());
     let before = before.filter(|ticket| ticket.receiver == identity.public());
     let (invitation, standing) = match (kind, before) {
-        // Whoever asks for a kind gets one that can be used.
+        // If a kind is requested, the invitation can be used.
         (Some(kind), _) => match peers.open_invitation(kind)? {
             Some((_, seed)) => (Some(seed), Standing::Open),
             None => (Some(invite(peers, kind)?), Standing::Open),
         },
         (None, None) => (Some(invite(peers, Kind::OneTime)?), Standing::Open),
-        // What was withdrawn is not shown again, and no new door is opened unasked.
+        // A withdrawn invitation is not shown again, and new ones are made only on request.
         (None, Some(before)) => match before.invited() {
             None => (None, Standing::None),
             Some(invited) => match peers.invitation(&invited.public())? {
                 Invitation::Open(_) => (before.invitation, Standing::Open),
-                // Its sender may still come with it, nobody else can.
+                // Only the sender that paired with it can still use it.
                 Invitation::Spent(by) if peers.known(&by)? => (before.invitation, Standing::Spent),
                 _ => (None, Standing::None),
             },
@@ -71,20 +71,20 @@ pub fn ticket(
     Ok((Ticket { receiver: identity.public(), addresses, invitation }, standing))
 }
 
-/// Makes a new invitation; gives its secret.
+/// Makes a new invitation, and returns its secret.
 pub fn invite(peers: &Peers, kind: Kind) -> Result<[u8; 32]> {
     let invitation = Identity::generate()?;
     peers.invite(&invitation.public(), invitation.seed(), kind)?;
     Ok(*invitation.seed())
 }
 
-/// Keeps a ticket, to show it again.
+/// Stores a ticket, so that it can be shown again.
 pub fn keep(peers: &Peers, ticket: &Ticket, port: u16) -> Result<()> {
     Ok(peers.show(&Shown { port, ticket: ticket.to_string() })?)
 }
 
-/// Addresses under which a receiver bound to `bound` can be reached: those that a person gave, or those of this host,
-/// the likeliest first.
+/// The addresses at which a receiver that is bound to `bound` can be reached: the given ones, or those of this host, with
+/// the most useful ones first.
 pub fn addresses(advertise: &[String], bound: SocketAddr) -> Vec<String> {
     if !advertise.is_empty() {
         let with_port = |address: &String| match address.rsplit_once(':') {
@@ -103,7 +103,7 @@ pub fn addresses(advertise: &[String], bound: SocketAddr) -> Vec<String> {
         .filter(|ip| bound.is_ipv6() || ip.is_ipv4())
         .filter(|ip| !matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local() || ip.is_loopback()))
         .collect();
-    // IPv4 first, this host itself last: that address leads elsewhere on every other host.
+    // IPv4 comes first, and loopback last, because loopback leads elsewhere on every other host.
     found.sort_by_key(|ip| (ip.is_loopback(), ip.is_ipv6()));
     found.dedup();
     let loopback = found.iter().position(IpAddr::is_loopback).unwrap_or(found.len());
@@ -111,8 +111,8 @@ pub fn addresses(advertise: &[String], bound: SocketAddr) -> Vec<String> {
     kept.map(|&ip| SocketAddr::new(ip, bound.port()).to_string()).collect()
 }
 
-/// What `--to` means: a ticket, `@FILE` or `-` with one inside, or the name or the first digits of the key of a receiver
-/// that is known.
+/// Interprets `--to`: a ticket, `@FILE` or `-` for a ticket in a file, or the name or the first digits of the key of a
+/// known receiver.
 pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
     let known = outbox.receivers()?;
     let text = match to {
@@ -144,7 +144,7 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
     });
     if let Some(receiver) = meant.next() {
         if meant.next().is_some() {
-            bail!("several receivers are called {text}; give the first digits of the key");
+            bail!("several receivers match {text}; give the first digits of the key");
         }
         return Ok(Target {
             receiver: receiver.key,
@@ -161,27 +161,27 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Target> {
             format!(", nor a known receiver ({})", names.join(", "))
         };
         usage(format!(
-            "{error}{hint}; copy the whole word that begins with aec1, as 'aecodec receive' prints it"
+            "{error}{hint}; copy the whole ticket, which begins with aec1, as 'aecodec receive' prints it"
         ))
     })?;
     let mut target = Target::from(&ticket);
     if let Some(receiver) = known.iter().find(|receiver| receiver.key == ticket.receiver) {
         target.enrolled = receiver.enrolled;
-        // Where it was reached last may still be right when the ticket is old.
+        // The last known addresses may still be right if the ticket is old.
         let more = receiver.addresses.iter().filter(|address| !ticket.addresses.contains(address));
         target.addresses.extend(more.cloned());
     }
     Ok(target)
 }
 
-/// The text of a file with a ticket.
+/// The text of a file that contains a ticket.
 pub fn in_file(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path);
     let bytes = bytes.with_context(|| format!("cannot read the ticket in {}", printable(path)))?;
     Ok(text_of(&bytes))
 }
 
-/// Text of bytes in UTF-8, or in UTF-16 with a byte order mark, as some shells write it.
+/// Decodes text in UTF-8, or in UTF-16 with a byte order mark, as some shells write it.
 fn text_of(bytes: &[u8]) -> String {
     let wide = |bytes: &[u8], number: fn([u8; 2]) -> u16| {
         let numbers: Vec<u16> = bytes.as_chunks().0.iter().map(|&pair| number(pair)).collect();
@@ -194,12 +194,12 @@ fn text_of(bytes: &[u8]) -> String {
     }
 }
 
-/// Addresses to listen on, of which the first one that can be had is taken.
+/// Addresses to listen on. The first one that can be bound is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listen(Vec<SocketAddr>);
 
 impl Listen {
-    /// Tries the addresses in turn; gives the first success, or the first error.
+    /// Tries the addresses in order. Returns the first success, or else the first error.
     pub fn first<T, E>(&self, mut bind: impl FnMut(SocketAddr) -> Result<T, E>) -> Result<T, E> {
         let (&first, others) = self.0.split_first().expect("a name that resolves to nothing is refused");
         let error = match bind(first) {
@@ -210,7 +210,7 @@ impl Listen {
     }
 }
 
-/// The addresses of `ADDR:PORT` or `HOST:PORT`, IPv4 first.
+/// Resolves `ADDR:PORT` or `HOST:PORT`, with IPv4 addresses first.
 pub fn addresses_of(text: &str) -> Result<Listen, String> {
     if let Ok(address) = text.parse() {
         return Ok(Listen(vec![address]));
@@ -222,17 +222,17 @@ pub fn addresses_of(text: &str) -> Result<Listen, String> {
     if found.is_empty() { Err("the name has no address".into()) } else { Ok(Listen(found)) }
 }
 
-/// The ticket as a QR code, where stderr is a terminal.
+/// The ticket as a QR code, if stderr is a terminal.
 pub fn qr(ticket: &Ticket) -> Option<String> {
     if !std::io::stderr().is_terminal() {
         return None;
     }
-    // Capitals need fewer dots, and a ticket has none that differ.
+    // Upper case needs a smaller code, and tickets ignore case.
     let code = qrcode::QrCode::new(ticket.to_string().to_ascii_uppercase()).ok()?;
     Some(code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build())
 }
 
-/// Name of this host, for people.
+/// The name of this host that peers see.
 pub fn label(given: Option<&str>) -> String {
     let host = || hostname::get().ok().and_then(|name| name.into_string().ok());
     given.map(str::to_owned).or_else(host).filter(|name| !name.is_empty()).unwrap_or_else(|| "unnamed".into())

@@ -1,4 +1,4 @@
-//! `aecodec receive`: pictures from the network to a folder.
+//! `aecodec receive`: receives pictures over the network into a folder.
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -28,61 +28,62 @@ use crate::printable::printable;
 use crate::report::{Reporter, Stream, Style, grouped, warn};
 use crate::{pairing, runtime};
 
-/// Folder of a receiver's own files, below that of the pictures.
+/// The folder of the receiver's own files, in the folder of the pictures.
 pub const STATE: &str = ".aecodec";
 const KEY: &str = "key";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Folder for the pictures; this receiver's key and journal are in .aecodec/ below it
+    /// Folder for the pictures; the receiver stores its key and journal in .aecodec/ below it
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// Address or host name, and UDP port, to listen on [default: every address, the port of last time or 4743]
+    /// Address or host name, and UDP port, to listen on [default: all addresses, the previous port or 4743]
     #[arg(short, long, value_name = "ADDR:PORT", value_parser = pairing::addresses_of)]
     listen: Option<Listen>,
-    /// Host that the ticket names instead of this host's own addresses, with a port if it is another one
+    /// Host to put into the ticket instead of the addresses of this host, with a port if it is a different one; may be given
+    /// more than once
     #[arg(long, value_name = "HOST[:PORT]")]
     advertise: Vec<String>,
-    /// Let any number of senders pair with the ticket, instead of one
+    /// Let any number of senders pair with the ticket, instead of only one
     #[arg(long)]
     reusable: bool,
-    /// Name of this host that senders see [default: the host's name]
+    /// Name that senders see for this receiver [default: the host name]
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Decode each picture to a file of this format beside its .aec
+    /// Decode each picture to a file of this format, next to its .aec file
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "no_decode")]
     decode: Option<DecodeTo>,
-    /// Keep the .aec files alone (what it does unless told)
+    /// Keep only the .aec files (the default)
     #[arg(long)]
     no_decode: bool,
-    /// Show each picture while it arrives, as NAME.preview.jpg
+    /// Write a preview of each picture while it arrives, to NAME.preview.jpg
     #[arg(long)]
     preview: bool,
-    /// Bring each .aec to s3://bucket/prefix or file:///folder before its receipt; the environment holds the
-    /// credentials (AWS_ACCESS_KEY_ID and so on)
+    /// Copy each .aec file to s3://bucket/prefix or file:///folder before its receipt is sent; credentials come from the
+    /// environment (AWS_ACCESS_KEY_ID and so on)
     #[arg(long, value_name = "URL")]
     store: Option<String>,
     /// Announce each picture on nats://host:port/subject (JetStream)
     #[arg(long, value_name = "URL")]
     notify: Option<String>,
-    /// Serve figures for Prometheus on http://ADDR/metrics
+    /// Serve metrics for Prometheus on http://ADDR:PORT/metrics
     #[arg(long, value_name = "ADDR:PORT", value_parser = pairing::addresses_of)]
     metrics: Option<Listen>,
-    /// Decode with the model of this .aem file too
+    /// Also use the model in this .aem file; may be given more than once
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
-    /// Where live frames are shown: a picture file that is replaced by each frame, or '-' for y4m on stdout, with
-    /// results on stderr [default: NAME.live.jpg of each sender in the folder]
+    /// Picture file that each live frame replaces, or '-' for y4m on stdout, with results on stderr [default:
+    /// NAME.live.jpg in the folder for each sender]
     #[arg(long, value_name = "FILE")]
     live: Option<PathBuf>,
-    /// Take models that are not known here from senders
+    /// Accept models from senders if they are not known here
     #[arg(long)]
     accept_models: bool,
-    /// Threads that decode; 0 is one for each core
+    /// Number of threads that decode; 0 means one per core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
-    /// Refuse pictures of more pixels than this; a decode takes up to 20 bytes of memory for each
+    /// Refuse pictures with more than N pixels; decoding takes up to 20 bytes of memory per pixel
     #[arg(long, value_name = "N", default_value_t = 1 << 28, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     max_pixels: u64,
     /// Print one JSON object per line
@@ -109,7 +110,7 @@ impl From<DecodeTo> for Format {
     }
 }
 
-/// Frames a second that the header of a y4m stream names; frames are written when they are shown.
+/// The frame rate in the header of a y4m stream. Frames are written when they are due, whatever the rate.
 const LIVE_RATE: u32 = 10;
 
 const EXAMPLES: &str = "\
@@ -118,9 +119,10 @@ Examples:
   aecodec receive --out inbox/ --decode png --preview
   aecodec receive --out inbox/ --reusable --advertise photos.example.org
 
-The ticket that it prints lets one sender in, or any number with --reusable: hand it over as you would a password.
-Senders that were here before come in by their key. Stop it with Ctrl-C; nothing that has arrived is lost.";
+The command prints a ticket, which lets one sender in, or any number with --reusable. Treat it like a password. A
+sender that has paired once is recognised by its key. Stop the receiver with Ctrl-C; nothing that has arrived is lost.";
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let style = if args.json { Style::Json } else { Style::Text };
     let to_stdout = args.live.as_ref().is_some_and(|live| live.as_os_str() == "-");
@@ -195,11 +197,11 @@ pub fn run(args: &Args) -> Result<Exit> {
         announce(args, &reporter, &ticket, standing)?;
         let running = async {
             receiver.run(stop).await;
-            // The journal knows what waits to be decoded.
+            // The journal stores what still has to be decoded.
             if let Some(pool) = pool {
                 pool.stop();
             }
-            // Their news are over with the receiver's.
+            // They send events, which end with the receiver.
             beside.shutdown().await;
         };
         let (shown, ()) = tokio::join!(show(told, &reporter), running);
@@ -207,7 +209,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     })
 }
 
-/// What cannot be meant is wrong usage.
+/// Reports invalid arguments as wrong usage.
 fn plainly(error: aecodec_receiver::Error) -> anyhow::Error {
     match error {
         aecodec_receiver::Error::Invalid { .. } => usage(error.to_string()),
@@ -215,7 +217,7 @@ fn plainly(error: aecodec_receiver::Error) -> anyhow::Error {
     }
 }
 
-/// Binds the port that was asked for, or that of last time, or the usual one, or any.
+/// Binds the given address, or else the previous port, the default port or any port.
 fn bind(
     listen: Option<&Listen>,
     peers: &Peers,
@@ -225,14 +227,13 @@ fn bind(
         return Ok(listen.first(bind)?);
     }
     let every = |port: u16| {
-        // Both families in one socket, where the system has both.
+        // One socket serves IPv4 and IPv6 if the system supports both.
         bind((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|_| bind((Ipv4Addr::UNSPECIFIED, port).into()))
     };
     match peers.shown()? {
-        // Tickets that were handed out name this port.
-        Some(shown) => {
-            every(shown.port).context("the port that this receiver's tickets name; --listen takes another")
-        }
+        // Existing tickets contain this port.
+        Some(shown) => every(shown.port)
+            .context("cannot use the port in the tickets of this receiver; choose another one with --listen"),
         None => Ok(every(pairing::PORT).or_else(|_| every(0))?),
     }
 }
@@ -251,12 +252,16 @@ fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket, standing: Standin
         printable(&args.out),
         printable(ticket.addresses.join(", ").as_ref()),
     );
-    let invite =
-        format!("'aecodec peers --out {} invite' makes a ticket for another sender", printable(&args.out));
+    let invite = format!(
+        "run 'aecodec peers --out {} invite' to make a ticket for another sender",
+        printable(&args.out)
+    );
     match standing {
         Standing::Open => {}
-        Standing::Spent => text += &format!("\nIts invitation was used; {invite}.\n"),
-        Standing::None => text += &format!("\nIt is for senders that were here before; {invite}.\n"),
+        Standing::Spent => text += &format!("\nThe invitation in this ticket has been used; {invite}.\n"),
+        Standing::None => {
+            text += &format!("\nThis ticket works only for senders that have already paired; {invite}.\n")
+        }
     }
     reporter.result(&text, &json)?;
     if !args.json
@@ -267,7 +272,7 @@ fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket, standing: Standin
     Ok(())
 }
 
-/// Prints what happens until the receiver has stopped, then the totals.
+/// Prints the events until the receiver has stopped, and then the totals.
 async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<Exit> {
     let mut busy = Busy::default();
     let mut total = Total::default();
@@ -298,7 +303,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
             Event::Disconnected { peer, name, reason } => {
                 let json = json!({ "event": "disconnected", "peer": name, "key": peer.to_string(), "reason": reason });
                 let [name, reason] = [name, reason].map(|text| printable(text.as_ref()));
-                reporter.result(&format!("{name} is gone: {reason}"), &json)?;
+                reporter.result(&format!("{name} disconnected: {reason}"), &json)?;
             }
             Event::Refused { address, reason } => {
                 warn("refused", &format!("{address}: {reason}"));
@@ -317,8 +322,8 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
             Event::Decoded(finished) => decoded(&finished, reporter)?,
             Event::Frame { from, shown } => frames.add(&from, &shown, reporter)?,
             Event::Trouble { what, error } => {
-                // A live frame and a preview are not tried again: others come.
-                let again = if matches!(what, "live frame" | "preview") { "" } else { "; trying again" };
+                // Live frames and previews are not repeated, because newer ones follow.
+                let again = if matches!(what, "live frame" | "preview") { "" } else { "; retrying" };
                 warn("notice", &format!("{what}: {error}{again}"));
                 json_line(reporter, json!({ "event": "trouble", "what": what, "error": error }))?;
             }
@@ -331,18 +336,18 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
     Ok(Exit::Done)
 }
 
-/// When pictures were arriving: stretches of time that do not touch, in order.
+/// The times at which pictures were arriving, as disjoint intervals in order.
 #[derive(Default)]
 struct Busy {
     stretches: Vec<(Instant, Instant)>,
-    /// Of earlier ones.
+    /// The total of intervals that are no longer stored.
     before: Duration,
 }
 
 impl Busy {
-    /// A picture has arrived; it took this long.
+    /// Adds a picture that has just arrived and took this long.
     fn add(&mut self, took: Duration) {
-        /// Pictures that arrive beside each other began later than the end of all but these.
+        /// The number of intervals to keep. Pictures that arrive now started after the end of all older ones.
         const KEPT: usize = 1024;
         let end = Instant::now();
         let mut start = end.checked_sub(took).unwrap_or(end);
@@ -361,7 +366,7 @@ impl Busy {
     }
 }
 
-/// Live frames so far.
+/// Counts of the live frames so far.
 #[derive(Default)]
 struct Frames {
     reported: u64,
@@ -371,7 +376,7 @@ struct Frames {
 }
 
 impl Frames {
-    /// Counts a frame; people do not read a line for each.
+    /// Counts a frame, and prints it as JSON only.
     fn add(&mut self, from: &str, shown: &Shown, reporter: &Reporter) -> Result<()> {
         self.reported += 1;
         self.shown += u64::from(shown.passes.is_some());
@@ -410,10 +415,10 @@ fn decoded(finished: &Finished, reporter: &Reporter) -> Result<()> {
                 warn("notice", &format!("{name}: {notice}"));
             }
             let exact = match decoded.hash_matches {
-                Some(true) => "exactly as the sender saw it",
-                Some(false) => "NOT as the sender saw it",
+                Some(true) => "identical to the sender's decode",
+                Some(false) => "DIFFERENT from the sender's decode",
                 None if decoded.damaged => "damaged",
-                None => "without a hash to compare",
+                None => "no hash to compare with",
             };
             let took = decoded.took.as_secs_f64() * 1e3;
             let json = json!({ "event": "decoded", "name": name, "path": place(&decoded.path), "exact": decoded.hash_matches, "decode_ms": took });
@@ -429,17 +434,17 @@ fn decoded(finished: &Finished, reporter: &Reporter) -> Result<()> {
     }
 }
 
-/// Only where lines are read by programs; people have read it on stderr.
+/// Prints a line only if the output is JSON. People read the same on stderr.
 pub fn json_line(reporter: &Reporter, json: Value) -> Result<()> {
     if reporter.style == Style::Json { reporter.result("", &json) } else { Ok(()) }
 }
 
-/// A path as it stands in JSON: its text, with `\xNN` for bytes that are none.
+/// A path as a JSON string, with `\xNN` for bytes that are not UTF-8.
 pub fn place(path: &Path) -> Value {
     path.to_str().map_or_else(|| printable(path), str::to_owned).into()
 }
 
-/// An event with its figures.
+/// The JSON object of an event, with its figures.
 pub fn object(event: &str, figures: Value) -> Value {
     let mut json = json!({ "event": event });
     if let (Value::Object(into), Value::Object(from)) = (&mut json, figures) {

@@ -1,4 +1,4 @@
-//! The asynchronous part of a program that runs until it is done or stopped.
+//! Runs the asynchronous part of a command until it is done or stopped.
 
 use std::any::Any;
 use std::panic::{self, PanicHookInfo};
@@ -8,10 +8,10 @@ use tokio::sync::watch;
 
 use crate::report::warn;
 
-/// Runs to the end. The watched value becomes true at the first Ctrl-C or termination; the second one ends the
-/// program at once.
+/// Runs `work` to its end. The watched value becomes true at the first Ctrl-C or termination signal. The second one ends
+/// the program at once.
 pub fn run<T>(work: impl AsyncFnOnce(watch::Receiver<bool>) -> Result<T>) -> Result<T> {
-    // A program that goes on after a panic says that there was one. The trace is for those who ask for it.
+    // The program continues after a panic, and reports it. The backtrace is printed only on request.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         panic::set_hook(Box::new(|panic| warn("internal error", &describe(panic))));
     }
@@ -26,12 +26,12 @@ pub fn run<T>(work: impl AsyncFnOnce(watch::Receiver<bool>) -> Result<T>) -> Res
         });
         work(stopped).await
     });
-    // A thread that still compresses or writes has nothing left to say.
+    // Threads that still compress or write have nothing more to report.
     runtime.shutdown_background();
     result
 }
 
-/// A panic in one line: what it said, in which thread, and where.
+/// Describes a panic in one line: its message, its thread and its place.
 fn describe(panic: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
@@ -43,7 +43,7 @@ fn said(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown cause")
 }
 
-/// The shell's code for a program that was interrupted.
+/// The exit code of an interrupted program, as in shells.
 pub const INTERRUPTED: i32 = 130;
 
 #[cfg(unix)]

@@ -28,39 +28,39 @@ use crate::{live, pairing, pattern, runtime, size};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Pictures, .aec files, folders (with all pictures below them) and quoted patterns such as 'c1/*.png'
+    /// Pictures, .aec files, folders (including all pictures below them) and patterns such as 'c1/*.png'
     #[arg(value_name = "IN")]
     inputs: Vec<PathBuf>,
-    /// The receiver: its ticket, @FILE or '-' (stdin) with the ticket inside, or its name if it is known; without
-    /// this, $AECODEC_TICKET, or the only receiver that is known
+    /// Receiver to send to: its ticket, @FILE or '-' (stdin) for a ticket in a file, or the name of a known receiver
+    /// [default: $AECODEC_TICKET, or the only known receiver]
     #[arg(short, long, value_name = "TICKET")]
     to: Option<String>,
-    /// Send what is in this folder and whatever is finished there, until stopped
+    /// Send the files in this folder, and new files as soon as they are complete, until stopped
     #[arg(long, value_name = "DIR")]
     watch: Vec<PathBuf>,
-    /// With --watch, take a file when it has not changed for so long; raise it if files are written with longer pauses
+    /// With --watch, take a file when it has not changed for this long; raise it if files are written with longer pauses
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = size::positive, requires = "watch")]
     settle: f64,
     #[command(flatten)]
     live: live::Args,
     #[command(flatten)]
     target: TargetArgs,
-    /// The model to compress with
+    /// Built-in model to compress with
     #[arg(long, value_enum, default_value = "fast", conflicts_with = "model")]
     profile: ProfileName,
-    /// Compress with the model of this .aem file
+    /// Compress with the model in this .aem file
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Offer again what the receiver has a receipt for
+    /// Offer pictures again even if they already have a receipt
     #[arg(long)]
     again: bool,
-    /// Give up after this many seconds without a connection [default: 600; with --watch never]
+    /// Give up after this many seconds without a connection [default: 600, or never with --watch]
     #[arg(long, value_name = "SECONDS")]
     patience: Option<u64>,
-    /// Name of this host that the receiver sees [default: the host's name]
+    /// Name that the receiver sees for this sender [default: the host name]
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Folder of this sender's key and journal [default: ~/.local/state/aecodec/sender]
+    /// Folder for the key and journal of this sender [default: ~/.local/state/aecodec/sender]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     #[command(flatten)]
@@ -74,19 +74,21 @@ Examples:
   aecodec send --to archive --watch /var/camera
   ffmpeg -i CAMERA -r 10 -f mjpeg - | aecodec send --to archive --stdin mjpeg --fps 10
 
-It ends with 0 when the receiver has every picture on its disk. Whatever interrupts it, run it again: nothing is sent
-twice. A ticket is a secret until it was used; others on this host may read command lines, so prefer @FILE there.";
+The exit code is 0 when every picture is on the receiver's disk. If the command is interrupted, run it again: nothing
+is sent twice. A ticket is a secret until it has been used. Other users of this host may be able to read command lines,
+so use @FILE if there are any.";
 
-/// Longer than any journey.
+/// Longer than any run.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let live = args.live.format();
     if args.inputs.is_empty() && args.watch.is_empty() && live.is_none() {
         return Err(usage("nothing to send: give pictures, a folder, --watch DIR or --stdin FORMAT"));
     }
     if live.is_some() && !(args.inputs.is_empty() && args.watch.is_empty()) {
-        return Err(usage("--stdin sends live frames alone; send pictures in another run"));
+        return Err(usage("--stdin sends only live frames; send pictures with another command"));
     }
     if live.is_some() && args.to.as_deref() == Some("-") {
         return Err(usage("stdin cannot hold both the ticket and the frames; give the ticket as @FILE"));
@@ -148,7 +150,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     })
 }
 
-/// The inputs with each pattern replaced by what it matches, for shells that leave that to the program.
+/// Replaces each pattern by the paths that it matches, for shells that do not expand patterns.
 fn expanded(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut paths = Vec::new();
     for input in inputs {
@@ -162,20 +164,20 @@ fn expanded(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
             warn("warning", &format!("{} matches no file; check the pattern", printable(input)));
         }
         paths.extend(found.paths);
-        // The sender looks into these folders again, and reports them as its own failures.
+        // The sender tries to list these folders again, and reports the failures.
         paths.extend(found.failures.into_iter().map(|(folder, _)| folder));
     }
     Ok(paths)
 }
 
-/// What the run amounts to.
+/// The exit code of the run.
 fn ending(total: &Total, summary: &Summary, failed: u64, interrupted: bool) -> Result<Exit> {
     if let Some(cut) = &summary.cut {
-        let unsent = "what is not sent stays in the outbox: run the same command again";
+        let unsent = "pictures that were not sent are kept; run the same command again";
         return Err(Refusal::Peer(format!("{cut}; {unsent}")).into());
     }
     if interrupted {
-        warn("interrupted", "what has no receipt yet is sent when the same command is run again");
+        warn("interrupted", "to send the pictures that have no receipt yet, run the same command again");
         std::process::exit(runtime::INTERRUPTED);
     }
     Ok(match (failed, total.pictures + total.skipped) {
@@ -186,7 +188,7 @@ fn ending(total: &Total, summary: &Summary, failed: u64, interrupted: bool) -> R
     })
 }
 
-/// Plain files of the models, whose hash is their identity, for receivers that lack them.
+/// The uncompressed files of the models, by the hash that identifies them, for receivers that lack them.
 fn model_files(given: Option<&Path>, model: &Model) -> Result<HashMap<Hash, Bytes>> {
     let held = [Profile::Fast, Profile::Best].into_iter().filter_map(Model::embedded_bytes);
     let mut files = HashMap::new();
@@ -201,7 +203,7 @@ fn model_files(given: Option<&Path>, model: &Model) -> Result<HashMap<Hash, Byte
     Ok(files)
 }
 
-/// Prints what happens; gives the sums, and how many sources could not be sent.
+/// Prints the events. Returns the totals, and the number of sources that could not be sent.
 async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<(Total, u64)> {
     let mut total = Total::default();
     while let Some(event) = told.recv().await {
@@ -225,7 +227,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 reporter.result(&format!("connected to {label} at {address}"), &json)?;
             }
             Event::Disconnected { cut, pause } => {
-                warn("notice", &format!("{cut}; trying again in {:.1} s", pause.as_secs_f64()));
+                warn("notice", &format!("{cut}; retrying in {:.1} s", pause.as_secs_f64()));
                 json_line(reporter, json!({ "event": "disconnected", "reason": cut.to_string() }))?;
             }
             Event::Local(pipeline::Event::Failed { error }) => {
@@ -237,7 +239,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 total.skipped += 1;
                 let (file, hash) = (&file.path, sent.hash.to_string());
                 let json = json!({ "event": "skipped", "file": place(file), "hash": hash });
-                reporter.result(&format!("{}  has a receipt already", printable(file)), &json)?;
+                reporter.result(&format!("{}  already has a receipt", printable(file)), &json)?;
             }
             Event::Local(pipeline::Event::Renamed { file }) => {
                 warn("notice", &format!("{}: sent as {}", printable(&file.path), file.name));
@@ -248,11 +250,14 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 let (file, doubt) = (&doubtful.path, doubtful.doubt);
                 let (taken, fate) = match doubtful.fate {
                     Fate::Taken => (true, "it is sent as it is"),
-                    Fate::Waiting => (false, "it is waited for"),
+                    Fate::Waiting => (false, "send waits for it"),
                 };
                 warn(
                     "notice",
-                    &format!("{}: has not changed for long, but {doubt}; {fate}", printable(file)),
+                    &format!(
+                        "{}: the file has not changed for a long time, but {doubt}; {fate}",
+                        printable(file)
+                    ),
                 );
                 let (file, reason) = (place(file), doubt.to_string());
                 let json = json!({ "event": "unfinished", "file": file, "reason": reason, "taken": taken });
@@ -273,11 +278,11 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 }
             }
             Event::Local(pipeline::Event::Away { folder }) => {
-                warn("notice", &format!("{} is out of reach; waiting for it", printable(&folder)));
+                warn("notice", &format!("{} cannot be reached; waiting for it", printable(&folder)));
                 json_line(reporter, json!({ "event": "away", "folder": place(&folder) }))?;
             }
             Event::Local(pipeline::Event::Back { folder }) => {
-                warn("notice", &format!("{} is there again", printable(&folder)));
+                warn("notice", &format!("{} can be reached again", printable(&folder)));
                 json_line(reporter, json!({ "event": "back", "folder": place(&folder) }))?;
             }
             _ => {}
@@ -292,7 +297,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_built_in_model_is_at_hand_for_receivers_that_lack_it() {
+    fn the_built_in_model_is_available_for_receivers_that_lack_it() {
         let model = Model::embedded(Profile::Fast).unwrap();
         assert!(model_files(None, &model).unwrap().contains_key(&Hash(model.id())));
     }

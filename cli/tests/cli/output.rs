@@ -10,7 +10,7 @@ fn nothing_is_overwritten_without_force() {
     place.picture("a.png");
     place.write("a.aec", b"precious");
     let line = one_line(&mut place.run("compress a.png -o a.aec"), 1);
-    assert!(line.contains("a.aec exists already; use --force"), "{line}");
+    assert!(line.contains("a.aec already exists; use --force"), "{line}");
     assert_eq!(place.read("a.aec"), b"precious");
     place.run("compress a.png -o a.aec --force").assert().success();
     assert_ne!(place.read("a.aec"), b"precious");

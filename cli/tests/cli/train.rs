@@ -97,11 +97,11 @@ fn a_search_keeps_the_best_of_its_runs() {
         std::fs::remove_file(place.path(other)).unwrap();
     }
     let line = one_line(&mut place.run(&search), 1);
-    assert!(line.contains("holds a search already"), "{line}");
+    assert!(line.contains("already contains a search"), "{line}");
     place.run(&format!("train photos -o own.aem --steps 1 --force {SHORT}")).assert().success();
     assert!(!place.path("own.train/search.json").exists());
     let line = one_line(&mut place.run(&format!("{search} --resume --force")), 2);
-    assert!(line.contains("holds no search"), "{line}");
+    assert!(line.contains("contains no search"), "{line}");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn what_cannot_be_trained_is_refused_in_words() {
         ("train nowhere -o a.aem --steps 1", 3, "nowhere"),
         ("train empty -o a.aem --steps 1", 3, "no picture"),
         ("train photos -o a.aem --steps 1 --from scratch --side 512", 3, "--side"),
-        ("train photos/0.png -o a.aem --steps 1", 2, "no folder"),
+        ("train photos/0.png -o a.aem --steps 1", 2, "not a folder"),
         ("train photos -o a.png --steps 1", 2, "own.aem"),
         ("train photos -o a.aem --from scratch", 2, "neither minutes nor steps"),
         ("train photos -o a.aem --resume", 2, "no checkpoint"),
@@ -190,7 +190,7 @@ fn an_interrupted_run_can_be_resumed() {
     let line = one_line(&mut place.run(&format!("train photos -o own.aem --steps 1 {SHORT}")), 1);
     assert!(line.contains("--resume"), "{line}");
     let line = one_line(&mut place.run("train photos -o own.aem --resume --from fast --steps 1"), 2);
-    assert!(line.contains("began from scratch"), "{line}");
+    assert!(line.contains("was started from scratch"), "{line}");
     let lines =
         json(&mut place.run("train photos -o own.aem --from scratch --resume --steps 1 --json --threads 1"));
     assert!(lines[0]["step"].as_u64().unwrap() >= 1);
