@@ -140,7 +140,7 @@ enum Place {
 
 impl Place {
     fn begin(path: &Path, existing: Existing, origin: &Origin) -> std::io::Result<Self> {
-        // Links, devices and pipes are written to, not replaced.
+        // The target of a link is replaced, not the link. Devices and pipes are opened for writing.
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if path.exists() && !path.is_file() {
             return Ok(Self::Device(File::create(path)?));
