@@ -13,7 +13,7 @@ use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
 use crate::models::{self, ProfileName};
-use crate::output::{self, Existing};
+use crate::output::{Destination, Existing};
 use crate::plan::{self, Planned};
 use crate::printable::printable;
 #[cfg(feature = "refine")]
@@ -171,8 +171,8 @@ impl Encoder<'_> {
 
 fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &Share) -> Result<Item> {
     let existing = Existing::forced(args.force);
-    let target = &output.target;
-    target.check(existing)?;
+    let destination = &output.destination;
+    destination.check(existing)?;
     let limits = args.common.limits();
     let origin = input.origin();
     let content = input.content(&limits)?;
@@ -199,7 +199,7 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
             (encoded, picture.head(), picture.alpha.is_some(), notices)
         }
     };
-    target.write(&encoded.bytes, existing, &origin)?;
+    destination.write(&encoded.bytes, existing, &origin)?;
 
     let damaged = notices.iter().any(files::Notice::is_damage);
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
@@ -219,8 +219,8 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
         pixels: head.pixels(),
     };
     Ok(Item {
-        text: words(input, target, &encoded, &sums),
-        json: fields(args, input, target, &encoded, &sums, &head, &notices),
+        text: words(input, destination, &encoded, &sums),
+        json: fields(args, input, destination, &encoded, &sums, &head, &notices),
         notices,
         damaged,
         sums,
@@ -277,11 +277,11 @@ fn broken(encoded: &Encoded) -> String {
     )
 }
 
-fn words(input: &Input, target: &output::Target, encoded: &Encoded, sums: &Sums) -> String {
+fn words(input: &Input, destination: &Destination, encoded: &Encoded, sums: &Sums) -> String {
     format!(
         "{} -> {}  {} bytes  {:.3} bpp  PSNR {}  quality {}  {}, {} than raw",
         input.name(),
-        target.name(),
+        destination.name(),
         grouped(sums.coded),
         bits_per_pixel(sums.coded, sums.pixels),
         decibels(encoded.psnr),
@@ -294,7 +294,7 @@ fn words(input: &Input, target: &output::Target, encoded: &Encoded, sums: &Sums)
 fn fields(
     args: &Args,
     input: &Input,
-    target: &output::Target,
+    destination: &Destination,
     encoded: &Encoded,
     sums: &Sums,
     head: &Head,
@@ -306,7 +306,7 @@ fn fields(
     let (effort, _) = (0, args);
     json!({
         "input": input.field(),
-        "output": target.field(),
+        "output": destination.field(),
         "width": head.width,
         "height": head.height,
         "bytes": sums.coded,

@@ -15,7 +15,7 @@ use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
 use crate::models::Models;
-use crate::output::{Existing, Origin, Target};
+use crate::output::{Destination, Existing, Origin};
 use crate::plan::{self, Planned};
 use crate::printable::printable;
 use crate::report::{grouped, hex};
@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let outputs = plan::outputs(&inputs, args.output.as_deref(), extension)?;
     // The extension of a single output determines its format.
     let format = match (&args.output, &outputs[..]) {
-        (Some(name), [Planned { target: Target::File(path), .. }]) if path == name => {
+        (Some(name), [Planned { destination: Destination::File(path), .. }]) if path == name => {
             named_format(args, name)?
         }
         _ => args.format.unwrap_or(Format::Png),
@@ -117,9 +117,9 @@ fn one(
     models: &Models,
     share: &Share,
 ) -> Result<Item> {
-    let target = &output.target;
+    let destination = &output.destination;
     let origin = input.origin();
-    target.check(Existing::forced(args.force))?;
+    destination.check(Existing::forced(args.force))?;
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
     let limits = args.common.limits_for(bytes.len() as u64);
@@ -132,7 +132,7 @@ fn one(
     options.region = args.region;
     options.threads = share.threads;
     options.limits = limits;
-    let made = make(args, &bytes, &model, &options, (target, &origin, format), share)?;
+    let made = make(args, &bytes, &model, &options, (destination, &origin, format), share)?;
     let Made { head, alpha, outcome, length, notices } = made;
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
@@ -156,14 +156,14 @@ fn one(
         text: format!(
             "{} -> {}  {} x {}  {} bytes as {format}{state}",
             input.name(),
-            target.name(),
+            destination.name(),
             head.width,
             head.height,
             grouped(sums.pictures),
         ),
         json: json!({
             "input": input.field(),
-            "output": target.field(),
+            "output": destination.field(),
             "format": format.extension(),
             "width": head.width,
             "height": head.height,
@@ -190,13 +190,13 @@ struct Made {
     notices: Vec<files::Notice>,
 }
 
-/// Decodes to the target: row by row if the format and the picture allow it, and otherwise in memory.
+/// Decodes to the destination: row by row if the format and the picture allow it, and otherwise in memory.
 fn make(
     args: &Args,
     bytes: &[u8],
     model: &Model,
     options: &DecodeOptions,
-    (target, origin, format): (&Target, &Origin, Format),
+    (destination, origin, format): (&Destination, &Origin, Format),
     share: &Share,
 ) -> Result<Made> {
     let existing = Existing::forced(args.force);
@@ -205,7 +205,7 @@ fn make(
     let decoder = Decoder::new(bytes, model, options)?;
     let head = decoder.head().clone();
     if !decoder.has_alpha() && files::writes_rows(&head, format) {
-        let mut draft = target.begin(existing, origin)?;
+        let mut draft = destination.begin(existing, origin)?;
         let (mut done, all) = (0, raw(&head, false));
         let written = files::write_rows(&mut draft, &head, format, &write_options, |sink| {
             decoder.run(|rows| {
@@ -214,7 +214,7 @@ fn make(
                 sink(rows)
             })
         });
-        let (outcome, notices) = written.with_context(|| target.refusal())?;
+        let (outcome, notices) = written.with_context(|| destination.refusal())?;
         let length = draft.length();
         draft.finish()?;
         return Ok(Made { head, alpha: false, outcome, length, notices });
@@ -222,7 +222,7 @@ fn make(
     drop(decoder);
     let (picture, outcome) = aecodec::decode(bytes, model, options)?.into_parts();
     let (written, notices) = files::write(&picture, format, &write_options)?;
-    target.write(&written, existing, origin)?;
+    destination.write(&written, existing, origin)?;
     let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
     Ok(Made { head, alpha, outcome, length, notices })
 }

@@ -23,7 +23,7 @@ pub struct Args {
     /// Send live frames of this format from stdin; --quality is the best quality of a frame [default: 80]
     #[arg(long, value_enum, value_name = "FORMAT")]
     stdin: Option<Name>,
-    /// Frames per second, a number or a fraction such as 30000/1001; the source should not produce more, because they would wait in the pipe
+    /// Frames per second, such as 25 or 30000/1001; the source should not produce more, because they would wait in the pipe
     #[arg(long, value_name = "N", default_value = "10", value_parser = rate, requires = "stdin")]
     fps: f64,
     /// Show each frame this many milliseconds after it was captured

@@ -15,7 +15,7 @@ use crate::report::field;
 
 /// Where an output goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum Destination {
     Stdout,
     File(PathBuf),
 }
@@ -63,7 +63,7 @@ fn permissions(_: &Metadata) -> Option<Permissions> {
     None
 }
 
-impl Target {
+impl Destination {
     /// The name for messages.
     pub fn name(&self) -> String {
         match self {
@@ -80,7 +80,7 @@ impl Target {
         }
     }
 
-    /// Fails if the target may not be written, so that no time is spent on it.
+    /// Fails if the destination may not be written, so that no time is spent on it.
     pub fn check(&self, existing: Existing) -> Result<()> {
         let Self::File(path) = self else { return Ok(()) };
         if path.is_dir() {
@@ -106,7 +106,7 @@ impl Target {
             Self::Stdout => Place::Stdout(std::io::stdout()),
             Self::File(path) => Place::begin(path, existing, origin).with_context(|| self.refusal())?,
         };
-        Ok(Draft { place, target: self.clone(), length: 0 })
+        Ok(Draft { place, destination: self.clone(), length: 0 })
     }
 
     /// The beginning of a message about a failed write.
@@ -121,7 +121,7 @@ impl Target {
 /// An output that is being written. If it is dropped unfinished, nothing is left of it.
 pub struct Draft {
     place: Place,
-    target: Target,
+    destination: Destination,
     length: u64,
 }
 
@@ -182,8 +182,8 @@ impl Draft {
 
     /// Moves the output to its final name.
     pub fn finish(self) -> Result<()> {
-        let Self { place, target, .. } = self;
-        place.finish().with_context(|| target.refusal())
+        let Self { place, destination, .. } = self;
+        place.finish().with_context(|| destination.refusal())
     }
 }
 
@@ -239,18 +239,18 @@ mod tests {
     fn an_output_is_whole_or_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/a.aec");
-        let target = Target::File(path.clone());
-        target.write(b"one", Existing::Keep, &Origin::default()).unwrap();
+        let destination = Destination::File(path.clone());
+        destination.write(b"one", Existing::Keep, &Origin::default()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
         assert!(
-            target
+            destination
                 .write(b"two", Existing::Keep, &Origin::default())
                 .unwrap_err()
                 .to_string()
                 .contains("--force")
         );
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
-        target.write(b"two", Existing::Replace, &Origin::default()).unwrap();
+        destination.write(b"two", Existing::Replace, &Origin::default()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         let names: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(names.len(), 1, "no temporary file is left");
@@ -264,11 +264,11 @@ mod tests {
         let (plain, real, link) =
             (folder.path().join("plain"), folder.path().join("real"), folder.path().join("link"));
         std::fs::write(&plain, b"").unwrap();
-        Target::File(real.clone()).write(b"one", Existing::Keep, &Origin::default()).unwrap();
+        Destination::File(real.clone()).write(b"one", Existing::Keep, &Origin::default()).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&real), mode(&plain));
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        Target::File(link.clone()).write(b"two", Existing::Replace, &Origin::default()).unwrap();
+        Destination::File(link.clone()).write(b"two", Existing::Replace, &Origin::default()).unwrap();
         assert!(link.is_symlink());
         assert_eq!(std::fs::read(&real).unwrap(), b"two");
     }

@@ -9,35 +9,35 @@ use anyhow::Result;
 
 use crate::failure::usage;
 use crate::inputs::{Input, Inputs, Source};
-use crate::output::Target;
+use crate::output::Destination;
 use crate::printable::printable;
 
 /// The output of one input.
 pub struct Planned {
-    pub target: Target,
+    pub destination: Destination,
     /// Why the output does not have the usual name.
     pub notice: Option<String>,
 }
 
 /// Whether data goes to stdout, so that results have to go to stderr.
 pub fn to_stdout(outputs: &[Planned]) -> bool {
-    outputs.iter().any(|output| output.target == Target::Stdout)
+    outputs.iter().any(|output| output.destination == Destination::Stdout)
 }
 
 /// One output for each input: `out` itself, or a path below it with the extension. Without `out`, the output is next to
 /// the input.
 pub fn outputs(inputs: &Inputs, out: Option<&Path>, extension: &str) -> Result<Vec<Planned>> {
     let Some(out) = out else { return next_to_inputs(inputs, extension) };
-    let single = |target| Ok(vec![Planned { target, notice: None }]);
+    let single = |destination| Ok(vec![Planned { destination, notice: None }]);
     if out.as_os_str() == "-" {
         if inputs.list.len() > 1 {
             return Err(usage("-o -: stdout takes only one output; give a folder for several inputs"));
         }
-        return single(Target::Stdout);
+        return single(Destination::Stdout);
     }
     let folder = inputs.several || out.is_dir() || ends_with_separator(out);
     if !folder {
-        return single(Target::File(out.to_owned()));
+        return single(Destination::File(out.to_owned()));
     }
     if out.exists() && !out.is_dir() {
         return Err(usage(format!("-o {} is a file; give a folder for several inputs", printable(out))));
@@ -45,7 +45,7 @@ pub fn outputs(inputs: &Inputs, out: Option<&Path>, extension: &str) -> Result<V
     let places = places(&inputs.list, extension);
     let planned = inputs.list.iter().zip(places).map(|(input, (place, renamed))| Planned {
         notice: renamed.then(|| renaming(input, &place)),
-        target: Target::File(out.join(place)),
+        destination: Destination::File(out.join(place)),
     });
     Ok(planned.collect())
 }
@@ -64,11 +64,11 @@ fn next_to_inputs(inputs: &Inputs, extension: &str) -> Result<Vec<Planned>> {
             Source::Stdin if std::io::stdout().is_terminal() => {
                 return Err(usage("the output would go to the terminal; give a file with -o"));
             }
-            Source::Stdin => return Ok(vec![Planned { target: Target::Stdout, notice: None }]),
+            Source::Stdin => return Ok(vec![Planned { destination: Destination::Stdout, notice: None }]),
         }
     }
     let places = places(&files, extension).into_iter();
-    Ok(places.map(|(place, _)| Planned { target: Target::File(place), notice: None }).collect())
+    Ok(places.map(|(place, _)| Planned { destination: Destination::File(place), notice: None }).collect())
 }
 
 /// A different path for each input, and whether its name differs from that of the input.

@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::failure::{Exit, usage};
 use crate::model;
-use crate::output::{Existing, Origin, Target};
+use crate::output::{Destination, Existing, Origin};
 use crate::report::{Reporter, Stream, Style};
 
 #[derive(clap::Args)]
@@ -48,8 +48,8 @@ pub fn run(args: &Args) -> Result<Exit> {
     if !(0.0..=100.0).contains(&args.quality) {
         return Err(usage(format!("--quality {}: expected a number from 0 to 100", args.quality)));
     }
-    let (target, existing) = (Target::File(args.output.clone()), Existing::forced(args.force));
-    target.check(existing)?;
+    let (destination, existing) = (Destination::File(args.output.clone()), Existing::forced(args.force));
+    destination.check(existing)?;
     let bytes = model::bytes(&args.model).with_context(|| args.model.clone())?;
     let weights = import::weights(&bytes, &DeviceKind::Cpu.open()?)?;
     let net = net::Network::frozen(&weights)?;
@@ -58,10 +58,11 @@ pub fn run(args: &Args) -> Result<Exit> {
     let drawn = sample(&net, sides, net.knot(args.quality), args.seed)?;
     let picture = Picture::new(width, height, Color::Rgb, drawn.samples)?;
     let (bytes, _) = files::write(&picture, Format::Png, &WriteOptions::default())?;
-    target.write(&bytes, existing, &Origin::default())?;
+    destination.write(&bytes, existing, &Origin::default())?;
     let style = if args.json { Style::Json } else { Style::Text };
-    let text = format!("{}  {width} x {height} pixels sampled from {}", target.name(), args.model);
-    let json = json!({ "output": target.field(), "model": args.model, "width": width, "height": height });
+    let text = format!("{}  {width} x {height} pixels sampled from {}", destination.name(), args.model);
+    let json =
+        json!({ "output": destination.field(), "model": args.model, "width": width, "height": height });
     Reporter { stream: Stream::Stdout, style }.result(&text, &json)?;
     Ok(Exit::Done)
 }

@@ -91,7 +91,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         return Err(usage("--stdin sends only live frames; send pictures with another command"));
     }
     if live.is_some() && args.to.as_deref() == Some("-") {
-        return Err(usage("stdin cannot hold both the ticket and the frames; give the ticket as @FILE"));
+        return Err(usage("stdin cannot carry both the ticket and the frames; give the ticket as @FILE"));
     }
     let reporter = args.common.reporter(false);
     let folder = match &args.state {

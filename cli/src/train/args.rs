@@ -33,7 +33,7 @@ pub struct Args {
     /// TOML file with any of the options below, under the same names; options on the command line take precedence
     #[arg(long, value_name = "FILE.toml")]
     pub(super) config: Option<PathBuf>,
-    /// Run N times with settings drawn at random from --range, and keep the best model; --steps or --minutes is the length of each run
+    /// Train N times with settings drawn at random from --range, and keep the best model; --steps or --minutes applies to each run
     #[arg(long, value_name = "random:N", requires = "range")]
     pub(super) search: Option<Count>,
     /// Setting for --search to vary, by the name of its option below: NAME=LOW..HIGH or NAME=ONE,OTHER; may be given more than once

@@ -6,7 +6,7 @@ use aecodec_trainer::session::FinishedModel;
 use anyhow::Result;
 
 use crate::failure::usage;
-use crate::output::{Existing, Origin, Target};
+use crate::output::{Destination, Existing, Origin};
 use crate::printable::printable;
 
 /// The paths of the model and of the files that are written with it.
@@ -44,7 +44,7 @@ impl Places {
     /// Fails if one of the files may not be written.
     pub(super) fn check(&self, existing: Existing) -> Result<()> {
         let all = [&self.model, &self.weights, &self.curve, &self.card];
-        all.into_iter().try_for_each(|path| Target::File(path.clone()).check(existing))
+        all.into_iter().try_for_each(|path| Destination::File(path.clone()).check(existing))
     }
 
     /// Writes all files. The model is written last, so if it exists, the others do too.
@@ -55,7 +55,7 @@ impl Places {
             (&self.card, finished.card.as_bytes()),
             (&self.model, &finished.model),
         ] {
-            Target::File(path.clone()).write(bytes, existing, &Origin::default())?;
+            Destination::File(path.clone()).write(bytes, existing, &Origin::default())?;
         }
         Ok(())
     }

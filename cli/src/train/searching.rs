@@ -13,7 +13,7 @@ use super::args::{Args, Count, changes, check_shapes, start};
 use super::places::Places;
 use super::view::View;
 use crate::failure::usage;
-use crate::output::{Existing, Origin, Target};
+use crate::output::{Destination, Existing, Origin};
 use crate::printable::printable;
 
 /// The arguments of a search. They are stored with its runs, so that `--resume` needs only the pictures and the name of
@@ -63,7 +63,7 @@ impl SearchPlan {
             );
         }
         if plan.is_some() {
-            Target::File(places.table()).check(Existing::forced(args.force))?;
+            Destination::File(places.table()).check(Existing::forced(args.force))?;
         }
         Ok(plan)
     }
@@ -130,7 +130,11 @@ impl SearchPlan {
             bail!("every run diverged: no validation loss is a number; search lower learning rates");
         };
         let table = search::table(&trials);
-        Target::File(places.table()).write(table.as_bytes(), Existing::forced(true), &Origin::default())?;
+        Destination::File(places.table()).write(
+            table.as_bytes(),
+            Existing::forced(true),
+            &Origin::default(),
+        )?;
         view.borrow().print(&table, &json!({ "trials": trials, "best": best.number }));
         let folder = search::folder(&places.run, best.number);
         let session = TrainingSession::resume(&args.pictures, &folder, args.device, |own| Ok(own.clone()))?;
@@ -147,7 +151,7 @@ impl SearchPlan {
             }
         }
         std::fs::create_dir_all(&places.run).with_context(|| printable(&places.run))?;
-        Target::File(plan_file(places)).write(
+        Destination::File(plan_file(places)).write(
             &serde_json::to_vec_pretty(self)?,
             Existing::forced(true),
             &Origin::default(),
