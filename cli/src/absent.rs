@@ -1,8 +1,8 @@
-//! Commands and options that this build lacks: named in help and errors, with the command that builds them in.
+//! The commands and options that this build lacks. Help and errors name them, with the command that builds them in.
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-/// Whether a part is in this build, and the commands and options that it brings.
+/// A part of the program that a feature builds in, with its commands and options.
 struct Part {
     built_in: bool,
     feature: &'static str,
@@ -22,12 +22,12 @@ const PARTS: [Part; 4] = [
     Part { built_in: cfg!(feature = "refine"), feature: "full", commands: &[], options: &["--effort"] },
 ];
 
-/// One line of help about what this build lacks, if it lacks anything.
+/// A line of help about what this build lacks, if it lacks anything.
 pub fn note() -> Option<String> {
     noted(&PARTS)
 }
 
-/// The message for a command line that was refused only because this build lacks a part of the program.
+/// An error message, if the command line was refused because this build lacks a part of the program.
 pub fn explain(error: &clap::Error) -> Option<String> {
     explained(&PARTS, error)
 }
@@ -35,9 +35,10 @@ pub fn explain(error: &clap::Error) -> Option<String> {
 fn noted(parts: &[Part]) -> Option<String> {
     let absent = parts.iter().filter(|part| !part.built_in);
     let names: Vec<&str> = absent.flat_map(Part::names).collect();
-    // The full build holds everything.
+    // The feature `full` contains all parts.
     let how = build("full");
-    (!names.is_empty()).then(|| format!("Not in this build: {}. To add them: {how}", names.join(", ")))
+    (!names.is_empty())
+        .then(|| format!("Not in this build: {}. To build them in, run: {how}", names.join(", ")))
 }
 
 fn explained(parts: &[Part], error: &clap::Error) -> Option<String> {
@@ -49,7 +50,7 @@ fn explained(parts: &[Part], error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(name)) = error.get(kind) else { return None };
     let mut absent = parts.iter().filter(|part| !part.built_in);
     let part = absent.find(|part| part.names().any(|known| known == name))?;
-    Some(format!("this build has no {name}; to add it: {}", build(part.feature)))
+    Some(format!("this build has no {name}; to build it in, run: {}", build(part.feature)))
 }
 
 impl Part {

@@ -1,4 +1,4 @@
-//! Runs a command over its inputs: in parallel, results in the order of the inputs.
+//! Runs a command on its inputs, in parallel, with the results in the order of the inputs.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,17 +14,17 @@ use crate::printable::printable;
 use crate::progress::Files;
 use crate::report::{Reporter, Style, field, warn};
 
-/// What came of one input.
+/// The result for one input.
 pub struct Item {
     pub text: String,
     pub json: Value,
     pub notices: Vec<String>,
-    /// The output was made, but something is missing in it.
+    /// Whether the output was written, but lacks parts of the picture.
     pub damaged: bool,
     pub sums: Sums,
 }
 
-/// Quantities that add up over inputs.
+/// Totals over the inputs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Sums {
     pub files: u64,
@@ -49,15 +49,15 @@ impl Sums {
     }
 }
 
-/// What one input may use, and where it tells how far it is.
+/// The threads that the job of one input may use, and the display for its progress.
 pub struct Share<'a> {
     pub threads: usize,
-    /// Only a single input tells of its rows; several are counted themselves.
+    /// A single input reports its rows. Several inputs are counted as files.
     progress: Option<&'a Files>,
 }
 
 impl Share<'_> {
-    /// So many of all samples are done.
+    /// Reports how many of all samples are done.
     pub fn done(&self, samples: u64, all: u64) {
         if let Some(progress) = self.progress {
             progress.part(samples, all);
@@ -65,14 +65,15 @@ impl Share<'_> {
     }
 }
 
-/// Threads to use: as asked for, or one for each core.
+/// The number of threads: as requested, or one per core if 0 are requested.
 pub fn threads(asked: usize) -> usize {
     if asked > 0 { asked } else { std::thread::available_parallelism().map_or(1, usize::from) }
 }
 
-/// Does all inputs; a job gets the input, its index and its share of the machine.
+/// Runs `job` on all inputs; it gets the input, its index and its share of the machine.
 ///
-/// `total` words the sums, for several inputs. Failures are reported and counted, they stop nothing else.
+/// `total` describes the sums if there are several inputs. A failure is reported and counted, and the other inputs are
+/// still processed.
 pub fn run(
     inputs: &Inputs,
     asked_threads: usize,
@@ -126,10 +127,10 @@ pub fn run(
     })
 }
 
-/// Turns a panic into an error, so that it costs one input and not the others.
+/// Turns a panic into an error, so that it costs only one input.
 pub fn caught<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        Err(anyhow!("internal error ({}); please report it with the file", message(&*panic)))
+        Err(anyhow!("internal error ({}); please report it, together with the file", message(&*panic)))
     })
 }
 
@@ -153,7 +154,7 @@ fn print(input: &Input, result: &Result<Item>, reporter: &Reporter) -> Result<()
     }
 }
 
-/// Reports an input that failed, by its name in words and in JSON.
+/// Reports that an input failed, with its name for people and for JSON.
 fn fail(name: &str, field: &str, error: &anyhow::Error, reporter: &Reporter) -> Result<()> {
     let text = describe(error);
     warn("error", &format!("{name}: {text}"));
@@ -163,7 +164,7 @@ fn fail(name: &str, field: &str, error: &anyhow::Error, reporter: &Reporter) -> 
     Ok(())
 }
 
-/// Calls `each` with the results by ascending index, as soon as they are there.
+/// Calls `each` with the results in the order of their indices, as soon as each is available.
 fn in_order<T: Send>(
     count: usize,
     workers: usize,

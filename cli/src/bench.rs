@@ -1,4 +1,4 @@
-//! `aecodec bench`: side by side with the codecs of today, as a page to look at and a table to trust.
+//! `aecodec bench`: compares aecodec with other codecs, and writes a report.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,58 +18,58 @@ use crate::printable::printable;
 use crate::progress::Steps;
 use crate::report::{Reporter, Style, field, warn};
 
-/// Name of aecodec in tables.
+/// The name of aecodec in tables.
 const OWN: &str = "aecodec";
-/// The codec that others are compared with, where it is measured.
+/// The codec that others are compared with by default, if it is measured.
 const REFERENCE: &str = "avif";
-/// What a report is made of, beside its plots.
+/// The files of a report, in addition to its plots.
 const WRITTEN: [&str; 4] = ["report.html", "report.md", "results.csv", "results.json"];
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Pictures, folders (with all pictures below them) and patterns
+    /// Pictures, folders (including all pictures below them) and patterns
     #[arg(required_unless_present = "list", value_name = "IN")]
     inputs: Vec<PathBuf>,
-    /// Codecs to compare with, such as jpeg,webp,avif,jxl [default: those of these four that are there, and all of --codecs]
+    /// Codecs to compare with, such as jpeg,webp,avif,jxl [default: those of these four that are available, and all of --codecs]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     against: Vec<String>,
-    /// Points of each curve
+    /// Number of points on each curve
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(2..=100))]
     qualities: u16,
-    /// Folder of the report
+    /// Folder for the report
     #[arg(short, long, value_name = "DIR", default_value = "report")]
     output: PathBuf,
-    /// The models to measure; the first sets the size of the pictures side by side
+    /// Built-in models to measure; the first one sets the file sizes for the pictures that are shown side by side
     #[arg(long, value_enum, value_delimiter = ',', default_value = "fast", conflicts_with = "model")]
     profile: Vec<ProfileName>,
-    /// Measure the model of this .aem file
+    /// Measure the model in this .aem file
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Codec that tables compare with [default: avif, or the first of --against]
+    /// Codec that the tables compare the others with [default: avif, or the first of --against]
     #[arg(long, value_name = "NAME")]
     reference: Option<String>,
-    /// Quality of aecodec whose file size all codecs get for the pictures side by side
+    /// Quality of aecodec that sets the file sizes for the pictures that are shown side by side
     #[arg(long, value_name = "Q", default_value_t = 30.0, value_parser = quality)]
     side_by_side: f64,
-    /// Table of further codecs, by their command lines (TOML; docs/comparing.md shows one)
+    /// TOML file that defines more codecs by their command lines; docs/comparing.md has an example
     #[arg(long, value_name = "FILE")]
     codecs: Option<PathBuf>,
-    /// Published curves to lay over: JSON, lists of [bits per pixel, PSNR] by name
+    /// JSON file with published curves to add to the plots: lists of [bits per pixel, PSNR] by name
     #[arg(long, value_name = "FILE")]
     curves: Vec<PathBuf>,
-    /// Where measurements are kept, so that a stopped run goes on [default: the user's cache folder]
+    /// Folder that keeps measurements, so that an interrupted run can continue [default: the user's cache folder]
     #[arg(long, value_name = "DIR", conflicts_with = "no_cache")]
     cache: Option<PathBuf>,
-    /// Measure everything anew and keep nothing
+    /// Measure everything again, and keep nothing
     #[arg(long)]
     no_cache: bool,
-    /// List the codecs that can be measured here, and what others need
+    /// List the codecs that are available here, and what the others need
     #[arg(long)]
     list: bool,
     #[command(flatten)]
     common: Common,
-    /// Replace a report that exists
+    /// Replace an existing report
     #[arg(short, long)]
     force: bool,
 }
@@ -81,10 +81,11 @@ Examples:
   aecodec bench photos/ --codecs mine.toml --curves published.json
   aecodec bench --list
 
-The folder gets report.html, which opens from disk, results.csv, results.json, report.md and plots for papers.
-Times are those of one thread. As many pictures are measured at a time as there are cores; --threads 1 disturbs
-them least.";
+The report consists of report.html, which a browser opens from disk, report.md, results.csv, results.json, and plots
+for papers. Each codec uses one thread. By default, as many pictures are measured at the same time as there are cores;
+--threads 1 gives the most accurate times.";
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let available = codec::available(args.codecs.as_deref())?;
     let reporter = args.common.reporter(false);
@@ -96,16 +97,21 @@ pub fn run(args: &Args) -> Result<Exit> {
     codecs.extend(rivals);
     let is_twice = |i: &usize| codecs[..*i].iter().any(|other| other.id() == codecs[*i].id());
     if let Some(i) = (0..codecs.len()).find(is_twice) {
-        return Err(usage(format!("{}: two codecs have this name; give each its own", codecs[i].id())));
+        return Err(usage(format!(
+            "{}: two codecs have this name; give each one a different name",
+            codecs[i].id()
+        )));
     }
     let reference = reference(args, &codecs)?;
     let folder = printable(&args.output);
     if args.output.exists() && !args.output.is_dir() {
-        return Err(usage(format!("-o {folder}: is a file; give a folder")));
+        return Err(usage(format!("-o {folder} is a file; give a folder")));
     }
     let held = WRITTEN.iter().find(|name| args.output.join(name).exists());
     if let Some(name) = held.filter(|_| !args.force) {
-        return Err(usage(format!("{folder} holds {name} already; give --force or another folder")));
+        return Err(usage(format!(
+            "{folder} already contains {name}; use --force to replace it, or give another folder"
+        )));
     }
     let mut overlays = Vec::new();
     for path in &args.curves {
@@ -137,7 +143,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         BenchEvent::Failed { picture, error } => {
             failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             let said = in_words(anyhow::Chain::new(error));
-            // What cannot be read is named by its path already.
+            // This error already contains the path of the picture.
             let text =
                 if matches!(error, Error::Picture { .. }) { said } else { format!("{picture}: {said}") };
             progress.around(|| {
@@ -153,14 +159,14 @@ pub fn run(args: &Args) -> Result<Exit> {
         Err(Error::NoPictures) if !many => return Ok(Exit::Failed),
         other => other?,
     };
-    progress.say(|| "the report".into());
+    progress.say(|| "writing the report".into());
     write(&finished, &args.output)?;
     progress.finish();
     conclude(&finished.results, &args.output, &reporter)?;
     Ok(if failures.into_inner() > 0 { Exit::Partly } else { Exit::Done })
 }
 
-/// aecodec with each of the models that were asked for.
+/// aecodec with each of the selected models.
 fn own(args: &Args) -> Result<Vec<Arc<dyn Codec>>> {
     let mut codecs: Vec<Arc<dyn Codec>> = Vec::new();
     if args.model.is_some() || args.profile.len() == 1 {
@@ -176,19 +182,22 @@ fn own(args: &Args) -> Result<Vec<Arc<dyn Codec>>> {
     Ok(codecs)
 }
 
-/// Index of the codec that tables compare with.
+/// The index of the codec that the tables compare the others with.
 fn reference(args: &Args, codecs: &[Arc<dyn Codec>]) -> Result<usize> {
     let find = |name: &str| codecs.iter().position(|codec| codec.id() == name);
     match &args.reference {
         Some(name) => find(name).ok_or_else(|| {
             let names: Vec<_> = codecs.iter().map(|codec| codec.id()).collect();
-            usage(format!("--reference {name}: is not measured; measured are {}", names.join(", ")))
+            usage(format!(
+                "--reference {name}: this codec is not measured; choose one of {}",
+                names.join(", ")
+            ))
         }),
         None => Ok(find(REFERENCE).unwrap_or_else(|| (codecs.len() - 1).min(args.profile.len()))),
     }
 }
 
-/// The pictures to measure on, and how many of the inputs cannot be read.
+/// The pictures to measure with, and how many of the inputs cannot be read.
 fn sources(args: &[PathBuf], reporter: &Reporter) -> Result<(Vec<TestPicture>, usize)> {
     let inputs = inputs::expand(args, Kind::Pictures)?;
     for Failure { path, error } in &inputs.failures {
@@ -204,14 +213,17 @@ fn sources(args: &[PathBuf], reporter: &Reporter) -> Result<(Vec<TestPicture>, u
     let mut sources = Vec::new();
     for input in inputs.list {
         let Source::File(path) = input.source else {
-            return Err(usage("'-' (stdin) cannot be measured; give files or folders"));
+            return Err(usage("'-' (stdin) is not supported; give files or folders"));
         };
         sources.push(TestPicture { path, name: printable(&input.below) });
     }
     if sources.is_empty() {
-        return Err(Refusal::Nothing("no picture to measure on".into()).into());
+        return Err(Refusal::Nothing(
+            "there is no picture to measure with; give pictures or a folder of pictures".into(),
+        )
+        .into());
     }
-    // Files of several folders may have one name; then the whole path tells them apart.
+    // Pictures with the same name from several folders are called by their paths.
     let mut counts = std::collections::HashMap::new();
     for source in &sources {
         *counts.entry(source.name.clone()).or_insert(0) += 1;
@@ -223,22 +235,22 @@ fn sources(args: &[PathBuf], reporter: &Reporter) -> Result<(Vec<TestPicture>, u
     Ok((sources, inputs.failures.len()))
 }
 
-/// The folder of the cache, made where it is missing.
+/// The folder of the cache, which is created if it is missing.
 fn cache(args: &Args) -> Result<Option<PathBuf>> {
     if args.no_cache {
         return Ok(None);
     }
     if let Some(folder) = &args.cache {
         let unfit =
-            || format!("--cache {}: give a folder that can be written, or --no-cache", printable(folder));
+            || format!("--cache {}: give a folder that can be written, or use --no-cache", printable(folder));
         std::fs::create_dir_all(folder).with_context(unfit)?;
         return Ok(Some(folder.clone()));
     }
-    // Without a home there is no place to keep anything, and nothing else is lost.
+    // Without a home folder there is no cache, but everything else works.
     let Some(usual) = directories::ProjectDirs::from("", "", OWN) else { return Ok(None) };
     let folder = usual.cache_dir().join("bench");
     if let Err(error) = std::fs::create_dir_all(&folder) {
-        warn("notice", &format!("{}: {error}; measurements are not kept", folder.display()));
+        warn("notice", &format!("{}: {error}; measurements are not kept", printable(&folder)));
         return Ok(None);
     }
     Ok(Some(folder))
@@ -249,7 +261,7 @@ fn write(finished: &FinishedBench, folder: &Path) -> Result<()> {
     Ok(report::write(&finished.results, &|picture| finished.shown(picture), folder)?)
 }
 
-/// What can be measured here.
+/// Lists the codecs that can be measured here, and those that are missing.
 fn list(available: &codec::Available, reporter: &Reporter) -> Result<Exit> {
     for codec in &available.codecs {
         let text = format!("{:<10} {}: {}", codec.id(), codec.version(), codec.settings());
@@ -257,13 +269,13 @@ fn list(available: &codec::Available, reporter: &Reporter) -> Result<Exit> {
         reporter.result(&text, &json)?;
     }
     for missing in &available.missing {
-        let text = format!("{:<10} not here: {}", missing.id, missing.remedy);
+        let text = format!("{:<10} not available: {}", missing.id, missing.remedy);
         reporter.result(&text, &json!({ "codec": missing.id, "missing": missing.remedy }))?;
     }
     Ok(Exit::Done)
 }
 
-/// The outcome in a few lines.
+/// Prints the results in a few lines.
 fn conclude(results: &Results, folder: &Path, reporter: &Reporter) -> Result<()> {
     let page = folder.join("report.html");
     let codecs: Vec<_> = (0..results.codecs.len()).map(|i| outcome(results, i)).collect();
@@ -275,7 +287,7 @@ fn conclude(results: &Results, folder: &Path, reporter: &Reporter) -> Result<()>
     text += &format!("{:<14} {:>16} {:>12} {:>12}\n", "", format!("bits / {reference}"), "encode", "decode");
     for (info, outcome) in results.codecs.iter().zip(&codecs) {
         let bits = match outcome.saving {
-            // Adding 0 takes the sign from what rounds to nothing.
+            // Adding 0 turns a negative zero into zero.
             Some(percent) => {
                 format!("{:+.1} %", (10.0 * percent).round() / 10.0 + 0.0).replace('-', "\u{2212}")
             }
@@ -299,13 +311,13 @@ fn conclude(results: &Results, folder: &Path, reporter: &Reporter) -> Result<()>
     reporter.result(&text, &json)
 }
 
-/// What one codec comes to.
+/// The result of one codec.
 struct Outcome {
-    /// Change of bits against the reference at equal PSNR, percent.
+    /// The change of bits against the reference at equal PSNR, in percent.
     saving: Option<f64>,
-    /// Mpixel/s.
+    /// The encoding speed in Mpixel/s.
     encode: f64,
-    /// Mpixel/s.
+    /// The decoding speed in Mpixel/s.
     decode: f64,
 }
 
@@ -317,5 +329,8 @@ fn outcome(results: &Results, codec: usize) -> Outcome {
 
 fn quality(text: &str) -> Result<f64, String> {
     let quality: f64 = text.parse().map_err(|_| "expected a number from 0 to 100".to_string())?;
-    (0.0..=100.0).contains(&quality).then_some(quality).ok_or_else(|| "expected 0 to 100".into())
+    (0.0..=100.0)
+        .contains(&quality)
+        .then_some(quality)
+        .ok_or_else(|| "expected a number from 0 to 100".into())
 }

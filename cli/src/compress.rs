@@ -1,4 +1,4 @@
-//! `aecodec compress`: pictures to .aec.
+//! `aecodec compress`: compresses pictures to .aec files.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
 use crate::models::{self, ProfileName};
-use crate::output::{self, Existing};
+use crate::output::{Destination, Existing};
 use crate::plan::{self, Planned};
 use crate::printable::printable;
 #[cfg(feature = "refine")]
@@ -24,18 +24,18 @@ use crate::size;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Pictures, folders (with all pictures below them) and patterns; '-' is stdin
+    /// Pictures, folders (including all pictures below them) and patterns; '-' is stdin
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
-    /// Output file, or folder for several inputs; '-' is stdout [default: beside each input; stdin goes to stdout]
+    /// Output file, or output folder for several inputs; '-' is stdout [default: next to each input, or stdout for stdin]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
     #[command(flatten)]
     target: TargetArgs,
-    /// The model to compress with
+    /// Built-in model to compress with
     #[arg(long, value_enum, default_value = "fast", conflicts_with = "model")]
     profile: ProfileName,
-    /// Compress with the model of this .aem file
+    /// Compress with the model in this .aem file
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     #[cfg(feature = "refine")]
@@ -43,7 +43,7 @@ pub struct Args {
     refine: refine::EffortArgs,
     #[command(flatten)]
     common: Common,
-    /// Replace outputs that exist
+    /// Replace existing outputs
     #[arg(short, long)]
     force: bool,
 }
@@ -51,16 +51,16 @@ pub struct Args {
 #[derive(clap::Args)]
 #[group(multiple = false)]
 pub struct TargetArgs {
-    /// Quality from 0 (smallest) to 100 (best), such as 62.5 [default: 50]
+    /// Quality from 0 (smallest file) to 100 (best picture), such as 62.5 [default: 50]
     #[arg(short, long, value_name = "Q", value_parser = size::quality, allow_negative_numbers = true)]
     quality: Option<Quality>,
-    /// At most this many bits per pixel, such as 0.5
+    /// Use at most this many bits per pixel, such as 0.5
     #[arg(long, value_name = "B", value_parser = size::positive, allow_negative_numbers = true)]
     bpp: Option<f64>,
-    /// At most this many bytes, such as 80KB or 1.5MiB
+    /// Use at most this many bytes, such as 80KB or 1.5MiB
     #[arg(long, value_name = "SIZE", value_parser = size::bytes, allow_negative_numbers = true)]
     size: Option<u64>,
-    /// This PSNR in dB, such as 36, or the nearest below it
+    /// Aim at this PSNR in dB, such as 36
     #[arg(long, value_name = "DB", value_parser = size::positive, allow_negative_numbers = true)]
     psnr: Option<f64>,
 }
@@ -70,7 +70,7 @@ impl TargetArgs {
         self.given().unwrap_or(Target::Quality(Quality::default()))
     }
 
-    /// The target, where one was given.
+    /// The target, if one was given.
     pub fn given(&self) -> Option<Target> {
         let quality = self.quality.map(Target::Quality);
         let bpp = || self.bpp.map(Target::BitsPerPixel);
@@ -78,7 +78,7 @@ impl TargetArgs {
         quality.or_else(bpp).or_else(size).or_else(|| self.psnr.map(Target::Psnr))
     }
 
-    /// The target in words, where it is one that can be missed.
+    /// The target in words, for a message that it was missed.
     fn words(&self) -> String {
         match (self.bpp, self.size, self.psnr) {
             (Some(bpp), ..) => format!("{bpp} bits per pixel"),
@@ -96,9 +96,9 @@ Examples:
   aecodec compress photos/ 'more/*.webp' -o coded/ --psnr 38
   aecodec compress - -o - --bpp 0.4 < photo.png > photo.aec
 
-A folder's structure is kept below OUT. Inputs that differ only in their suffix keep it: a.png and a.jpg
-become a.png.aec and a.jpg.aec. Pictures of one name from several folders get the folder's name or a number. Outputs
-keep the rights and the time of their inputs.";
+The structure of a folder is kept below OUT. If two names differ only in their extension, both keep it: a.png and
+a.jpg become a.png.aec and a.jpg.aec. If pictures from several folders have the same name, the name of the folder or
+a number is added. Outputs get the permissions and the modification time of their inputs.";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
@@ -123,18 +123,18 @@ pub fn run(args: &Args) -> Result<Exit> {
     )
 }
 
-/// Refuses a name that promises a picture: what is written is an .aec file, whatever its name.
+/// Refuses the name of a picture, because the output is an .aec file whatever its name.
 fn check_name(output: &Path) -> Result<()> {
     if output.is_dir() || !(files::readable(output) || Format::from_path(output).is_some()) {
         return Ok(());
     }
     let (name, other) = (printable(output), printable(&output.with_extension("aec")));
     Err(usage(format!(
-        "-o {name}: compress writes .aec files, not pictures; give -o {other}, and make pictures of it with 'aecodec decompress'"
+        "-o {name}: compress writes .aec files, not pictures; use -o {other}, and turn it into a picture with 'aecodec decompress'"
     )))
 }
 
-/// What all pictures are encoded with.
+/// The model and the search that all pictures are encoded with.
 struct Encoder<'a> {
     model: &'a Model,
     #[cfg(feature = "refine")]
@@ -142,7 +142,7 @@ struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    /// Encodes a picture that is in memory; `threads` are for all pictures together.
+    /// Encodes a picture that is in memory. `threads` is the number for all pictures together.
     fn encode(
         &self,
         picture: &Picture,
@@ -160,7 +160,7 @@ impl Encoder<'_> {
         Ok(aecodec::encode(picture, self.model, options)?)
     }
 
-    /// Whether rows will do.
+    /// Whether the encoder can read a picture row by row.
     fn takes_rows(&self) -> bool {
         #[cfg(feature = "refine")]
         return self.refinement.is_none();
@@ -171,8 +171,8 @@ impl Encoder<'_> {
 
 fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &Share) -> Result<Item> {
     let existing = Existing::forced(args.force);
-    let target = &output.target;
-    target.check(existing)?;
+    let destination = &output.destination;
+    destination.check(existing)?;
     let limits = args.common.limits();
     let origin = input.origin();
     let content = input.content(&limits)?;
@@ -199,7 +199,7 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
             (encoded, picture.head(), picture.alpha.is_some(), notices)
         }
     };
-    target.write(&encoded.bytes, existing, &origin)?;
+    destination.write(&encoded.bytes, existing, &origin)?;
 
     let damaged = notices.iter().any(files::Notice::is_damage);
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
@@ -219,15 +219,15 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
         pixels: head.pixels(),
     };
     Ok(Item {
-        text: words(input, target, &encoded, &sums),
-        json: fields(args, input, target, &encoded, &sums, &head, &notices),
+        text: words(input, destination, &encoded, &sums),
+        json: fields(args, input, destination, &encoded, &sums, &head, &notices),
         notices,
         damaged,
         sums,
     })
 }
 
-/// Rows whose reading is told.
+/// A source of rows that reports progress.
 struct Watched<'a, S> {
     rows: S,
     share: &'a Share<'a>,
@@ -251,7 +251,7 @@ impl<S: Source> Source for Watched<'_, S> {
     }
 }
 
-/// Bytes of a picture's 8-bit samples.
+/// The number of bytes in the 8-bit samples of a picture.
 pub fn raw(head: &Head, alpha: bool) -> u64 {
     head.pixels() * (head.color.channels() + usize::from(alpha)) as u64
 }
@@ -267,21 +267,21 @@ fn out_of_reach(target: &TargetArgs, encoded: &Encoded, head: &Head) -> String {
     )
 }
 
-/// The model failed on the picture.
+/// The notice for a picture on which the model failed.
 fn broken(encoded: &Encoded) -> String {
     let percent = (100.0 * encoded.broken).ceil();
     format!(
-        "{percent} % of the picture came out in wrong colours, PSNR {} in all: the model fails on colours like these; try \
+        "{percent} % of the picture came out in wrong colours (PSNR {}), because the model fails on such colours; try \
          another --quality or --profile, or keep the picture as PNG",
         decibels(encoded.psnr),
     )
 }
 
-fn words(input: &Input, target: &output::Target, encoded: &Encoded, sums: &Sums) -> String {
+fn words(input: &Input, destination: &Destination, encoded: &Encoded, sums: &Sums) -> String {
     format!(
         "{} -> {}  {} bytes  {:.3} bpp  PSNR {}  quality {}  {}, {} than raw",
         input.name(),
-        target.name(),
+        destination.name(),
         grouped(sums.coded),
         bits_per_pixel(sums.coded, sums.pixels),
         decibels(encoded.psnr),
@@ -294,7 +294,7 @@ fn words(input: &Input, target: &output::Target, encoded: &Encoded, sums: &Sums)
 fn fields(
     args: &Args,
     input: &Input,
-    target: &output::Target,
+    destination: &Destination,
     encoded: &Encoded,
     sums: &Sums,
     head: &Head,
@@ -306,7 +306,7 @@ fn fields(
     let (effort, _) = (0, args);
     json!({
         "input": input.field(),
-        "output": target.field(),
+        "output": destination.field(),
         "width": head.width,
         "height": head.height,
         "bytes": sums.coded,
@@ -348,7 +348,7 @@ fn total(sums: &Sums) -> (String, Value) {
     (text, json)
 }
 
-/// `98.2 %`, with the word where it grew.
+/// `98.2 %` for a saving, and `1.8 % larger` for a growth.
 fn percent(after: u64, before: u64) -> String {
     let percent = 100.0 * saved(after, before);
     if percent < 0.0 { format!("{:.1} % larger", -percent) } else { format!("{percent:.1} %") }

@@ -1,4 +1,4 @@
-//! `aecodec decompress`: .aec to pictures.
+//! `aecodec decompress`: decompresses .aec files to pictures.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
 use crate::models::Models;
-use crate::output::{Existing, Origin, Target};
+use crate::output::{Destination, Existing, Origin};
 use crate::plan::{self, Planned};
 use crate::printable::printable;
 use crate::report::{grouped, hex};
@@ -24,45 +24,45 @@ use crate::size;
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// .aec files, folders and patterns; '-' is stdin
+    /// .aec files, folders (including all .aec files below them) and patterns; '-' is stdin
     #[arg(required = true, value_name = "IN")]
     inputs: Vec<PathBuf>,
-    /// Output file, or folder for several inputs; '-' is stdout [default: beside each input; stdin goes to stdout]
+    /// Output file, or output folder for several inputs; '-' is stdout [default: next to each input, or stdout for stdin]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
-    /// Format of the pictures: png, ppm, jpg or webp [default: by the extension of OUT, else png]
+    /// Format of the pictures: png, ppm, jpg or webp [default: the extension of OUT, or png]
     #[arg(long, value_name = "FORMAT", value_parser = format_name)]
     format: Option<Format>,
-    /// Quality of a JPEG output, 1 to 100
+    /// Quality of JPEG outputs, from 1 to 100
     #[arg(long, value_name = "Q", default_value_t = 95, value_parser = clap::value_parser!(u8).range(1..=100))]
     jpeg_quality: u8,
-    /// How long a PNG output may take, for how small a file
+    /// How much time to spend on making PNG outputs smaller
     #[arg(long, value_name = "EFFORT", value_enum, default_value = "fast")]
     png_effort: PngEffortName,
-    /// Decode only the first passes, 0 to 4: a preview
+    /// Decode only the first N of the four passes, for a preview
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=4))]
     passes: Option<u8>,
-    /// Decode only this part of the stored picture, in pixels
+    /// Decode only this region of the stored picture, in pixels
     #[arg(long, value_name = "X,Y,W,H", value_parser = size::region, conflicts_with = "passes")]
     region: Option<Region>,
-    /// Also try the models of these .aem files
+    /// Also use the model in this .aem file; may be given more than once
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
     #[command(flatten)]
     common: Common,
-    /// Replace outputs that exist
+    /// Replace existing outputs
     #[arg(short, long)]
     force: bool,
 }
 
-/// The efforts, as they are typed.
+/// The efforts, as named on the command line.
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum PngEffortName {
-    /// A fraction of the time of decoding
+    /// Takes a fraction of the decoding time
     Fast,
-    /// A smaller file, in about the time of decoding
+    /// Writes a smaller file, in about the decoding time
     Balanced,
-    /// The smallest file, in several times that
+    /// Writes the smallest file, in several times the decoding time
     Small,
 }
 
@@ -83,17 +83,17 @@ Examples:
   aecodec decompress photo.aec -o corner.png --region 0,0,640,480
   aecodec decompress - -o - --format ppm < photo.aec | display
 
-A damaged file gives the picture that it still holds, a list of what is missing, and exit code 4. Outputs keep the
-rights and the time of their inputs.";
+From a damaged file, aecodec decodes what is left, lists what is missing, and ends with exit code 4. Outputs get the
+permissions and the modification time of their inputs.";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let inputs = inputs::expand(&args.inputs, Kind::Coded)?;
     let extension = args.format.unwrap_or(Format::Png).extension();
     let outputs = plan::outputs(&inputs, args.output.as_deref(), extension)?;
-    // A single output's name says its format.
+    // The extension of a single output determines its format.
     let format = match (&args.output, &outputs[..]) {
-        (Some(name), [Planned { target: Target::File(path), .. }]) if path == name => {
+        (Some(name), [Planned { destination: Destination::File(path), .. }]) if path == name => {
             named_format(args, name)?
         }
         _ => args.format.unwrap_or(Format::Png),
@@ -117,9 +117,9 @@ fn one(
     models: &Models,
     share: &Share,
 ) -> Result<Item> {
-    let target = &output.target;
+    let destination = &output.destination;
     let origin = input.origin();
-    target.check(Existing::forced(args.force))?;
+    destination.check(Existing::forced(args.force))?;
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
     let limits = args.common.limits_for(bytes.len() as u64);
@@ -132,14 +132,15 @@ fn one(
     options.region = args.region;
     options.threads = share.threads;
     options.limits = limits;
-    let made = make(args, &bytes, &model, &options, (target, &origin, format), share)?;
+    let made = make(args, &bytes, &model, &options, (destination, &origin, format), share)?;
     let Made { head, alpha, outcome, length, notices } = made;
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
     notices.extend(output.notice.clone());
     notices.extend(outcome.missing.iter().map(|part| format!("damaged: {part}")));
     if outcome.hash_matches == Some(false) && outcome.missing.is_empty() {
-        notices.push("damaged: the pixels are not those that were coded; get the file again".into());
+        notices
+            .push("damaged: the decoded pixels differ from those in the encoder; get the file again".into());
     }
     let sums = Sums {
         files: 1,
@@ -155,14 +156,14 @@ fn one(
         text: format!(
             "{} -> {}  {} x {}  {} bytes as {format}{state}",
             input.name(),
-            target.name(),
+            destination.name(),
             head.width,
             head.height,
             grouped(sums.pictures),
         ),
         json: json!({
             "input": input.field(),
-            "output": target.field(),
+            "output": destination.field(),
             "format": format.extension(),
             "width": head.width,
             "height": head.height,
@@ -179,7 +180,7 @@ fn one(
     })
 }
 
-/// A picture that was written.
+/// A picture that has been written.
 struct Made {
     head: Head,
     alpha: bool,
@@ -189,13 +190,13 @@ struct Made {
     notices: Vec<files::Notice>,
 }
 
-/// Decodes to the target: row by row where the format and the picture allow it, else as a whole.
+/// Decodes to the destination: row by row if the format and the picture allow it, and otherwise in memory.
 fn make(
     args: &Args,
     bytes: &[u8],
     model: &Model,
     options: &DecodeOptions,
-    (target, origin, format): (&Target, &Origin, Format),
+    (destination, origin, format): (&Destination, &Origin, Format),
     share: &Share,
 ) -> Result<Made> {
     let existing = Existing::forced(args.force);
@@ -204,7 +205,7 @@ fn make(
     let decoder = Decoder::new(bytes, model, options)?;
     let head = decoder.head().clone();
     if !decoder.has_alpha() && files::writes_rows(&head, format) {
-        let mut draft = target.begin(existing, origin)?;
+        let mut draft = destination.begin(existing, origin)?;
         let (mut done, all) = (0, raw(&head, false));
         let written = files::write_rows(&mut draft, &head, format, &write_options, |sink| {
             decoder.run(|rows| {
@@ -213,7 +214,7 @@ fn make(
                 sink(rows)
             })
         });
-        let (outcome, notices) = written.with_context(|| target.refusal())?;
+        let (outcome, notices) = written.with_context(|| destination.refusal())?;
         let length = draft.length();
         draft.finish()?;
         return Ok(Made { head, alpha: false, outcome, length, notices });
@@ -221,24 +222,24 @@ fn make(
     drop(decoder);
     let (picture, outcome) = aecodec::decode(bytes, model, options)?.into_parts();
     let (written, notices) = files::write(&picture, format, &write_options)?;
-    target.write(&written, existing, origin)?;
+    destination.write(&written, existing, origin)?;
     let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
     Ok(Made { head, alpha, outcome, length, notices })
 }
 
 fn format_name(text: &str) -> Result<Format, String> {
-    Format::from_name(text).ok_or_else(|| "png, ppm, jpg and webp are written".into())
+    Format::from_name(text).ok_or_else(|| "expected png, ppm, jpg or webp".into())
 }
 
 fn named_format(args: &Args, output: &Path) -> Result<Format> {
     let path = printable(output);
     match (args.format, Format::from_path(output)) {
-        (Some(asked), Some(named)) if asked != named => {
-            Err(usage(format!("-o {path} is named as {named}, but --format asks for {asked}; leave one out")))
-        }
+        (Some(asked), Some(named)) if asked != named => Err(usage(format!(
+            "-o {path} has the extension of {named}, but --format asks for {asked}; change one of them"
+        ))),
         (Some(format), _) | (None, Some(format)) => Ok(format),
         (None, None) => Err(usage(format!(
-            "-o {path}: the name tells no format; end it in .png, .jpg, .webp or .ppm, or give --format"
+            "-o {path}: the extension is not that of a format; use .png, .jpg, .webp or .ppm, or give --format"
         ))),
     }
 }
@@ -248,7 +249,7 @@ fn check_region(region: Option<Region>, header: &Header) -> Result<()> {
     let inside = |at: u32, length: u32, all: u32| at.checked_add(length).is_some_and(|end| end <= all);
     if !inside(x, width, header.width) || !inside(y, height, header.height) {
         bail!(
-            "the region {x},{y},{width},{height} reaches beyond the picture of {} x {} pixels; give a smaller one",
+            "the region {x},{y},{width},{height} extends beyond the picture of {} x {} pixels; give a smaller one",
             header.width,
             header.height,
         );

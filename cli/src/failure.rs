@@ -1,9 +1,9 @@
-//! Exit codes, and errors in words: what happened, to which file, and what to do.
+//! Exit codes and error messages, which say what happened, to which file, and what to do.
 
 use std::fmt;
 use std::io::ErrorKind;
 
-/// How the program ends.
+/// The exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Exit {
@@ -16,7 +16,7 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// The code for an error that ended everything.
+    /// The exit code for an error that ended the command.
     pub fn of(error: &anyhow::Error) -> Self {
         match error.downcast_ref::<Refusal>() {
             Some(Refusal::Usage(_)) => Self::Usage,
@@ -27,15 +27,15 @@ impl Exit {
     }
 }
 
-/// Reasons not to begin at all, or not to go on.
+/// Errors with an exit code of their own.
 #[derive(Debug)]
 pub enum Refusal {
-    /// The command line contradicts itself.
+    /// The command line is wrong.
     Usage(String),
-    /// There is no input.
+    /// There is no input to work on.
     Nothing(String),
-    /// The other end cannot be reached, or refuses.
-    #[cfg_attr(not(feature = "network"), expect(dead_code, reason = "there is no other end"))]
+    /// The peer cannot be reached, or it refuses.
+    #[cfg_attr(not(feature = "network"), expect(dead_code, reason = "only the network has peers"))]
     Peer(String),
 }
 
@@ -53,12 +53,12 @@ pub fn usage(text: impl Into<String>) -> anyhow::Error {
     Refusal::Usage(text.into()).into()
 }
 
-/// One line: the error with its causes, and advice where there is any.
+/// Describes an error with its causes in one line, followed by advice if there is any.
 pub fn describe(error: &anyhow::Error) -> String {
     in_words(error.chain())
 }
 
-/// [`describe`] for errors of any kind.
+/// Like [`describe`], for the chain of any error.
 pub fn in_words(mut chain: anyhow::Chain<'_>) -> String {
     let mut line = String::new();
     for cause in chain.clone() {
@@ -66,7 +66,7 @@ pub fn in_words(mut chain: anyhow::Chain<'_>) -> String {
             (Some(io), _) | (None, Some(aecodec::Error::Io(io))) => plain(io),
             _ => cause.to_string(),
         };
-        // A transparent error repeats the text of its cause.
+        // A transparent error has the same text as its cause.
         if !line.ends_with(&text) {
             if !line.is_empty() {
                 line.push_str(": ");
@@ -81,13 +81,13 @@ pub fn in_words(mut chain: anyhow::Chain<'_>) -> String {
     line.replace(['\n', '\r'], " ")
 }
 
-/// The system's words without the number.
+/// The text of a system error, without its number.
 fn plain(error: &std::io::Error) -> String {
     match error.kind() {
         ErrorKind::NotFound => "no such file or folder".into(),
         ErrorKind::PermissionDenied => "permission denied".into(),
         ErrorKind::StorageFull => "the disk is full".into(),
-        ErrorKind::BrokenPipe => "the pipe was closed by its reader".into(),
+        ErrorKind::BrokenPipe => "the reader closed the pipe".into(),
         _ => error.to_string(),
     }
 }
@@ -98,17 +98,19 @@ fn advice(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     }
     match cause.downcast_ref::<aecodec::Error>()? {
         aecodec::Error::Io(io) => io_advice(io.kind()),
-        aecodec::Error::Signature { format: ".aec", .. } => Some("'aecodec compress' makes .aec files"),
+        aecodec::Error::Signature { format: ".aec", .. } => {
+            Some("use 'aecodec compress' to make an .aec file")
+        }
         aecodec::Error::Signature { .. } => Some("check the path of the model"),
-        aecodec::Error::Version { .. } => Some("use the release of aecodec that wrote it"),
-        aecodec::Error::UnknownModel { .. } => Some("give the model's file with --model"),
+        aecodec::Error::Version { .. } => Some("use the release of aecodec that wrote the file"),
+        aecodec::Error::UnknownModel { .. } => Some("give the file of the model with --model"),
         aecodec::Error::Truncated { .. } | aecodec::Error::Checksum { .. } => {
             Some("copy or download the file again")
         }
         aecodec::Error::Limit { what: "pixels" | "bytes" | "bytes of memory", .. } => {
-            Some("if the file is trusted, raise the limit with --max-pixels")
+            Some("if you trust the file, raise the limit with --max-pixels")
         }
-        aecodec::Error::Image(_) => Some("the file is damaged, or of a kind that is not supported"),
+        aecodec::Error::Image(_) => Some("the file is damaged or of an unsupported kind"),
         _ => None,
     }
 }
@@ -116,8 +118,8 @@ fn advice(cause: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
 fn io_advice(kind: ErrorKind) -> Option<&'static str> {
     match kind {
         ErrorKind::NotFound => Some("check the path"),
-        ErrorKind::PermissionDenied => Some("check the rights of the file and its folder"),
-        ErrorKind::StorageFull => Some("free some space or write elsewhere with -o"),
+        ErrorKind::PermissionDenied => Some("check the permissions of the file and its folder"),
+        ErrorKind::StorageFull => Some("free some space, or write to another disk with -o"),
         _ => None,
     }
 }

@@ -1,32 +1,32 @@
-//! The flags that every command takes.
+//! The options that most commands share.
 
 use aecodec::Limits;
 
 use crate::report::{Reporter, Stream, Style};
 
-/// Threads at most: more than the largest machines have cores for.
+/// The largest number of threads, which is more than the largest machines have cores for.
 const THREADS: usize = 1024;
-/// Bytes of memory for each pixel: a picture that is not read row by row takes up to 16 on its way in, and some for its bands.
+/// Bytes of memory per pixel. A picture that is not read row by row takes up to 16 while it is read, and more for its bands.
 const PIXEL: u64 = 24;
-/// Bytes of memory for a picture of few pixels: what a file may hold besides them, and what a thread works in.
+/// Bytes of memory in addition to those of the pixels, for the other contents of a file and the buffers of a thread.
 const FIXED: u64 = 128 << 20;
 
-/// Flags of every command.
+/// The options that most commands share.
 #[derive(clap::Args)]
 pub struct Common {
     /// Print one JSON object per line
     #[arg(long)]
     pub json: bool,
-    /// Threads to use, up to 1024; 0 is one for each core
+    /// Number of threads, up to 1024; 0 means one per core
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = threads)]
     pub threads: usize,
-    /// Refuse pictures of more pixels than this, and take as much memory as it needs [default: 1073741824]
+    /// Refuse pictures with more than N pixels, and set the memory limit to match [default: 1073741824]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     max_pixels: Option<u64>,
 }
 
 impl Common {
-    /// The limits, raised or lowered as asked for.
+    /// The default limits, or those that `--max-pixels` sets.
     pub fn limits(&self) -> Limits {
         let mut limits = Limits::default();
         if let Some(pixels) = self.max_pixels {
@@ -36,13 +36,13 @@ impl Common {
         limits
     }
 
-    /// The limits for an input of that many bytes: if none were asked for, they grow with it.
+    /// The limits for an input of this many bytes. They grow with the input unless `--max-pixels` sets them.
     pub fn limits_for(&self, bytes: u64) -> Limits {
         let limits = self.limits();
         if self.max_pixels.is_some() { limits } else { limits.for_input(bytes) }
     }
 
-    /// Results beside data go to stderr.
+    /// Results go to stdout, or to stderr if stdout carries data.
     pub fn reporter(&self, to_stdout: bool) -> Reporter {
         Reporter {
             stream: if to_stdout { Stream::Stderr } else { Stream::Stdout },
@@ -51,7 +51,7 @@ impl Common {
     }
 }
 
-/// A number of threads; what is beyond all machines counts as the most that are used.
+/// Parses a number of threads, and reduces it to the largest number that is used.
 fn threads(text: &str) -> Result<usize, std::num::ParseIntError> {
     Ok(text.parse::<usize>()?.min(THREADS))
 }

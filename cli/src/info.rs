@@ -1,4 +1,4 @@
-//! `aecodec info`: what an .aec file holds, without decoding it.
+//! `aecodec info`: shows what an .aec file contains, without decoding it.
 
 use std::path::PathBuf;
 
@@ -16,10 +16,10 @@ use crate::report::{bits_per_pixel, grouped, hex};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// .aec files, folders and patterns; '-' is stdin
+    /// .aec files, folders (including all .aec files below them) and patterns; '-' is stdin
     #[arg(required = true, value_name = "FILE")]
     inputs: Vec<PathBuf>,
-    /// Also know the models of these .aem files
+    /// Also use the model in this .aem file; may be given more than once
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
     #[command(flatten)]
@@ -53,13 +53,13 @@ fn one(args: &Args, input: &Input, models: &Models) -> Result<Item> {
     })
 }
 
-/// The substreams of one kind, over all groups.
+/// The substreams of one kind, in all groups.
 struct Part {
     name: String,
     chunks: u64,
-    /// As the table says.
+    /// The number of bytes in the table of the file.
     bytes: u64,
-    /// Those that are in the file.
+    /// The number of bytes that are in the file.
     held: u64,
     cut: u64,
     corrupt: u64,
@@ -96,7 +96,7 @@ fn words(input: &Input, header: &Header, parts: &[Part], length: u64, known: boo
     let color = if header.gray { "gray" } else { "RGB" };
     let alpha = if header.alpha { " with alpha" } else { "" };
     let bits = if header.source_16bit { ", from 16-bit samples" } else { "" };
-    let known = if known { "at hand" } else { "not at hand; give its file with --model" };
+    let known = if known { "available" } else { "not available; give its file with --model" };
     let mut lines = vec![
         input.name(),
         format!("  picture        {} x {} pixels, {color}{alpha}{bits}", header.width, header.height),

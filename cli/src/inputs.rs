@@ -1,4 +1,4 @@
-//! What the input arguments stand for: files, folders, patterns, stdin.
+//! Expands the input arguments: files, folders, patterns and stdin.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -18,7 +18,7 @@ use crate::pattern;
 use crate::printable::printable;
 use crate::report::{self, field};
 
-/// Where the bytes come from.
+/// Where the bytes of an input come from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Source {
     Stdin,
@@ -29,28 +29,28 @@ pub enum Source {
 #[derive(Debug, Clone)]
 pub struct Input {
     pub source: Source,
-    /// Its place below an output folder, with the input's own extension.
+    /// Its path below an output folder, still with the extension of the input.
     pub below: PathBuf,
 }
 
 /// All inputs of a command.
 pub struct Inputs {
     pub list: Vec<Input>,
-    /// Whether the arguments ask for an output folder: several, or a folder or pattern among them.
+    /// Whether the output has to be a folder, because there are several arguments, or a folder or a pattern.
     pub several: bool,
-    /// Folders that cannot be looked into, and files in them that cannot be told apart from folders.
+    /// Folders that cannot be listed, and files in folders that cannot be examined.
     pub failures: Vec<Failure>,
-    /// Files of folders that are of other kinds.
+    /// The files in folders that are of other kinds.
     pub others: Others,
 }
 
-/// A path that may hold inputs and cannot be read.
+/// A path that may contain inputs but cannot be read.
 pub struct Failure {
     pub path: PathBuf,
     pub error: anyhow::Error,
 }
 
-/// Expands the arguments; of folders, the files of the kind, in the order of their names.
+/// Expands the arguments. A folder stands for its files of `kind`, in the order of their names.
 pub fn expand(args: &[PathBuf], kind: Kind) -> Result<Inputs> {
     let mut inputs =
         Inputs { list: Vec::new(), several: args.len() > 1, failures: Vec::new(), others: Others::default() };
@@ -76,7 +76,7 @@ pub fn expand(args: &[PathBuf], kind: Kind) -> Result<Inputs> {
         let names: Vec<_> = args.iter().map(|arg| printable(arg)).collect();
         let others = inputs.others.words().map(|words| format!(" ({words})")).unwrap_or_default();
         return Err(Refusal::Nothing(format!(
-            "{}: holds no file to work on{others}; nothing to do",
+            "no file to work on in {}{others}; nothing to do",
             names.join(", ")
         ))
         .into());
@@ -85,7 +85,7 @@ pub fn expand(args: &[PathBuf], kind: Kind) -> Result<Inputs> {
 }
 
 impl Inputs {
-    /// Number of inputs, with those that cannot be read.
+    /// The number of inputs, including those that cannot be read.
     pub fn count(&self) -> usize {
         self.list.len() + self.failures.len()
     }
@@ -94,7 +94,7 @@ impl Inputs {
         let found =
             pattern::expand(pattern).map_err(|error| usage(format!("{}: {error}", printable(pattern))))?;
         if found.paths.is_empty() && found.failures.is_empty() {
-            report::warn("warning", &format!("{}: matches no file; check the pattern", printable(pattern)));
+            report::warn("warning", &format!("{} matches no file; check the pattern", printable(pattern)));
         }
         self.failures
             .extend(found.failures.into_iter().map(|(path, error)| Failure { path, error: error.into() }));
@@ -123,11 +123,11 @@ impl Inputs {
         }
     }
 
-    /// The input that an entry of a folder is, if it is one.
+    /// Turns an entry of a folder into an input, if the command takes it.
     fn entry(&mut self, root: &Path, entry: &DirEntry, kind: Kind) -> Result<Option<Input>, Failure> {
         let path = entry.path();
         let is_file = if entry.path_is_symlink() {
-            // A link to a file counts as the file, a link to a folder could lead in circles.
+            // A link to a file counts as the file. A link to a folder is not followed, because it could form a cycle.
             match path.metadata() {
                 Ok(about) => about.is_file(),
                 Err(error) if kind.takes(path) => {
@@ -152,7 +152,7 @@ impl Inputs {
 }
 
 impl Input {
-    /// How messages call it.
+    /// The name for messages.
     pub fn name(&self) -> String {
         match &self.source {
             Source::Stdin => "stdin".into(),
@@ -160,7 +160,7 @@ impl Input {
         }
     }
 
-    /// How JSON calls it.
+    /// The name for JSON.
     pub fn field(&self) -> String {
         match &self.source {
             Source::Stdin => "stdin".into(),
@@ -168,7 +168,7 @@ impl Input {
         }
     }
 
-    /// Its last part, for sentences that name it twice.
+    /// The last component of its name, for messages that name the input twice.
     pub fn short_name(&self) -> String {
         match &self.source {
             Source::Stdin => "stdin".into(),
@@ -178,8 +178,8 @@ impl Input {
         }
     }
 
-    /// Its bytes, to be read more than once: where they are, if it is a file, else in memory or, if they are many, in a
-    /// temporary file.
+    /// The bytes, in a form that can be read more than once: the file itself, or a copy of a pipe in memory or, if the pipe
+    /// is long, in a temporary file.
     pub fn content(&self, limits: &Limits) -> Result<Content> {
         match &self.source {
             Source::Stdin => Content::spool(std::io::stdin().lock(), limits),
@@ -194,7 +194,7 @@ impl Input {
         }
     }
 
-    /// What its output takes over.
+    /// The properties of the input that its output takes over.
     pub fn origin(&self) -> Origin {
         match &self.source {
             Source::Stdin => Origin::default(),
@@ -204,7 +204,7 @@ impl Input {
         }
     }
 
-    /// All its bytes, no more than the limit.
+    /// Reads all bytes, up to the limit.
     pub fn read(&self, limits: &Limits) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         match &self.source {
@@ -222,7 +222,7 @@ pub enum Content {
     Spooled { file: NamedTempFile, _guard: Guard, length: u64 },
 }
 
-/// Bytes that can be read from anywhere.
+/// Bytes that can be read from any position.
 pub trait Seekable: BufRead + Seek {}
 impl<T: BufRead + Seek> Seekable for T {}
 
@@ -237,7 +237,7 @@ impl Content {
         let most = most(&bytes, limits)?;
         check(bytes.len() as u64, most)?;
         let (mut file, guard) = interrupt::guarded(NamedTempFile::new, |file| file.path())?;
-        let place = || format!("cannot keep it in {}", printable(&std::env::temp_dir()));
+        let place = || format!("cannot store it in {}", printable(&std::env::temp_dir()));
         file.as_file_mut().write_all(&bytes).with_context(place)?;
         let rest = most.saturating_add(1) - bytes.len() as u64;
         drop(bytes);
@@ -247,7 +247,7 @@ impl Content {
         Ok(Self::Spooled { file, _guard: guard, length })
     }
 
-    /// Number of bytes.
+    /// The number of bytes.
     pub fn length(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
@@ -255,7 +255,7 @@ impl Content {
         }
     }
 
-    /// The bytes from the first one on.
+    /// Opens the bytes for reading from the beginning.
     pub fn open(&self) -> std::io::Result<Box<dyn Seekable + '_>> {
         Ok(match self {
             Self::Memory(bytes) => Box::new(Cursor::new(bytes)),
@@ -264,7 +264,7 @@ impl Content {
         })
     }
 
-    /// All bytes, no more than the limit.
+    /// Reads all bytes, up to the limit.
     pub fn read(self, limits: &Limits) -> Result<Vec<u8>> {
         check(self.length(), limits.bytes)?;
         if let Self::Memory(bytes) = self {
@@ -276,20 +276,20 @@ impl Content {
     }
 }
 
-/// Bytes that stdin may have before they go to a temporary file.
+/// The number of bytes from which on a pipe is stored in a temporary file.
 const SPOOL: u64 = 64 << 20;
 
-/// Bytes that a picture with this beginning may have: as many as its pixels can take if it is read row by row, else as
-/// many as memory may hold.
+/// The largest number of bytes for a file that starts like this: as many as its pixels can take if it is read row by row,
+/// and otherwise as many as the memory limit allows.
 fn most(beginning: &[u8], limits: &Limits) -> Result<u64> {
     match files::open(|| Ok(Cursor::new(beginning)), limits) {
         Ok(Some(rows)) => {
-            // Three samples of 16 bits, and what a packer adds to noise.
+            // Three samples of 16 bits, and the overhead of a compressor on noise.
             let samples = rows.head().pixels().saturating_mul(8);
             Ok(samples.saturating_add(limits.metadata).saturating_add(1 << 20))
         }
         Err(error @ Error::Limit { .. }) => Err(error.into()),
-        // What else is wrong is said when it is read.
+        // Other errors are reported when the picture is read.
         Ok(None) | Err(_) => Ok(limits.bytes),
     }
 }
@@ -315,7 +315,7 @@ fn file(path: PathBuf) -> Input {
 mod tests {
     use super::*;
 
-    /// A pixmap's header, and samples without end.
+    /// The header of a pixmap, followed by endless samples.
     fn endless(header: &'static [u8]) -> impl Read {
         header.chain(std::io::repeat(7))
     }

@@ -1,4 +1,4 @@
-//! Ctrl-C: unfinished files are removed before the program ends.
+//! Handles Ctrl-C: unfinished files are removed before the program ends.
 
 use std::path::{Path, PathBuf};
 #[cfg(feature = "train")]
@@ -7,16 +7,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// The shell's code for a program that was interrupted.
+/// The exit code of an interrupted program, as in shells.
 pub const INTERRUPTED: i32 = 130;
 
-/// Handles Ctrl-C and termination from here on.
+/// Installs a handler for Ctrl-C and termination.
 pub fn install() {
-    // Without a handler Ctrl-C still ends the program; only unfinished files would stay.
+    // If this fails, Ctrl-C still ends the program, but unfinished files stay.
     let _ = ctrlc::set_handler(|| end());
 }
 
-/// Asks once whether to stop, in the flag that is returned; the second Ctrl-C ends the program as [`install`] does.
+/// Installs a handler that sets the returned flag at the first Ctrl-C, and at the second one ends the program like the
+/// handler of [`install`].
 #[cfg(feature = "train")]
 pub fn ask() -> &'static AtomicBool {
     static STOP: AtomicBool = AtomicBool::new(false);
@@ -24,22 +25,25 @@ pub fn ask() -> &'static AtomicBool {
         if STOP.swap(true, Ordering::Relaxed) {
             end();
         }
-        crate::report::warn("interrupted", "the step is finished and saved; once more ends at once");
+        crate::report::warn(
+            "interrupted",
+            "stopping after this step, which is saved; press Ctrl-C again to stop at once",
+        );
     });
     &STOP
 }
 
 fn end() -> ! {
-    // The lock is kept to the end, so no further file is begun.
+    // The lock is held to the end, so that no other file is created.
     let unfinished = list();
     for path in unfinished.iter() {
         let _ = std::fs::remove_file(path);
     }
-    crate::report::warn("interrupted", "finished files stay, unfinished ones are removed");
+    crate::report::warn("interrupted", "finished files are kept, unfinished ones are removed");
     std::process::exit(INTERRUPTED);
 }
 
-/// Creates a file that is removed on Ctrl-C until the guard is dropped.
+/// Creates a file that is removed on Ctrl-C as long as the guard exists.
 pub fn guarded<T>(
     create: impl FnOnce() -> std::io::Result<T>,
     path: impl FnOnce(&T) -> &Path,
@@ -51,7 +55,7 @@ pub fn guarded<T>(
     Ok((file, Guard(path)))
 }
 
-/// Keeps a file on the list of unfinished ones.
+/// Marks a file as unfinished.
 pub struct Guard(PathBuf);
 
 impl Drop for Guard {

@@ -1,4 +1,4 @@
-//! Which files of a folder a command takes, and what is said of the others.
+//! Decides which files of a folder a command takes, and reports the others.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,14 +13,14 @@ pub enum Kind {
     Coded,
 }
 
-/// Files of a folder that are evidently no pictures: nobody expects them to be taken.
+/// Extensions of files that are obviously not pictures, so that nobody misses them.
 const OTHER_THINGS: [&str; 40] = [
     "aae", "aec", "aem", "bak", "cfg", "conf", "css", "csv", "ctl", "dat", "db", "doc", "docx", "htm",
     "html", "ini", "js", "json", "lnk", "log", "lrv", "md", "nfo", "part", "pdf", "py", "rtf", "sh",
     "sha256", "sqlite", "tmp", "toml", "torrent", "txt", "url", "wav", "xml", "xmp", "yaml", "yml",
 ];
 
-/// Kinds of pictures that other programs turn into PNG, with their extensions.
+/// Kinds of pictures that aecodec cannot read, with their extensions and a command that converts them to PNG.
 const CONVERTERS: [(&str, &[&str], &str); 3] = [
     ("HEIC", &["heic", "heif", "hif"], "heif-convert IN OUT.png"),
     ("JPEG XL", &["jxl"], "djxl IN OUT.png"),
@@ -28,7 +28,7 @@ const CONVERTERS: [(&str, &[&str], &str); 3] = [
 ];
 
 impl Kind {
-    /// Whether a file of this name is taken from a folder.
+    /// Whether a file with this name is taken from a folder.
     pub fn takes(self, path: &Path) -> bool {
         match self {
             Self::Pictures => files::readable(path),
@@ -37,19 +37,19 @@ impl Kind {
     }
 }
 
-/// Whether a file is what macOS writes beside another one on foreign disks: `._a.png` holds attributes of `a.png`.
+/// Whether a file is an AppleDouble file: macOS stores the attributes of `a.png` in `._a.png` on other file systems.
 pub fn is_apple_double(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"._"))
 }
 
-/// Files of folders that were left out because of their kind, by their extensions.
+/// The number of files that were left out because of their kind, by extension.
 #[derive(Debug, Default)]
 pub struct Others(BTreeMap<String, u64>);
 
 impl Others {
-    /// Counts a file that a command which takes `kind` left out.
+    /// Counts a file that was left out by a command that takes `kind`.
     pub fn count(&mut self, path: &Path, kind: Kind) {
-        // Beside .aec files there may be anything; a picture that is missing among pictures is a surprise.
+        // Folders of .aec files may contain anything, but a picture that is left out of a folder of pictures is a surprise.
         if kind != Kind::Pictures {
             return;
         }
@@ -62,7 +62,7 @@ impl Others {
         *self.0.entry(name).or_default() += 1;
     }
 
-    /// `5 files of other kinds left out (.avif 1, .gif 4)`, and what to do about those that can be converted.
+    /// `5 files of other kinds left out (.avif 1, .gif 4)`, with advice for kinds that can be converted.
     pub fn words(&self) -> Option<String> {
         let count: u64 = self.0.values().sum();
         let files = match count {
@@ -76,7 +76,9 @@ impl Others {
         let advice: Vec<String> = CONVERTERS
             .iter()
             .filter(|(_, extensions, _)| extensions.iter().any(|extension| is_there(&extension)))
-            .map(|(name, _, line)| format!("{name} is not read; convert it to PNG first, as with '{line}'"))
+            .map(|(name, _, line)| {
+                format!("{name} is not supported; convert it to PNG first, for example with '{line}'")
+            })
             .collect();
         for advice in advice {
             text += &format!("; {advice}");
@@ -84,7 +86,7 @@ impl Others {
         Some(text)
     }
 
-    /// The same for scripts.
+    /// The same counts as JSON.
     pub fn json(&self) -> Value {
         json!({ "left_out": { "files": self.0.values().sum::<u64>(), "kinds": self.0 } })
     }

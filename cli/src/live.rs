@@ -1,4 +1,4 @@
-//! `aecodec send --stdin`: live frames from a pipe.
+//! `aecodec send --stdin`: sends live frames from a pipe.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::{runtime, size};
 
 #[derive(clap::Args)]
 #[command(next_help_heading = "Live frames")]
-// The command that takes them has a group of the same name.
+// `send::Args` already has a group with this name.
 #[group(skip)]
 pub struct Args {
     /// Send live frames in this format from stdin, at up to --quality [default then: 80]
@@ -27,7 +27,7 @@ pub struct Args {
     /// let its source make no more
     #[arg(long, value_name = "N", default_value = "10", value_parser = rate, requires = "stdin")]
     fps: f64,
-    /// Show each frame this many milliseconds after its capture
+    /// Show each frame this many milliseconds after it was captured
     #[arg(long, value_name = "MS", default_value_t = 500, requires = "stdin")]
     deadline: u64,
     /// The most bits per second for frames, such as 2M or 800K
@@ -42,17 +42,17 @@ pub struct Args {
 enum Name {
     /// YUV4MPEG2
     Y4m,
-    /// JPEG pictures, one after the other
+    /// A sequence of JPEG pictures
     Mjpeg,
-    /// PPM or PGM pictures, one after the other
+    /// A sequence of PPM or PGM pictures
     Ppm,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Full {
-    /// The pipe waits; no frame is lost
+    /// Let the pipe wait, and lose no frame
     Block,
-    /// Frames are left out
+    /// Drop the oldest frames
     DropOldest,
     /// The quality of frames is lowered
     LowerQuality,

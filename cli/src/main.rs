@@ -1,4 +1,4 @@
-//! `aecodec`: the command line.
+//! `aecodec`: the command line program.
 
 mod absent;
 mod batch;
@@ -47,7 +47,7 @@ use clap::{Parser, Subcommand};
 
 use failure::Exit;
 
-/// A learned image codec: small files, the same pixels on every machine.
+/// A learned image codec: small files that decode to the same pixels on every machine
 #[derive(Parser)]
 #[command(name = "aecodec", version, arg_required_else_help = true, after_help = after_help())]
 struct Cli {
@@ -57,24 +57,24 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Compress pictures to .aec
+    /// Compress pictures to .aec files
     Compress(compress::Args),
-    /// Decompress .aec to pictures
+    /// Decompress .aec files to pictures
     Decompress(decompress::Args),
-    /// Show what .aec files hold
+    /// Show what .aec files contain
     Info(info::Args),
-    /// Check that .aec files are whole and decode to the pixels that were coded
+    /// Check that .aec files are complete and decode to the same pixels as in the encoder
     Verify(verify::Args),
-    /// Measure it side by side with JPEG, WebP, AVIF and JPEG XL on your own pictures
+    /// Compare aecodec with JPEG, WebP, AVIF and JPEG XL on your own pictures
     #[cfg(feature = "bench")]
     Bench(bench::Args),
-    /// Train a model on pictures of your own
+    /// Train a model on your own pictures
     #[cfg(feature = "train")]
     Train(Box<train::Args>),
-    /// Draw a picture from a model's own density
+    /// Generate a picture by sampling from a model
     #[cfg(feature = "train")]
     Sample(sample::Args),
-    /// Show what models are: their cards, shapes and hashes
+    /// Show the cards, shapes and hashes of models
     Model(model::Args),
     /// Receive pictures over the network
     #[cfg(feature = "network")]
@@ -82,14 +82,14 @@ enum Command {
     /// Compress pictures and send them to a receiver
     #[cfg(feature = "network")]
     Send(send::Args),
-    /// List, name, remove and invite the senders of a receiver
+    /// List, rename, remove and invite the senders of a receiver
     #[cfg(feature = "network")]
     Peers(peers::Args),
 }
 
 impl Command {
-    /// Whether it runs until it is stopped, and then has something to finish.
-    fn ends_in_its_own_way(&self) -> bool {
+    /// Whether the command handles Ctrl-C itself, because it has work to finish when it is stopped.
+    fn handles_interrupts(&self) -> bool {
         match self {
             #[cfg(feature = "network")]
             Self::Receive(_) | Self::Send(_) => true,
@@ -100,7 +100,7 @@ impl Command {
     }
 }
 
-/// Examples of what is built in, the exit codes, and what is not built in.
+/// Examples for the commands in this build, the exit codes, and what this build lacks.
 fn after_help() -> String {
     let examples = [
         (true, "compress photo.png -o photo.aec"),
@@ -118,7 +118,7 @@ fn after_help() -> String {
     for (_, example) in examples.iter().filter(|(built_in, _)| *built_in) {
         text += &format!("  aecodec {example}\n");
     }
-    text += "\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing to do, 4 done in part, 5 peer or network, 130 interrupted.";
+    text += "\nExit codes: 0 success, 1 failure, 2 wrong usage, 3 nothing to do, 4 partial success, 5 peer or network error,\n130 interrupted.";
     if let Some(note) = absent::note() {
         text += &format!("\n\n{note}");
     }
@@ -126,7 +126,7 @@ fn after_help() -> String {
 }
 
 fn main() -> ExitCode {
-    // A panic is reported as an error with its file; the trace is for those who ask for it.
+    // A panic is reported as an error of its input. The backtrace is printed only on request.
     if std::env::var_os("RUST_BACKTRACE").is_none() {
         std::panic::set_hook(Box::new(|_| {}));
     }
@@ -142,7 +142,7 @@ fn main() -> ExitCode {
             return ExitCode::from(error.exit_code() as u8);
         }
     };
-    if !cli.command.ends_in_its_own_way() {
+    if !cli.command.handles_interrupts() {
         interrupt::install();
     }
     let result = batch::caught(|| match cli.command {

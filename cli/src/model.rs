@@ -1,4 +1,4 @@
-//! `aecodec model`: what a model is, from its file alone.
+//! `aecodec model`: shows the card, the shapes and the hash of a model.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::report::{Reporter, Stream, Style, grouped, hex, warn};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Model files (.aem), or the names of models in this build: fast, best
+    /// Model files (.aem), or names of built-in models: fast, best
     #[arg(required = true, value_name = "MODEL")]
     models: Vec<String>,
     /// Print one JSON object per line
@@ -43,14 +43,14 @@ pub fn run(args: &Args) -> Result<Exit> {
     })
 }
 
-/// The file of a model that is named, or whose path is given.
+/// The file of a model, given its path or the name of a built-in model.
 pub fn bytes(name: &str) -> Result<Cow<'static, [u8]>> {
-    // A file goes before a name.
+    // A file with the name of a built-in model takes precedence.
     let profile = [Profile::Fast, Profile::Best].into_iter().find(|profile| profile.name() == name);
     match profile {
         Some(profile) if !Path::new(name).is_file() => Model::embedded_bytes(profile)
             .map(Cow::Borrowed)
-            .context("it is not in this build; give the file of a model"),
+            .context("this build does not contain the model; give the file of a model"),
         _ => Ok(Cow::Owned(std::fs::read(name)?)),
     }
 }
@@ -70,7 +70,7 @@ fn show(name: &str, model: &Model, bytes: usize, reporter: &Reporter) -> Result<
         grouped(parameters),
         decode / 1e3,
         encode / 1e3,
-        if model.card().is_empty() { "It has no card." } else { model.card().trim_end() },
+        if model.card().is_empty() { "This model has no card." } else { model.card().trim_end() },
     );
     let json = json!({
         "model": name, "hash": hex(&model.id()), "profile": profile, "bytes": bytes, "card": model.card(),

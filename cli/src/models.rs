@@ -1,4 +1,4 @@
-//! The models at hand: those of this build, and those given with `--model`.
+//! The available models: those in this build, and those given with `--model`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,12 +10,12 @@ use anyhow::{Context as _, Result};
 use crate::printable::printable;
 use crate::report::hex;
 
-/// The profiles that a build may hold.
+/// The profiles of the built-in models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum ProfileName {
-    /// Quick on any processor
+    /// Fast on any processor
     Fast,
-    /// Smallest files, several times slower
+    /// Smaller files, about a third of the speed
     Best,
 }
 
@@ -30,18 +30,18 @@ impl From<ProfileName> for Profile {
 
 /// Models to decode with.
 pub struct Models {
-    /// Names of their files, and the models.
+    /// The models that were given as files, with the names of the files.
     given: Vec<(String, Arc<Model>)>,
 }
 
 impl Models {
-    /// Those of this build and the given files.
+    /// Loads the given files. The built-in models are loaded when they are needed.
     pub fn load(paths: &[PathBuf]) -> Result<Self> {
         let given = paths.iter().map(|path| Ok((printable(path), open(path)?))).collect::<Result<_>>()?;
         Ok(Self { given })
     }
 
-    /// The model that a stream was made with.
+    /// The model that a stream was encoded with.
     pub fn of(&self, header: &Header) -> Result<Arc<Model>> {
         let fits = |model: &Model| model.id().starts_with(&header.model);
         if let Some((_, model)) = self.given.iter().find(|(_, model)| fits(model)) {
@@ -49,7 +49,7 @@ impl Models {
         }
         let named = |name: &str, model: &Model| format!("{name} ({})", hex(&model.short_id()));
         let mut loaded: Vec<_> = self.given.iter().map(|(name, model)| named(name, model)).collect();
-        // The header's profile says which one is likely, so the other is rarely loaded.
+        // The profile in the header says which model to try first, so that the other one is rarely loaded.
         let likely = if header.profile == Profile::Best.raw() {
             [Profile::Best, Profile::Fast]
         } else {
@@ -67,18 +67,18 @@ impl Models {
     }
 }
 
-/// The model to encode with: a file, or that of the profile.
+/// The model to encode with: the given file, or the built-in model of the profile.
 pub fn to_encode_with(path: Option<&Path>, profile: ProfileName) -> Result<Arc<Model>> {
     if let Some(path) = path {
         return open(path);
     }
     Model::embedded(profile.into()).with_context(|| {
         let name = format!("{profile:?}").to_lowercase();
-        format!("--profile {name} (--model takes the file of a model that is not in this build)")
+        format!("--profile {name} (use --model with the file of a model that is not in this build)")
     })
 }
 
-/// The file of that model.
+/// The bytes of the file of the model to encode with.
 #[cfg(feature = "refine")]
 pub fn file_to_encode_with(
     path: Option<&Path>,

@@ -1,4 +1,5 @@
-//! Writes outputs: to a temporary file beside the target, then renamed; nothing is overwritten unasked.
+//! Writes outputs to a temporary file in the same folder, and renames it at the end. Existing files are replaced only on
+//! request.
 
 use std::fs::{File, Metadata, Permissions};
 use std::io::Write;
@@ -14,12 +15,12 @@ use crate::report::field;
 
 /// Where an output goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub enum Destination {
     Stdout,
     File(PathBuf),
 }
 
-/// What happens to a file that is there already.
+/// What to do with a file that already exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     Keep,
@@ -27,43 +28,43 @@ pub enum Existing {
 }
 
 impl Existing {
-    /// As `--force` says.
+    /// Replaces files if `--force` was given.
     pub fn forced(force: bool) -> Self {
         if force { Self::Replace } else { Self::Keep }
     }
 }
 
-/// What an output takes over from the file that it was made from: its rights, and the time of its last change.
+/// What an output takes over from its input: the permissions and the modification time.
 #[derive(Debug, Clone, Default)]
 pub struct Origin {
-    rights: Option<Permissions>,
+    permissions: Option<Permissions>,
     modified: Option<SystemTime>,
 }
 
 impl Origin {
-    /// That of a file; what is no plain file passes nothing on.
+    /// The properties of a file. Anything but a regular file has none to take over.
     pub fn of(about: &Metadata) -> Self {
         if !about.is_file() {
             return Self::default();
         }
-        Self { rights: rights(about), modified: about.modified().ok() }
+        Self { permissions: permissions(about), modified: about.modified().ok() }
     }
 }
 
-/// Who may read and write it. Elsewhere than on Unix a file gets the rights of its folder.
+/// The permission bits on Unix. On other systems, a file gets the permissions of its folder.
 #[cfg(unix)]
-fn rights(about: &Metadata) -> Option<Permissions> {
+fn permissions(about: &Metadata) -> Option<Permissions> {
     use std::os::unix::fs::PermissionsExt as _;
     Some(Permissions::from_mode(about.permissions().mode() & 0o777))
 }
 
 #[cfg(not(unix))]
-fn rights(_: &Metadata) -> Option<Permissions> {
+fn permissions(_: &Metadata) -> Option<Permissions> {
     None
 }
 
-impl Target {
-    /// How messages call it.
+impl Destination {
+    /// The name for messages.
     pub fn name(&self) -> String {
         match self {
             Self::Stdout => "stdout".into(),
@@ -71,7 +72,7 @@ impl Target {
         }
     }
 
-    /// How JSON calls it.
+    /// The name for JSON.
     pub fn field(&self) -> String {
         match self {
             Self::Stdout => "stdout".into(),
@@ -79,36 +80,36 @@ impl Target {
         }
     }
 
-    /// Fails if the target may not be written, before time is spent on it.
+    /// Fails if the destination may not be written, so that no time is spent on it.
     pub fn check(&self, existing: Existing) -> Result<()> {
         let Self::File(path) = self else { return Ok(()) };
         if path.is_dir() {
             bail!("{} is a folder; give a file name", printable(path));
         }
         if existing == Existing::Keep && path.is_file() {
-            bail!("{} exists already; use --force to replace it", printable(path));
+            bail!("{} already exists; use --force to replace it", printable(path));
         }
         Ok(())
     }
 
-    /// Writes it as a whole or not at all.
+    /// Writes the output completely or not at all.
     pub fn write(&self, bytes: &[u8], existing: Existing, origin: &Origin) -> Result<()> {
         let mut draft = self.begin(existing, origin)?;
         draft.write_all(bytes).with_context(|| self.refusal())?;
         draft.finish()
     }
 
-    /// Begins to write; a file is there once it is finished.
+    /// Starts an output. A file appears only when the draft is finished.
     pub fn begin(&self, existing: Existing, origin: &Origin) -> Result<Draft> {
         self.check(existing)?;
         let place = match self {
             Self::Stdout => Place::Stdout(std::io::stdout()),
             Self::File(path) => Place::begin(path, existing, origin).with_context(|| self.refusal())?,
         };
-        Ok(Draft { place, target: self.clone(), length: 0 })
+        Ok(Draft { place, destination: self.clone(), length: 0 })
     }
 
-    /// How messages about a failed write begin.
+    /// The beginning of a message about a failed write.
     pub fn refusal(&self) -> String {
         match self {
             Self::Stdout => "stdout".into(),
@@ -117,10 +118,10 @@ impl Target {
     }
 }
 
-/// An output that is being written. Nothing is left of one that is dropped unfinished.
+/// An output that is being written. If it is dropped unfinished, nothing is left of it.
 pub struct Draft {
     place: Place,
-    target: Target,
+    destination: Destination,
     length: u64,
 }
 
@@ -139,7 +140,7 @@ enum Place {
 
 impl Place {
     fn begin(path: &Path, existing: Existing, origin: &Origin) -> std::io::Result<Self> {
-        // A link stays a link, a device or a pipe stays what it is.
+        // The target of a link is replaced, not the link. Devices and pipes are opened for writing.
         let path = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         if path.exists() && !path.is_file() {
             return Ok(Self::Device(File::create(path)?));
@@ -160,7 +161,7 @@ impl Place {
             Self::Device(mut file) => file.flush(),
             Self::Temporary { file, path, existing, modified, .. } => {
                 if let Some(time) = modified {
-                    // Some file systems keep no such times, and the picture matters more.
+                    // Some file systems do not store times, and the picture matters more.
                     let _ = file.as_file().set_modified(time);
                 }
                 let moved = match existing {
@@ -174,15 +175,15 @@ impl Place {
 }
 
 impl Draft {
-    /// Bytes that were written so far.
+    /// The number of bytes written so far.
     pub fn length(&self) -> u64 {
         self.length
     }
 
-    /// Puts it in its place.
+    /// Moves the output to its final name.
     pub fn finish(self) -> Result<()> {
-        let Self { place, target, .. } = self;
-        place.finish().with_context(|| target.refusal())
+        let Self { place, destination, .. } = self;
+        place.finish().with_context(|| destination.refusal())
     }
 }
 
@@ -191,7 +192,7 @@ impl Write for Draft {
         let written = match &mut self.place {
             Place::Stdout(stdout) => stdout.write(bytes),
             Place::Device(file) => file.write(bytes),
-            // Not through the temporary file itself, which would name its path in errors.
+            // `NamedTempFile` would add the path of the temporary file to errors.
             Place::Temporary { file, .. } => file.as_file_mut().write(bytes),
         }?;
         self.length += written as u64;
@@ -210,20 +211,20 @@ impl Write for Draft {
 fn temporary(folder: &Path, origin: &Origin) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".aecodec-").suffix(".part");
-    // As for any new file: what the umask leaves.
+    // The umask applies, as for any new file.
     #[cfg(unix)]
     builder.permissions(
-        origin.rights.clone().unwrap_or_else(|| std::os::unix::fs::PermissionsExt::from_mode(0o666)),
+        origin.permissions.clone().unwrap_or_else(|| std::os::unix::fs::PermissionsExt::from_mode(0o666)),
     );
     let file = builder.tempfile_in(folder)?;
-    if let Some(rights) = &origin.rights {
-        // What the umask took away. Some file systems know no rights, and then there are none to keep.
-        let _ = file.as_file().set_permissions(rights.clone());
+    if let Some(permissions) = &origin.permissions {
+        // Restores the bits that the umask cleared. Some file systems have no permissions, so a failure is ignored.
+        let _ = file.as_file().set_permissions(permissions.clone());
     }
     Ok(file)
 }
 
-/// The system's own error, without the path of a temporary file that nobody asked for.
+/// The error of the system, without the path of the temporary file.
 fn bare(error: std::io::Error) -> std::io::Error {
     let text = error.to_string();
     let words = text.split_once(" at path ").map_or(&*text, |(words, _)| words);
@@ -238,18 +239,18 @@ mod tests {
     fn an_output_is_whole_or_not_there() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/a.aec");
-        let target = Target::File(path.clone());
-        target.write(b"one", Existing::Keep, &Origin::default()).unwrap();
+        let destination = Destination::File(path.clone());
+        destination.write(b"one", Existing::Keep, &Origin::default()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
         assert!(
-            target
+            destination
                 .write(b"two", Existing::Keep, &Origin::default())
                 .unwrap_err()
                 .to_string()
                 .contains("--force")
         );
         assert_eq!(std::fs::read(&path).unwrap(), b"one");
-        target.write(b"two", Existing::Replace, &Origin::default()).unwrap();
+        destination.write(b"two", Existing::Replace, &Origin::default()).unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"two");
         let names: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(names.len(), 1, "no temporary file is left");
@@ -257,17 +258,17 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn links_and_rights_are_those_of_any_file() {
+    fn links_and_permissions_are_those_of_any_file() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let (plain, real, link) =
             (folder.path().join("plain"), folder.path().join("real"), folder.path().join("link"));
         std::fs::write(&plain, b"").unwrap();
-        Target::File(real.clone()).write(b"one", Existing::Keep, &Origin::default()).unwrap();
+        Destination::File(real.clone()).write(b"one", Existing::Keep, &Origin::default()).unwrap();
         let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode();
         assert_eq!(mode(&real), mode(&plain));
         std::os::unix::fs::symlink(&real, &link).unwrap();
-        Target::File(link.clone()).write(b"two", Existing::Replace, &Origin::default()).unwrap();
+        Destination::File(link.clone()).write(b"two", Existing::Replace, &Origin::default()).unwrap();
         assert!(link.is_symlink());
         assert_eq!(std::fs::read(&real).unwrap(), b"two");
     }

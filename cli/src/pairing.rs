@@ -22,11 +22,11 @@ const ADDRESSES: usize = 6;
 /// The state of the invitation of a ticket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It lets a sender in.
+    /// It lets a sender pair.
     Open,
     /// It has admitted its sender, which may still use it.
     Spent,
-    /// There is none.
+    /// The ticket contains no invitation.
     None,
 }
 
@@ -144,7 +144,7 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Destination> {
     });
     if let Some(receiver) = meant.next() {
         if meant.next().is_some() {
-            bail!("several receivers are called {text}; give the first digits of the key");
+            bail!("several receivers match {text}; give the first digits of the key");
         }
         return Ok(Destination {
             receiver: receiver.key,
@@ -161,7 +161,7 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Destination> {
             format!(", nor a known receiver ({})", names.join(", "))
         };
         usage(format!(
-            "{error}{hint}; copy the whole word that begins with aec1, as 'aecodec receive' prints it"
+            "{error}{hint}; copy the whole ticket, which begins with aec1, as 'aecodec receive' prints it"
         ))
     })?;
     let mut target = Destination::from(&ticket);
@@ -174,14 +174,14 @@ pub fn target(to: Option<&str>, outbox: &Outbox) -> Result<Destination> {
     Ok(target)
 }
 
-/// The text of a file with a ticket.
+/// The text of a file that contains a ticket.
 pub fn in_file(path: &Path) -> Result<String> {
     let bytes = std::fs::read(path);
     let bytes = bytes.with_context(|| format!("cannot read the ticket in {}", printable(path)))?;
     Ok(text_of(&bytes))
 }
 
-/// Text of bytes in UTF-8, or in UTF-16 with a byte order mark, as some shells write it.
+/// Decodes text in UTF-8, or in UTF-16 with a byte order mark, as some shells write it.
 fn text_of(bytes: &[u8]) -> String {
     let wide = |bytes: &[u8], number: fn([u8; 2]) -> u16| {
         let numbers: Vec<u16> = bytes.as_chunks().0.iter().map(|&pair| number(pair)).collect();
@@ -210,7 +210,7 @@ impl Listen {
     }
 }
 
-/// The addresses of `ADDR:PORT` or `HOST:PORT`, IPv4 first.
+/// Resolves `ADDR:PORT` or `HOST:PORT`, with IPv4 addresses first.
 pub fn addresses_of(text: &str) -> Result<Listen, String> {
     if let Ok(address) = text.parse() {
         return Ok(Listen(vec![address]));
@@ -232,7 +232,7 @@ pub fn qr(ticket: &Ticket) -> Option<String> {
     Some(code.render::<qrcode::render::unicode::Dense1x2>().quiet_zone(true).build())
 }
 
-/// Name of this host, for people.
+/// The name of this host that peers see.
 pub fn label(given: Option<&str>) -> String {
     let host = || hostname::get().ok().and_then(|name| name.into_string().ok());
     given.map(str::to_owned).or_else(host).filter(|name| !name.is_empty()).unwrap_or_else(|| "unnamed".into())

@@ -1,4 +1,4 @@
-//! Patterns with `*`, `?`, `[...]` and `**`, expanded without a shell. The names that they meet may hold any bytes.
+//! Expands patterns with `*`, `?`, `[...]` and `**` without a shell. The names that they match may contain any bytes.
 
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
@@ -6,21 +6,21 @@ use std::path::{Component, Path, PathBuf};
 
 use glob::{Pattern, PatternError};
 
-/// What a pattern stands for.
+/// What a pattern matches.
 #[derive(Debug, Default)]
 pub struct Found {
     /// Files and folders, in the order of their names.
     pub paths: Vec<PathBuf>,
-    /// Folders that could not be looked into.
+    /// Folders that could not be listed.
     pub failures: Vec<(PathBuf, io::Error)>,
 }
 
-/// Whether an argument is a pattern: it has wildcards, and there is no file of this name.
+/// Whether an argument is a pattern: it contains wildcards, and no file has this name.
 pub fn is_pattern(arg: &Path) -> bool {
     has_wildcards(&arg.to_string_lossy()) && !arg.exists()
 }
 
-/// Looks for what matches. Bytes that are not UTF-8 count as one character each run, as in `caf?.png`.
+/// Finds all paths that match. A sequence of bytes that is not UTF-8 counts as one character, so `caf?.png` matches it.
 pub fn expand(pattern: &Path) -> Result<Found, PatternError> {
     let parts = pattern.components().map(Part::of).collect::<Result<Vec<_>, _>>()?;
     let mut found = Found::default();
@@ -82,12 +82,12 @@ fn walk(base: &Path, parts: &[Part], found: &mut Found) {
         Part::Folders => {
             walk(base, rest, found);
             if rest.is_empty() {
-                // The folder stands for all that is below it.
+                // The folder stands for everything below it.
                 return;
             }
             for name in names(base, found) {
                 let path = base.join(name);
-                // A link to a folder could lead in circles.
+                // A link to a folder could form a cycle.
                 if path.is_dir() && !path.is_symlink() {
                     walk(&path, parts, found);
                 }
@@ -96,7 +96,7 @@ fn walk(base: &Path, parts: &[Part], found: &mut Found) {
     }
 }
 
-/// The names in a folder, sorted.
+/// The names in a folder, in order.
 fn names(folder: &Path, found: &mut Found) -> Vec<OsString> {
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let listed = std::fs::read_dir(here)
@@ -172,7 +172,7 @@ mod tests {
             let paths = expand(&place.path().join(pattern)).unwrap().paths;
             assert_eq!(paths, [place.path().join(&name)], "{pattern}");
         }
-        // The pattern's own bytes may be of the same kind.
+        // The pattern itself may contain such bytes.
         let pattern = OsString::from_vec(b"caf\xe9.*".to_vec());
         assert!(is_pattern(&place.path().join(&pattern)));
         assert_eq!(expand(&place.path().join(pattern)).unwrap().paths.len(), 1);

@@ -17,7 +17,7 @@ use crate::report::{Reporter, Stream, Style, grouped};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Folder of the receiver, as given to 'aecodec receive'
+    /// Folder of the receiver, as given to 'aecodec receive --out'
     #[arg(short, long, value_name = "DIR", global = true, default_value = ".")]
     out: PathBuf,
     /// Print one JSON object per line
@@ -31,7 +31,7 @@ pub struct Args {
 enum Action {
     /// List the senders that may send (the default)
     List,
-    /// Give a sender another name
+    /// Rename a sender
     Name {
         /// The sender's present name, or the first digits of its key
         peer: String,
@@ -51,7 +51,7 @@ enum Action {
     },
     /// Withdraw the invitation of a ticket; senders that have paired with it stay
     Withdraw {
-        /// File with the ticket
+        /// File that contains the ticket
         file: PathBuf,
     },
 }
@@ -62,13 +62,14 @@ Examples:
   aecodec peers --out inbox/ name 3f9a camera-7
   aecodec peers --out inbox/ invite
 
-It works while the receiver runs.";
+The command can be used while the receiver runs.";
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let key = args.out.join(STATE).join("key");
     if !key.is_file() {
         bail!(
-            "{} is not the folder of a receiver; give that of 'aecodec receive' with --out",
+            "{} is not the folder of a receiver; give the folder of 'aecodec receive' with --out",
             printable(&args.out)
         );
     }
@@ -104,7 +105,10 @@ pub fn run(args: &Args) -> Result<Exit> {
             let invitation = ticket.invited().as_ref().map(Identity::public);
             match invitation {
                 Some(key) if peers.withdraw(&key)? => Ok(Exit::Done),
-                _ => bail!("{}: this receiver has no such invitation", printable(file)),
+                _ => bail!(
+                    "{}: this receiver has no invitation for this ticket; check the file and --out",
+                    printable(file)
+                ),
             }
         }
     }
@@ -113,9 +117,9 @@ pub fn run(args: &Args) -> Result<Exit> {
 fn one(peers: &Peers, meant: &str) -> Result<Peer> {
     let mut found = peers.find(meant)?;
     match found.len() {
-        0 => bail!("no sender is called {meant}; 'aecodec peers' lists them"),
+        0 => bail!("no sender has the name or key {meant}; 'aecodec peers' lists all senders"),
         1 => Ok(found.remove(0)),
-        _ => bail!("several senders are called {meant}; give the first digits of the key"),
+        _ => bail!("several senders match {meant}; give the first digits of the key"),
     }
 }
 
@@ -143,7 +147,7 @@ fn list(peers: &Peers, reporter: &Reporter) -> Result<Exit> {
     Ok(if all.is_empty() { Exit::Nothing } else { Exit::Done })
 }
 
-/// A time in the past, in words.
+/// Describes how long ago a time was.
 fn ago(seconds: i64) -> String {
     let then = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.max(0) as u64);
     let passed = then.elapsed().unwrap_or_default().as_secs();

@@ -1,4 +1,4 @@
-//! Which output each input gets, settled before any work begins.
+//! Chooses the output of each input before any work starts.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -9,70 +9,72 @@ use anyhow::Result;
 
 use crate::failure::usage;
 use crate::inputs::{Input, Inputs, Source};
-use crate::output::Target;
+use crate::output::Destination;
 use crate::printable::printable;
 
-/// Where one input goes.
+/// The output of one input.
 pub struct Planned {
-    pub target: Target,
-    /// Why its output has another name than usual.
+    pub destination: Destination,
+    /// Why the output does not have the usual name.
     pub notice: Option<String>,
 }
 
-/// Whether data goes to stdout, so that words go elsewhere.
+/// Whether data goes to stdout, so that results have to go to stderr.
 pub fn to_stdout(outputs: &[Planned]) -> bool {
-    outputs.iter().any(|output| output.target == Target::Stdout)
+    outputs.iter().any(|output| output.destination == Destination::Stdout)
 }
 
-/// One output for each input: `out` itself, or a place below it with the extension. Without `out` it lies beside the
-/// input.
+/// One output for each input: `out` itself, or a path below it with the extension. Without `out`, the output is next to
+/// the input.
 pub fn outputs(inputs: &Inputs, out: Option<&Path>, extension: &str) -> Result<Vec<Planned>> {
-    let Some(out) = out else { return beside(inputs, extension) };
-    let single = |target| Ok(vec![Planned { target, notice: None }]);
+    let Some(out) = out else { return next_to_inputs(inputs, extension) };
+    let single = |destination| Ok(vec![Planned { destination, notice: None }]);
     if out.as_os_str() == "-" {
         if inputs.list.len() > 1 {
-            return Err(usage("-o -: stdout takes one output; give a folder for several inputs"));
+            return Err(usage("-o -: stdout takes only one output; give a folder for several inputs"));
         }
-        return single(Target::Stdout);
+        return single(Destination::Stdout);
     }
     let folder = inputs.several || out.is_dir() || ends_with_separator(out);
     if !folder {
-        return single(Target::File(out.to_owned()));
+        return single(Destination::File(out.to_owned()));
     }
     if out.exists() && !out.is_dir() {
-        return Err(usage(format!("-o {}: is a file; give a folder for several inputs", printable(out))));
+        return Err(usage(format!("-o {} is a file; give a folder for several inputs", printable(out))));
     }
     let places = places(&inputs.list, extension);
     let planned = inputs.list.iter().zip(places).map(|(input, (place, renamed))| Planned {
         notice: renamed.then(|| renaming(input, &place)),
-        target: Target::File(out.join(place)),
+        destination: Destination::File(out.join(place)),
     });
     Ok(planned.collect())
 }
 
-/// Outputs beside their inputs; stdin goes to stdout.
-fn beside(inputs: &Inputs, extension: &str) -> Result<Vec<Planned>> {
+/// Outputs next to their inputs. The output of stdin goes to stdout.
+fn next_to_inputs(inputs: &Inputs, extension: &str) -> Result<Vec<Planned>> {
     let mut files = Vec::new();
     for input in &inputs.list {
         match &input.source {
             Source::File(path) => files.push(Input { source: input.source.clone(), below: path.clone() }),
             Source::Stdin if inputs.list.len() > 1 => {
-                return Err(usage("'-' (stdin) has no place of its own; give a folder with -o"));
+                return Err(usage(
+                    "the output of '-' (stdin) has no default place among several inputs; give a folder with -o",
+                ));
             }
             Source::Stdin if std::io::stdout().is_terminal() => {
                 return Err(usage("the output would go to the terminal; give a file with -o"));
             }
-            Source::Stdin => return Ok(vec![Planned { target: Target::Stdout, notice: None }]),
+            Source::Stdin => return Ok(vec![Planned { destination: Destination::Stdout, notice: None }]),
         }
     }
     let places = places(&files, extension).into_iter();
-    Ok(places.map(|(place, _)| Planned { target: Target::File(place), notice: None }).collect())
+    Ok(places.map(|(place, _)| Planned { destination: Destination::File(place), notice: None }).collect())
 }
 
-/// A place for each input, all different, and whether it has another name than the input's.
+/// A different path for each input, and whether its name differs from that of the input.
 ///
-/// `a.png` becomes `a.aec`. If several want that, `a.png` and `a.jpg` keep their suffix; pictures of one name from
-/// several folders get the folder's name; and what still clashes gets a number.
+/// `a.png` becomes `a.aec`. If several inputs would get this path, `a.png` and `a.jpg` keep their extensions, pictures with
+/// the same name from several folders get the name of their folder, and paths that still clash get a number.
 fn places(inputs: &[Input], extension: &str) -> Vec<(PathBuf, bool)> {
     let mut places: Vec<PathBuf> = inputs.iter().map(|input| replaced(&input.below, extension)).collect();
     let mut renamed = vec![false; places.len()];
@@ -114,7 +116,7 @@ fn places(inputs: &[Input], extension: &str) -> Vec<(PathBuf, bool)> {
     places.into_iter().zip(renamed).collect()
 }
 
-/// The groups of places that are the same.
+/// The sets of inputs whose paths are the same.
 fn groups(places: &[PathBuf]) -> Vec<Vec<usize>> {
     let mut by_name: HashMap<String, Vec<usize>> = HashMap::new();
     for (i, place) in places.iter().enumerate() {
@@ -123,15 +125,15 @@ fn groups(places: &[PathBuf]) -> Vec<Vec<usize>> {
     by_name.into_values().filter(|same| same.len() > 1).collect()
 }
 
-/// Some file systems do not tell upper from lower case.
+/// The path in lower case, because some file systems ignore case.
 fn key(path: &Path) -> String {
     printable(path).to_lowercase()
 }
 
-/// How a name gets its extension.
+/// A way to give a name its extension.
 type Suffix = fn(&Path, &str) -> PathBuf;
 
-/// `sub/a.png` of the folder `2023` as `sub/2023-a.png`.
+/// Adds the name of the folder: `sub/a.png` in the folder `2023` becomes `sub/2023-a.png`.
 fn in_folder(input: &Input) -> PathBuf {
     let Some(mut name) = folder_name(input) else { return input.below.clone() };
     name.push("-");
@@ -139,7 +141,7 @@ fn in_folder(input: &Input) -> PathBuf {
     input.below.with_file_name(name)
 }
 
-/// The name of the folder that an input was found in, or was given as.
+/// The name of the folder that was given and contains the input.
 fn folder_name(input: &Input) -> Option<OsString> {
     let Source::File(path) = &input.source else { return None };
     let folder = path.ancestors().nth(input.below.components().count())?;
@@ -151,10 +153,14 @@ fn folder_name(input: &Input) -> Option<OsString> {
 }
 
 fn renaming(input: &Input, place: &Path) -> String {
-    format!("another input is called {} too, so it becomes {}", printable(&input.below), printable(place))
+    format!(
+        "another input is also called {}, so the output is called {}",
+        printable(&input.below),
+        printable(place)
+    )
 }
 
-/// `a.png` to `a.aec`; where `a.png.aec` is to become PNG, `a.png`.
+/// `a.png` to `a.aec`, and `a.png.aec` to `a.png` if the extension is `png`.
 fn replaced(path: &Path, extension: &str) -> PathBuf {
     let stem = path.with_extension("");
     let same = stem.extension().is_some_and(|inner| inner.eq_ignore_ascii_case(extension));
@@ -188,7 +194,7 @@ fn ends_with_separator(path: &Path) -> bool {
 mod tests {
     use super::*;
 
-    /// The places of inputs that are given as the folder that each lies in, and its name below it.
+    /// The paths for inputs, each of which is given as a folder and a path below it.
     fn planned(inputs: &[(&str, &str)]) -> Vec<String> {
         let list: Vec<_> = inputs
             .iter()

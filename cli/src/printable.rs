@@ -1,8 +1,8 @@
-//! Names of files as they can be shown on a terminal and stand in JSON, whatever bytes they are made of.
+//! Turns file names of any bytes into text for terminals and JSON.
 
 use std::path::Path;
 
-/// The path with `\xNN` for each byte of a control character and for each byte that is no UTF-8.
+/// The path, with `\xNN` for each byte of a control character and for each byte that is not UTF-8.
 pub(crate) fn printable(name: &Path) -> String {
     let mut out = String::new();
     let escape = |out: &mut String, bytes: &[u8]| {

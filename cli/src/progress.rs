@@ -1,4 +1,4 @@
-//! Progress bars on stderr, only where that is a terminal.
+//! Progress bars on stderr, if it is a terminal.
 
 use std::io::IsTerminal as _;
 use std::sync::LazyLock;
@@ -8,26 +8,26 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::report;
 
-/// The bars that are shown, one below the other.
+/// The visible bars, one below the other.
 static BARS: LazyLock<MultiProgress> = LazyLock::new(MultiProgress::new);
 
-/// Steps of a long work, with the time that is left.
+/// A bar for the steps of a long task, with the remaining time.
 pub struct Steps(Option<ProgressBar>);
 
 impl Steps {
-    /// A bar for this many steps.
+    /// Creates a bar for this many steps.
     #[cfg(any(feature = "bench", feature = "refine"))]
     pub fn new(steps: usize) -> Self {
         Self::with(steps, "{spinner} {wide_bar} {pos}/{len}  {elapsed}, {eta} left  {msg}")
     }
 
-    /// A bar for a work of which a share is done.
+    /// Creates a bar for a task whose progress is a share from 0 to 1.
     #[cfg(feature = "train")]
     pub fn of_share() -> Self {
         Self::with(1000, "{spinner} {wide_bar} {percent} %  {elapsed}  {msg}")
     }
 
-    /// Moves to this share, 0 to 1.
+    /// Moves the bar to this share, from 0 to 1.
     #[cfg(feature = "train")]
     pub fn reach(&self, share: f64, message: impl FnOnce() -> String) {
         self.say(message);
@@ -36,7 +36,7 @@ impl Steps {
         }
     }
 
-    /// Whether there is a bar.
+    /// Whether the bar is visible.
     #[cfg(feature = "train")]
     pub fn shown(&self) -> bool {
         self.0.is_some()
@@ -52,7 +52,7 @@ impl Steps {
         }))
     }
 
-    /// One more step is done.
+    /// Counts one more step as done.
     pub fn advance(&self, message: impl FnOnce() -> String) {
         self.say(message);
         if let Some(bar) = &self.0 {
@@ -60,7 +60,7 @@ impl Steps {
         }
     }
 
-    /// So many steps of so many are done.
+    /// Sets the number of steps that are done, and of all steps.
     #[cfg(feature = "refine")]
     pub fn stand(&self, step: usize, steps: usize, message: impl FnOnce() -> String) {
         self.say(message);
@@ -70,14 +70,14 @@ impl Steps {
         }
     }
 
-    /// Says what is being done.
+    /// Shows what is being done.
     pub fn say(&self, message: impl FnOnce() -> String) {
         if let Some(bar) = &self.0 {
             bar.set_message(message());
         }
     }
 
-    /// Prints without tearing the bar.
+    /// Hides the bar while `print` runs.
     pub fn around<T>(&self, print: impl FnOnce() -> T) -> T {
         match &self.0 {
             Some(bar) => bar.suspend(print),
@@ -85,7 +85,7 @@ impl Steps {
         }
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();
@@ -93,20 +93,20 @@ impl Steps {
     }
 }
 
-/// Files done, megabytes of pixels a second, and what was saved so far.
+/// A bar for files, with the speed in megabytes of samples per second and the saving so far.
 pub struct Files {
     steps: Steps,
     begin: Instant,
 }
 
 impl Files {
-    /// A bar for this many files.
+    /// Creates a bar for this many files.
     pub fn new(files: usize) -> Self {
         let steps = Steps::with(files, "{spinner} {wide_bar} {pos}/{len} files  {elapsed}  {msg}");
         Self { steps, begin: Instant::now() }
     }
 
-    /// One more file is done; the sums are over all files so far, in bytes: of samples, of pictures, of .aec files.
+    /// Counts one more file as done. The arguments are the bytes of samples, pictures and .aec files of all files so far.
     pub fn advance(&self, samples: u64, before: u64, after: u64) {
         self.steps.advance(|| {
             let rate = samples as f64 / 1e6 / self.begin.elapsed().as_secs_f64().max(1e-3);
@@ -114,7 +114,7 @@ impl Files {
         });
     }
 
-    /// So many of all samples of the only file are done.
+    /// Shows how many of all samples are done, for a single file.
     pub fn part(&self, samples: u64, all: u64) {
         self.steps.say(|| {
             let rate = samples as f64 / 1e6 / self.begin.elapsed().as_secs_f64().max(1e-3);
@@ -122,12 +122,12 @@ impl Files {
         });
     }
 
-    /// Prints without tearing the bar.
+    /// Hides the bar while `print` runs.
     pub fn around<T>(&self, print: impl FnOnce() -> T) -> T {
         self.steps.around(print)
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.steps.finish();
     }

@@ -28,14 +28,14 @@ use crate::printable::printable;
 use crate::report::{Reporter, Stream, Style, grouped, warn};
 use crate::{pairing, runtime};
 
-/// Folder of a receiver's own files, below that of the pictures.
+/// The folder of the receiver's own files, in the folder of the pictures.
 pub const STATE: &str = ".aecodec";
 const KEY: &str = "key";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Folder for the pictures; this receiver's key and journal are in .aecodec/ below it
+    /// Folder for the pictures; the receiver stores its key and journal in .aecodec/ below it
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
     /// Address or host name, and UDP port, to listen on [default: every address, the port of the last run or 4743]
@@ -44,10 +44,10 @@ pub struct Args {
     /// Host that the ticket names instead of this host's own addresses, with a port if it is different
     #[arg(long, value_name = "HOST[:PORT]")]
     advertise: Vec<String>,
-    /// Let any number of senders pair with the ticket, instead of one
+    /// Let any number of senders pair with the ticket, instead of only one
     #[arg(long)]
     reusable: bool,
-    /// Name of this host that senders see [default: the host's name]
+    /// Name that senders see for this receiver [default: the host name]
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
     /// Decode each picture to a file of this format next to its .aec
@@ -56,7 +56,7 @@ pub struct Args {
     /// Keep the .aec files alone (the default)
     #[arg(long)]
     no_decode: bool,
-    /// Show each picture while it arrives, as NAME.preview.jpg
+    /// Write a preview of each picture while it arrives, to NAME.preview.jpg
     #[arg(long)]
     preview: bool,
     /// Upload each .aec to s3://bucket/prefix or file:///folder before its receipt; the environment holds the
@@ -66,10 +66,10 @@ pub struct Args {
     /// Announce each picture on nats://host:port/subject (JetStream)
     #[arg(long, value_name = "URL")]
     notify: Option<String>,
-    /// Serve figures for Prometheus on http://ADDR/metrics
+    /// Serve metrics for Prometheus on http://ADDR:PORT/metrics
     #[arg(long, value_name = "ADDR:PORT", value_parser = pairing::addresses_of)]
     metrics: Option<Listen>,
-    /// Decode with the model of this .aem file too
+    /// Also use the model in this .aem file; may be given more than once
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
     /// Where to show live frames: a picture file that each frame replaces, or '-' for y4m on stdout, with results
@@ -82,7 +82,7 @@ pub struct Args {
     /// Threads that decode; 0 means one for each core
     #[arg(long, value_name = "N", default_value_t = 0)]
     threads: usize,
-    /// Refuse pictures of more pixels than this; a decode takes up to 20 bytes of memory for each
+    /// Refuse pictures with more than N pixels; decoding takes up to 20 bytes of memory per pixel
     #[arg(long, value_name = "N", default_value_t = 1 << 28, value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     max_pixels: u64,
     /// Print one JSON object per line
@@ -118,9 +118,10 @@ Examples:
   aecodec receive --out inbox/ --decode png --preview
   aecodec receive --out inbox/ --reusable --advertise photos.example.org
 
-The ticket that it prints lets one sender in, or any number with --reusable: hand it over as you would a password.
-Senders that were here before come in by their key. Stop it with Ctrl-C; nothing that has arrived is lost.";
+The command prints a ticket, which lets one sender in, or any number with --reusable. Treat it like a password. A
+sender that has paired once is recognised by its key. Stop the receiver with Ctrl-C; nothing that has arrived is lost.";
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let style = if args.json { Style::Json } else { Style::Text };
     let to_stdout = args.live.as_ref().is_some_and(|live| live.as_os_str() == "-");
@@ -251,8 +252,10 @@ fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket, standing: Standin
         printable(&args.out),
         printable(ticket.addresses.join(", ").as_ref()),
     );
-    let invite =
-        format!("'aecodec peers --out {} invite' makes a ticket for another sender", printable(&args.out));
+    let invite = format!(
+        "run 'aecodec peers --out {} invite' to make a ticket for another sender",
+        printable(&args.out)
+    );
     match standing {
         Standing::Open => {}
         Standing::Spent => text += &format!("\nIts invitation was used; {invite}.\n"),
@@ -267,7 +270,7 @@ fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket, standing: Standin
     Ok(())
 }
 
-/// Prints what happens until the receiver has stopped, then the totals.
+/// Prints the events until the receiver has stopped, and then the totals.
 async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<Exit> {
     let mut busy = Busy::default();
     let mut total = Total::default();
@@ -340,7 +343,7 @@ struct Busy {
 }
 
 impl Busy {
-    /// A picture has arrived; it took this long.
+    /// Adds a picture that has just arrived and took this long.
     fn add(&mut self, took: Duration) {
         /// The newest periods that are kept. Pictures that arrive at present began after the end of all older ones.
         const KEPT: usize = 1024;
@@ -361,7 +364,7 @@ impl Busy {
     }
 }
 
-/// Live frames so far.
+/// Counts of the live frames so far.
 #[derive(Default)]
 struct Frames {
     reported: u64,
@@ -410,10 +413,10 @@ fn decoded(finished: &Finished, reporter: &Reporter) -> Result<()> {
                 warn("notice", &format!("{name}: {notice}"));
             }
             let exact = match decoded.hash_matches {
-                Some(true) => "exactly as the sender saw it",
-                Some(false) => "NOT as the sender saw it",
+                Some(true) => "identical to the sender's decode",
+                Some(false) => "DIFFERENT from the sender's decode",
                 None if decoded.damaged => "damaged",
-                None => "without a hash to compare",
+                None => "no hash to compare with",
             };
             let took = decoded.took.as_secs_f64() * 1e3;
             let json = json!({ "event": "decoded", "name": name, "path": place(&decoded.path), "exact": decoded.hash_matches, "decode_ms": took });
@@ -439,7 +442,7 @@ pub fn place(path: &Path) -> Value {
     path.to_str().map_or_else(|| printable(path), str::to_owned).into()
 }
 
-/// An event with its figures.
+/// The JSON object of an event, with its figures.
 pub fn object(event: &str, figures: Value) -> Value {
     let mut json = json!({ "event": event });
     if let (Value::Object(into), Value::Object(from)) = (&mut json, figures) {

@@ -1,4 +1,4 @@
-//! `--effort`: the search for better latents of each picture.
+//! `--effort`: searches for better latents for each picture.
 
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -10,18 +10,18 @@ use anyhow::{Context as _, Result};
 use crate::models::{self, ProfileName};
 use crate::progress::Steps;
 
-/// The flag.
+/// The option `--effort`.
 #[derive(clap::Args)]
 pub struct EffortArgs {
-    /// Search for smaller files, from 0 (no search) to 9 (minutes for each megapixel)
+    /// Search for a smaller file, from 0 (no search) to 9 (minutes per megapixel)
     ///
-    /// On two cores a megapixel takes about 3 seconds with 1, 6 with 3, 17 with 5, 75 with 8 and 200 with 9; targets other than a
-    /// quality take up to three times as long. See docs/effort.md for what each level saves.
+    /// On two cores, one megapixel takes about 3 seconds with effort 1, 6 with 3, 17 with 5, 75 with 8 and 200 with 9. With
+    /// --bpp, --size or --psnr it takes up to three times as long. docs/effort.md says what each level saves.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=9))]
     effort: u8,
 }
 
-/// Refines pictures, one at a time: each takes all threads, and a gigabyte of memory.
+/// Refines pictures one at a time, because each takes all threads and a gigabyte of memory.
 pub struct Refinement {
     effort: Effort,
     turn: Mutex<Refiner>,
@@ -32,7 +32,7 @@ impl EffortArgs {
         self.effort
     }
 
-    /// What refines with this model, where it is asked for.
+    /// Prepares the search with this model, if an effort above 0 was given.
     pub fn refinement(&self, model: Option<&Path>, profile: ProfileName) -> Result<Option<Refinement>> {
         let Some(effort) = Effort::new(self.effort).filter(|effort| effort.value() > 0) else {
             return Ok(None);
@@ -44,7 +44,7 @@ impl EffortArgs {
 }
 
 impl Refinement {
-    /// Encodes a picture; `name` is what the bar calls it.
+    /// Encodes a picture. The progress bar shows `name`.
     pub fn encode(&self, picture: &Picture, options: &EncodeOptions, name: &str) -> Result<Encoded> {
         let refiner = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let bar = Steps::new(0);

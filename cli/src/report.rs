@@ -1,4 +1,4 @@
-//! Results in words or as JSON, and the words for bytes and savings.
+//! Prints results as text or JSON, and formats sizes and savings.
 
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
@@ -7,14 +7,14 @@ use serde_json::Value;
 
 use crate::printable::printable;
 
-/// Where results go: stdout, or stderr where stdout carries data.
+/// Where results go: stdout, or stderr if stdout carries data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stream {
     Stdout,
     Stderr,
 }
 
-/// How results look.
+/// The format of results.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Style {
     Text,
@@ -28,7 +28,7 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Prints one result; a reader that closed its pipe is no error, the work goes on.
+    /// Prints one result. A closed pipe is not an error, so that the work continues.
     pub fn result(&self, text: &str, json: &Value) -> anyhow::Result<()> {
         let line = match self.style {
             Style::Text => text.to_owned(),
@@ -45,12 +45,12 @@ impl Reporter {
     }
 }
 
-/// A path as a field of JSON: as it is, and escaped if it is not UTF-8, which JSON cannot hold.
+/// A path as a JSON field. It is escaped if it is not UTF-8, because JSON cannot contain other bytes.
 pub fn field(path: &Path) -> String {
     path.to_str().map_or_else(|| printable(path), str::to_owned)
 }
 
-/// One line on stderr, whatever names of files and words of the other end are in it.
+/// Prints one line on stderr. Control characters, which may come from file names or from a peer, become spaces.
 pub fn warn(kind: &str, text: &str) {
     let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let _ = put(&mut io::stderr().lock(), &format!("{kind}: {text}"));
@@ -74,19 +74,19 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-/// `92.4 % smaller than a.png`, or how much larger.
+/// `92.4 % smaller than a.png`, or `3.1 % larger than a.png`.
 pub fn saving(after: u64, before: u64, than: &str) -> String {
     let percent = 100.0 * saved(after, before);
     let word = if percent < 0.0 { "larger" } else { "smaller" };
     format!("{:.1} % {word} than {than}", percent.abs())
 }
 
-/// The share of `before` that is saved, 0 to 1, negative where it grew.
+/// The share of `before` that is saved, up to 1. It is negative if `after` is larger.
 pub fn saved(after: u64, before: u64) -> f64 {
     if before == 0 { 0.0 } else { 1.0 - after as f64 / before as f64 }
 }
 
-/// Bits for each pixel.
+/// Bits per pixel.
 pub fn bits_per_pixel(bytes: u64, pixels: u64) -> f64 {
     if pixels == 0 { 0.0 } else { bytes as f64 * 8.0 / pixels as f64 }
 }

@@ -1,4 +1,4 @@
-//! The asynchronous part of a program that runs until it is done or stopped.
+//! Runs the asynchronous part of a command until it is done or stopped.
 
 use std::any::Any;
 use std::panic::{self, PanicHookInfo};
@@ -43,7 +43,7 @@ fn said(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("unknown cause")
 }
 
-/// The shell's code for a program that was interrupted.
+/// The exit code of an interrupted program, as in shells.
 pub const INTERRUPTED: i32 = 130;
 
 #[cfg(unix)]

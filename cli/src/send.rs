@@ -28,7 +28,7 @@ use crate::{live, pairing, pattern, runtime, size};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Pictures, .aec files, folders (with all pictures below them) and quoted patterns such as 'c1/*.png'
+    /// Pictures, .aec files, folders (including all pictures below them) and patterns such as 'c1/*.png'
     #[arg(value_name = "IN")]
     inputs: Vec<PathBuf>,
     /// The receiver: its ticket, @FILE or '-' (stdin) that contains the ticket, or its name if it is known
@@ -46,22 +46,22 @@ pub struct Args {
     live: live::Args,
     #[command(flatten)]
     target: TargetArgs,
-    /// The model to compress with
+    /// Built-in model to compress with
     #[arg(long, value_enum, default_value = "fast", conflicts_with = "model")]
     profile: ProfileName,
-    /// Compress with the model of this .aem file
+    /// Compress with the model in this .aem file
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
     /// Offer files again that already have a receipt
     #[arg(long)]
     again: bool,
-    /// Give up after this many seconds without a connection [default: 600; with --watch never]
+    /// Give up after this many seconds without a connection [default: 600, or never with --watch]
     #[arg(long, value_name = "SECONDS")]
     patience: Option<u64>,
-    /// Name of this host that the receiver sees [default: the host's name]
+    /// Name that the receiver sees for this sender [default: the host name]
     #[arg(long, value_name = "NAME")]
     label: Option<String>,
-    /// Folder of this sender's key and journal [default: ~/.local/state/aecodec/sender]
+    /// Folder for the key and journal of this sender [default: ~/.local/state/aecodec/sender]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     #[command(flatten)]
@@ -81,16 +81,17 @@ twice. A ticket is a secret until it is used. Others on this host may read comma
 /// Longer than any run.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
+/// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let live = args.live.format();
     if args.inputs.is_empty() && args.watch.is_empty() && live.is_none() {
         return Err(usage("nothing to send: give pictures, a folder, --watch DIR or --stdin FORMAT"));
     }
     if live.is_some() && !(args.inputs.is_empty() && args.watch.is_empty()) {
-        return Err(usage("--stdin sends live frames alone; send pictures in another run"));
+        return Err(usage("--stdin sends only live frames; send pictures with another command"));
     }
     if live.is_some() && args.to.as_deref() == Some("-") {
-        return Err(usage("stdin cannot hold both the ticket and the frames; give the ticket as @FILE"));
+        return Err(usage("stdin cannot carry both the ticket and the frames; give the ticket as @FILE"));
     }
     let reporter = args.common.reporter(false);
     let folder = match &args.state {
@@ -163,7 +164,7 @@ fn expanded(inputs: &[PathBuf]) -> Result<Vec<PathBuf>> {
             warn("warning", &format!("{} matches no file; check the pattern", printable(input)));
         }
         paths.extend(found.paths);
-        // The sender looks into these folders again, and reports them as its own failures.
+        // The sender tries to list these folders again, and reports the failures.
         paths.extend(found.failures.into_iter().map(|(folder, _)| folder));
     }
     Ok(paths)
@@ -226,7 +227,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 reporter.result(&format!("connected to {label} at {address}"), &json)?;
             }
             Event::Disconnected { cut, pause } => {
-                warn("notice", &format!("{cut}; trying again in {:.1} s", pause.as_secs_f64()));
+                warn("notice", &format!("{cut}; retrying in {:.1} s", pause.as_secs_f64()));
                 json_line(reporter, json!({ "event": "disconnected", "reason": cut.to_string() }))?;
             }
             Event::Local(pipeline::Event::Failed { error }) => {
@@ -238,7 +239,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 total.skipped += 1;
                 let (file, hash) = (&file.path, sent.hash.to_string());
                 let json = json!({ "event": "skipped", "file": place(file), "hash": hash });
-                reporter.result(&format!("{}  has a receipt already", printable(file)), &json)?;
+                reporter.result(&format!("{}  already has a receipt", printable(file)), &json)?;
             }
             Event::Local(pipeline::Event::Renamed { file }) => {
                 warn("notice", &format!("{}: sent as {}", printable(&file.path), file.name));
@@ -253,7 +254,10 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 };
                 warn(
                     "notice",
-                    &format!("{}: has not changed for long, but {doubt}; {fate}", printable(file)),
+                    &format!(
+                        "{}: the file has not changed for a long time, but {doubt}; {fate}",
+                        printable(file)
+                    ),
                 );
                 let (file, reason) = (place(file), doubt.to_string());
                 let json = json!({ "event": "unfinished", "file": file, "reason": reason, "taken": taken });
@@ -278,7 +282,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                 json_line(reporter, json!({ "event": "away", "folder": place(&folder) }))?;
             }
             Event::Local(pipeline::Event::Back { folder }) => {
-                warn("notice", &format!("{} is there again", printable(&folder)));
+                warn("notice", &format!("{} can be reached again", printable(&folder)));
                 json_line(reporter, json!({ "event": "back", "folder": place(&folder) }))?;
             }
             _ => {}

@@ -1,8 +1,8 @@
-//! Quantities on the command line: sizes in bytes, regions, and numbers with a range.
+//! Parses quantities on the command line: sizes in bytes, bit rates, regions, and numbers in a range.
 
 use aecodec::{Quality, Region};
 
-/// Bytes of `80KB`, `1.5MiB`, `80000`: decimal units, and binary ones with an i.
+/// Parses a size in bytes, such as `80KB`, `1.5MiB` or `80000`. Units are decimal, or binary if they contain an i.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
@@ -15,43 +15,47 @@ pub fn bytes(text: &str) -> Result<u64, String> {
         "kib" => 1024.0,
         "mib" => 1024.0 * 1024.0,
         "gib" => 1024.0 * 1024.0 * 1024.0,
-        _ => return Err(format!("'{unit}' is no unit; use KB, MB, KiB or MiB, as in 80KB")),
+        _ => return Err(format!("unknown unit '{unit}'; use KB, MB, GB, KiB, MiB or GiB, as in 80KB")),
     };
     let number: f64 = number.parse().map_err(|_| "write a number and a unit, as in 80KB".to_owned())?;
     let bytes = (number * factor).floor();
     if !(1.0..=1e15).contains(&bytes) {
-        return Err("the size has to be at least one byte and below 1e15".into());
+        return Err("the size must be at least one byte and at most 1e15 bytes".into());
     }
     Ok(bytes as u64)
 }
 
-/// Bits a second of `800K`, `2M`, `2.5Mbit`, `800000`.
+/// Parses a rate in bits per second, such as `800K`, `2M`, `2.5Mbit` or `800000`.
 #[cfg(feature = "network")]
 pub fn bits(text: &str) -> Result<u64, String> {
     let plain = text.trim().to_ascii_lowercase();
     let plain = ["bit/s", "bps", "bit"].iter().find_map(|unit| plain.strip_suffix(unit)).unwrap_or(&plain);
-    bytes(plain).map_err(|_| "write bits a second, as in 2M or 800K".to_owned())
+    bytes(plain).map_err(|_| "write a rate in bits per second, as in 2M or 800K".to_owned())
 }
 
-/// A quality of 0 to 100.
+/// Parses a quality from 0 to 100.
 pub fn quality(text: &str) -> Result<Quality, String> {
-    text.parse().ok().and_then(Quality::new).ok_or_else(|| "quality is a number from 0 to 100".into())
+    text.parse().ok().and_then(Quality::new).ok_or_else(|| "expected a number from 0 to 100".into())
 }
 
-/// A positive, finite number.
+/// Parses a positive, finite number.
 pub fn positive(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "write a number, as in 0.5".to_owned())?;
-    if number.is_finite() && number > 0.0 { Ok(number) } else { Err("the number has to be above 0".into()) }
+    if number.is_finite() && number > 0.0 {
+        Ok(number)
+    } else {
+        Err("the number must be greater than 0".into())
+    }
 }
 
-/// A region of `X,Y,W,H` in pixels.
+/// Parses a region `X,Y,W,H` in pixels.
 pub fn region(text: &str) -> Result<Region, String> {
     let wrong = || "write X,Y,W,H in pixels, as in 0,0,640,480".to_owned();
     let numbers: Vec<u32> =
         text.split(',').map(|part| part.trim().parse()).collect::<Result<_, _>>().map_err(|_| wrong())?;
     let [x, y, width, height] = numbers[..] else { return Err(wrong()) };
     if width == 0 || height == 0 {
-        return Err("width and height have to be at least 1".into());
+        return Err("width and height must be at least 1".into());
     }
     Ok(Region { x, y, width, height })
 }

@@ -1,4 +1,4 @@
-//! `aecodec verify`: checksums, and the hash of the decoded pixels.
+//! `aecodec verify`: checks the checksums and the hash of the decoded pixels.
 
 use std::path::PathBuf;
 
@@ -19,10 +19,10 @@ use crate::report::{grouped, hex};
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// .aec files, folders and patterns; '-' is stdin
+    /// .aec files, folders (including all .aec files below them) and patterns; '-' is stdin
     #[arg(required = true, value_name = "FILE")]
     inputs: Vec<PathBuf>,
-    /// Also try the models of these .aem files
+    /// Also use the model in this .aem file; may be given more than once
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
     #[command(flatten)]
@@ -34,7 +34,7 @@ Examples:
   aecodec verify photo.aec
   aecodec verify coded/ --json
 
-Exit code 0: every file is whole. 1: none is. 4: some are not.";
+The exit code is 0 if every file is intact, 1 if none is, and 4 if some are not.";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
@@ -79,9 +79,11 @@ fn one(args: &Args, input: &Input, models: &Models, share: &Share) -> Result<Ite
     let mut notices = Vec::new();
     match decoded.hash_matches {
         Some(true) => {}
-        Some(false) => bail!("damaged: the decoded pixels are not those that were coded; get the file again"),
+        Some(false) => {
+            bail!("damaged: the decoded pixels differ from those in the encoder; get the file again")
+        }
         None => notices
-            .push("it records no hash of its pixels; its checksums are all that could be verified".into()),
+            .push("the file contains no hash of its pixels, so only its checksums were verified".into()),
     }
     let pixel_hash = hex(&decoded.pixel_hash);
     Ok(Item {

@@ -1,4 +1,5 @@
-//! Real processes over a bad path: killed at random, cut off, moved to other ports. Nothing is lost, doubled or half there.
+//! Real processes over a bad path, which are killed at random, cut off and moved to other ports. No picture is lost,
+//! duplicated or incomplete.
 //!
 //! With AECODEC_LONG=1 in the environment it sends 200 pictures, kills 50 times, and cuts for longer.
 
@@ -20,19 +21,19 @@ use aecodec_tests::{Random, encode, photo};
 use network::{Place, Program, by_way_of, files};
 
 const MS: Duration = Duration::from_millis(1);
-/// Packets that wait before the line, and the longest of them.
+/// The length of the queue in front of the line, and the size of the longest packet.
 const QUEUE: usize = 25;
 const PACKET: u64 = 1472;
-/// An offer with its frame, bytes.
+/// The size of an offer with its frame, in bytes.
 const OFFER: u64 = 130;
-/// Bits per second of the path.
+/// The rate of the path in bits per second.
 const RATE: u64 = 1_600_000;
 
 fn long() -> bool {
     std::env::var_os("AECODEC_LONG").is_some_and(|value| value == "1")
 }
 
-/// A path of so many bits per second that loses, delays, reorders, doubles and damages.
+/// A path with this rate that loses, delays, reorders, duplicates and damages packets.
 fn bad(bits: u64) -> Profile {
     let down = Conditions {
         loss: 0.02,
@@ -48,10 +49,10 @@ fn bad(bits: u64) -> Profile {
     Profile { up, down, rebind: None }
 }
 
-/// What is sent: names and bytes.
+/// The names and contents of the pictures.
 type Pictures = Arc<BTreeMap<String, Vec<u8>>>;
 
-/// Pictures as `.aec` in a folder `pictures`: one in six is large enough to travel in several parts.
+/// Writes `.aec` files to the folder `pictures`. One in six is large enough to need several parts.
 fn pictures(place: &Place) -> Pictures {
     static MADE: OnceLock<Pictures> = OnceLock::new();
     let make = |i: u64| {
@@ -63,7 +64,7 @@ fn pictures(place: &Place) -> Pictures {
     made.clone()
 }
 
-/// Looks at the inbox all the time: whatever has a name is whole, and was sent under that name.
+/// Watches the inbox: every file is complete, and was sent under its name.
 struct Watcher {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<String>>,
@@ -85,14 +86,14 @@ impl Watcher {
         Self { stop, thread }
     }
 
-    /// Names that were partial or strange at any time.
+    /// The names of files that were incomplete or unknown at any time.
     fn end(self) -> Vec<String> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().expect("looked")
     }
 }
 
-/// Adds names that are new, and whether they are wrong.
+/// Adds new names, and whether they are wrong.
 fn look(inbox: &Path, expected: &BTreeMap<String, Vec<u8>>, seen: &mut BTreeMap<String, bool>) {
     for name in files(inbox) {
         if let Entry::Vacant(new) = seen.entry(name) {
@@ -103,7 +104,7 @@ fn look(inbox: &Path, expected: &BTreeMap<String, Vec<u8>>, seen: &mut BTreeMap<
     }
 }
 
-/// Every picture is there, byte by byte, and nothing else.
+/// Checks that the inbox contains every picture, byte by byte, and nothing else.
 fn assert_complete(place: &Place, expected: &Pictures) {
     assert_eq!(place.files("inbox"), expected.keys().cloned().collect::<Vec<_>>());
     for (name, bytes) in expected.iter() {
@@ -120,7 +121,7 @@ fn killed_at_random_both_ends_lose_nothing_and_repeat_little() {
     let count = expected.len() as u64;
     let mut receiver = place.receive("--out inbox");
     let listen = receiver.address;
-    // Slow until the last kill: it must not be done before.
+    // The path is slow until the last kill, so that the transfer cannot finish before.
     let proxy = Proxy::start(listen, bad(RATE / 2), 7).expect("a proxy");
     let ticket = by_way_of(&receiver.ticket, proxy.addr);
     let watcher = Watcher::start(place.path("inbox"), expected.clone());
@@ -151,14 +152,14 @@ fn killed_at_random_both_ends_lose_nothing_and_repeat_little() {
     assert_complete(&place, &expected);
     assert_eq!(killed[0] + killed[1], kills, "it was done before all the kills");
 
-    // A sender hears of the receiver's restart from the new one; it does not wait until it counts as dead.
+    // A sender learns of the restart from the new receiver, and does not wait for a timeout.
     let reasons: Vec<String> =
         cuts.iter().flat_map(|end| end.all("disconnected")).map(|line| line["reason"].to_string()).collect();
     assert!(reasons.iter().all(|reason| !reason.contains("timed out")), "{reasons:#?}");
 
-    // What was under way at a cut goes again: the packets in the queue and on the line, and the part of which some
-    // had arrived. Each start greets, measures the path and offers what has no receipt. Headers, losses and damage
-    // are less than an eighth.
+    // After a cut, the data under way is sent again: the packets in the queue and on the line, and the part that had
+    // arrived incompletely. Each start sends a greeting, measures the path and offers the pictures without a receipt.
+    // Headers, losses and damage are less than an eighth.
     let whole: u64 = expected.values().map(|picture| picture.len() as u64).sum();
     let cut = |picture: &Vec<u8>| parts::cut(picture, &Limits::default()).expect("an .aec");
     let largest = expected.values().flat_map(cut).max().map_or(0, u64::from);
@@ -177,7 +178,7 @@ fn killed_at_random_both_ends_lose_nothing_and_repeat_little() {
     receiver.program.stop().with(0);
 }
 
-/// Sends over a path that `trouble` works on from the first receipt on; gives the sums of the sender.
+/// Sends over a path that `trouble` changes after the first receipt. Returns the totals of the sender.
 fn survives(trouble: impl FnOnce(&Proxy)) -> serde_json::Value {
     let place = Place::new();
     let expected = pictures(&place);

@@ -1,11 +1,11 @@
-//! Two programs on one host: pictures from `aecodec send` arrive at `aecodec receive`, for all the ways to pair and send.
+//! Pictures from `aecodec send` arrive at `aecodec receive` on the same host, for all ways to pair and send.
 
 mod network;
 
 use network::{Ended, Place, repository};
 use serde_json::Value;
 
-/// A receiver into `inbox`, a sender with this state, and what it sends.
+/// Runs a sender with this state folder, ticket and further arguments.
 fn send(place: &Place, state: &str, ticket: &str, args: &str) -> Ended {
     place.run(&format!("send --json --state {state} --to {ticket} {args}"))
 }
@@ -64,7 +64,7 @@ fn sending_again_sends_nothing() {
     assert_eq!((second.all("skipped").len(), second.all("delivered").len()), (5, 0));
     assert_eq!((&second.total()["skipped"], &second.total()["bytes"]), (&5.into(), &0.into()));
 
-    // Even where the sender insists, the receiver asks for no byte of what it has.
+    // Even if the sender insists, the receiver requests no byte of a picture that it has.
     let again = send(&place, "a", &receiver.ticket, "--again pictures").with(0);
     assert!(again.all("delivered").iter().all(|line| line["stored"] == "before"), "{again:#?}");
     assert_eq!(again.total()["before"], 5);
@@ -116,7 +116,7 @@ fn decoded_pictures_have_the_exact_pixels() {
     let pixels = |name: &str| image::open(place.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(pixels("inbox/glass.png"), pixels("decoded/glass.png"));
     assert_eq!(pixels("inbox/deep/small.png"), pixels("decoded/small.png"));
-    // Previews have made way for the pictures.
+    // The previews were replaced by the pictures.
     assert_eq!(place.files("inbox"), ["deep/small.aec", "deep/small.png", "glass.aec", "glass.png"]);
 }
 
@@ -145,7 +145,7 @@ fn several_senders_at_once_share_a_receiver_and_nothing_is_overwritten() {
     let receiver = place.receive("--out inbox --reusable");
     let senders: Vec<_> = (0..4)
         .map(|sender| {
-            // One that all have, and one of each with the same name.
+            // One picture is the same for all senders, and one differs but has the same name.
             place.picture(&format!("{sender}/same.png"), 99);
             place.picture(&format!("{sender}/shot.png"), sender);
             let args =
@@ -199,7 +199,7 @@ fn a_watched_folder_gives_its_new_and_changed_files() {
     );
     assert_eq!(place.files("inbox"), ["old-2.aec", "old.aec", "today/new.aec"], "nothing is overwritten");
 
-    // A folder that is watched is never finished; whoever stops it is told that nothing is lost.
+    // A watched folder is never finished. When the sender is stopped, it says that nothing is lost.
     let stopped = sender.stop().with(130);
     assert_eq!(stopped.total()["pictures"], 3);
     let mut again = place.start(&format!("send --json --state a --to {} --watch camera", receiver.ticket));
@@ -246,7 +246,7 @@ fn peers_are_invited_listed_named_and_removed() {
     place.run("peers --out inbox withdraw ticket").with(0);
     send(&place, "four", ticket, "a.png").with(5);
     let received = receiver.program.stop().with(0);
-    // Each of the three tries the invitation and its own key: the receiver may know either.
+    // Each of the three senders tries the invitation and its own key, because the receiver may know either.
     assert_eq!(received.all("refused").len(), 6, "{received:#?}");
     assert_eq!(received.errors.lines().count(), 6, "{}", received.errors);
 }
@@ -284,7 +284,7 @@ fn a_receiver_is_found_by_ticket_file_stdin_variable_and_name() {
 fn live_frames_are_shown_and_their_receiver_is_known_by_name_afterwards() {
     let place = Place::new();
     let receiver = place.receive("--out inbox --label archive");
-    // One gray for each frame: digits are bytes that a pipe of text can carry.
+    // Each frame has one gray level. The samples are digits, because the pipe carries text.
     let frame = |digit: char| format!("P6\n64 48\n255\n{}", digit.to_string().repeat(64 * 48 * 3));
     for to in [receiver.ticket.as_str(), "archive"] {
         let args = "send --json --state a --label gate --stdin ppm --fps 20 --deadline 10000 --to";
@@ -340,7 +340,7 @@ fn a_model_that_the_receiver_lacks_is_brought_if_it_takes_models() {
     }
     assert_eq!(place.files("inbox"), ["a.aec", "a.png", "b.aec", "b.png"]);
     assert!(place.read("inbox/a.aec") == place.read("expected/a.aec"));
-    // It is known from now on.
+    // The model is known from now on.
     place.picture("c.png", 3);
     let (ticket, listen) = (takes.ticket.clone(), takes.address);
     takes.program.stop().with(0);
@@ -354,7 +354,7 @@ fn a_model_that_the_receiver_lacks_is_brought_if_it_takes_models() {
     assert!(line["error"].as_str().expect("a reason").contains("model"), "{line}");
     assert_eq!(place.files("strict"), ["a.aec"]);
     strict.program.stop().with(0);
-    // Once it has the model, it makes up for it.
+    // Once the receiver has the model, it decodes the picture.
     let mut given = place.receive("--out strict --decode png --model other.aem");
     assert_eq!(given.program.until("decoded")["exact"], true);
     assert_eq!(place.files("strict"), ["a.aec", "a.png"]);
@@ -425,7 +425,7 @@ fn folders_and_patterns_may_have_the_same_names() {
     let sent = send(&place, "a", &receiver.ticket, "2023 2024").with(0);
     assert_eq!(place.files("inbox"), ["2023/IMG_1.aec", "2024/IMG_1.aec", "x.aec"]);
     assert_eq!(sent.all("renamed").len(), 2);
-    // As from a shell that hands quoted patterns on.
+    // The patterns are passed unexpanded, as from a shell with quotes.
     send(&place, "b", &receiver.ticket, "2023/*.png").with(0);
     assert_eq!(place.files("inbox"), ["2023/IMG_1.aec", "2024/IMG_1.aec", "IMG_1.aec", "x.aec"]);
     let none = send(&place, "b", &receiver.ticket, "2025/*.png").with(3);
@@ -441,7 +441,7 @@ fn a_watched_file_is_taken_when_its_writer_has_finished() {
     let whole = place.read("whole.bmp");
     let half = whole.len() / 4;
     place.put("camera/none.txt", b"");
-    // A writer that sets the size first, writes a quarter, and pauses.
+    // The writer sets the size first, writes a quarter, and pauses.
     let mut writer = std::fs::File::create(place.path("camera/cam.bmp")).expect("a file");
     writer.write_all(&whole[..half]).expect("written");
     writer.set_len(whole.len() as u64).expect("room");
@@ -449,7 +449,7 @@ fn a_watched_file_is_taken_when_its_writer_has_finished() {
     let watch = format!("send --json --state a --to {} --watch camera --settle 0.1", receiver.ticket);
     let mut sender = place.start(&watch);
     place.picture("camera/other.png", 2);
-    // Longer than ten times --settle: what becomes of it is told, and it is still not taken.
+    // After more than ten times --settle, a notice reports the file, and it is still not sent.
     let has =
         |sender: &network::Program, event: &str| sender.seen().iter().any(|line| line["event"] == event);
     while !(has(&sender, "delivered") && has(&sender, "unfinished")) {

@@ -1,7 +1,6 @@
-//! `aecodec train --search`: several runs, and the model of the best.
+//! `aecodec train --search`: several runs, of which the best one gives the model.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use aecodec_trainer::search::{self, Search, SettingRange};
 use aecodec_trainer::session::TrainingEnd;
@@ -10,27 +9,15 @@ use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Args, Places, View, changes, check_shapes, start};
+use super::args::{Args, Count, changes, check_shapes, start};
+use super::places::Places;
+use super::view::View;
 use crate::failure::usage;
-use crate::output::{Existing, Origin, Target};
+use crate::output::{Destination, Existing, Origin};
 use crate::printable::printable;
 
-/// How many runs a search takes: `random:8`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Count(usize);
-
-impl FromStr for Count {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let count = text.strip_prefix("random:").and_then(|count| count.parse().ok());
-        let some = count.filter(|count| (1..=99).contains(count)).map(Self);
-        some.ok_or_else(|| "write random:N, with N from 1 to 99".to_owned())
-    }
-}
-
-/// A search as it was asked for; it is kept beside its runs, so that `--resume` needs only the pictures and the
-/// output's name.
+/// The arguments of a search. They are stored with its runs, so that `--resume` needs only the pictures and the name of
+/// the output.
 #[derive(PartialEq, Serialize, Deserialize)]
 pub(super) struct SearchPlan {
     count: Count,
@@ -40,24 +27,28 @@ pub(super) struct SearchPlan {
 }
 
 impl SearchPlan {
-    /// What the command line asks for, or what the search was told that it is to go on with; none where it is one run.
+    /// The plan on the command line, or the stored plan of the search to resume. Returns `None` for a single run.
     pub(super) fn of(args: &Args, places: &Places) -> Result<Option<Self>> {
-        let kept = kept(places);
+        let kept = plan_file(places);
         if args.resume {
             if !kept.is_file() {
                 let folder = printable(&places.run);
                 return match args.search {
-                    Some(_) => Err(usage(format!("--resume: {folder} holds no search; leave --search out"))),
+                    Some(_) => {
+                        Err(usage(format!("--resume: {folder} contains no search; leave --search out")))
+                    }
                     None => Ok(None),
                 };
             }
             let name = || printable(&kept);
             let bytes = std::fs::read(&kept).with_context(name)?;
             let plan: Self = serde_json::from_slice(&bytes).with_context(name)?;
-            let told = args.search.is_some() || args.from.is_some() || !changes(args)?.is_empty();
-            if told && Self::asked(args)?.as_ref() != Some(&plan) {
+            let given = args.search.is_some() || args.from.is_some() || !changes(args)?.is_empty();
+            if given && Self::asked(args)?.as_ref() != Some(&plan) {
                 let name = name();
-                return Err(usage(format!("--resume: {name} was begun with other settings; leave them out")));
+                return Err(usage(format!(
+                    "--resume: {name} was started with other settings; leave them out"
+                )));
             }
             return Ok(Some(plan));
         }
@@ -67,37 +58,39 @@ impl SearchPlan {
         if (kept.is_file() || run) && !args.force {
             let what = if kept.is_file() { "search" } else { "run" };
             let folder = printable(&places.run);
-            bail!("{folder} holds a {what} already; go on with it by --resume, or begin again with --force");
+            bail!(
+                "{folder} already contains a {what}; continue it with --resume, or start again with --force"
+            );
         }
         if plan.is_some() {
-            Target::File(places.table()).check(Existing::forced(args.force))?;
+            Destination::File(places.table()).check(Existing::forced(args.force))?;
         }
         Ok(plan)
     }
 
-    /// A run of its own was begun in place of a search, for which it must not be taken.
+    /// Removes the stored plan, because a single run was started in its place and must not be taken for a search.
     pub(super) fn forget(places: &Places) -> Result<()> {
-        let kept = kept(places);
+        let kept = plan_file(places);
         if kept.is_file() {
             std::fs::remove_file(&kept).with_context(|| printable(&kept))?;
         }
         Ok(())
     }
 
-    /// What the command line asks for.
+    /// The plan on the command line.
     fn asked(args: &Args) -> Result<Option<Self>> {
         let Some(count) = args.search else { return Ok(None) };
         let changes = changes(args)?;
         check_shapes(args, &changes)?;
         let settings = TrainingSettings::default().with(changes)?;
         let from = args.from.clone().unwrap_or_else(|| "fast".to_owned());
-        // A file is found again from any folder.
+        // An absolute path can be resumed from any folder.
         let from = std::fs::canonicalize(&from).map_or(from, |path| path.to_string_lossy().into_owned());
         let ranges = args.range.iter().map(SettingRange::to_string).collect();
         Ok(Some(Self { count, ranges, settings, from }))
     }
 
-    /// Takes the runs; the one with the best validation, or none where they were interrupted.
+    /// Trains all runs. Returns the one with the best validation, or `None` if the search was interrupted.
     pub(super) fn run(
         &self,
         args: &Args,
@@ -108,10 +101,10 @@ impl SearchPlan {
         let ranges: Vec<SettingRange> =
             self.ranges.iter().map(|range| range.parse()).collect::<Result<_, _>>()?;
         let start = start(&self.from)?;
-        let search = Search::random(self.count.0, &ranges, &self.settings, start, &args.pictures)?;
-        // Only now, as nothing was wrong with what was asked, may what was here before go.
+        let search = Search::random(self.count.runs(), &ranges, &self.settings, start, &args.pictures)?;
+        // An earlier search is replaced only now, because the arguments turned out to be valid.
         if !args.resume {
-            self.keep(places)?;
+            self.store(places)?;
         }
         let view = std::cell::RefCell::new(view);
         let count = search.count();
@@ -121,7 +114,7 @@ impl SearchPlan {
             stop,
             &mut |number, drawn, session| {
                 if number == 1 {
-                    // A reader that is gone is no reason to lose a search.
+                    // A closed pipe must not end a search.
                     let _ = view.borrow().begin(session);
                 }
                 view.borrow_mut().forget();
@@ -134,10 +127,14 @@ impl SearchPlan {
         )?;
         let Some(trials) = trials else { return Ok(None) };
         let Some(best) = search::best(&trials) else {
-            bail!("no run came to a validation loss that is a number; search lower rates");
+            bail!("every run diverged: no validation loss is a number; search lower learning rates");
         };
         let table = search::table(&trials);
-        Target::File(places.table()).write(table.as_bytes(), Existing::forced(true), &Origin::default())?;
+        Destination::File(places.table()).write(
+            table.as_bytes(),
+            Existing::forced(true),
+            &Origin::default(),
+        )?;
         view.borrow().print(&table, &json!({ "trials": trials, "best": best.number }));
         let folder = search::folder(&places.run, best.number);
         let session = TrainingSession::resume(&args.pictures, &folder, args.device, |own| Ok(own.clone()))?;
@@ -145,8 +142,8 @@ impl SearchPlan {
         Ok(Some((session, end)))
     }
 
-    /// Writes down what was asked, once no run of an earlier search is left to be mistaken for one of this.
-    fn keep(&self, places: &Places) -> Result<()> {
+    /// Removes the runs of an earlier search, which could be mistaken for runs of this one, and stores the plan.
+    fn store(&self, places: &Places) -> Result<()> {
         for number in 1..=99 {
             let old = search::folder(&places.run, number);
             if old.is_dir() {
@@ -154,7 +151,7 @@ impl SearchPlan {
             }
         }
         std::fs::create_dir_all(&places.run).with_context(|| printable(&places.run))?;
-        Target::File(kept(places)).write(
+        Destination::File(plan_file(places)).write(
             &serde_json::to_vec_pretty(self)?,
             Existing::forced(true),
             &Origin::default(),
@@ -162,7 +159,7 @@ impl SearchPlan {
     }
 }
 
-fn kept(places: &Places) -> PathBuf {
+fn plan_file(places: &Places) -> PathBuf {
     places.run.join("search.json")
 }
 

@@ -1,4 +1,4 @@
-//! What is shown of a run: a bar on a terminal, lines elsewhere.
+//! Shows the progress of a run: a bar on a terminal, and lines elsewhere.
 
 use std::time::{Duration, Instant};
 
@@ -7,15 +7,15 @@ use aecodec_trainer::session::{FinishedModel, TrainingEnd, TrainingEvent};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::Places;
+use super::places::Places;
 use crate::printable::printable;
 use crate::progress::Steps;
 use crate::report::{Reporter, Style, field, grouped};
 
-/// Between lines about steps, where there is no bar.
+/// The time between two lines about steps if there is no bar.
 const LINES: Duration = Duration::from_secs(15);
 
-/// What is shown of a run: a bar on a terminal, lines elsewhere.
+/// Shows the progress of a run: a bar on a terminal, and lines elsewhere.
 pub(super) struct View {
     bar: Steps,
     reporter: Reporter,
@@ -30,19 +30,22 @@ impl View {
     }
 
     pub(super) fn print(&self, text: &str, json: &Value) {
-        // A reader that is gone is no reason to lose a run.
+        // A closed pipe must not end a run.
         let _ = self.bar.around(|| self.reporter.result(text, json));
     }
 
     pub(super) fn begin(&self, session: &TrainingSession) -> Result<()> {
         let (pictures, aside, megapixels, skipped) = session.counts();
-        let mut text = format!("{pictures} pictures, {megapixels:.1} megapixels, and {aside} for validation");
+        let mut text =
+            format!("{pictures} pictures for training ({megapixels:.1} megapixels), {aside} for validation");
         if skipped > 0 {
-            text +=
-                &format!("; {skipped} files skipped: damaged, or a side below {}", session.settings().side);
+            text += &format!(
+                "; {skipped} files skipped because they are damaged or have a side below {}",
+                session.settings().side
+            );
         }
         if session.steps() > 0 {
-            text += &format!("; on from step {}", session.steps());
+            text += &format!("; continuing from step {}", session.steps());
         }
         let json = json!({
             "pictures": pictures, "validation": aside, "megapixels": megapixels, "skipped": skipped,
@@ -51,7 +54,7 @@ impl View {
         self.bar.around(|| self.reporter.result(&text, &json))
     }
 
-    /// Another run follows, whose means are its own.
+    /// Resets the means, because another run follows.
     pub(super) fn forget(&mut self) {
         self.means = None;
     }
@@ -97,9 +100,9 @@ impl View {
                 self.print("", &json!({ "saved": field(path) }));
             }
             TrainingEvent::Stage(what) => {
-                self.bar.say(|| format!("making the model: {what}"));
+                self.bar.say(|| format!("finishing the model: {what}"));
                 if self.reporter.style == Style::Json || !self.bar.shown() {
-                    self.print(&format!("making the model: {what}"), &json!({ "stage": what }));
+                    self.print(&format!("finishing the model: {what}"), &json!({ "stage": what }));
                 }
             }
             _ => {}
@@ -117,12 +120,12 @@ impl View {
         finished: &FinishedModel,
         places: &Places,
     ) -> Result<()> {
-        let why = if end == Some(TrainingEnd::NoBetter) {
-            "ended early, as validation got no better"
+        let steps = session.steps();
+        let mut text = if end == Some(TrainingEnd::NoBetter) {
+            format!("stopped early after step {steps}, because validation did not improve\n")
         } else {
-            "done"
+            format!("done after step {steps}\n")
         };
-        let mut text = format!("{why} after step {}\n", session.steps());
         for (i, after) in finished.after.iter().enumerate() {
             text += &format!("  quality {:>2}: {:.4} bpp, {:.3} dB", after.quality, after.bpp, after.psnr);
             if let Some(before) = finished.before.get(i) {
@@ -138,7 +141,7 @@ impl View {
         );
         let json = json!({
             "output": field(&places.model), "bytes": finished.model.len(), "model": finished.id,
-            "end": end, "steps": session.steps(), "before": finished.before, "after": finished.after,
+            "end": end, "steps": steps, "before": finished.before, "after": finished.after,
         });
         self.reporter.result(&text, &json)
     }

@@ -1,4 +1,4 @@
-//! Bad input is one clear line and exit code 1, and leaves no output.
+//! Bad input gives one clear line and exit code 1, and leaves no output.
 
 use crate::{Workplace, one_line, tiny_stream};
 
@@ -73,6 +73,6 @@ fn an_unknown_model_is_named_with_the_remedy() {
         let line = one_line(&mut place.run(args), 1);
         assert!(line.contains("abababababababab") && line.contains("--model"), "{line}");
     }
-    // What the header says needs no model.
+    // The contents of the header can be shown without the model.
     place.run("info other.aec").assert().success();
 }

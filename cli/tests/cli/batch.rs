@@ -58,7 +58,7 @@ fn results_come_in_the_order_of_the_inputs_with_a_total() {
     let place = Workplace::new();
     let names: Vec<String> = (0..12).map(|i| format!("{i:02}.png")).collect();
     for (i, name) in names.iter().enumerate() {
-        // The first is the largest.
+        // The first picture is the largest.
         place.picture_of(name, 16 * (12 - i as u32), 16);
     }
     for threads in [1, 4] {
@@ -105,7 +105,7 @@ fn several_inputs_need_a_folder() {
     place.run("compress a.png b.png -o file --force").assert().code(2);
     place.run("compress a.png b.png -o -").assert().code(2);
     assert_eq!(place.read("file"), b"keep me");
-    // A folder that is there, or a name that ends like one, takes a single input too.
+    // An existing folder, or a name that ends in a separator, works for a single input too.
     place.run("compress a.png -o new/").assert().success();
     place.run("compress b.png -o new").assert().success();
     assert!(place.path("new/a.aec").exists() && place.path("new/b.aec").exists());

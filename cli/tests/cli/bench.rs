@@ -1,4 +1,4 @@
-//! `aecodec bench`: what it writes, refuses and prints. What it measures is tested in its library.
+//! `aecodec bench`: what it writes, refuses and prints. The measurements are tested in the library.
 
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{Workplace, one_line, stdout};
 
-/// Quick: one rival that is built in, and two points.
+/// Options for a quick run: one built-in codec to compare with, and two points per curve.
 const QUICK: &str = "--against jpeg --qualities 2 --cache cache";
 
 #[test]
@@ -143,7 +143,7 @@ fn codecs_of_a_table_are_listed_and_measured() {
         return;
     }
     let text = stdout(&mut place.run("bench a.png --codecs table.toml --against jpeg,copy --no-cache"));
-    // A lossless codec has no range of PSNR to compare.
+    // A lossless codec has no range of PSNR that could be compared.
     assert!(text.contains("Copy") && text.contains("not comparable"), "{text}");
     let csv = String::from_utf8(place.read("report/results.csv")).unwrap();
     assert!(csv.lines().any(|line| line.contains(",copy,") && line.contains(",100")), "{csv}");

@@ -1,4 +1,4 @@
-//! Damaged files: what they still hold is decoded, and it is said what is missing.
+//! Damaged files are decoded as far as possible, and a notice says what is missing.
 
 use predicates::str::contains;
 

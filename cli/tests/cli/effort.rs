@@ -1,4 +1,4 @@
-//! `--effort`: smaller files for more work, read by any decoder.
+//! `--effort` makes smaller files, which any decoder can read.
 
 use crate::{Workplace, json};
 

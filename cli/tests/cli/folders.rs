@@ -1,4 +1,4 @@
-//! Folders as they come: with other files in them, with what may not be read, and with names that occur twice.
+//! Realistic folders, which contain other files, files that cannot be read, and names that occur twice.
 
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -27,7 +27,7 @@ fn a_folder_that_may_not_be_read_costs_only_what_is_in_it() {
     assert!(lines[0]["error"].is_string());
     assert_eq!((&lines[3]["total"]["files"], &lines[3]["total"]["failed"]), (&2.into(), &1.into()));
     assert!(place.path("out/a.aec").exists() && place.path("out/z/c.aec").exists());
-    // The same by a pattern, and where there is nothing else.
+    // The same happens with a pattern, and if the folder contains nothing else.
     place.run_unprivileged("compress card/*/*.png -o more").assert().code(4).stderr(contains("lost+found"));
     assert!(place.path("more/c.aec").exists());
     place
@@ -44,8 +44,9 @@ fn one_name_in_two_folders_becomes_two_files_and_a_line_says_so() {
     for name in ["2023/IMG_1.png", "2024/IMG_1.png", "2024/IMG_2.png"] {
         place.picture(name);
     }
-    let told =
-        contains("2023/IMG_1.png: another input is called IMG_1.png too, so it becomes 2023-IMG_1.aec");
+    let told = contains(
+        "2023/IMG_1.png: another input is also called IMG_1.png, so the output is called 2023-IMG_1.aec",
+    );
     place.run("compress 2023 2024 -o out").assert().success().stderr(told);
     let written = |folder: &str| {
         place
@@ -56,7 +57,7 @@ fn one_name_in_two_folders_becomes_two_files_and_a_line_says_so() {
     };
     assert_eq!(written("out/"), ["2023-IMG_1.aec", "2024-IMG_1.aec", "IMG_2.aec"]);
 
-    // By their names as well, and back.
+    // The same happens if the files are named, and in the other direction.
     let lines = json(&mut place.run("compress 2023/IMG_1.png 2024/IMG_1.png -o named --json"));
     assert!(lines[0]["notices"][0].as_str().unwrap().contains("2023-IMG_1.aec"));
     place.run("compress 2023 -o a").assert().success();
@@ -71,7 +72,7 @@ fn folders_of_one_name_are_told_apart_by_numbers() {
     for name in ["x/card/a.png", "y/card/a.png"] {
         place.picture(name);
     }
-    place.run("compress x/card y/card -o out").assert().success().stderr(contains("becomes a-2.aec"));
+    place.run("compress x/card y/card -o out").assert().success().stderr(contains("is called a-2.aec"));
     assert!(place.path("out/a.aec").exists() && place.path("out/a-2.aec").exists());
 }
 
@@ -83,8 +84,8 @@ fn files_of_other_kinds_are_counted_and_said() {
         place.write(&format!("mixed/{name}"), b"\0\x05\x16\x07 not for us");
     }
     let told = contains("5 files of other kinds left out (.avif 1, .gif 2, .heic 1, .jxl 1)")
-        .and(contains("HEIC is not read; convert it"))
-        .and(contains("JPEG XL is not read; convert it"))
+        .and(contains("HEIC is not supported; convert it"))
+        .and(contains("JPEG XL is not supported; convert it"))
         .and(contains("notes").not())
         .and(contains("._a").not());
     place.run("compress mixed -o out").assert().success().stderr(told);
@@ -93,10 +94,10 @@ fn files_of_other_kinds_are_counted_and_said() {
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[1]["left_out"]["files"], 5);
     assert_eq!(lines[1]["left_out"]["kinds"][".gif"], 2);
-    // A pattern meets the files of a Mac as well; what is named is tried.
+    // A pattern skips the files of macOS too, but a named file is tried.
     place.run("compress mixed/*.png -o pattern").assert().success();
     place.run("compress mixed/._a.png -o mac.aec").assert().code(1);
-    // Beside .aec files there may be what it likes.
+    // Folders of .aec files may contain any other files.
     place.picture("out/a.png");
     assert_eq!(
         one_line(&mut place.run("decompress out -o back --region 9,9,999,9"), 1).matches("left out").count(),
@@ -136,15 +137,15 @@ fn without_an_output_files_lie_beside_their_inputs() {
     assert!(line.starts_with("a.png -> a.aec  "), "{line}");
     let coded = place.read("a.aec");
     let line = one_line(&mut place.run("compress a.png --quality 10"), 1);
-    assert!(line.contains("a.aec exists already; use --force"), "{line}");
+    assert!(line.contains("a.aec already exists; use --force"), "{line}");
     assert_eq!(place.read("a.aec"), coded);
     place.run("compress in").assert().success();
     for name in ["in/b.aec", "in/sub/b.png.aec", "in/sub/b.bmp.aec"] {
         assert!(place.path(name).exists(), "{name} in {:?}", place.files());
     }
-    // A picture is not replaced by its own copy.
+    // A picture is not replaced by its decoded copy.
     let line = one_line(&mut place.run("decompress a.aec"), 1);
-    assert!(line.contains("a.png exists already"), "{line}");
+    assert!(line.contains("a.png already exists"), "{line}");
     place.run("decompress a.aec --format ppm").assert().success();
     assert!(place.read("a.ppm").starts_with(b"P6"));
     let piped = place.run("compress -").write_stdin(place.read("a.png")).assert().success();

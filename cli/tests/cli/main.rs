@@ -1,4 +1,4 @@
-//! Promises of the command line, kept by the program as a user runs it.
+//! Tests of the command line, which run the program like a user.
 
 mod bad_input;
 mod batch;
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-/// A folder of its own, with the program run inside it.
+/// A temporary folder in which the program runs.
 struct Workplace(TempDir);
 
 impl Workplace {
@@ -41,7 +41,7 @@ impl Workplace {
         std::fs::read(self.path(name)).unwrap()
     }
 
-    /// All files, sorted, with `/` between folders.
+    /// The paths of all files, sorted, with `/` between folders.
     fn files(&self) -> Vec<String> {
         fn walk(folder: &Path, root: &Path, out: &mut Vec<String>) {
             for entry in std::fs::read_dir(folder).unwrap() {
@@ -59,14 +59,14 @@ impl Workplace {
         out
     }
 
-    /// The program with arguments separated by spaces.
+    /// The program with these arguments, which are separated by spaces.
     fn run(&self, args: &str) -> Command {
         let mut command = Command::cargo_bin("aecodec").unwrap();
         command.current_dir(self.0.path()).args(args.split_whitespace());
         command
     }
 
-    /// The same as a user whom the system denies something: root is denied nothing.
+    /// Like `run`, but as a user without privileges, because permissions do not apply to root.
     #[cfg(unix)]
     fn run_unprivileged(&self, args: &str) -> Command {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
@@ -74,7 +74,7 @@ impl Workplace {
         if self.0.path().metadata().unwrap().uid() != 0 {
             return self.run(args);
         }
-        // Somebody else can neither enter this folder nor reach where the program was built.
+        // Another user can neither enter this folder nor reach the built program.
         std::fs::set_permissions(self.0.path(), PermissionsExt::from_mode(0o777)).unwrap();
         let program = self.0.path().join("aecodec");
         let built = assert_cmd::cargo::cargo_bin("aecodec");
@@ -86,7 +86,7 @@ impl Workplace {
         Command::from_std(command)
     }
 
-    /// A small picture, as PNG or by the name's extension.
+    /// Writes a small picture, in the format of the extension.
     fn picture(&self, name: &str) -> image::RgbImage {
         self.picture_of(name, 48, 32)
     }
@@ -111,7 +111,7 @@ fn json(command: &mut Command) -> Vec<serde_json::Value> {
     stdout(command).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Runs it, expects the exit code and exactly one line on stderr, and gives that line.
+/// Runs a command, expects the exit code and exactly one line on stderr, and returns this line.
 fn one_line(command: &mut Command, code: i32) -> String {
     let output = command.assert().code(code).get_output().clone();
     let text = String::from_utf8(output.stderr).unwrap();
@@ -120,7 +120,7 @@ fn one_line(command: &mut Command, code: i32) -> String {
     text
 }
 
-/// A stream as in the format's document: 1x1, gray, all substreams empty.
+/// A small stream as in `docs/format.md`: 1x1, gray, with empty substreams.
 fn tiny_stream(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut bytes = b"\x89AEC\r\n\x1a\n\x01\x01\x01\x00".to_vec();
     bytes.extend([1, 0, 0, 0, 1, 0, 0, 0]);

@@ -1,4 +1,4 @@
-//! Names of files that no terminal and no text can hold as they are.
+//! File names that contain control characters or bytes that are not UTF-8.
 
 #![cfg(target_os = "linux")]
 
@@ -52,7 +52,7 @@ fn control_characters_in_names_do_not_reach_the_terminal() {
         assert!(!said.contains(&0x1b) && !said.contains(&7), "{command:?}: {}", said.escape_ascii());
         assert!(String::from_utf8(said).unwrap().contains("\\x1b"), "{command:?}");
     }
-    // JSON has its own way to hold them.
+    // JSON has its own escapes for control characters.
     let lines = json(place.run("compress").args([name, "-o", "b.aec", "--json"]));
     assert_eq!(lines[0]["input"], name);
 }

@@ -1,4 +1,4 @@
-//! What is written, what is left alone, and what is printed about it.
+//! What is written, what is left unchanged, and what is printed about it.
 
 use predicates::str::contains;
 
@@ -10,7 +10,7 @@ fn nothing_is_overwritten_without_force() {
     place.picture("a.png");
     place.write("a.aec", b"precious");
     let line = one_line(&mut place.run("compress a.png -o a.aec"), 1);
-    assert!(line.contains("a.aec exists already; use --force"), "{line}");
+    assert!(line.contains("a.aec already exists; use --force"), "{line}");
     assert_eq!(place.read("a.aec"), b"precious");
     place.run("compress a.png -o a.aec --force").assert().success();
     assert_ne!(place.read("a.aec"), b"precious");
@@ -27,7 +27,7 @@ fn nothing_is_overwritten_without_force() {
 fn a_folder_without_rights_is_one_clear_line() {
     let place = Workplace::new();
     place.picture("a.png");
-    // A file where a folder is needed fails for every user.
+    // If there is a file in place of a folder, writing fails for every user.
     place.write("file", b"");
     let line = one_line(&mut place.run("compress a.png -o file/a.aec"), 1);
     assert!(line.contains("file/a.aec"), "{line}");
@@ -51,7 +51,7 @@ fn a_disk_that_fills_up_is_told_with_the_outputs_name() {
     place.picture_of("a.png", 300, 300);
     place.run("compress a.png -o a.aec --quality 90").assert().success();
     for output in ["b.png", "b.ppm", "b.webp"] {
-        // A limit on the size of files stands for a disk: both end a write halfway.
+        // A limit on the size of files takes the place of a full disk, because both end a write halfway.
         let mut limited = assert_cmd::Command::new("sh");
         limited.args(["-c", "trap '' XFSZ; ulimit -f 8; exec \"$0\" decompress a.aec -o \"$1\""]);
         limited.arg(assert_cmd::cargo::cargo_bin("aecodec")).arg(output).current_dir(place.path("."));
@@ -81,7 +81,7 @@ fn outputs_keep_the_rights_and_the_time_of_their_inputs() {
             assert_eq!(about.modified().unwrap(), time, "{name}");
         }
     }
-    // What comes from a pipe has neither.
+    // A pipe has neither permissions nor a time to take over.
     place.run("compress - -o pipe.aec").write_stdin(place.read("a.png")).assert().success();
     assert!(place.path("pipe.aec").metadata().unwrap().modified().unwrap() > time);
 }

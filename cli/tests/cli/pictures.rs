@@ -1,4 +1,4 @@
-//! Pictures of every kind go through and come back.
+//! Pictures of every kind can be compressed and decompressed.
 
 use image::ImageEncoder as _;
 use predicates::str::contains;
@@ -57,7 +57,7 @@ fn metadata_is_byte_identical() {
     let place = Workplace::new();
     let mut icc: Vec<u8> = (0..3000_u32).map(|i| ((i * i) >> 3) as u8).collect();
     icc[16..20].copy_from_slice(b"RGB ");
-    // A TIFF header, one entry: orientation 6.
+    // A TIFF header with one entry, orientation 6.
     let exif = b"II\x2A\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec();
     let mut png = Vec::new();
     let mut encoder = image::codecs::png::PngEncoder::new(&mut png);
@@ -76,7 +76,7 @@ fn metadata_is_byte_identical() {
         assert_eq!(decoder.exif_metadata().unwrap(), Some(exif.clone()), "{name}");
         assert_eq!(decoder.dimensions(), (24, 16), "rows as stored");
     }
-    // PNM has no EXIF: its rows are upright.
+    // PNM has no EXIF, so the picture is written upright.
     place.run("decompress a.aec -o b.ppm").assert().success();
     assert_eq!(image::image_dimensions(place.path("b.ppm")).unwrap(), (16, 24));
 }

@@ -1,4 +1,4 @@
-//! `-`: stdin and stdout.
+//! `-` as stdin and stdout.
 
 use std::process::{Command, Stdio};
 

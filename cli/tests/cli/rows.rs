@@ -1,11 +1,11 @@
-//! Pictures that go row by row come out as those that are read whole.
+//! Pictures that are processed row by row give the same results as those that are read into memory.
 
 use crate::{Workplace, json, one_line};
 
 #[test]
 fn one_picture_in_any_format_is_one_stream() {
     let place = Workplace::new();
-    // More than a band of rows, in every format that keeps samples exactly; BMP is read whole.
+    // The picture has more than one band of rows. All formats keep samples exactly, and BMP is read into memory.
     for name in ["a.bmp", "a.ppm", "a.png"] {
         place.picture_of(name, 40, 1100);
     }

@@ -1,4 +1,4 @@
-//! Training, from a folder to a model that codes pictures.
+//! Training, from a folder of pictures to a model that can be used.
 
 use std::io::{BufRead as _, BufReader};
 
@@ -6,7 +6,7 @@ use predicates::str::contains;
 
 use crate::{Workplace, json, one_line, stdout};
 
-/// As short as a run can be.
+/// Options for the shortest possible run.
 const SHORT: &str =
     "--from scratch --shapes tiny --side 64 --batch 2 --table-batches 1 --validate-every 2 --threads 1";
 
@@ -50,11 +50,11 @@ fn a_model_is_made_shown_and_coded_with() {
     assert_eq!(image::image_dimensions(place.path("a.png")).unwrap(), (80, 96));
     place.run("sample own.aem -o drawn.png --size 128x64").assert().success();
     assert_eq!(image::image_dimensions(place.path("drawn.png")).unwrap(), (128, 64));
-    // Without its model, a decoder says what it needs and where it looked.
+    // Without the model, the error names the model and where the decoder looked for it.
     let line = one_line(&mut place.run("decompress a.aec -o b.png"), 1);
     assert!(line.contains(&hash[..16]) && line.contains("this build") && line.contains("--model"), "{line}");
 
-    // Nothing is overwritten unasked.
+    // Existing files are not overwritten without --force.
     let line = one_line(&mut place.run(&format!("train photos -o own.aem --steps 1 {SHORT}")), 1);
     assert!(line.contains("--force"), "{line}");
 }
@@ -78,7 +78,7 @@ fn a_search_keeps_the_best_of_its_runs() {
     assert_eq!(lines.last().unwrap()["steps"], 3);
     place.run("compress photos/0.png -o a.aec --model own.aem").assert().success();
 
-    // What was taken is not taken again, and another search is not mistaken for this one.
+    // Finished runs are not repeated, and another search is not mistaken for this one.
     let again = json(&mut place.run("train photos -o own.aem --resume --force --json --threads 1"));
     assert_eq!(again.iter().filter(|line| line["images_per_second"].is_number()).count(), 0);
     assert_eq!(again.last().unwrap()["model"], lines.last().unwrap()["model"]);
@@ -88,7 +88,7 @@ fn a_search_keeps_the_best_of_its_runs() {
     let unfit = place.run(&format!("{search} --range loss=mse,l1")).assert().code(2);
     unfit.stderr(contains("validation could not tell"));
 
-    // A search does not go over what is there, and what is wrong with another costs nothing of it.
+    // A search does not overwrite an existing one, and an invalid search changes nothing.
     let line = one_line(&mut place.run(&format!("{} --force", search.replace("--side 64", "--side 512"))), 3);
     assert!(line.contains("--side") && place.path("own.train/search.json").is_file(), "{line}");
     std::fs::remove_file(place.path("own.aem")).unwrap();
@@ -97,11 +97,11 @@ fn a_search_keeps_the_best_of_its_runs() {
         std::fs::remove_file(place.path(other)).unwrap();
     }
     let line = one_line(&mut place.run(&search), 1);
-    assert!(line.contains("holds a search already"), "{line}");
+    assert!(line.contains("already contains a search"), "{line}");
     place.run(&format!("train photos -o own.aem --steps 1 --force {SHORT}")).assert().success();
     assert!(!place.path("own.train/search.json").exists());
     let line = one_line(&mut place.run(&format!("{search} --resume --force")), 2);
-    assert!(line.contains("holds no search"), "{line}");
+    assert!(line.contains("contains no search"), "{line}");
 }
 
 #[test]
@@ -147,7 +147,7 @@ fn what_cannot_be_trained_is_refused_in_words() {
         ("train nowhere -o a.aem --steps 1", 3, "nowhere"),
         ("train empty -o a.aem --steps 1", 3, "no picture"),
         ("train photos -o a.aem --steps 1 --from scratch --side 512", 3, "--side"),
-        ("train photos/0.png -o a.aem --steps 1", 2, "no folder"),
+        ("train photos/0.png -o a.aem --steps 1", 2, "not a folder"),
         ("train photos -o a.png --steps 1", 2, "own.aem"),
         ("train photos -o a.aem --from scratch", 2, "neither minutes nor steps"),
         ("train photos -o a.aem --resume", 2, "no checkpoint"),
@@ -190,7 +190,7 @@ fn an_interrupted_run_can_be_resumed() {
     let line = one_line(&mut place.run(&format!("train photos -o own.aem --steps 1 {SHORT}")), 1);
     assert!(line.contains("--resume"), "{line}");
     let line = one_line(&mut place.run("train photos -o own.aem --resume --from fast --steps 1"), 2);
-    assert!(line.contains("began from scratch"), "{line}");
+    assert!(line.contains("was started from scratch"), "{line}");
     let lines =
         json(&mut place.run("train photos -o own.aem --from scratch --resume --steps 1 --json --threads 1"));
     assert!(lines[0]["step"].as_u64().unwrap() >= 1);

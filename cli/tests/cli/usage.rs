@@ -1,4 +1,4 @@
-//! Help, flags and wrong usage.
+//! Help, options and wrong usage.
 
 use predicates::prelude::*;
 use predicates::str::contains;
@@ -59,7 +59,7 @@ fn compress_does_not_write_a_stream_under_a_pictures_name() {
     place.picture("a.png");
     let line = one_line(&mut place.run("compress a.png -o b.jpg"), 2);
     assert!(line.contains("-o b.aec") && line.contains("aecodec decompress"), "{line}");
-    // A folder may be called anything, and so may a file with a name of no kind.
+    // A folder may have any name, and so may a file whose extension is not that of a picture.
     std::fs::create_dir(place.path("c.png")).unwrap();
     place.run("compress a.png -o c.png").assert().success();
     place.run("compress a.png -o a.bin").assert().success();
@@ -134,14 +134,14 @@ fn a_limit_that_the_highest_quality_does_not_need_is_reached() {
     }
 }
 
-/// A model whose first layer is out of order, as an example of one that fails on a picture.
+/// The biases of the first layer are wrong, as an example of a model that fails on a picture.
 #[test]
 fn an_encode_that_came_out_wrong_is_said_in_words_and_in_json() {
     let place = Workplace::new();
     place.picture_of("a.png", 160, 120);
     let packed = aecodec::Model::embedded_bytes(aecodec::Profile::Fast).unwrap();
     let mut model = aecodec::model_file::unpack(packed).unwrap().into_owned();
-    // Its biases stand behind the header of the file and that of the layer.
+    // The biases follow the header of the file and the header of the layer.
     let outputs = usize::from(u16::from_le_bytes([model[39], model[40]]));
     for bias in model[43..43 + 4 * outputs].chunks_exact_mut(4) {
         bias.copy_from_slice(&(1_i32 << 30).to_le_bytes());

@@ -1,4 +1,4 @@
-//! Runs `aecodec receive` and `aecodec send` as people would: what they print, what they leave, and that they end.
+//! Runs `aecodec receive` and `aecodec send` like a user, and shows what they print, what they write, and how they end.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -16,10 +16,10 @@ use aecodec_tests::Random;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// Nothing here takes so long on any machine: a test that hangs ends with what was printed so far.
+/// A limit that no machine needs. A test that hangs ends with the output so far.
 const PATIENCE: Duration = Duration::from_secs(150);
 
-/// A folder of its own, in which the program runs.
+/// A temporary folder in which the program runs.
 pub struct Place(TempDir);
 
 impl Place {
@@ -42,7 +42,7 @@ impl Place {
         std::fs::read(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     }
 
-    /// A small picture that differs for every seed, in the format of its name.
+    /// Writes a small picture, which depends on the seed, in the format of the extension.
     pub fn picture(&self, name: &str, seed: u64) {
         let mut random = Random::new(seed);
         let [a, b, c] = [(); 3].map(|()| random.below(7) as u32 + 1);
@@ -54,17 +54,17 @@ impl Place {
         picture.save(path).expect("saved");
     }
 
-    /// One of the pictures in `samples/`.
+    /// Copies one of the pictures in `samples/`.
     pub fn sample(&self, name: &str, to: &str) {
         self.put(to, &std::fs::read(repository().join("samples").join(name)).expect("a sample"));
     }
 
-    /// Files below a folder, sorted, without those of the receiver's own.
+    /// The files below a folder, sorted, without the receiver's own files.
     pub fn files(&self, folder: &str) -> Vec<String> {
         files(&self.path(folder))
     }
 
-    /// The program with arguments separated by spaces.
+    /// The program with these arguments, which are separated by spaces.
     pub fn command(&self, args: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aecodec"));
         command.current_dir(self.0.path()).args(args.split_whitespace()).env_remove("AECODEC_TICKET");
@@ -93,7 +93,7 @@ impl Place {
     }
 }
 
-/// Files below a folder, sorted, without those of the receiver's own.
+/// The files below a folder, sorted, without the receiver's own files.
 pub fn files(folder: &Path) -> Vec<String> {
     fn walk(folder: &Path, root: &Path, out: &mut Vec<String>) {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -116,21 +116,21 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A ticket that leads to another address, such as a proxy's.
+/// A ticket that leads to another address, such as that of a proxy.
 pub fn by_way_of(ticket: &str, address: SocketAddr) -> String {
     let mut ticket: Ticket = ticket.parse().expect("a ticket");
     ticket.addresses = vec![address.to_string()];
     ticket.to_string()
 }
 
-/// A receiver that listens.
+/// A running receiver and its ticket.
 pub struct Receiver {
     pub program: Program,
     pub ticket: String,
     pub address: SocketAddr,
 }
 
-/// A program that runs. Dropped, it is killed.
+/// A running program, which is killed when it is dropped.
 pub struct Program {
     child: Child,
     lines: mpsc::Receiver<Value>,
@@ -146,7 +146,7 @@ impl Program {
         let stdout = BufReader::new(child.stdout.take().expect("stdout"));
         thread::spawn(move || {
             for text in stdout.lines().map_while(Result::ok) {
-                // Lines for people count as text.
+                // Lines that are not JSON count as text.
                 let _ = line.send(serde_json::from_str(&text).unwrap_or(Value::String(text)));
             }
         });
@@ -162,18 +162,18 @@ impl Program {
         Self { child, lines, seen: Vec::new(), errors }
     }
 
-    /// Writes to its stdin and closes that.
+    /// Writes to the stdin of the program, and closes it.
     pub fn tell(&mut self, text: &str) {
         let mut stdin = self.child.stdin.take().expect("an open stdin");
         stdin.write_all(text.as_bytes()).expect("written");
     }
 
-    /// What it has said on stderr.
+    /// What the program has printed on stderr.
     pub fn errors(&self) -> String {
         self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Every line that was read from its stdout.
+    /// All lines that were read from its stdout.
     pub fn seen(&self) -> &[Value] {
         &self.seen
     }
@@ -189,12 +189,12 @@ impl Program {
         }
     }
 
-    /// Reads on until a line tells of this event.
+    /// Reads until a line contains this event.
     pub fn until(&mut self, event: &str) -> Value {
         self.until_it(|line| line["event"] == event)
     }
 
-    /// Reads on until a line fits.
+    /// Reads until a line matches.
     pub fn until_it(&mut self, fits: impl Fn(&Value) -> bool) -> Value {
         loop {
             let line = self.next();
@@ -204,17 +204,17 @@ impl Program {
         }
     }
 
-    /// Takes the lines that are there without waiting.
+    /// Takes the available lines without waiting.
     pub fn read_ready(&mut self) {
         self.seen.extend(self.lines.try_iter());
     }
 
-    /// Whether it has ended by itself.
+    /// Whether the program has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.child.try_wait().expect("a child").is_some()
     }
 
-    /// Most memory that it has held, bytes.
+    /// The peak memory of the program in bytes.
     pub fn peak_memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("/proc");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
@@ -222,7 +222,7 @@ impl Program {
         kilobytes << 10
     }
 
-    /// Waits for its end.
+    /// Waits for the program to end.
     pub fn end(mut self) -> Ended {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -238,14 +238,14 @@ impl Program {
         self.ended(status)
     }
 
-    /// Asks it to stop, as Ctrl-C does, and waits for its end.
+    /// Asks the program to stop, as Ctrl-C does, and waits for it to end.
     pub fn stop(self) -> Ended {
         let interrupt = Command::new("kill").args(["-INT", &self.child.id().to_string()]).status();
         assert!(interrupt.expect("kill").success());
         self.end()
     }
 
-    /// Kills it on the spot.
+    /// Kills the program.
     pub fn kill(mut self) -> Ended {
         self.child.kill().expect("killed");
         let status = self.child.wait().expect("a child");
@@ -253,7 +253,7 @@ impl Program {
     }
 
     fn ended(&mut self, status: ExitStatus) -> Ended {
-        // The reader of stderr may be a little behind.
+        // The thread that reads stderr may be a little behind.
         let deadline = Instant::now() + Duration::from_secs(5);
         while Arc::strong_count(&self.errors) > 1 && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(1));
@@ -270,7 +270,7 @@ impl Drop for Program {
     }
 }
 
-/// What a program has left to say.
+/// The output of a program that has ended.
 #[derive(Debug)]
 pub struct Ended {
     pub code: Option<i32>,
@@ -279,17 +279,17 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Lines of one event.
+    /// The lines of one event.
     pub fn all(&self, event: &str) -> Vec<&Value> {
         self.lines.iter().filter(|line| line["event"] == event).collect()
     }
 
-    /// The sums at its end.
+    /// The totals at its end.
     pub fn total(&self) -> &Value {
         self.all("total").pop().unwrap_or_else(|| panic!("no total: {self:#?}"))
     }
 
-    /// Fails the test where it did not end like this.
+    /// Fails the test unless the program ended with this code.
     #[track_caller]
     pub fn with(self, code: i32) -> Self {
         assert_eq!(self.code, Some(code), "{:#?}\n{}", self.lines, self.errors);

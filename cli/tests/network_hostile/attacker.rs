@@ -1,4 +1,4 @@
-//! A sender that can break every rule: handshakes, control streams and parts made by hand.
+//! A sender that can break every rule, because its handshakes, control streams and parts are made by hand.
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
@@ -22,16 +22,16 @@ pub fn endpoint() -> Endpoint {
     Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).expect("an endpoint")
 }
 
-/// What is wrong with a handshake.
+/// The fault in a handshake.
 #[derive(Clone, Copy)]
 pub enum Forgery {
-    /// Nothing but the key.
+    /// The handshake is valid; only the key may be refused.
     None,
-    /// It speaks another protocol.
+    /// The sender speaks another protocol.
     Protocol,
-    /// It presents no key.
+    /// The sender presents no key.
     NoKey,
-    /// It presents this key without having its secret.
+    /// The sender presents this key without having its secret.
     Stolen(PublicKey),
 }
 
@@ -70,7 +70,7 @@ impl ResolvesClientCert for NoKey {
     }
 }
 
-/// The first packet of a handshake with this receiver, as somebody on the way would see it.
+/// The first packet of a handshake with this receiver, as an observer on the path would see it.
 pub async fn first_packet(identity: &Identity, receiver: PublicKey) -> Vec<u8> {
     let tap = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
     let address = tap.local_addr().expect("an address");
@@ -88,7 +88,7 @@ pub async fn first_packet(identity: &Identity, receiver: PublicKey) -> Vec<u8> {
     packet
 }
 
-/// A control stream on which anything can be said.
+/// A control stream that accepts any message.
 pub struct Control {
     pub send: SendStream,
     recv: RecvStream,
@@ -110,7 +110,7 @@ impl Control {
         let _ = self.send.write_all(bytes).await;
     }
 
-    /// The receiver's next message; none when it has closed the connection.
+    /// The next message of the receiver, or `None` if it has closed the connection.
     pub async fn next(&mut self) -> Option<ToSender> {
         loop {
             if let Some(message) = self.framer.take().expect("sound messages") {
@@ -126,7 +126,7 @@ pub fn hello() -> ToReceiver {
     ToReceiver::Hello { version: VERSION, label: "attacker".into(), enrol: None }
 }
 
-/// An offer that is in order, for content that nobody has.
+/// A valid offer for content that nobody has.
 pub fn offer(id: u64, parts: &[u32]) -> Offer {
     let source = Source { bytes: 9, width: 8, height: 8, raw: 192, psnr: None };
     let hash = Hash::of(format!("{id} {}", parts.len()).as_bytes());
@@ -152,10 +152,10 @@ pub fn varint(mut value: u64) -> Vec<u8> {
     out
 }
 
-/// Stands for the code of a connection that was closed before the application had it.
+/// The code for a connection that was closed before the application received it.
 pub const IN_THE_HANDSHAKE: u64 = u64::MAX;
 
-/// How the other end closed: its code and its words.
+/// The code and the reason with which the peer closed the connection.
 pub async fn closed(connection: &Connection) -> (u64, String) {
     let closed = tokio::time::timeout(Duration::from_secs(60), connection.closed());
     match closed.await.expect("it is closed") {

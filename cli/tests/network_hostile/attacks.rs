@@ -1,4 +1,4 @@
-//! What hostile senders try on a receiver, each with the words with which it has to be refused.
+//! Attacks on a receiver, each with the text with which it has to be refused.
 
 use std::net::{SocketAddr, UdpSocket};
 
@@ -17,7 +17,7 @@ pub const ENDLESS: &str = "its handshake did not finish in time";
 /// So many of them it allows to addresses that may not be the sender's own.
 pub const ENDLESS_COUNT: usize = 16;
 
-/// What was done, by the words with which the receiver has to refuse it.
+/// The attacks that were made, by the text with which the receiver has to refuse them.
 #[derive(Default)]
 pub struct Done(Vec<(String, usize)>);
 
@@ -34,7 +34,7 @@ impl Done {
         self.0.iter().map(|(_, times)| times).sum()
     }
 
-    /// Every deed has its line, and there are no other lines.
+    /// Checks that every attack has its line, and that there are no other lines.
     pub fn check(&self, reasons: &[String]) {
         let mut left: Vec<&String> = reasons.iter().collect();
         for words in self.0.iter().flat_map(|(words, times)| std::iter::repeat_n(words, *times)) {
@@ -45,18 +45,18 @@ impl Done {
     }
 }
 
-/// The receiver under attack, and keys that help to get near it.
+/// The receiver under attack, and keys that an attacker may have.
 #[derive(Clone)]
 pub struct Victim {
     pub address: SocketAddr,
     pub key: PublicKey,
-    /// A sender that it knows, gone bad.
+    /// A known sender that has become hostile.
     pub known: Identity,
-    /// Two more.
+    /// Two more known senders.
     pub slow: [Identity; 2],
-    /// An invitation that holds.
+    /// A valid invitation.
     pub invited: Identity,
-    /// One that was used.
+    /// An invitation that was used.
     pub spent: Identity,
 }
 
@@ -69,7 +69,7 @@ impl Victim {
     /// A handshake that the receiver has to refuse.
     async fn knock(&self, from: &Endpoint, who: &Identity, expected: PublicKey, forgery: Forgery) {
         let config = client(who, expected, forgery);
-        // A client learns only after its own part of the handshake that it is not let in.
+        // A client learns that it is refused only after its own part of the handshake.
         if let Ok(connection) = from.connect_with(config, self.address, SERVER_NAME).expect("settings").await
         {
             let (code, words) = closed(&connection).await;
@@ -77,7 +77,7 @@ impl Victim {
         }
     }
 
-    /// Packets that are none. They may be anybody's, so that nothing is told of them.
+    /// Invalid packets. Anybody may have sent them, so nothing is reported.
     pub async fn noise(&self) {
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let mut random = Random::new(1);
@@ -89,7 +89,7 @@ impl Victim {
         for _ in 0..50 {
             let mut cut = whole[..random.below(whole.len() - 20)].to_vec();
             let _ = socket.send_to(&cut, self.address);
-            // As long as it has to be, with nothing in its second half.
+            // The packet has the required length, but its second half is empty.
             cut.resize(whole.len(), 0);
             let _ = socket.send_to(&cut, self.address);
             let mut changed = whole.clone();
@@ -98,7 +98,7 @@ impl Victim {
         }
     }
 
-    /// First packets that somebody saw and sends again, several times: nobody goes on with the handshake.
+    /// First packets that an observer sends again several times, without ever finishing the handshake.
     pub async fn endless_handshakes(&self, done: &mut Done) {
         for _ in 0..ENDLESS_COUNT + 8 {
             let packet = attacker::first_packet(&self.known, self.key).await;
@@ -134,7 +134,7 @@ impl Victim {
         done.add("BadSignature", 10);
     }
 
-    /// Connections that say nothing, or next to nothing, and more of them than one sender may have.
+    /// Connections that send nothing or almost nothing, and more of them than one sender may have.
     pub async fn slow(self) -> Done {
         let mut done = Done::default();
         let from = endpoint();
@@ -158,7 +158,7 @@ impl Victim {
         done
     }
 
-    /// What is said on the control stream at the wrong time, in the wrong form or in the wrong amount.
+    /// Messages on the control stream at the wrong time, in the wrong form or in the wrong number.
     pub async fn control_streams(&self, done: &mut Done) {
         let say = |messages: Vec<ToReceiver>| messages.iter().flat_map(framing::encode).collect::<Vec<u8>>();
         let then = |message| say(vec![hello(), message]);
@@ -213,7 +213,7 @@ impl Victim {
         }
     }
 
-    /// Parts that nobody asked for, or that are not as they were announced.
+    /// Parts that were not requested, or that differ from their announcement.
     pub async fn part_streams(&self, done: &mut Done) {
         let header = |part| StreamHeader::Part { id: 0, part }.encode();
         let part = |part, bytes| [header(part), vec![1; bytes]].concat();
@@ -251,7 +251,7 @@ impl Victim {
         }
     }
 
-    /// Invitations in hands that do not hold the key that they want to be known by.
+    /// Invitations that are used without the key that is to be enrolled.
     pub async fn invitations(&self, done: &mut Done) {
         let from = endpoint();
         let own = Identity::generate().expect("a key");
@@ -274,7 +274,7 @@ impl Victim {
         earlier.close(0_u8.into(), b"");
     }
 
-    /// Names and contents that are not taken; the connection goes on.
+    /// Names and contents that are declined, while the connection continues.
     pub async fn declined(&self, done: &mut Done) {
         let long = format!("{}.aec", "x".repeat(300));
         let names = [
@@ -296,7 +296,7 @@ impl Victim {
         control.say(&hello()).await;
         for (id, (name, words)) in names.into_iter().enumerate() {
             let id = id as u64;
-            // A part of it may be on its way already.
+            // One of its parts may already be under way.
             let mut early =
                 Some(stream(&connection, &StreamHeader::Part { id: id + 1000, part: 0 }.encode()).await);
             control.say(&ToReceiver::Offer(Offer { name: name.into(), ..offer(id, &[1000]) })).await;
@@ -312,7 +312,7 @@ impl Victim {
             early.take();
             done.add(words, 1);
         }
-        // It is asked for once more, as it may have been damaged here, and then thrown away.
+        // It is requested once more, because it may have been damaged here, and then discarded.
         control.say(&ToReceiver::Offer(offer(100, &[1000]))).await;
         let part = [StreamHeader::Part { id: 100, part: 0 }.encode(), vec![5; 1000]].concat();
         for _ in 0..2 {
@@ -340,7 +340,7 @@ impl Victim {
         connection.close((Close::Done as u32).into(), b"");
     }
 
-    /// As much as one connection can make the receiver keep: as many parts as there can be streams, none finished.
+    /// The most that one connection can make the receiver store: one unfinished part on every stream.
     pub async fn hoard(&self) {
         let connection = self.connect(&endpoint(), &self.known).await;
         let mut control = Control::open(&connection).await;
@@ -357,7 +357,7 @@ impl Victim {
     }
 }
 
-/// The receiver closes the connection and says why.
+/// Checks that the receiver closes the connection with this reason.
 async fn refused(connection: &Connection, words: &str, done: &mut Done) {
     let (code, reason) = closed(connection).await;
     assert_eq!(code, Close::Violation as u64, "{words}: {reason}");

@@ -1,4 +1,5 @@
-//! Receivers that lie to a real sender: it believes nothing, says so in one line, and goes to the honest one later.
+//! Receivers that lie to a real sender. It believes nothing, reports each lie in one line, and later sends to an honest
+//! receiver.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use quinn::Endpoint;
 use crate::attacker::varint;
 use crate::network::Place;
 
-/// Words that the sender has to use, what the receiver greets with, and what it answers to an offer.
+/// Text that the sender has to print, the greeting of the receiver, and its answer to an offer.
 type Lie = (&'static str, Vec<u8>, fn(&Offer) -> Vec<ToSender>);
 
 fn lies() -> Vec<Lie> {
@@ -65,11 +66,11 @@ impl Admit for Everyone {
     }
 }
 
-/// A receiver that says what it wants.
+/// A receiver that sends any messages.
 struct Liar(Endpoint);
 
 impl Liar {
-    /// Call it inside a runtime.
+    /// Creates the receiver. This must be called inside a runtime.
     fn new(identity: &Identity) -> Self {
         let config = transport::server(identity, Arc::new(Everyone)).expect("settings");
         Self(Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).expect("an endpoint"))
@@ -79,7 +80,7 @@ impl Liar {
         self.0.local_addr().expect("an address")
     }
 
-    /// Serves one sender until it is gone. `None` closes the connection with words that no terminal should see.
+    /// Serves one sender until it disconnects. `None` closes the connection with a reason that contains control characters.
     async fn serve(&self, lie: Option<&Lie>) {
         let Ok(connection) = self.0.accept().await.expect("a sender").await else { return };
         let Some((_, greeting, answer)) = lie else {
@@ -131,7 +132,7 @@ fn a_sender_believes_no_lie_and_keeps_what_no_honest_receiver_has() {
         send(identity.public(), Some(&lie), lie.0);
     }
 
-    // The honest receiver has the same key; whatever the sender had come to believe would keep the picture from it.
+    // The honest receiver has the same key, so a sender that believed a lie would not send the picture to it.
     let digits: String = identity.seed().iter().map(|byte| format!("{byte:02x}")).collect();
     place.put("inbox/.aecodec/key", digits.as_bytes());
     #[cfg(unix)]

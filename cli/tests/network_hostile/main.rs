@@ -1,4 +1,4 @@
-//! Hostile peers against real processes: whatever they do is refused, told in one line, and costs bounded memory.
+//! Hostile peers against real processes. Whatever they do is refused and reported in one line, and costs bounded memory.
 
 mod attacker;
 mod attacks;
@@ -12,7 +12,7 @@ use network::Place;
 
 /// How often each breach of the rules is tried.
 const ROUNDS: usize = 3;
-/// Memory that attackers may cost a receiver, bytes.
+/// The memory that attackers may cost a receiver, in bytes.
 const COST: u64 = 150 << 20;
 
 #[test]
@@ -59,7 +59,7 @@ fn a_receiver_refuses_two_hundred_attacks_and_goes_on() {
         done.join(slow.await.expect("slow"));
         done
     });
-    // Handshakes that nobody goes on with end as all silent connections do.
+    // Handshakes that are never finished end like all silent connections.
     let endless = |line: &serde_json::Value| line["reason"] == attacks::ENDLESS;
     while receiver.program.seen().iter().filter(|line| endless(line)).count() < attacks::ENDLESS_COUNT {
         receiver.program.until_it(endless);
@@ -80,7 +80,7 @@ fn a_receiver_refuses_two_hundred_attacks_and_goes_on() {
     done.check(&reasons);
     eprintln!("{} attacks cost {:.1} MB", done.count(), cost as f64 / 1e6);
     assert!(done.count() >= 200, "{} attacks", done.count());
-    // One line each for people, with the same words.
+    // Each event also has one line on stderr, with the same text.
     let lines: Vec<_> = received.errors.lines().collect();
     assert_eq!(lines.len(), reasons.len(), "{}", received.errors);
     for line in lines {
