@@ -1,15 +1,15 @@
-//! Bands: the rows of groups that are in memory together. An encode or a decode goes from band to band, from the top of the
-//! picture to its bottom, and a picture that fits into one band is no special case.
+//! Bands: rows of groups that are in memory together. An encode or a decode goes from band to band, from the top of the
+//! picture to the bottom.
 
 use crate::net::Plane;
 use crate::window::Window;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Rows of latents that a band has at least, so that small groups do not make for many short ones.
+/// The fewest rows of latents of a band, so that small groups do not lead to many short bands.
 const LEAST_ROWS: usize = 32;
 
-/// The latents of a picture, in groups.
+/// How the latents of a picture are divided into groups and bands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Grid {
     /// Rows and columns of latents.
@@ -22,13 +22,13 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// The grid of a picture of `height` x `width` pixels, in bands that keep the threads busy.
+    /// Divides a picture of `height` x `width` pixels, into bands that keep the threads busy.
     pub fn new((height, width): (u32, u32), group_log2: u8, threads: usize) -> Self {
         let [height, width] = [height, width].map(|side| side.div_ceil(16) as usize);
         let side = (1_usize << group_log2) / 16;
         let (rows, columns) = (height.div_ceil(side), width.div_ceil(side));
         let threads = threads.clamp(1, rows * columns);
-        // A band's groups are walked by all threads together: few threads should have none at its end.
+        // All threads walk the groups of a band together: few of them should be idle at its end.
         let idle = |deep: usize| {
             let groups = deep * columns;
             10 * (groups.next_multiple_of(threads) - groups) <= groups
@@ -38,17 +38,17 @@ impl Grid {
         Self { height, width, side, deep: deep.min(rows) }
     }
 
-    /// Groups in a row.
+    /// Number of groups in a row.
     pub fn columns(&self) -> usize {
         self.width.div_ceil(self.side)
     }
 
-    /// Groups in a column.
+    /// Number of groups in a column.
     pub fn rows(&self) -> usize {
         self.height.div_ceil(self.side)
     }
 
-    /// Groups of the picture.
+    /// Number of groups in the picture.
     pub fn groups(&self) -> usize {
         self.rows() * self.columns()
     }
@@ -60,12 +60,12 @@ impl Grid {
         Window { rows: place(group / columns, self.height), columns: place(group % columns, self.width) }
     }
 
-    /// Rows of latents of a whole band.
+    /// Rows of latents in a whole band.
     pub fn band_rows(&self) -> usize {
         (self.deep * self.side).min(self.height)
     }
 
-    /// The bands that hold any of these rows of latents, top down.
+    /// The bands that hold any of these rows of latents, from top to bottom.
     pub fn bands(&self, rows: Range<usize>) -> impl Iterator<Item = Band> + use<> {
         let (grid, tall) = (*self, self.deep * self.side);
         (rows.start / tall..rows.end.div_ceil(tall)).map(move |band| Band::new(grid, band))
@@ -96,7 +96,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Its latents; empty until they are put there.
+    /// Its latents; empty until the band is filled.
     pub fn plane(&self) -> MutexGuard<'_, Plane> {
         self.plane.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,13 +112,13 @@ impl Band {
         Self { grid, rows, groups: windows.into_iter().enumerate().map(group).collect() }
     }
 
-    /// Gives every group that has latents in `area` a plane of zeros. One thread makes them all: the memory of one band is
-    /// then used again for the next.
+    /// Gives every group that has latents in `area` a plane of zeros. One thread allocates them all, so that the memory of
+    /// one band is reused for the next.
     pub fn fill(&self, area: &Window, channels: usize) {
         self.fill_those(area, channels, |_| true);
     }
 
-    /// [`Self::fill`] for those groups alone that are wanted, by their index.
+    /// [`Self::fill`], only for groups whose index is wanted.
     pub fn fill_those(&self, area: &Window, channels: usize, wanted: impl Fn(usize) -> bool) {
         let wanted = |group: &&Group| group.window.meets(area) && wanted(group.index);
         for group in self.groups.iter().filter(wanted) {
@@ -126,7 +126,7 @@ impl Band {
         }
     }
 
-    /// Copies latents of a row, those of the `columns`, into `out`; of groups without a plane, nothing.
+    /// Copies the latents of a row and these columns into `out`; groups without a plane leave `out` as it is.
     pub fn read(&self, row: usize, columns: Range<usize>, out: &mut [i16]) {
         self.each_part(row, columns, |plane, y, x, part| {
             if plane.data.is_empty() {
@@ -138,7 +138,7 @@ impl Band {
         });
     }
 
-    /// Puts latents of a row, from column `x` on, into their groups.
+    /// Copies the latents of a row and these columns into their groups.
     pub fn write(&self, row: usize, columns: Range<usize>, latents: &[i16]) {
         self.each_part(row, columns, |plane, y, x, part| {
             let part = part.start * plane.channels..part.end * plane.channels;

@@ -1,8 +1,8 @@
-//! Groups that hold nothing, because the file ends before them or never had them.
+//! A shortcut for groups that hold nothing, because the file ends before them or never had them.
 //!
-//! What a group decodes to that holds nothing depends on its sides alone, and away from its edges it repeats every four
-//! latents. So all of them are synthesised once, in a small picture of the same kind, and copied from there: what a decode
-//! costs grows with what the file holds, not with the size that its header claims.
+//! The pixels of such a group depend only on its size, and away from its edges they repeat every four latents. So they are
+//! synthesised once, in a small picture of empty groups, and copied from there: the cost of a decode grows with what the
+//! file holds, not with the size that its header claims.
 
 use crate::Result;
 use crate::band::{Band, Grid};
@@ -17,27 +17,28 @@ use crate::walk::{self, Coded, Symbols};
 use crate::window::{Cut, Window};
 use std::ops::Range;
 
-/// Latents of an empty group repeat with this period,
+/// The latents of an empty group repeat with this period, except near its edges.
 const PERIOD: usize = 4;
-/// but not so near to its edges: hd1 reaches two latents far, hd2, hd3 and the three runs of ctx one each.
+/// Latents at the edge of an empty group that do not repeat: hd1 reads two latents away; hd2, hd3 and the three runs of ctx
+/// read one each.
 const EDGE: usize = 8;
-/// So many times the pixels of the small picture have to be copied, or it is not worth it.
+/// The shortcut is taken only if it copies this many times the pixels of the small picture.
 const WORTH: u64 = 2;
 
-/// Which groups of a picture are empty, and how it folds into a small one.
+/// The empty groups of a picture, and how it folds into a small one.
 #[derive(Debug)]
 pub(crate) struct Empty {
     pub grid: Grid,
     rows: Fold,
     columns: Fold,
-    /// By group: whether it holds nothing.
+    /// For each group, whether it holds nothing.
     empty: Vec<bool>,
-    /// By group: whether the synthesis of it sees empty groups only.
+    /// For each group, whether its synthesis sees only empty groups.
     plain: Vec<bool>,
 }
 
 impl Empty {
-    /// Nothing if there are so few empty groups in `area` that they may as well be decoded like the others.
+    /// Returns `None` if `area` has so few empty groups that they may as well be decoded like the others.
     pub fn new(shapes: &Shapes, grid: Grid, area: &Window, empty: Vec<bool>) -> Option<Self> {
         let reach = synthesis::reach(shapes);
         let (rows, columns) =
@@ -64,14 +65,14 @@ impl Empty {
         self.empty[group]
     }
 
-    /// By row of groups: whether the synthesis of these columns of latents has anything to do but to copy.
+    /// For each row of groups, whether these columns of latents have to be synthesised, not only copied.
     pub fn busy(&self, columns: &Range<usize>) -> Vec<bool> {
         let across = self.grid.columns();
         let columns = columns.start / self.grid.side..columns.end.div_ceil(self.grid.side);
         self.plain.chunks_exact(across).map(|row| row[columns.clone()].contains(&false)).collect()
     }
 
-    /// What a decode of `area` holds.
+    /// The load of a decode of `area`.
     pub fn load(&self, shapes: &Shapes, area: &Window, cut: Cut) -> Load {
         let grid = self.grid;
         let full: Vec<Window> =
@@ -91,7 +92,7 @@ impl Empty {
         }
     }
 
-    /// Strips that work at a time, at most: those of neighbouring rows of groups overlap.
+    /// The most strips that work at a time; those of neighbouring rows of groups overlap.
     fn strips(&self, shapes: &Shapes, area: &Window, cut: Cut) -> usize {
         let busy: Vec<Vec<bool>> = synthesis::strips(area, cut)
             .iter()
@@ -112,7 +113,7 @@ impl Empty {
 pub(crate) struct Blank<'a> {
     pub empty: &'a Empty,
     band: Band,
-    /// Pixels of a row of the small picture, and samples of a pixel.
+    /// Pixels per row of the small picture, and samples per pixel.
     width: usize,
     channels: usize,
     samples: Vec<u8>,
@@ -153,7 +154,7 @@ impl<'a> Blank<'a> {
         Ok(Self { empty, band, width: 16 * width, channels: color.channels(), samples })
     }
 
-    /// Latents of a row as they are in empty groups.
+    /// Copies latents of a row as they are in empty groups.
     pub fn latents(&self, row: usize, columns: Range<usize>, out: &mut [i16]) {
         let channels = out.len() / columns.len().max(1);
         let row = self.empty.rows.at(row);
@@ -165,12 +166,12 @@ impl<'a> Blank<'a> {
         }
     }
 
-    /// Samples of a row of pixels as they are where the synthesis sees empty groups only.
+    /// Copies samples of a row of pixels whose synthesis sees only empty groups.
     pub fn samples(&self, row: usize, columns: Range<usize>, out: &mut Vec<u8>) {
         out.clear();
         let row = 16 * self.empty.rows.at(row / 16) + row % 16;
         let row = &self.samples[row * self.width * self.channels..][..self.width * self.channels];
-        // The first and the last run may begin and end inside a latent.
+        // The first run may begin inside a latent, and the last one end inside one.
         let (mut skip, mut left) = (columns.start % 16, columns.len());
         for run in self.empty.columns.runs(columns.start / 16..columns.end.div_ceil(16)) {
             let start = 16 * run.start + skip;
@@ -194,22 +195,22 @@ impl Symbols for Nothing<'_> {
     }
 }
 
-/// How the latents of one side of a picture fold into fewer: whole groups of its middle are left out, and of each group
-/// whole periods. What is near an edge, of a group or of the picture, keeps its distance from it.
+/// How the latents along one side of a picture fold into fewer: whole groups in its middle are left out, and whole periods
+/// of each group. Latents near an edge of a group or of the picture keep their distance from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Fold {
-    /// Latents, and those of a whole group.
+    /// Number of latents, and of latents in a whole group.
     count: usize,
     side: usize,
     /// The same of the small picture.
     small_last: usize,
     small_side: usize,
-    /// Groups, and those of the small picture.
+    /// Number of groups, and of groups in the small picture.
     groups: usize,
     small_groups: usize,
     /// Groups at the beginning that see the edge of the picture.
     first: usize,
-    /// Latents at either edge of a group that do not repeat, or whose synthesis does not.
+    /// Latents at either edge of a group that do not repeat, or whose pixels do not.
     edge: usize,
 }
 
@@ -217,24 +218,24 @@ impl Fold {
     fn new(count: usize, side: usize, reach: usize) -> Self {
         let (groups, edge) = (count.div_ceil(side).max(1), EDGE + reach);
         let first = reach.div_ceil(side).max(1);
-        // The last group may be smaller than the others, so one more before it sees something else than they do.
+        // The last group may be smaller than the others, so the group before it sees something else than they do.
         let small_groups = groups.min(2 * first + 2);
         let folded = |whole: usize, least: usize| match whole.checked_sub(2 * edge) {
             Some(inside) if inside > least => 2 * edge + least + inside % PERIOD,
             _ => whole,
         };
         let last = count - (groups - 1) * side;
-        // A whole group stays larger than the last one, so that the grid stays a grid.
+        // A whole group is never smaller than the last one, as in any picture.
         let (small_side, small_last) = (folded(side, 2 * PERIOD), folded(last, PERIOD));
         Self { count, side, small_last, small_side, groups, small_groups, first, edge }
     }
 
-    /// Latents of the small picture.
+    /// Number of latents of the small picture.
     fn small(&self) -> usize {
         (self.small_groups - 1) * self.small_side + self.small_last
     }
 
-    /// The latent of the small picture that a latent is equal to.
+    /// The latent of the small picture that `latent` is equal to.
     fn at(&self, latent: usize) -> usize {
         let group = (latent / self.side).min(self.groups - 1);
         let left_out = self.groups - self.small_groups;
@@ -257,7 +258,7 @@ impl Fold {
         small * self.small_side + inside
     }
 
-    /// Neighbouring latents of the small picture that these are equal to, in order.
+    /// The runs of neighbouring latents of the small picture that these latents are equal to, in order.
     fn runs(&self, latents: Range<usize>) -> impl Iterator<Item = Range<usize>> {
         let mut next = latents.start;
         std::iter::from_fn(move || {
@@ -274,7 +275,7 @@ impl Fold {
     }
 }
 
-/// The groups around which all groups up to `reach` away are set as well.
+/// For each group, whether it is set and all groups up to `reach` away are set too.
 fn eroded(set: &[bool], grid: Grid, reach: usize) -> Vec<bool> {
     let (rows, columns) = (grid.rows(), grid.columns());
     let near = |at: usize, all: usize| at.saturating_sub(reach)..(at + reach + 1).min(all);
@@ -298,10 +299,11 @@ fn pixels(latents: &Window) -> Window {
 mod tests {
     use super::*;
 
-    /// Within reach of every latent that is synthesised stands the same, counted from the nearest edges or in phase.
+    /// The synthesis of each latent sees the same in the picture and in the small picture: the same distances from edges, and
+    /// the same phase.
     #[test]
     fn a_fold_keeps_what_the_synthesis_of_each_latent_sees() {
-        // What a latent of an empty group is: distance from each of its edges, as far as it matters, and phase.
+        // A latent of an empty group depends on its distance from each edge, as far as it matters, and on its phase.
         let kind = |at: usize, whole: usize| (at.min(EDGE), (whole - 1 - at).min(EDGE), at % PERIOD);
         for (count, side, reach) in [
             (1, 4, 5),

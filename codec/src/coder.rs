@@ -1,4 +1,4 @@
-//! The encoder's side of the walk: latents to symbols, symbols to substreams.
+//! The encoder's side of the walk: turns latents into symbols, and symbols into substreams.
 
 use crate::band::Band;
 use crate::entropy;
@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 /// Largest magnitude of a symbol.
 const SYMBOL_MAX: i64 = 16383;
 
-/// What the groups of a picture are coded with.
+/// Codes the groups of a picture.
 pub(crate) struct Coder<'a> {
     pub model: &'a Model,
     pub path: Path,
@@ -23,16 +23,16 @@ pub(crate) struct Coder<'a> {
     pub threads: usize,
 }
 
-/// What the groups of a picture were coded to.
+/// The coded groups of a picture.
 pub(crate) struct Substreams {
     /// z of every group, then pass 0 of every group, up to pass 3.
     pub parts: Vec<Vec<u8>>,
-    /// Bits of each group by the model's own probabilities.
+    /// For each group, the bits that it needs according to the model's probabilities.
     pub bits: Vec<f64>,
 }
 
 impl Substreams {
-    /// Of that many groups, none coded yet.
+    /// For `groups` groups, none of them coded yet.
     pub fn new(groups: usize) -> Self {
         Self { parts: vec![Vec::new(); groups * (PASSES + 1)], bits: vec![0.0; groups] }
     }
@@ -41,7 +41,7 @@ impl Substreams {
         let groups = self.bits.len();
         self.bits[group] = bits;
         for (part, mut bytes) in parts.into_iter().enumerate() {
-            // They are kept to the end; what they might still grow by would add up.
+            // They are kept to the end, and unused capacity would add up.
             bytes.shrink_to_fit();
             self.parts[part * groups + group] = bytes;
         }
@@ -49,8 +49,8 @@ impl Substreams {
 }
 
 impl Coder<'_> {
-    /// Codes the groups of a band, whose latents become the decoded ones; `given` are the hyper-latents of all groups of
-    /// the picture, where they are not to be found from the latents.
+    /// Codes the groups of a band and replaces their latents with the decoded ones. `given` holds the hyper-latents of all
+    /// groups of the picture; without it they are computed from the latents.
     pub fn band(&self, band: &Band, given: Option<&[Vec<i16>]>, out: &mut Substreams) {
         let Self { model, path, quality, gains, threads } = *self;
         let out = Mutex::new(out);

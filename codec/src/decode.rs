@@ -1,4 +1,5 @@
-//! Stream to picture, band by band: the walk over every group, synthesis; and what to do about damage.
+//! Decodes a stream, band by band: the walk over every group, then synthesis. A damaged part is reported, and the rest is
+//! decoded.
 
 use crate::band::{Band, Grid, Group};
 use crate::blank::{Blank, Empty};
@@ -32,20 +33,21 @@ pub struct Region {
     pub height: u32,
 }
 
-/// Choices of the decoder.
+/// Options of the decoder.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DecodeOptions {
-    /// Passes to decode, 0 to 4: fewer give a preview. Default 4; more than 4 count as 4.
+    /// Number of passes to decode, 0 to 4; fewer than 4 give a preview. The default is 4, and larger values count as 4.
     pub passes: u8,
-    /// The part of the picture to decode. By default all of it.
+    /// The part of the picture to decode. The default is the whole picture.
     pub region: Option<Region>,
-    /// Threads; 0 is one for each core. Default 1. Fewer work if more would need too much memory.
+    /// Number of threads; 0 means one for each core. The default is 1. Fewer threads work if this many would need more memory
+    /// than [`Limits::bytes`].
     pub threads: usize,
-    /// Largest window of the synthesis in pixels: rows that are painted before they go on, and columns of a strip that one
-    /// thread paints. Memory against speed, never pixels.
+    /// Size of a piece of work of the synthesis in pixels: the most rows that are painted before they are handed out, and the
+    /// most columns that one thread paints. Smaller values take less memory and more time; the pixels are the same.
     pub window: (u32, u32),
-    /// Bounds on what is accepted.
+    /// Limits on the picture and on memory.
     pub limits: Limits,
 }
 
@@ -64,28 +66,29 @@ pub struct Decoded {
     pub missing: Vec<String>,
     /// BLAKE3 of the colour samples.
     pub pixel_hash: [u8; 32],
-    /// Whether the samples are those that the encoder saw; `None` for a part, a preview, a damaged stream
-    /// and one that records no hash.
+    /// Whether the samples are those that the encoder measured; `None` for a region, a preview, a damaged stream and a
+    /// stream that records no hash.
     pub hash_matches: Option<bool>,
 }
 
 impl Decoded {
-    /// The picture, and what else came of the decode.
+    /// Splits the picture from the rest of the result.
     pub fn into_parts(self) -> (Picture, Outcome) {
         let Self { picture, missing, pixel_hash, hash_matches } = self;
         (picture, Outcome { missing, pixel_hash, hash_matches })
     }
 }
 
-/// Decodes a stream. A damaged one gives the picture that it still holds and an account of what is missing.
+/// Decodes a stream. If it is damaged, the result is the picture that it still holds, with a list of what is missing.
 ///
 /// # Errors
-/// Returns an error if the header is damaged, the stream needs another model, a limit is passed, or the region lies
-/// outside of the picture.
+/// Returns [`Error::UnknownModel`] if the stream needs another model, [`Error::Limit`] if it is above a limit,
+/// [`Error::Invalid`] if the region is not inside the picture, and the errors of [`container::read`] if the header is
+/// damaged.
 pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<Decoded> {
     let decoder = Decoder::open(bytes, model, options, Keep::Picture)?;
     let Head { width, height, color, orientation, metadata, source_bits } = decoder.head.clone();
-    // They have been counted against the limits, and so fit the machine.
+    // The samples have been checked against the limits, so their number fits a `usize`.
     let mut samples = Vec::with_capacity(decoder.head.samples() as usize);
     let (outcome, alpha) = decoder.finish(|rows| {
         samples.extend_from_slice(rows);
@@ -97,7 +100,7 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
     Ok(Decoded { picture, missing, pixel_hash, hash_matches })
 }
 
-/// What came of a decode.
+/// The result of a decode, without the picture.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -105,30 +108,30 @@ pub struct Outcome {
     pub missing: Vec<String>,
     /// BLAKE3 of the colour samples.
     pub pixel_hash: [u8; 32],
-    /// As [`Decoded::hash_matches`].
+    /// See [`Decoded::hash_matches`].
     pub hash_matches: Option<bool>,
 }
 
-/// What of a picture is kept in memory.
+/// What a decode keeps in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keep {
     Rows,
     Picture,
 }
 
-/// How a decode goes about its work.
+/// How the work of a decode is divided.
 #[derive(Debug)]
 struct Layout {
     grid: Grid,
     cut: Cut,
-    /// The groups that hold nothing, if there are enough of them.
+    /// The groups that hold nothing, if there are enough of them to be worth a shortcut.
     empty: Option<Empty>,
-    /// Bytes of memory, besides what the caller keeps.
+    /// Bytes of memory, without what the caller keeps.
     needed: u64,
 }
 
-/// A decode that hands out rows as they are ready, in memory for a thousand of them or so: about four bytes for each of
-/// their pixels. [`crate::encode_rows`] has an example.
+/// A decoder that hands out rows as soon as they are ready. It holds about a thousand rows in memory, at about four bytes
+/// per pixel. See [`crate::encode_rows`] for an example.
 #[derive(Debug)]
 pub struct Decoder<'a> {
     stream: Stream<'a>,
@@ -146,7 +149,7 @@ impl<'a> Decoder<'a> {
     /// Opens a stream.
     ///
     /// # Errors
-    /// As [`decode`].
+    /// Returns the errors of [`decode`].
     pub fn new(bytes: &'a [u8], model: &'a Model, options: &DecodeOptions) -> Result<Self> {
         Self::open(bytes, model, options, Keep::Rows)
     }
@@ -191,7 +194,7 @@ impl<'a> Decoder<'a> {
         Ok(Self { stream, model, head, area, layout, passes, whole, lost })
     }
 
-    /// The picture that comes, all but its samples: for a region, that of the region.
+    /// Describes the picture that is decoded, without its samples. If a region was asked for, its size is that of the region.
     pub fn head(&self) -> &Head {
         &self.head
     }
@@ -208,21 +211,21 @@ impl<'a> Decoder<'a> {
         self.layout.empty = None;
     }
 
-    /// Whether the picture has alpha, which rows do not carry: [`decode`] gives it.
+    /// Whether the picture has alpha. Rows do not carry it; use [`decode`] to get it.
     pub fn has_alpha(&self) -> bool {
         self.stream.header.alpha
     }
 
-    /// Decodes. `sink` gets rows of samples `[.., width, channels]`, some at a time, from top to bottom; they may be
-    /// the wrong ones where the outcome says so.
+    /// Decodes the picture. `sink` is called with rows of samples `[.., width, channels]`, some at a time, from top to
+    /// bottom. The samples of parts that [`Outcome::missing`] lists are not those of the picture.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Returns the errors of the sink.
     pub fn run(self, sink: impl FnMut(&[u8]) -> Result<()>) -> Result<Outcome> {
         self.finish(sink).map(|(outcome, _)| outcome)
     }
 
-    /// Rows to `sink`; then alpha.
+    /// Passes the rows to `sink`, then reads alpha.
     fn finish(self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<(Outcome, Option<Vec<u8>>)> {
         let Self { stream, model, head, area, layout: Layout { grid, cut, empty, .. }, .. } = &self;
         let header = &stream.header;
@@ -272,7 +275,7 @@ fn area(stream: &Stream, region: Option<Region>) -> Result<Window> {
     Ok(Window::new(r.y as usize, r.x as usize, r.height as usize, r.width as usize))
 }
 
-/// Says what is wrong with a chunk, if anything.
+/// Describes the damage of a chunk, if there is any.
 fn account(chunk: &Chunk) -> Option<String> {
     match chunk.state {
         ChunkState::Present(_) => None,
@@ -283,7 +286,7 @@ fn account(chunk: &Chunk) -> Option<String> {
     }
 }
 
-/// Alpha of the area; opaque where it is lost.
+/// The alpha of the area; opaque if it is lost.
 fn read_alpha(stream: &Stream, area: &Window, missing: &mut Vec<String>) -> Option<Vec<u8>> {
     let header = &stream.header;
     if !header.alpha {
@@ -299,7 +302,7 @@ fn read_alpha(stream: &Stream, area: &Window, missing: &mut Vec<String>) -> Opti
     Some(rows.collect::<Vec<_>>().concat())
 }
 
-/// The metadata, or what is wrong with it.
+/// The metadata, or an empty one and a line that says why.
 fn read_metadata(stream: &Stream, limits: &Limits) -> (Metadata, Option<String>) {
     let bytes = stream.bytes(ChunkKind::Metadata);
     match bytes.map_or(Ok(Metadata::default()), |b| metadata::unpack(b, limits)) {
@@ -313,7 +316,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// By group: whether the stream holds nothing of it. Without its hyper-latents the rest of a group is of no use.
+/// For each group, whether the stream holds nothing of it. Without its hyper-latents the rest of a group is useless.
 fn empty(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
     let groups = stream.header.groups();
     let quality = Quality::from_raw(stream.header.quality).unwrap_or_default();
@@ -325,7 +328,7 @@ fn empty(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
         let rect = groups.rect(group);
         let (height, width) = hyper::hyper_shape(rect.h as usize, rect.w as usize);
         let values = memory::product([height, width, model.net.shapes.z]);
-        // So few bytes are seldom what an encoder made: they are tried before the network is run for them.
+        // An encoder seldom writes so few bytes. They are decoded here once, so that the network is not run for nothing.
         if bytes.len() as u64 >= values / SUSPECT || limits.check_bytes(values.saturating_mul(3)).is_err() {
             return true;
         }
@@ -337,9 +340,9 @@ fn empty(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
     (0..groups.count() as u32).map(|group| !holds(group)).collect()
 }
 
-/// Bytes of the shortest substream that holds values: the state of one lane.
+/// Bytes of the shortest substream that holds values: one state of the entropy coder.
 const LEAST: usize = 4;
-/// Hyper-latents of a photograph that share a byte at most, nearly always.
+/// A substream with more hyper-latents per byte than this is suspect: photographs hardly ever have so many.
 const SUSPECT: u64 = 64;
 
 /// What the groups of one stream share.
@@ -354,7 +357,7 @@ struct Walker<'a> {
 }
 
 impl Walker<'_> {
-    /// Decodes the latents of a band's groups, of those that lie in `support`; returns what is damaged.
+    /// Decodes the latents of the groups of a band that `support` covers, and returns a line for each damaged substream.
     fn band(&self, band: &Band, support: &Window, threads: usize) -> Vec<String> {
         let needed: Vec<&Group> = band.groups.iter().filter(|group| group.window.meets(support)).collect();
         let damaged = Mutex::new(Vec::new());
@@ -366,7 +369,7 @@ impl Walker<'_> {
                 let latents = walk::group(self.model, self.path, self.gains, latents, &mut reader, scratch);
                 *group.plane() = latents;
             } else if matches!(reader.parts[0].state, ChunkState::Present(_)) {
-                // There is something, and it is to be said what is wrong with it.
+                // The chunk is there, but its values cannot be decoded: this says why.
                 let (height, width) = hyper::hyper_shape(group.window.height(), group.window.width());
                 reader.hyper(height, width);
             }
@@ -387,8 +390,8 @@ impl Walker<'_> {
     }
 }
 
-/// The decoder's side of the walk. After the first lost substream of a group the later ones are of no
-/// use: what they mean depends on the lost one.
+/// The decoder's side of the walk. After the first lost substream of a group the later ones are useless, because their
+/// meaning depends on it.
 struct Reader<'a> {
     walker: &'a Walker<'a>,
     parts: Vec<&'a Chunk<'a>>,

@@ -1,4 +1,4 @@
-//! The network against golden vectors that the recipe's reference made from the same model.
+//! Tests the network with golden vectors, which the reference of the recipe computed with the same model.
 
 use crate::kernel::Path;
 use crate::net::context::{QUARTER, phase};
@@ -27,7 +27,7 @@ impl Golden<'_> {
     }
 }
 
-/// The built-in models, and what the reference made with each.
+/// The built-in models, and the vectors that the reference computed with each.
 const MODELS: [(Profile, &[u8]); 2] = [
     (Profile::Fast, include_bytes!("../../models/golden/fast.safetensors")),
     (Profile::Best, include_bytes!("../../models/golden/best.safetensors")),
@@ -47,7 +47,7 @@ fn with_golden(test: impl Fn(&Model, &Picture, Golden)) {
     }
 }
 
-/// Plays the golden symbols and checks what the walk predicts on the way.
+/// Gives the golden symbols to the walk, and checks its predictions.
 struct Player<'a> {
     golden: &'a Golden<'a>,
     model: &'a Model,
@@ -134,8 +134,8 @@ fn synthesis_is_the_reference_for_every_window() {
     });
 }
 
-/// The integer synthesis paints what the float one paints from the same latents, on this hard little
-/// picture (noise, edges, odd sides): the two differ by rounding, far less than the picture's own error.
+/// From the same latents, integer and float synthesis give nearly the same picture, even for this hard little one (noise,
+/// edges, odd sides): they differ by rounding, far less than either differs from the original.
 #[test]
 fn integer_synthesis_is_close_to_float() {
     with_golden(|_, _, golden| {
@@ -144,7 +144,7 @@ fn integer_synthesis_is_close_to_float() {
     });
 }
 
-/// So does the analysis: integers move the latents by far less than the quantiser does, whose own error
+/// Integer and float analysis give nearly the same latents: they differ by far less than the error of the quantiser, which
 /// has a variance of a twelfth of a squared step.
 #[test]
 fn integer_analysis_is_close_to_float() {

@@ -16,7 +16,7 @@ struct BuiltIn {
     loaded: OnceLock<Arc<Model>>,
 }
 
-// Statics: of a constant, each place that names it may get a copy of its own, and these are megabytes.
+// These are statics, because a constant of megabytes may be copied to each place that names it.
 #[cfg(feature = "embedded")]
 static FAST: BuiltIn = BuiltIn {
     file: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem")),
@@ -27,25 +27,25 @@ static BEST: BuiltIn = BuiltIn {
     file: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/best.aem")),
     loaded: OnceLock::new(),
 };
-/// Gaussian tables of a model.
+/// Number of Gaussian tables in a model.
 const LEVELS: usize = 52;
-/// Bands of quality with tables of their own: a table takes a thousand times more memory than in its file.
+/// The most bands of quality, each with its own tables: in memory a table is a thousand times larger than in its file.
 const MAX_BANDS: usize = 64;
-/// Latents a position.
+/// The most latents per position.
 const MAX_LATENTS: usize = 2048;
 
-/// The model's place in the product. Its number is the byte in headers.
+/// What a model is made for. Its number is the byte in headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Profile {
-    /// A model of the user's own.
+    /// A model that the user has trained.
     Other = 0,
     /// Fast on a plain CPU.
     #[default]
     Fast = 1,
     /// Smallest files.
     Best = 2,
-    /// A model that was trained to please the eye: texture may be invented where it was lost.
+    /// Trained to look good: lost texture may be replaced by invented texture.
     Perceptual = 3,
 }
 
@@ -56,7 +56,7 @@ impl From<Profile> for u8 {
 }
 
 impl Profile {
-    /// From the byte in headers; what is unknown is [`Profile::Other`].
+    /// From the byte in headers; unknown values become [`Profile::Other`].
     pub fn from_raw(raw: u8) -> Self {
         match raw {
             1 => Self::Fast,
@@ -71,7 +71,7 @@ impl Profile {
         self as u8
     }
 
-    /// Name on the command line.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Other => "other",
@@ -111,20 +111,20 @@ impl Model {
     /// Reads a model file, plain or packed.
     ///
     /// # Errors
-    /// Returns an error if the bytes are not a complete, consistent model file of a known version.
+    /// Returns an error if the bytes are not a complete and consistent model file of a known version.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let bytes = &*model_file::unpack(bytes)?;
         Reader { rest: bytes, total: bytes.len() }.model(*blake3::hash(bytes).as_bytes())
     }
 
-    /// The model of a profile that is built in; loaded once, then shared.
+    /// Returns the built-in model of a profile. It is loaded once, then shared.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where this build holds no model for the profile.
+    /// Returns [`Error::Invalid`] if this build has no model for the profile.
     #[cfg(feature = "embedded")]
     pub fn embedded(profile: Profile) -> Result<Arc<Self>> {
         let Some(BuiltIn { file, loaded }) = built_in(profile) else {
-            let detail = format!("this build holds no model `{}`", profile.name());
+            let detail = format!("this build has no model `{}`", profile.name());
             return Err(Error::Invalid { what: "profile", detail });
         };
         if let Some(model) = loaded.get() {
@@ -134,7 +134,7 @@ impl Model {
         Ok(Arc::clone(loaded.get_or_init(|| Arc::new(model))))
     }
 
-    /// The packed file of a model that this build holds, for those who lack it.
+    /// Returns the packed file of a built-in model, or `None` if this build has no model for the profile.
     #[cfg(feature = "embedded")]
     pub fn embedded_bytes(profile: Profile) -> Option<&'static [u8]> {
         built_in(profile).map(|model| model.file)
@@ -145,13 +145,13 @@ impl Model {
         self.id
     }
 
-    /// The part of [`Self::id`] that stands in every stream.
+    /// The first bytes of [`Self::id`], which every stream holds.
     pub fn short_id(&self) -> [u8; 8] {
         let [a, b, c, d, e, f, g, h, ..] = self.id;
         [a, b, c, d, e, f, g, h]
     }
 
-    /// Place in the product.
+    /// What the model is made for.
     pub fn profile(&self) -> Profile {
         self.profile
     }
@@ -170,7 +170,7 @@ impl Model {
         self.rows.at(quality)
     }
 
-    /// Code of the hyper-latents at a quality; the context is the channel.
+    /// The tables of the hyper-latents at a quality; the context is the channel.
     pub(crate) fn hyper_book(&self, quality: Quality) -> &Book {
         self.hyper[usize::from(quality.raw()) * self.hyper.len() / 6401].get()
     }
@@ -178,7 +178,7 @@ impl Model {
 
 #[cfg(all(test, feature = "embedded"))]
 impl Model {
-    /// A model like the built-in one, but for its analysis, which yields nothing from the middle of the scale on.
+    /// The built-in model with an analysis that yields only zeros from the middle of the scale on.
     pub(crate) fn failing_on_high_qualities() -> Self {
         let mut model = Self::parse(FAST.file).expect("the built-in model");
         let half = model.rows.enc.len() / 2;
@@ -187,7 +187,7 @@ impl Model {
     }
 }
 
-/// Reads fields in file order; what is left is never trusted to be long enough.
+/// Reads fields in file order, and checks before each that enough bytes are left.
 struct Reader<'a> {
     rest: &'a [u8],
     total: usize,
@@ -274,7 +274,7 @@ impl Reader<'_> {
         Ok(Model { id, profile, card, figures, net, skip_below, y_fraction, latents, hyper, rows })
     }
 
-    /// Counts are 64-bit: those that shapes of 16 bits announce do not fit the memory of every machine.
+    /// The count is 64-bit, because the counts that 16-bit shapes announce may overflow a 32-bit `usize`.
     fn bytes(&mut self, count: u64) -> Result<&[u8]> {
         let whole = usize::try_from(count).ok();
         let Some((head, rest)) = whole.and_then(|count| self.rest.split_at_checked(count)) else {
@@ -352,7 +352,7 @@ impl Reader<'_> {
 fn shift(value: u8) -> Result<u32> {
     match value {
         0..=30 => Ok(value.into()),
-        _ => Err(invalid("model shift", format!("{value}, at most 30"))),
+        _ => Err(invalid("model shift", format!("{value}, expected at most 30"))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where an encode takes its rows from, one after the other, so that the picture need not be in memory.
+//! The source of an encode: it hands out the rows of a picture one after the other, so that the picture need not be in memory.
 
 use crate::Result;
 use crate::net::analysis::Pixels;
@@ -6,20 +6,19 @@ use crate::picture::{Head, Picture};
 
 /// A picture that is read row by row.
 pub trait Source {
-    /// All of the picture but its samples; the same at each call.
+    /// Describes the picture, without its samples. Every call returns the same.
     fn head(&self) -> &Head;
 
-    /// Fills `rows` with the next rows of samples `[.., width, channels]`: a whole number of rows, and never more than are
-    /// left.
+    /// Fills `rows` with the next samples `[.., width, channels]`: a whole number of rows, and never more than are left.
     ///
     /// # Errors
-    /// Any error ends the encode with it.
+    /// Returns an error if this fails. The encode then ends with that error.
     fn read(&mut self, rows: &mut [u8]) -> Result<()>;
 
-    /// Begins anew with the first row. Targets other than a quality ask for it, once for each attempt.
+    /// Starts again at the first row. An encode with a target other than a quality calls this once for each attempt.
     ///
     /// # Errors
-    /// Any error ends the encode with it.
+    /// Returns an error if this fails. The encode then ends with that error.
     fn rewind(&mut self) -> Result<()>;
 }
 
@@ -27,7 +26,7 @@ pub trait Source {
 pub(crate) struct InMemory<'a> {
     head: Head,
     samples: &'a [u8],
-    /// Samples that were read.
+    /// Number of samples that were read.
     read: usize,
 }
 
@@ -61,14 +60,14 @@ pub(crate) struct Feed<'a> {
 }
 
 impl<'a> Feed<'a> {
-    /// From the first row on, of a picture with this head; it will hold no more than `most` rows.
+    /// Reads a picture with this head, from its first row on. It will hold no more than `most` rows.
     pub fn new(source: &'a mut dyn Source, head: &Head, most: usize) -> Self {
         let (width, height, color) = (head.width as usize, head.height as usize, head.color);
         let samples = Vec::with_capacity(most.min(height) * head.stride());
         Self { source, pixels: Pixels { width, height, color, rows: 0..0, samples } }
     }
 
-    /// Reads on up to row `end`.
+    /// Reads up to row `end`.
     pub fn read(&mut self, end: usize) -> Result<()> {
         let Pixels { width, height, color, rows, samples } = &mut self.pixels;
         let end = end.min(*height);
@@ -81,7 +80,7 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// Forgets the rows above `start`; the last one of the picture stays, for its padding.
+    /// Drops the rows above `start`. The last row of the picture stays, because padding repeats it.
     pub fn forget(&mut self, start: usize) {
         let Pixels { width, height, color, rows, samples } = &mut self.pixels;
         let start = start.min(*height - 1).min(rows.end);

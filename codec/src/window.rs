@@ -1,7 +1,7 @@
-//! Windows: the rectangles and strips into which a plane is cut.
+//! Windows: the rectangles and strips that a plane is divided into.
 //!
-//! Analysis and synthesis compute a strip with a halo as wide as the layers reach, so that its inside does not depend on
-//! where the cuts are.
+//! Analysis and synthesis compute a strip with a halo as wide as the layers reach, so that the result does not depend on how
+//! the plane is divided.
 
 use std::ops::Range;
 
@@ -26,7 +26,7 @@ impl Window {
         self.columns.len()
     }
 
-    /// Cuts the rectangle into windows of at most `side` (rows, columns).
+    /// Divides the rectangle into windows of at most `side` (rows, columns).
     pub fn cut(&self, side: (usize, usize)) -> Vec<Self> {
         let mut out = Vec::new();
         for y in self.rows.clone().step_by(side.0) {
@@ -58,35 +58,36 @@ impl Window {
     }
 }
 
-/// A range that grows by `halo` on each side, as far as `end`.
+/// Grows a range by `halo` on each side, within `0..end`.
 pub(crate) fn grown(range: &Range<usize>, halo: usize, end: usize) -> Range<usize> {
     range.start.saturating_sub(halo)..range.end.saturating_add(halo).min(end)
 }
 
-/// How to cut a picture; nothing that comes out depends on it.
+/// How to divide a picture. The result does not depend on it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cut {
     pub threads: usize,
-    /// Rows and columns of a window at most, in 8x8 patches.
+    /// The most rows and columns of a window, in 8x8 patches.
     pub largest: (usize, usize),
 }
 
 impl Cut {
-    /// For that many threads, with windows that stay in the processor's cache.
+    /// For `threads` threads, with windows that stay in the processor's cache.
     pub fn new(threads: usize) -> Self {
         Self { threads, largest: LARGEST }
     }
 }
 
-/// Rows are painted at most so many at a time; columns so many that a few rows of all layers stay in the second-level cache.
+/// The most rows that are painted at a time, and so many columns that a few rows of all layers stay in the second-level
+/// cache.
 const LARGEST: (usize, usize) = (128, 256);
-/// Columns that a strip has at least: each costs some more on either side.
+/// The fewest columns of a strip: each strip also computes its halo on either side.
 const NARROWEST: usize = 16;
 
-/// Rows of patches that go through a strip at a time, at most.
+/// The most rows of patches that go through a strip at a time.
 pub(crate) const MOST_ROWS: usize = 8;
 
-/// Cuts columns into strips of at most `widest`, enough of them for `threads`.
+/// Divides columns into strips of at most `widest` columns, enough of them for `threads`.
 pub(crate) fn strips(columns: Range<usize>, threads: usize, widest: usize) -> Vec<Range<usize>> {
     let (all, threads) = (columns.len(), threads.max(1));
     let mut count = all.div_ceil(widest.max(1)).max(threads.min(all / NARROWEST)).max(1);
@@ -97,8 +98,8 @@ pub(crate) fn strips(columns: Range<usize>, threads: usize, widest: usize) -> Ve
     columns.clone().step_by(width).map(|x| x..(x + width).min(columns.end)).collect()
 }
 
-/// Rows of patches that go through a strip of that many columns at a time, an even number: enough positions that the weights
-/// are worth their way into the cache.
+/// Rows of patches that go through a strip of `columns` columns at a time, an even number. There are enough positions to make
+/// it worth loading the weights into the cache.
 pub(crate) fn batch(columns: usize) -> usize {
     2 * (256 / columns.max(1)).clamp(1, MOST_ROWS / 2)
 }

@@ -1,7 +1,8 @@
-//! Speed of the kernels in multiply-accumulates a second, on the shapes of the models, beside the peak of the
-//! instruction that they are made of. Peak and kernel take turns, so that both see the same clock.
+//! Speed of the kernels in multiply-accumulates per second, for the shapes of the models, and the share of the peak rate of
+//! their main instruction. Peak and kernel are measured in turn, so that both see the same clock.
 //!
-//! `cargo bench --bench kernels [-- PATH]`; PATH is a name as in `AECODEC_CPU`, all that the machine has unless given.
+//! `cargo bench --bench kernels [-- NAME]`; NAME is an instruction set as in `AECODEC_CPU`. The default is all that the
+//! machine has.
 
 mod peak;
 
@@ -9,9 +10,9 @@ use aecodec::kernel::{self, Depthwise, Epilogue, PANEL, Packed, PackedTaps, Path
 use std::hint::black_box;
 use std::time::Instant;
 
-/// Positions of a call: those that go through a block together.
+/// Positions of a call, as many as go through a block together.
 const POSITIONS: usize = 48;
-/// Turns of a measurement; the fastest one counts, for whatever else ran made the others slower.
+/// Number of repetitions. The fastest counts, because other work on the machine slows the others.
 const TURNS: usize = 200;
 
 fn main() {
@@ -40,7 +41,7 @@ fn main() {
     }
 }
 
-/// A residual block step by step, and the sum of its steps.
+/// Measures a residual block step by step, and all steps together.
 fn block(path: Path, name: &str, c: usize, hidden: usize) {
     println!("  {name}");
     type Step = (&'static str, usize, Box<dyn FnMut()>);

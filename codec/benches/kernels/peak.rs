@@ -9,7 +9,7 @@ use std::time::Instant;
 pub struct Instruction {
     /// What the loop is made of.
     pub name: &'static str,
-    /// Name of the path that is built on it.
+    /// The name of the instruction set whose kernels use it.
     path: &'static str,
     /// Multiply-accumulates of one turn of the loop.
     macs: u64,
@@ -28,7 +28,7 @@ impl Instruction {
     }
 }
 
-/// The instruction of a path, where it has one of its own.
+/// The instruction that kernels for this instruction set are built on, if there is one.
 pub fn of(path: Path) -> Option<&'static Instruction> {
     ALL.iter().find(|i| i.path == path.name()).copied()
 }

@@ -1,4 +1,4 @@
-//! Picture files: PNG, JPEG, WebP, TIFF, BMP, PNM and QOI in; PNG, JPEG, WebP and PNM out.
+//! Picture files: reads PNG, JPEG, WebP, TIFF, BMP, PNM and QOI; writes PNG, JPEG, WebP and PNM.
 //!
 //! ```
 //! use aecodec::{Color, Limits, Picture, files};
@@ -35,23 +35,24 @@ pub use write::write;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// PNG: every picture, alpha and metadata, exactly.
+    /// PNG: lossless, with alpha and all metadata.
     Png,
     /// JPEG: lossy, without alpha.
     Jpeg,
     /// WebP, lossless: sides up to 16383 pixels.
     WebP,
-    /// PNM (P5 or P6): samples only.
+    /// PNM (P5 or P6): lossless, without alpha and metadata.
     Pnm,
 }
 
 impl Format {
-    /// The format that a file's extension stands for, or `None` where there is no such format.
+    /// The format of a file's extension, or `None` if there is no such format.
     pub fn from_path(path: &Path) -> Option<Self> {
         Self::from_name(path.extension()?.to_str()?)
     }
 
-    /// The format of this name or extension, in any case: `png`, `jpg`, `jpeg`, `webp`, `ppm`, `pgm`, `pnm`.
+    /// The format of a name or extension, in upper or lower case: `png`, `jpg`, `jpeg`, `webp`, `ppm`, `pgm`, `pnm`, and a
+    /// few rarer ones of JPEG.
     pub fn from_name(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "png" => Some(Self::Png),
@@ -62,7 +63,7 @@ impl Format {
         }
     }
 
-    /// Its usual extension, without the dot.
+    /// The usual extension, without the dot.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Png => "png",
@@ -88,22 +89,22 @@ impl fmt::Display for Format {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WriteOptions {
-    /// JPEG's quality, 1 to 100; default 95. More costs bytes and only matters where a JPEG is needed.
+    /// The quality of a JPEG, 1 to 100. The default is 95.
     pub jpeg_quality: u8,
-    /// How long a PNG may take; default [`PngEffort::Fast`].
+    /// How much time to spend on a PNG. The default is [`PngEffort::Fast`].
     pub png: PngEffort,
 }
 
-/// How long the writing of a PNG may take, for how small a file. The pixels are the same.
+/// How much time to spend to make a PNG small. The pixels are the same.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PngEffort {
-    /// A fraction of the time of decoding. For files that are looked at or read once.
+    /// Takes a fraction of the time of decoding. For files that are viewed or read once.
     #[default]
     Fast,
-    /// About the time of decoding, ten times that of [`Self::Fast`], for a photograph that is a sixth smaller.
+    /// Takes about as long as decoding, ten times as long as [`Self::Fast`]. A photograph gets a sixth smaller.
     Balanced,
-    /// Some three times as long again, for a photograph that is smaller by another thirtieth.
+    /// Takes about three times as long as [`Self::Balanced`]. A photograph gets another thirtieth smaller.
     Small,
 }
 
@@ -113,13 +114,13 @@ impl Default for WriteOptions {
     }
 }
 
-/// Something that was not carried over as it was, for the user to know.
+/// Something that the user should know: what was lost or changed when a file was read or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Notice {
     /// 16-bit samples were reduced to 8 bits.
     SixteenBits,
-    /// Only the first picture of an animation or of several pages was taken.
+    /// Only the first picture of an animation or of several pages was read.
     FirstPicture,
     /// The ICC profile describes another kind of samples (such as CMYK) than those that were read.
     ProfileDropped {
@@ -128,37 +129,37 @@ pub enum Notice {
     },
     /// XMP beyond the first packet of a JPEG file was left out.
     ExtendedXmpDropped,
-    /// The camera's data of a TIFF file was left out: TIFF spreads it over the file.
+    /// The EXIF data of a TIFF file was left out, because TIFF spreads it over the file.
     TiffExifDropped,
-    /// The file is damaged: the picture is what its reader made of it, and not what was saved.
+    /// The file is damaged: some pixels are not those that were saved.
     Damaged {
         /// Format of the file.
         what: &'static str,
-        /// What is missing or wrong, and from where on.
+        /// What is missing or wrong, and where.
         detail: String,
     },
-    /// The file ends without its end marker, but with all of its picture.
+    /// The file has no end marker, but its picture is complete.
     EndMissing,
     /// This metadata is damaged and was left out.
     MetadataDamaged {
         /// `ICC profile`, `EXIF`, `XMP` or `raw profile`.
         kind: &'static str,
     },
-    /// The colours of the file are not those of sRGB, and no ICC profile says so: this was left out.
+    /// The colours of the file are not sRGB, but it has no ICC profile. Their description was left out.
     ColorsDropped,
-    /// The pixels of the file are not square, which was left out.
+    /// The pixels of the file are not square. Their aspect was left out.
     AspectDropped {
         /// Width and height of a pixel.
         aspect: (u32, u32),
     },
-    /// The format holds no alpha: the picture was laid on white.
+    /// The format cannot hold alpha: the picture was put on a white background.
     AlphaFlattened {
-        /// Format written.
+        /// The format that was written.
         format: Format,
     },
     /// The format cannot hold this metadata.
     MetadataDropped {
-        /// Format written.
+        /// The format that was written.
         format: Format,
         /// `ICC profile`, `EXIF` or `XMP`.
         kind: &'static str,
@@ -166,7 +167,7 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// Whether it says that pixels of the file are lost.
+    /// Whether this says that pixels of the file are lost.
     pub fn is_damage(&self) -> bool {
         matches!(self, Self::Damaged { .. })
     }
@@ -178,12 +179,12 @@ impl fmt::Display for Notice {
             Self::SixteenBits => f.write_str("16-bit samples are coded as 8-bit"),
             Self::FirstPicture => f.write_str("the file holds several pictures; only the first is taken"),
             Self::ProfileDropped { space } => {
-                write!(f, "the ICC profile is for {space} samples and does not fit any more; it is left out")
+                write!(f, "the ICC profile is for {space} samples and no longer fits; it is left out")
             }
             Self::ExtendedXmpDropped => f.write_str("XMP beyond its first packet is left out"),
             Self::TiffExifDropped => f.write_str("the EXIF data of the TIFF file is left out"),
             Self::Damaged { what, detail } => write!(f, "damaged {what}: {detail}; get the file again"),
-            Self::EndMissing => f.write_str("the file has no end marker, but all of its picture"),
+            Self::EndMissing => f.write_str("the file has no end marker, but its picture is complete"),
             Self::MetadataDamaged { kind } => {
                 write!(f, "the {kind} of the file is damaged and cannot be read; it is left out")
             }
@@ -194,7 +195,7 @@ impl fmt::Display for Notice {
                 write!(f, "the pixels are not square ({width}:{height}), which is not kept")
             }
             Self::AlphaFlattened { format } => {
-                write!(f, "{format} holds no alpha: the picture is laid on white; PNG and WebP keep alpha")
+                write!(f, "{format} cannot hold alpha: the picture is put on white; PNG and WebP keep alpha")
             }
             Self::MetadataDropped { format, kind } => write!(f, "{format} cannot hold the {kind}; PNG can"),
         }

@@ -1,19 +1,19 @@
-//! The algorithms, written once over the vector steps of a [`Leaf`] and compiled for each instruction set.
+//! The algorithms, written once with the vector steps of a [`Leaf`] and compiled for each instruction set.
 
 use super::leaf::Leaf;
 use super::packed::{COUPLES, PANEL, Packed, PackedTaps};
 use super::{rnd, sat};
 use std::ops::Range;
 
-/// Most positions of a product tile: with 32 outputs, 24 accumulators of 512 bits.
+/// The most positions of a product tile: with 32 outputs, 24 accumulators of 512 bits.
 pub const ROWS: usize = 12;
-/// Positions that go through all panels together: their inputs and a panel of weights fit the first cache.
+/// Positions that go through all panels together: their inputs and a panel of weights fit the first-level cache.
 const CHUNK: usize = 4 * ROWS;
 /// Positions that go through all channels of a depthwise layer together, for the same reason.
 const RUN: usize = 16;
 
-/// A part of the input vector: `len` channels at `data[start + position * stride..]`, meeting
-/// the weights from input `k` on.
+/// A part of the input vector: `len` channels at `data[start + position * stride..]`, which are
+/// multiplied by the weights from input `k` on.
 #[derive(Debug, Clone, Copy)]
 pub struct Segment<'a> {
     /// Activations.
@@ -28,8 +28,8 @@ pub struct Segment<'a> {
     pub len: usize,
 }
 
-/// Where outputs go: channel n of a position to `data[start + position * stride + n]`, n counted
-/// from the first channel of the first panel.
+/// Where outputs are written: channel n of a position to `data[start + position * stride + n]`, if n
+/// counts from the first channel of the first panel.
 #[derive(Debug)]
 pub struct Target<'a> {
     /// Activations.
@@ -40,17 +40,17 @@ pub struct Target<'a> {
     pub stride: usize,
 }
 
-/// What is done to an accumulator on its way to the target.
+/// What is done to an accumulator before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epilogue {
     /// Round, saturate.
     Plain,
-    /// Leaky ReLU of slope 1/8 on the accumulator, then as plain.
+    /// Leaky ReLU of slope 1/8 on the accumulator, then as [`Self::Plain`].
     Leaky,
-    /// Round, add to what the target holds, saturate.
+    /// Round, add to the value at the destination, saturate.
     Residual,
-    /// ReGLU of the given shift: the first half of all outputs are u, the other v, both as plain; the
-    /// target gets `sat(rnd(max(u, 0) * v, shift))`, half as many channels. `panels` counts the u alone.
+    /// ReGLU of the given shift: the first half of all outputs are u, the other half are v, both rounded and saturated as by
+    /// [`Self::Plain`]. The result is `sat(rnd(max(u, 0) * v, shift))`, half as many channels. `panels` counts only u.
     Gate(u32),
 }
 
@@ -67,7 +67,10 @@ pub struct Depthwise<'a> {
     pub out: &'a mut [i16],
 }
 
-/// Checks once what the kernels then rely on.
+/// Checks once what the product kernels rely on.
+///
+/// # Panics
+/// Panics if an argument does not fit another.
 pub fn check_product(
     layer: &Packed,
     panels: &Range<usize>,
@@ -93,14 +96,17 @@ pub fn check_product(
     assert!(positions == 0 || fits(target.start, last, target.stride, width, target.data.len()));
 }
 
-/// Whether `len` values from `start + last * stride` on lie inside `all`; nothing wraps.
+/// Whether `len` values from `start + last * stride` on lie inside `all`, computed without overflow.
 fn fits(start: usize, last: usize, stride: usize, len: usize, all: usize) -> bool {
     let end =
         last.checked_mul(stride).and_then(|at| at.checked_add(start)).and_then(|at| at.checked_add(len));
     end.is_some_and(|end| end <= all)
 }
 
-/// Checks once what the kernels then rely on.
+/// Checks once what the depthwise kernels rely on.
+///
+/// # Panics
+/// Panics if the input or the output is too short.
 pub fn check_depthwise(taps: &PackedTaps, call: &Depthwise) {
     let c = taps.channels();
     assert!(call.count.checked_mul(c) == Some(call.out.len()));
@@ -260,8 +266,8 @@ unsafe fn tile<L: Leaf, const R: usize>(
     }
 }
 
-/// See [`super::depthwise`]. A strip of channels goes along some positions with its weights in registers; so few
-/// of them that their inputs are still in the first cache when the next strip comes.
+/// See [`super::depthwise`]. Two vectors of channels are computed along some positions with their weights in registers:
+/// so few positions that their inputs are still in the first-level cache for the next channels.
 ///
 /// # Safety
 /// The processor has the leaf's features; the arguments passed [`check_depthwise`].
@@ -315,7 +321,7 @@ unsafe fn depthwise_run<L: Leaf>(
         let at = run.start * c + n;
         let (mut top, mut middle) = (input.as_ptr().add(rows[0] + at), input.as_ptr().add(rows[1] + at));
         let (mut bottom, mut out) = (input.as_ptr().add(rows[2] + at), out.add(at));
-        // What a position shares with the next stays in registers: two columns of the upper rows, a pair of the lower.
+        // Inputs that the next position needs too stay in registers: two columns of the upper rows, a pair of the lower.
         let mut columns = [L::couple(top, middle), L::couple(top.add(c), middle.add(c))];
         let mut lower = L::couple(bottom, bottom.add(c));
         for _ in run {

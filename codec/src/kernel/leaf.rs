@@ -1,19 +1,19 @@
-//! What an instruction set brings: a few vector steps, from which `generic` builds every kernel.
+//! What each instruction set implements: a few vector steps, from which `generic` builds every kernel.
 
 /// The vector steps of an instruction set. `LANES` neighbouring outputs are one vector of `i32`.
 ///
 /// # Safety
-/// Every function needs a processor with the leaf's features, and every pointer the extent that its
-/// function names. Nothing is aligned.
+/// Every function needs a processor with the features of the leaf, and every pointer must be valid for as many values as
+/// its function says. No pointer needs to be aligned.
 #[allow(unsafe_code)]
 pub trait Leaf {
     /// `i32` accumulators of `LANES` outputs, in order.
     type Lanes: Copy;
-    /// Two neighbouring inputs of a position, ready to meet any weights.
+    /// Two neighbouring inputs of a position, ready to be multiplied by weights.
     type Pair: Copy;
     /// Weights from two neighbouring inputs to `LANES` outputs.
     type Weights: Copy;
-    /// Accumulators of `2 * LANES` channels of a depthwise layer, in an order of the leaf's own.
+    /// Accumulators of `2 * LANES` channels of a depthwise layer, in an order that the leaf chooses.
     type Channels: Copy;
     /// Two activations of each of `2 * LANES` channels, in that order.
     type Couple: Copy;
@@ -22,7 +22,7 @@ pub trait Leaf {
 
     /// Outputs of a vector; divides 16.
     const LANES: usize;
-    /// Positions of a tile, at most 12: with two vectors a position, as many as the registers hold.
+    /// Positions of a tile, at most 12: as many as the registers hold, with two vectors per position.
     const ROWS: usize;
 
     /// `LANES` numbers.

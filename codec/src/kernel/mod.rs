@@ -1,10 +1,10 @@
 //! Integer kernels: matrix product, depthwise 3x3 and the steps between them.
 //!
-//! `scalar` is the specification; every other path equals it bit for bit, because products wrap
-//! in `i32` and so may be summed in any order. The algorithms are written once (`generic`) over the
-//! vector steps of an instruction set (`leaf`) and compiled for each.
-//! `AECODEC_CPU=scalar|sse41|avx2|avxvnni|avx512bw|avx512|neon|simd128` forces a path that the machine
-//! has; with any other name the fastest one is taken.
+//! `scalar` is the specification. Every other instruction set gives the same result bit for bit, because products wrap
+//! in `i32` and so may be summed in any order. The algorithms are written once (`generic`) with the vector steps of an
+//! instruction set (`leaf`) and compiled for each.
+//! `AECODEC_CPU=scalar|sse41|avx2|avxvnni|avx512bw|avx512|neon|simd128` forces an instruction set that the machine
+//! has; with any other name the fastest one is used.
 
 mod generic;
 mod leaf;
@@ -31,7 +31,7 @@ pub const ACTIVATION_MAX: i32 = 8191;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path(Set);
 
-/// Only [`Path::available`] makes these, after asking the processor.
+/// Only [`Path::available`] makes these, after it has asked the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Set {
     Scalar,
@@ -62,9 +62,9 @@ impl Path {
     /// Plain Rust; the specification.
     pub const SCALAR: Self = Self(Set::Scalar);
 
-    /// Every path that this machine can run, slowest first.
+    /// Every instruction set that this machine has, slowest first.
     pub fn available() -> Vec<Self> {
-        // Elsewhere nothing is added to it.
+        // On other machines nothing is added to it.
         #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused_mut))]
         let mut sets = vec![Set::Scalar];
         #[cfg(target_arch = "x86_64")]
@@ -92,7 +92,7 @@ impl Path {
         sets.into_iter().map(Self).collect()
     }
 
-    /// The path in use: the fastest, or the one that `AECODEC_CPU` names if the machine has it.
+    /// The instruction set in use: the fastest, or the one that `AECODEC_CPU` names if the machine has it.
     pub fn chosen() -> Self {
         static CHOSEN: OnceLock<Path> = OnceLock::new();
         *CHOSEN.get_or_init(|| {
@@ -102,7 +102,7 @@ impl Path {
         })
     }
 
-    /// Name as in `AECODEC_CPU`.
+    /// The name in `AECODEC_CPU`.
     pub const fn name(self) -> &'static str {
         match self.0 {
             Set::Scalar => "scalar",
@@ -136,9 +136,11 @@ pub fn sat(v: i32) -> i16 {
     v.clamp(-ACTIVATION_MAX, ACTIVATION_MAX) as i16
 }
 
+/// Calls a kernel that is compiled for an instruction set.
+///
 /// # Safety
-/// What the kernel asks of its arguments; a [`Path`] other than scalar is only made by
-/// [`Path::available`], which has asked the processor for the features that its kernels are compiled with.
+/// The arguments must be as the kernel requires. The processor has the features: only [`Path::available`] makes a
+/// [`Path`] other than scalar, after it has asked the processor for them.
 macro_rules! dispatch {
     ($path:expr, $name:ident($($arg:expr),*)) => {
         match $path.0 {
@@ -162,10 +164,10 @@ macro_rules! dispatch {
 }
 
 /// Matrix product of `positions` input vectors, each the concatenation of `segments`, with the
-/// output panels `panels` of `layer`; see [`Epilogue`] for what is written to `target`.
+/// output panels `panels` of `layer`; see [`Epilogue`] for what is written.
 ///
 /// # Panics
-/// Where a segment or the target is too short: a bug of the caller, never of the input.
+/// Panics if a segment or the destination is too short, which is a bug of the caller and no fault of the input.
 #[allow(unsafe_code)]
 pub fn product(
     path: Path,
@@ -177,28 +179,28 @@ pub fn product(
     target: Target,
 ) {
     generic::check_product(layer, &panels, segments, positions, epilogue, &target);
-    // SAFETY: just checked; the features are the path's promise.
+    // SAFETY: the arguments were just checked; a `Path` promises the features.
     unsafe { dispatch!(path, product(layer, panels, segments, positions, epilogue, target)) }
 }
 
 /// Depthwise 3x3 over `count` neighbouring positions.
 ///
 /// # Panics
-/// Where the input or the output is too short: a bug of the caller, never of the input.
+/// Panics if the input or the output is too short, which is a bug of the caller and no fault of the input.
 #[allow(unsafe_code)]
 pub fn depthwise(path: Path, taps: &PackedTaps, call: Depthwise) {
     generic::check_depthwise(taps, &call);
-    // SAFETY: just checked; the features are the path's promise.
+    // SAFETY: the arguments were just checked; a `Path` promises the features.
     unsafe { dispatch!(path, depthwise(taps, call)) }
 }
 
 /// `x = sat(rnd(x * gain, shift))` for each channel.
 ///
 /// # Panics
-/// Where `x` is no whole number of positions: a bug of the caller, never of the input.
+/// Panics if `x` is not a whole number of positions, which is a bug of the caller and no fault of the input.
 #[allow(unsafe_code)]
 pub fn scale(path: Path, x: &mut [i16], gains: &[u16], shift: u32) {
     assert!(!gains.is_empty() && x.len().is_multiple_of(gains.len()));
-    // SAFETY: the features are the path's promise.
+    // SAFETY: a `Path` promises the features.
     unsafe { dispatch!(path, scale(x, gains, shift)) }
 }

@@ -1,4 +1,4 @@
-//! Every path equals scalar, bit for bit, on random and on extreme values.
+//! Tests that every instruction set equals scalar, bit for bit, on random and on extreme values.
 
 use super::*;
 
@@ -40,7 +40,7 @@ fn products_equal_scalar_on_every_path() {
     {
         for epilogue in [Epilogue::Plain, Epilogue::Leaky, Epilogue::Residual] {
             for shift in [0, 1, 9, 17, 30] {
-                // Weights at the full range wrap the accumulators: that too is the same everywhere.
+                // Weights of the full range wrap the accumulators, which must be the same everywhere too.
                 let weights = random.activations(inputs * outputs, i16::MAX);
                 let layer = Packed::new(inputs, shift, &random.biases(outputs), &weights);
                 let x = random.activations(positions * (inputs + 3), 8191);

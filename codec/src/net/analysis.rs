@@ -1,4 +1,4 @@
-//! Analysis: rows of the picture to latents. Only the encoder runs it.
+//! Analysis: turns rows of the picture into latents. Only the encoder runs it.
 
 use super::Net;
 use super::rolling::{self, Columns, Rows, Stage, Work};
@@ -15,13 +15,13 @@ use std::sync::{Mutex, PoisonError};
 /// Samples of an 8x8 patch.
 const PATCH: usize = 192;
 
-/// Rows of samples, of a picture of this size.
+/// Rows of samples of a picture.
 #[derive(Debug)]
 pub(crate) struct Pixels {
     pub width: usize,
     pub height: usize,
     pub color: Color,
-    /// Rows that are held.
+    /// The rows that are held.
     pub rows: Range<usize>,
     pub samples: Vec<u8>,
 }
@@ -40,31 +40,31 @@ pub(crate) struct Analysis<'a> {
     path: Path,
     gains: &'a Gains,
     threads: usize,
-    /// Rows of patches of the picture, and those that went in.
+    /// Rows of patches of the picture, and how many of them have been read.
     height: usize,
     fed: usize,
     strips: Vec<Mutex<Strip>>,
 }
 
 impl<'a> Analysis<'a> {
-    /// For a picture of that many rows and columns of latents.
+    /// For a picture with `shape` rows and columns of latents.
     pub fn new(net: &'a Net, path: Path, gains: &'a Gains, shape: (usize, usize), cut: Cut) -> Self {
         let strips = strips(shape.1, cut).into_iter().map(|columns| Strip::new(net, shape, columns));
         let strips = strips.map(Mutex::new).collect();
         Self { net, path, gains, threads: cut.threads, height: 2 * shape.0, fed: 0, strips }
     }
 
-    /// Rows of patches that went in so far.
+    /// Number of rows of patches that have been read so far.
     pub fn fed(&self) -> usize {
         self.fed
     }
 
-    /// Rows of patches that have to go in before so many rows of latents come out.
+    /// Rows of patches that have to be read to compute `latents` rows of latents.
     pub fn needs(&self, latents: usize) -> usize {
         (2 * latents + self.net.shapes.ne).min(self.height)
     }
 
-    /// Puts the latents into `band` that were ready before it was there: the last rows of a picture become ready together.
+    /// Writes latents into `band` that were ready before it began: the last rows of a picture become ready together.
     pub fn begin(&mut self, band: &Band) {
         for strip in &self.strips {
             let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,8 +76,8 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// Takes the rows of patches up to `until` out of `pixels`; the latents that are ready go to their place in `band`,
-    /// before their gain.
+    /// Reads the rows of patches up to `until` from `pixels`, and writes the latents that are ready into `band`, before their
+    /// gain.
     pub fn push(&mut self, pixels: &Pixels, until: usize, band: &Band) {
         let rows = self.fed..until;
         threads::for_each(self.threads, &self.strips, Work::default, |work, strip| {
@@ -88,12 +88,12 @@ impl<'a> Analysis<'a> {
     }
 }
 
-/// Columns of latents that the picture is cut into.
+/// The columns of latents of each strip.
 fn strips(width: usize, cut: Cut) -> Vec<Range<usize>> {
     window::strips(0..width, cut.threads, cut.largest.1.div_ceil(2))
 }
 
-/// Some columns of the picture, with what their layers keep of the rows above.
+/// Some columns of the picture, with what their layers keep of the rows above them.
 #[derive(Debug)]
 struct Strip {
     latents: Range<usize>,
@@ -101,9 +101,9 @@ struct Strip {
     patches: Range<usize>,
     batch: usize,
     stages: Vec<Stage>,
-    /// A row of activations whose lower neighbour has not come: two make one row of latents.
+    /// A row of activations that waits for the row below it: two make one row of latents.
     upper: Vec<i16>,
-    /// Rows of latents below the band that was there when they were ready.
+    /// Rows of latents that were ready before their band began.
     ahead: Vec<(usize, Vec<i16>)>,
 }
 
@@ -117,7 +117,7 @@ impl Strip {
         Self { latents, patches, batch, stages, upper: Vec::new(), ahead: Vec::new() }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what all strips share, and this strip's turn")]
+    #[expect(clippy::too_many_arguments, reason = "what all strips share, and the rows of this call")]
     fn push(
         &mut self,
         net: &Net,
@@ -150,7 +150,7 @@ impl Strip {
         }
     }
 
-    /// The first layer: rows of patches to `work.rows`.
+    /// The first layer: writes rows of patches to `work.rows`.
     fn enter(&self, net: &Net, path: Path, pixels: &Pixels, rows: Range<usize>, work: &mut Work) {
         let width = self.patches.len();
         work.rows.shape(rows.clone(), width, net.shapes.c);
@@ -166,7 +166,7 @@ impl Strip {
     }
 }
 
-/// The last layer: two rows of activations, `upper` and `row` of `rows`, to one row of latents.
+/// The last layer: turns two rows of activations, `upper` and `row` of `rows`, into one row of latents.
 fn join(
     path: Path,
     layer: &Packed,
@@ -187,7 +187,7 @@ fn join(
     kernel::product(path, layer, layer.panels(), &[segment], width, Epilogue::Plain, target);
 }
 
-/// A row of 8x8 patches, each `[8, 8, 3]` of `2*p - 255`; beyond the edge the last row and column repeat.
+/// Reads a row of 8x8 patches, each `[8, 8, 3]` of `2*p - 255`; beyond the edge the last row and column repeat.
 fn read_patches(pixels: &Pixels, y: usize, columns: Range<usize>, patches: &mut [i16]) {
     let channels = pixels.color.channels();
     let widen = |p: u8| 2 * i16::from(p) - 255;
@@ -211,7 +211,7 @@ fn read_patches(pixels: &Pixels, y: usize, columns: Range<usize>, patches: &mut 
     }
 }
 
-/// Bytes that an analysis holds at most, of a picture of that many columns of latents.
+/// The most bytes that an analysis holds, for a picture with `width` columns of latents.
 pub(crate) fn bytes(net: &super::Shapes, width: usize, cut: Cut) -> u64 {
     let strips = strips(width, cut);
     let widest = strips.iter().map(Range::len).max().unwrap_or(0);

@@ -15,7 +15,7 @@ pub(crate) fn phase(y: usize, x: usize) -> usize {
 }
 
 /// Predicts pass `pass` of a group: writes the means into `y_hat`, at the quarter that the pass
-/// codes, and returns the scales `[h, w, M/4]` of the same latents, 128 to an octave.
+/// codes, and returns the scales `[h, w, M/4]` of the same latents, 128 per octave.
 pub(crate) fn predict(
     net: &Net,
     path: Path,
@@ -47,7 +47,7 @@ pub(crate) fn predict(
     scales
 }
 
-/// One quarter of a head at every second position of row `y` from `x` on.
+/// Computes one quarter of a head's outputs at every second position of row `y`, from `x` on.
 fn head(path: Path, layer: &Packed, quarter: usize, f: &Plane, y: usize, x: usize, target: Target) {
     let panels = layer.outputs() / 4 / PANEL;
     let segment = Segment { data: &f.data, start: f.at(y, x), stride: 2 * f.channels, k: 0, len: f.channels };
@@ -63,8 +63,8 @@ fn head(path: Path, layer: &Packed, quarter: usize, f: &Plane, y: usize, x: usiz
     );
 }
 
-/// `ctx_in` of the decoded latents and the prior. Latents not known yet are zero, so that only the
-/// quarters of earlier passes enter the product.
+/// Computes `ctx_in` of the decoded latents and the prior. Latents that are not known yet count as zero, so only the quarters
+/// of earlier passes enter the product.
 fn enter(net: &Net, path: Path, pass: usize, prior: &Plane, y_hat: &Plane) -> Plane {
     let layer = &net.ctx_in[pass - 1];
     let (m, quarter) = (net.shapes.m, net.shapes.m / 4);

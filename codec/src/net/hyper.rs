@@ -1,4 +1,4 @@
-//! The hyper network of a group: latents to hyper-latents (encoder), hyper-latents to the prior.
+//! The hyper network of a group: turns latents into hyper-latents (encoder only), and hyper-latents into the prior.
 
 use super::layers::{plain, plain_shuffle2, unshuffle2_plain};
 use super::{Net, Plane, Scratch};
@@ -7,12 +7,12 @@ use crate::kernel::{Path, rnd};
 /// Largest magnitude of a hyper-latent symbol.
 pub(crate) const Z_MAX: i32 = 127;
 
-/// Sides of the hyper-latents' plane for latents of `height` x `width`.
+/// Height and width of the hyper-latents of `height` x `width` latents.
 pub(crate) fn hyper_shape(height: usize, width: usize) -> (usize, usize) {
     (height.div_ceil(4), width.div_ceil(4))
 }
 
-/// Rounded hyper-latents `[ceil(h/4), ceil(w/4), Z]` of a group's latents.
+/// Computes the rounded hyper-latents `[ceil(h/4), ceil(w/4), Z]` of a group's latents.
 pub(crate) fn analyse(net: &Net, path: Path, y: &Plane, scratch: &mut Scratch) -> Plane {
     let (hz, wz) = hyper_shape(y.height, y.width);
     let y = y.window(0, 0, 4 * hz, 4 * wz);
@@ -27,7 +27,7 @@ pub(crate) fn analyse(net: &Net, path: Path, y: &Plane, scratch: &mut Scratch) -
     z
 }
 
-/// Prior `[height, width, P]` of a group of that many latents, from its rounded hyper-latents.
+/// Computes the prior `[height, width, P]` of a group of `height` x `width` latents from its rounded hyper-latents.
 pub(crate) fn prior(
     net: &Net,
     path: Path,
@@ -45,7 +45,7 @@ pub(crate) fn prior(
     t
 }
 
-/// The first of these hyper-latents that is larger than any may be.
+/// The first of these hyper-latents whose magnitude is larger than allowed.
 pub(crate) fn out_of_range(z: &[i16]) -> Option<i16> {
     z.iter().copied().find(|z| i32::from(z.unsigned_abs()) > Z_MAX)
 }

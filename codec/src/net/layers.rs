@@ -17,14 +17,14 @@ pub(crate) struct Block {
     pub f2: Packed,
 }
 
-/// Buffers that layers use again and again: a few rows, so that they stay in the second cache.
+/// Buffers that layers reuse: a few rows, so that they stay in the second-level cache.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     ring: Ring,
     chain: Chain,
 }
 
-/// What passes between the layers of a block's second half, for at most [`CHUNK`] positions.
+/// Activations between the layers of a block's second half, for at most [`CHUNK`] positions.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     depthwise: Vec<i16>,
@@ -42,14 +42,14 @@ struct Ring {
 }
 
 impl Ring {
-    /// Makes the rows fit and zero; then row -1 is a border too.
+    /// Makes room for rows of this size, all zero, so that row -1 is a border too.
     fn reset(&mut self, width: usize, channels: usize) {
         (self.row, self.channels) = ((width + 2) * channels, channels);
         self.data.clear();
         self.data.resize(3 * self.row, 0);
     }
 
-    /// Row `y` of the plane without its border, to write; it takes the place of row `y - 3`.
+    /// Row `y` of the plane without its border, to write; it replaces row `y - 3`.
     fn row(&mut self, y: usize) -> &mut [i16] {
         let at = (y + 1) % 3 * self.row + self.channels;
         &mut self.data[at..][..self.row - 2 * self.channels]
@@ -61,7 +61,7 @@ impl Ring {
     }
 }
 
-/// `product` at every position of a plane.
+/// Applies a product at every position of a plane.
 pub(crate) fn plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
     let mut out = Plane::new(x.height, x.width, layer.outputs());
     let positions = x.height * x.width;
@@ -72,7 +72,7 @@ pub(crate) fn plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
     out
 }
 
-/// `product`, then shuffle 2, without a copy: two neighbours of the larger plane are half of the outputs.
+/// Applies a product, then shuffle 2, without a copy: two neighbours of the larger plane are half of the outputs.
 pub(crate) fn plain_shuffle2(path: Path, layer: &Packed, x: &Plane) -> Plane {
     let half = layer.outputs() / 2;
     let mut out = Plane::new(2 * x.height, 2 * x.width, half / 2);
@@ -88,7 +88,7 @@ pub(crate) fn plain_shuffle2(path: Path, layer: &Packed, x: &Plane) -> Plane {
     out
 }
 
-/// Unshuffle 2, then `product`, without a copy. Sides are even.
+/// Applies unshuffle 2, then a product, without a copy. The sides are even.
 pub(crate) fn unshuffle2_plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
     let mut out = Plane::new(x.height / 2, x.width / 2, layer.outputs());
     let pair = 2 * x.channels;
@@ -108,12 +108,12 @@ pub(crate) fn unshuffle2_plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
 }
 
 impl Block {
-    /// Runs the block in place, row by row: what a row's chain writes is read again from the cache.
+    /// Runs the block in place, row by row, so that each layer reads the last one's output from the cache.
     pub fn run(&self, path: Path, x: &mut Plane, scratch: &mut Scratch) {
         let (width, c) = (x.width, x.channels);
         let Scratch { ring, chain } = scratch;
         ring.reset(width, c);
-        // Row y enters the ring before row y - 1 is computed, which changes it.
+        // Row y is read before row y - 1 of the result is computed, because that overwrites row y - 1.
         for y in 0..=x.height {
             let row = ring.row(y);
             if y < x.height {

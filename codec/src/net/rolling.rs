@@ -1,5 +1,5 @@
-//! Layers on rows that come one after the other. A 3x3 layer keeps the rows that it looks back on, so a strip of any height
-//! is computed once, in memory for a few rows: they stay in the processor's cache from one layer to the next.
+//! Layers that receive their input row by row. A 3x3 layer keeps the last rows that it needs, so each row of a strip is
+//! computed once, and a few rows of memory are enough for any height: they stay in the processor's cache between layers.
 
 use super::layers::{Block, CHUNK, Chain};
 use crate::kernel::{self, Epilogue, Packed, Path, Segment, Target};
@@ -7,10 +7,10 @@ use crate::memory::{product, sum};
 use crate::window;
 use std::ops::Range;
 
-/// Neighbouring rows of activations, `[count, width, channels]`.
+/// Consecutive rows of activations, `[count, width, channels]`.
 #[derive(Debug, Default)]
 pub(crate) struct Rows {
-    /// The first one's index in the plane.
+    /// The index of the first row in the plane.
     pub first: usize,
     pub count: usize,
     pub width: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    /// Makes room for these rows; what they hold is left over from the last ones.
+    /// Makes room for these rows. Their content is undefined: it is left over from earlier rows.
     pub fn shape(&mut self, rows: Range<usize>, width: usize, channels: usize) {
         (self.first, self.count, self.width, self.channels) = (rows.start, rows.len(), width, channels);
         self.data.resize(self.count * width * channels, 0);
@@ -39,7 +39,7 @@ impl Rows {
 /// Buffers that the strips of one thread use in turn.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
-    /// Rows on their way from layer to layer.
+    /// The rows that pass from layer to layer.
     pub rows: Rows,
     next: Rows,
     /// Input of the first layer, output of the last one.
@@ -57,8 +57,8 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// Columns of the layers that lead to `core`, the first one first: each reads one column more than it makes on
-    /// either side, as far as the plane has them.
+    /// The columns of `layers` layers whose last one makes `core`, in order. Each layer reads one column more than it makes
+    /// on either side, as far as the plane has one.
     pub fn of_layers(plane: (usize, usize), core: &Range<usize>, layers: usize) -> Vec<Self> {
         let grown = |by: usize| window::grown(core, by, plane.1);
         let layer = |left: usize| Self { plane, input: grown(left), output: grown(left - 1) };
@@ -74,7 +74,7 @@ struct Lines {
     slots: usize,
     /// `[slots + 1, width + 2, channels]`; the last slot stays zero, for rows beyond the plane.
     data: Vec<i16>,
-    /// The first row that came, and the next that will.
+    /// The rows that have been received.
     known: Option<Range<usize>>,
 }
 
@@ -103,12 +103,12 @@ impl Lines {
         [above, inside(row), inside(row + 1)].map(|slot| self.slot(slot) + left)
     }
 
-    /// Rows that may come at a time.
+    /// The most rows that can be received at a time.
     fn batch(&self) -> usize {
         self.slots - 2
     }
 
-    /// The rows that will have all their neighbours once `rows` are in.
+    /// The rows that get their last neighbour when `rows` are received.
     fn after(&self, rows: Range<usize>) -> Range<usize> {
         if rows.is_empty() {
             return rows;
@@ -120,7 +120,7 @@ impl Lines {
         start..end.max(start)
     }
 
-    /// Takes note that `rows` are in; returns the rows that have all their neighbours now and had not before.
+    /// Records that `rows` have been received, and returns the rows that got their last neighbour.
     fn advance(&mut self, rows: Range<usize>) -> Range<usize> {
         let ready = self.after(rows.clone());
         if !rows.is_empty() {
@@ -134,7 +134,7 @@ impl Lines {
 #[derive(Debug)]
 pub(crate) struct Stage {
     lines: Lines,
-    /// The row that waits for its lower neighbour, as it came.
+    /// The input row that waits for the row below it.
     waiting: Vec<i16>,
 }
 
@@ -144,12 +144,12 @@ impl Stage {
         Self { lines: Lines::new(columns, channels, batch), waiting }
     }
 
-    /// Runs the block: `work.rows` come in and those that are ready go out.
+    /// Runs the block: takes `work.rows`, and replaces them with the rows that are ready.
     pub fn push(&mut self, path: Path, block: &Block, work: &mut Work) {
         let (first, end, c) = (work.rows.first, work.rows.first + work.rows.count, work.rows.channels);
         let all = self.lines.after(first..end);
         work.next.shape(all, self.lines.columns.output.len(), c);
-        // At the lower edge there are more rows than usual: those that waited in the layers before.
+        // At the lower edge there are more rows than usual, because those that waited in earlier layers are ready too.
         for start in (first..end).step_by(self.lines.batch()) {
             let rows = start..(start + self.lines.batch()).min(end);
             for row in rows.clone() {
@@ -178,7 +178,7 @@ impl Stage {
         std::mem::swap(&mut work.rows, &mut work.next);
     }
 
-    /// A row that has all its neighbours, to `work.next`.
+    /// Computes a row that has all its neighbours, in `work.next`.
     fn finish(&self, path: Path, block: &Block, row: usize, work: &mut Work) {
         let Columns { input, output, .. } = &self.lines.columns;
         let (width, c) = (output.len(), work.rows.channels);
@@ -203,7 +203,7 @@ impl Conv {
         Self(Lines::new(columns, channels, batch))
     }
 
-    /// Takes `work.rows` in; `each(row, its outputs)` for those that are ready.
+    /// Takes `work.rows`, and calls `each(row, outputs)` for each row that is ready.
     pub fn push(&mut self, path: Path, layer: &Packed, work: &mut Work, mut each: impl FnMut(usize, &[i16])) {
         let (lines, x) = (&mut self.0, &work.rows);
         let (end, c, width) = (x.first + x.count, x.channels, lines.columns.output.len());
@@ -231,13 +231,13 @@ impl Conv {
     }
 }
 
-/// Bytes that the layers of a strip keep: `width` columns at the widest, `layers` of them, for at most `batch` rows at a time.
+/// Bytes that `layers` layers of a strip keep, with at most `width` columns, for at most `batch` rows at a time.
 pub(crate) fn kept_bytes(width: usize, channels: usize, layers: usize, batch: usize) -> u64 {
-    // The lines, with one that is zero, and the row that waits.
+    // The rows of each layer, one row of zeros, and the row that waits.
     product([2, width + 2, channels, layers, batch + 4])
 }
 
-/// Bytes of the buffers of one thread, without the first layer's input and the last one's output.
+/// Bytes of the buffers of one thread, without the input of the first layer and the output of the last one.
 pub(crate) fn work_bytes(width: usize, channels: usize, batch: usize) -> u64 {
     // Two sets of rows; the activations of a chunk, at most eight times as wide as the layer.
     sum([product([2, width, channels, 2, batch + 1]), product([2, 8, CHUNK, channels])])

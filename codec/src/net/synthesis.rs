@@ -1,4 +1,4 @@
-//! Synthesis: decoded latents to rows of samples.
+//! Synthesis: turns decoded latents into rows of samples.
 
 use super::Net;
 use super::rolling::{self, Columns, Conv, Stage, Work};
@@ -16,7 +16,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Samples of an 8x8 patch.
 const PATCH: usize = 192;
-/// Bytes of samples that each thread paints before they go on, or some rows of latents where that is more.
+/// Bytes of samples that each thread paints before they are handed out, or `SOME_ROWS` rows of latents if that is more.
 const CANVAS: usize = 1 << 20;
 const SOME_ROWS: usize = 4;
 
@@ -25,7 +25,7 @@ fn patches_of(area: &Window) -> Window {
     area.halved().halved().halved()
 }
 
-/// How many latents away from a pixel's own the farthest are that it depends on.
+/// The distance in latents between a pixel and the farthest latent that it depends on.
 pub(crate) fn reach(net: &super::Shapes) -> usize {
     (net.nd + 1).div_ceil(2)
 }
@@ -35,12 +35,12 @@ pub(crate) fn latents(patches: &Range<usize>) -> Range<usize> {
     patches.start / 2..patches.end.div_ceil(2)
 }
 
-/// Latents, by their halo, that the pixels of `area` depend on, in a picture of that many rows and columns of latents.
+/// The latents that the pixels of `area` depend on, in a picture of `height` x `width` latents.
 fn support(net: &Net, area: &Window, height: usize, width: usize) -> Window {
     patches_of(area).grow(net.shapes.nd + 1, 2 * height, 2 * width).halved()
 }
 
-/// A synthesis of an area of pixels, from its top to its bottom.
+/// A synthesis of an area of pixels, from top to bottom.
 pub(crate) struct Synthesis<'a> {
     net: &'a Net,
     path: Path,
@@ -49,17 +49,17 @@ pub(crate) struct Synthesis<'a> {
     color: Color,
     /// Rows and columns of latents of the picture.
     shape: (usize, usize),
-    /// Pixels to paint, and the first row that is not painted yet.
+    /// The pixels to paint, and the first row that is not painted yet.
     area: Window,
     painted: usize,
     support: Window,
     strips: Vec<Mutex<Strip>>,
-    /// What stands in for groups that hold nothing.
+    /// The small picture that stands in for groups that hold nothing.
     blank: Option<&'a Blank<'a>>,
 }
 
 impl<'a> Synthesis<'a> {
-    #[expect(clippy::too_many_arguments, reason = "what the network needs, and what is to be painted")]
+    #[expect(clippy::too_many_arguments, reason = "the network, and the area to paint")]
     pub fn new(
         net: &'a Net,
         path: Path,
@@ -81,7 +81,7 @@ impl<'a> Synthesis<'a> {
         self.support.clone()
     }
 
-    /// Takes the latents of the next band; `sink` gets the rows of samples that are ready, some at a time.
+    /// Takes the latents of the next band, and passes the rows of samples that are ready to `sink`, some at a time.
     pub fn push(&mut self, band: &Band, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let rows = band.rows.start.max(self.support.rows.start)..band.rows.end.min(self.support.rows.end);
         let step = slice(&self.area, self.color, self.cut);
@@ -112,31 +112,31 @@ impl<'a> Synthesis<'a> {
         Ok(())
     }
 
-    /// The end of the rows of pixels that are painted when so many rows of latents are in.
+    /// The end of the rows of pixels that can be painted from the first `latents` rows of latents.
     fn ready(&self, latents: usize) -> usize {
         let lag = if latents == self.shape.0 { 0 } else { self.net.shapes.nd + 1 };
         (8 * (2 * latents).saturating_sub(lag)).min(self.area.rows.end)
     }
 }
 
-/// Columns of patches that an area is cut into.
+/// The columns of patches of each strip of an area.
 pub(crate) fn strips(area: &Window, cut: Cut) -> Vec<Range<usize>> {
     window::strips(patches_of(area).columns, cut.threads, cut.largest.1)
 }
 
-/// Rows of latents that are painted before their samples go on.
+/// Rows of latents that are painted before their samples are handed out.
 fn slice(area: &Window, color: Color, cut: Cut) -> usize {
     let row = product([16, area.width(), color.channels()]).max(1);
     let rows = product([CANVAS, cut.threads]) / row;
     (rows as usize).max(SOME_ROWS).min(cut.largest.0 / 2).max(1)
 }
 
-/// Some columns of the picture, with what their layers keep of the rows above.
+/// Some columns of the picture, with what their layers keep of the rows above them.
 #[derive(Debug)]
 struct Strip {
     /// Columns of patches that it paints.
     patches: Range<usize>,
-    /// Columns of patches that the first block reads, and of the latents that they come from.
+    /// Columns of patches that the first block reads, and the columns of latents that they come from.
     entry: Range<usize>,
     latents: Range<usize>,
     batch: usize,
@@ -144,14 +144,14 @@ struct Strip {
     plane: (usize, usize),
     /// What the layers keep, while the strip is at work.
     running: Option<Running>,
-    /// By row of groups, if groups may be empty: whether there is anything to do but to copy.
+    /// For each row of groups, if groups may be empty: whether it has to be synthesised, not only copied.
     busy: Vec<bool>,
 }
 
 /// What the layers of a strip keep of the rows above.
 #[derive(Debug)]
 struct Running {
-    /// The row of latents that has to come next.
+    /// The row of latents that has to follow.
     next: usize,
     stages: Vec<Stage>,
     last: Conv,
@@ -166,7 +166,7 @@ impl Strip {
         Self { patches, entry, latents, batch, plane, running: None, busy }
     }
 
-    /// Those of the rows of latents that it has to take in.
+    /// The rows of latents that this strip has to read.
     fn wanted(&self, rows: Range<usize>, blank: Option<&Blank>, net: &Net) -> Vec<Range<usize>> {
         let Some(blank) = blank else { return vec![rows] };
         let (side, reach) = (blank.empty.grid.side, reach(&net.shapes));
@@ -184,7 +184,7 @@ impl Strip {
         wanted
     }
 
-    /// Pastes the rows of pixels that it had nothing to do for.
+    /// Copies the rows of pixels that did not have to be synthesised.
     fn copy(&self, blank: &Blank, rows: Range<usize>, canvas: &Mutex<Canvas>) {
         let mut samples = Vec::new();
         let columns = {
@@ -199,12 +199,12 @@ impl Strip {
         }
     }
 
-    /// The layers, ready for row `next` of latents; if others came before it, they begin anew.
+    /// The layers, ready for row `next` of latents. They start again unless the row before it was their last one.
     fn start(&mut self, net: &Net, next: usize) -> Running {
         if let Some(running) = self.running.take_if(|running| running.next == next) {
             return running;
         }
-        // The memory of the old ones goes first.
+        // Free the memory of the old layers first.
         self.running = None;
         let mut layers = Columns::of_layers(self.plane, &self.patches, net.shapes.nd + 1);
         let last = layers.pop().map(|columns| Conv::new(columns, net.shapes.c, self.batch));
@@ -213,7 +213,7 @@ impl Strip {
         Running { next, stages, last: last.expect("a layer") }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what all strips share, and this strip's turn")]
+    #[expect(clippy::too_many_arguments, reason = "what all strips share, and the rows of this call")]
     fn push(
         &mut self,
         net: &Net,
@@ -250,7 +250,7 @@ impl Strip {
         self.running = Some(running);
     }
 
-    /// The first layer: rows of latents to `work.rows`, twice as many and as wide.
+    /// The first layer: turns rows of latents into `work.rows`, twice as many and twice as wide.
     fn enter(
         &self,
         net: &Net,
@@ -302,7 +302,7 @@ impl Canvas {
         Self { area, color, samples }
     }
 
-    /// Copies the part of a row of samples that lies inside; the row begins at pixel (y, x).
+    /// Copies the part of a row of samples that lies inside the rectangle; the row begins at pixel (y, x).
     fn paste_row(&mut self, y: usize, x: usize, row: &[u8]) {
         let channels = self.color.channels();
         let end = (x + row.len() / channels).min(self.area.columns.end);
@@ -342,7 +342,7 @@ fn paint(patches: &[i16], color: Color, eight: &mut [u8]) {
     }
 }
 
-/// Bytes that a synthesis of an area holds at most, if no more than so many strips are at work at a time.
+/// The most bytes that a synthesis of an area holds, if at most `busy` strips are at work at a time.
 pub(crate) fn bytes(net: &super::Shapes, area: &Window, color: Color, cut: Cut, busy: usize) -> u64 {
     let strips = strips(area, cut);
     let entry = |patches: usize| patches + 2 * (net.nd + 2);
