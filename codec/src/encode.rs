@@ -16,27 +16,13 @@ use crate::net::synthesis::Synthesis;
 use crate::net::{Scratch, hyper};
 use crate::picture::{Color, Head, Picture};
 use crate::quality::Quality;
-use crate::rate;
+use crate::rate::{self, Candidate};
 use crate::source::{Feed, InMemory, Source};
+use crate::target::Target;
 use crate::threads;
 use crate::window::{Cut, Window};
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
-
-/// What the encoder aims at.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Target {
-    /// A point of the quality scale: one encode.
-    Quality(Quality),
-    /// At most this many bits per pixel, including the header: about six encodes. The highest quality reaches any rate above
-    /// its own.
-    BitsPerPixel(f64),
-    /// A file of at most this many bytes: about six encodes.
-    Bytes(u64),
-    /// A PSNR of the colour samples in dB, at or just below this value: about eight encodes.
-    Psnr(f64),
-}
 
 /// Whether the encoder decodes its own stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -248,23 +234,25 @@ struct Encoder<'a> {
 }
 
 /// One encode at one quality.
-pub(crate) struct Attempt {
-    pub quality: Quality,
+struct Attempt {
+    quality: Quality,
     /// Bytes of the file.
-    pub bytes: u64,
+    bytes: u64,
     substreams: Vec<Vec<u8>>,
     model_bits: f64,
     measured: Option<Measured>,
 }
 
-impl Attempt {
-    /// PSNR in dB, or NaN if it was not measured.
-    pub fn psnr(&self) -> f64 {
+impl Candidate for Attempt {
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn psnr(&self) -> f64 {
         self.measured.as_ref().map_or(f64::NAN, |measured| measured.psnr)
     }
 
-    /// See [`Encoded::is_broken`].
-    pub fn is_broken(&self) -> bool {
+    fn is_broken(&self) -> bool {
         self.measured.as_ref().is_some_and(|measured| measured.broken > measure::UNSEEN)
     }
 }

@@ -1,7 +1,7 @@
 //! Rate control: finds the quality whose file meets a target, by encoding at several qualities and keeping the best result.
 
-use crate::encode::{Attempt, Target};
 use crate::quality::Quality;
+use crate::target::Target;
 use crate::{Error, Result};
 
 /// A file is near enough if its size is at least this share of the target.
@@ -18,13 +18,25 @@ const ABOVE: f64 = 2.0;
 /// Qualities that are tried in turn, from the lowest on, if PSNR does not rise with quality.
 const LADDER: [u16; 8] = [0, 800, 1600, 2400, 3200, 4000, 4800, 5600];
 
+/// What the search has to know of an encode.
+pub(crate) trait Candidate {
+    /// Bytes of the file.
+    fn bytes(&self) -> u64;
+
+    /// PSNR in dB, or NaN if it was not measured.
+    fn psnr(&self) -> f64;
+
+    /// See [`Encoded::is_broken`](crate::Encoded::is_broken).
+    fn is_broken(&self) -> bool;
+}
+
 /// Runs `attempt` until the target is met, and returns the best attempt; the flag says whether it meets the target. A rate is
 /// an upper bound: any file below it meets it.
-pub(crate) fn search(
+pub(crate) fn search<T: Candidate>(
     target: Target,
     pixels: u64,
-    mut attempt: impl FnMut(Quality) -> Result<Attempt>,
-) -> Result<(Attempt, bool)> {
+    mut attempt: impl FnMut(Quality) -> Result<T>,
+) -> Result<(T, bool)> {
     let out_of_range = |what, value: f64| {
         Err(Error::Invalid { what, detail: format!("{value}, expected a positive number") })
     };
@@ -37,17 +49,16 @@ pub(crate) fn search(
             let log = |bytes: f64| bytes.max(1.0).ln();
             let goal = log(bytes as f64);
             let near = log(bytes as f64 * NEAR_BYTES);
-            let mut search =
-                Search::new(attempt, |a: &Attempt| log(a.bytes as f64), goal, near, f64::INFINITY);
+            let mut search = Search::new(attempt, |a: &T| log(a.bytes() as f64), goal, near, f64::INFINITY);
             let top = search.at(Quality::MAX.raw())?;
             if top > goal {
                 search.bisect(top, 0)?;
             }
-            search.best(|found, _| found.bytes <= bytes)
+            search.best(|found, _| found.bytes() <= bytes)
         }
         Target::Psnr(psnr) => {
-            let mut search = Search::new(attempt, Attempt::psnr, psnr, psnr - NEAR_PSNR, ABOVE);
-            search.psnr(Attempt::is_broken)?;
+            let mut search = Search::new(attempt, T::psnr, psnr, psnr - NEAR_PSNR, ABOVE);
+            search.psnr(T::is_broken)?;
             search.best(|_, value| (REACHED * psnr..=psnr).contains(&value))
         }
     }

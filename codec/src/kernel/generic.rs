@@ -1,8 +1,8 @@
 //! The algorithms, written once with the vector steps of a [`Leaf`] and compiled for each instruction set.
 
 use super::leaf::Leaf;
+use super::number::{rnd, sat};
 use super::packed::{COUPLES, PANEL, Packed, PackedTaps};
-use super::{rnd, sat};
 use std::ops::Range;
 
 /// The most positions of a product tile: with 32 outputs, 24 accumulators of 512 bits.

@@ -7,9 +7,11 @@
 //! has; with any other name the fastest one is used.
 
 mod generic;
+mod instantiate;
 mod leaf;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod number;
 mod packed;
 mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -20,12 +22,10 @@ mod tests;
 mod x86;
 
 pub use generic::{Depthwise, Epilogue, Segment, Target};
+pub use number::{ACTIVATION_MAX, rnd, sat};
 pub use packed::{PANEL, Packed, PackedTaps};
 
 use std::sync::OnceLock;
-
-/// Largest magnitude of an activation.
-pub const ACTIVATION_MAX: i32 = 8191;
 
 /// An instruction set that kernels are compiled for, and that this machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,18 +122,6 @@ impl Path {
             Set::Simd128 => "simd128",
         }
     }
-}
-
-/// Rounding arithmetic shift right; the addition wraps.
-#[inline(always)]
-pub fn rnd(v: i32, shift: u32) -> i32 {
-    v.wrapping_add((1 << shift) >> 1) >> shift
-}
-
-/// Saturates to the range of an activation.
-#[inline(always)]
-pub fn sat(v: i32) -> i16 {
-    v.clamp(-ACTIVATION_MAX, ACTIVATION_MAX) as i16
 }
 
 /// Calls a kernel that is compiled for an instruction set.

@@ -1,7 +1,8 @@
 //! AArch64: `smlal`; loading separates the weights of even and odd inputs.
 
-use super::ACTIVATION_MAX;
-use super::leaf::{Leaf, instantiate};
+use super::instantiate::instantiate;
+use super::leaf::Leaf;
+use super::number::ACTIVATION_MAX;
 use std::arch::aarch64::*;
 
 instantiate!(kernels, super::Neon, "neon");

@@ -1,7 +1,8 @@
 //! The specification: plain Rust that follows docs/format.md, section 2, word for word.
 
-use super::leaf::{Leaf, instantiate};
-use super::{rnd, sat};
+use super::instantiate::instantiate;
+use super::leaf::Leaf;
+use super::number::{rnd, sat};
 use std::array::from_fn;
 
 instantiate!(kernels, super::Scalar);

@@ -1,7 +1,7 @@
 //! 256 bits: `vpmaddwd` and an addition, or the `vpdpwssd` of AVX-VNNI.
 
-use crate::kernel::ACTIVATION_MAX;
 use crate::kernel::leaf::Leaf;
+use crate::kernel::number::ACTIVATION_MAX;
 use std::arch::asm;
 use std::arch::x86_64::*;
 

@@ -1,7 +1,7 @@
 //! 512 bits: `vpdpwssd` if the processor has VNNI, otherwise `vpmaddwd` and an addition.
 
-use crate::kernel::ACTIVATION_MAX;
 use crate::kernel::leaf::Leaf;
+use crate::kernel::number::ACTIVATION_MAX;
 use std::arch::asm;
 use std::arch::x86_64::*;
 
