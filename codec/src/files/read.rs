@@ -7,9 +7,11 @@ use std::path::Path;
 use image::codecs::pnm::PnmDecoder;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
+use super::metadata::described;
 use super::pnm::Header;
 use super::resolution::Resolution;
-use super::{Notice, exif, jpeg, png, tiff};
+use super::unpacked::{Layout, Unpacked, check, possible};
+use super::{Notice, jpeg, png, tiff};
 use crate::{Color, Error, Limits, Metadata, Picture, Result};
 
 const FORMATS: [ImageFormat; 7] = [
@@ -23,9 +25,6 @@ const FORMATS: [ImageFormat; 7] = [
 ];
 /// Other extensions of these formats.
 const EXTENSIONS: [&str; 6] = ["jpe", "jif", "jfi", "pjpeg", "pjp", "dib"];
-/// Memory that a header may ask for, no matter how little data follows it.
-const FREE: u64 = 16 << 20;
-
 /// Whether [`read`] understands a file of this name. Only the extension counts.
 pub fn readable(path: &Path) -> bool {
     let Some(extension) = path.extension() else { return false };
@@ -60,80 +59,6 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Picture, Vec<Notice>)> {
         described(found.metadata, found.orientation, found.resolution, &mut notices);
     limits.check_metadata(&picture.metadata)?;
     Ok((picture, notices))
-}
-
-/// What the reader of a format returns.
-pub struct Unpacked {
-    pub width: u32,
-    pub height: u32,
-    pub color: Color,
-    /// `[height, width, channels]`.
-    pub samples: Vec<u8>,
-    /// `[height, width]`.
-    pub alpha: Option<Vec<u8>>,
-    pub source_bits: u8,
-    pub metadata: Metadata,
-    /// The orientation that the file gives outside of EXIF.
-    pub orientation: u8,
-    /// The resolution that the file gives outside of EXIF.
-    pub resolution: Option<Resolution>,
-    pub notices: Vec<Notice>,
-}
-
-/// The layout of a decoder's samples, `[height, width, channels]`; alpha is the last channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
-    pub color: Color,
-    pub alpha: bool,
-    /// 8 or 16.
-    pub bits: u8,
-}
-
-impl Layout {
-    /// Number of bytes of a picture.
-    pub fn bytes(self, width: u32, height: u32) -> u64 {
-        let pixel = (self.color.channels() + usize::from(self.alpha)) as u64 * u64::from(self.bits / 8);
-        (u64::from(width) * u64::from(height)).saturating_mul(pixel)
-    }
-
-    /// Returns 8-bit samples and separate alpha; `number` reads a sample of 16 bits.
-    pub fn split(self, mut data: Vec<u8>, number: fn([u8; 2]) -> u16) -> (Vec<u8>, Option<Vec<u8>>) {
-        if self.bits == 16 {
-            data = data.as_chunks::<2>().0.iter().map(|&pair| reduced(number(pair))).collect();
-        }
-        if !self.alpha {
-            return (data, None);
-        }
-        let channels = self.color.channels();
-        let pixels = data.len() / (channels + 1);
-        let (mut samples, mut alpha) = (Vec::with_capacity(pixels * channels), Vec::with_capacity(pixels));
-        for pixel in data.chunks_exact(channels + 1) {
-            samples.extend_from_slice(&pixel[..channels]);
-            alpha.push(pixel[channels]);
-        }
-        (samples, Some(alpha))
-    }
-}
-
-/// Returns the metadata that is kept, and the orientation: that of EXIF, or else `own`.
-pub fn described(
-    metadata: Metadata,
-    own: u8,
-    resolution: Option<Resolution>,
-    notices: &mut Vec<Notice>,
-) -> (Metadata, u8) {
-    let exif = metadata.exif.map(exif::strip_prefix).filter(|exif| !exif.is_empty());
-    let exif = exif.map(exif::with_short_orientation);
-    let exif = match resolution.filter(|resolution| !resolution.is_usual()) {
-        Some(resolution) => Some(exif::with_resolution(exif, &resolution)),
-        None => exif,
-    };
-    let xmp = metadata.xmp.filter(|xmp| !xmp.is_empty());
-    let orientation = match exif::orientation(exif.as_deref()) {
-        1 => own,
-        turned => turned,
-    };
-    (Metadata { icc: fitting_profile(metadata.icc, notices), exif, xmp }, orientation)
 }
 
 /// Detects the format from the first bytes.
@@ -298,53 +223,4 @@ fn unpack(
         resolution: None,
         notices: Vec::new(),
     })
-}
-
-/// Refuses a picture that is above the limits.
-///
-/// # Errors
-/// Returns [`Error::Limit`] if it is, and [`Error::Invalid`] if it has no pixels.
-pub fn check(width: u32, height: u32, bytes: u64, limits: &Limits) -> Result<()> {
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels > limits.pixels {
-        return Err(Error::Limit { what: "pixels", needed: pixels, limit: limits.pixels });
-    }
-    let limit = limits.bytes.min(isize::MAX as u64);
-    if bytes > limit {
-        return Err(Error::Limit { what: "bytes", needed: bytes, limit });
-    }
-    if pixels == 0 {
-        return Err(Error::Invalid { what: "picture", detail: format!("its size is {width}x{height}") });
-    }
-    Ok(())
-}
-
-/// Refuses a picture that needs more memory than the bytes that are present can fill, if each gives at most `expansion` bytes.
-/// So a header cannot make the reader allocate much more memory than the file fills.
-///
-/// # Errors
-/// Returns [`Error::Truncated`] if there are too few bytes.
-pub fn possible(needed: u64, present: u64, expansion: u64) -> Result<()> {
-    match needed.saturating_sub(FREE).div_ceil(expansion).checked_sub(present) {
-        None | Some(0) => Ok(()),
-        Some(missing) => Err(Error::Truncated { what: "picture", offset: present, missing }),
-    }
-}
-
-/// Rounds a sample of 16 bits to 8.
-pub fn reduced(sample: u16) -> u8 {
-    ((u32::from(sample) * 255 + 32767) / 65535) as u8
-}
-
-/// Drops a profile for CMYK and the like, because the samples were converted to RGB.
-fn fitting_profile(icc: Option<Vec<u8>>, notices: &mut Vec<Notice>) -> Option<Vec<u8>> {
-    let icc = icc.filter(|icc| !icc.is_empty())?;
-    match icc.get(16..20) {
-        Some(b"CMYK" | b"Lab " | b"YCbr" | b"CMY ") => {
-            let space = String::from_utf8_lossy(&icc[16..20]).trim_end().to_owned();
-            notices.push(Notice::ProfileDropped { space });
-            None
-        }
-        _ => Some(icc),
-    }
 }

@@ -4,8 +4,9 @@ use std::io::{BufRead, Seek, SeekFrom, Write};
 
 use image::ImageError;
 
+use super::metadata::described;
 use super::pnm::Header;
-use super::read::{Layout, described, possible, reduced};
+use super::unpacked::{Layout, possible, reduced};
 use super::write::{nothing, pnm_head};
 use super::{Format, Notice, WriteOptions, exif, png};
 use crate::{Color, Error, Head, Limits, Result, Source};

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::alpha::{flatten, interleaved};
 use super::{Format, Notice, WriteOptions, exif, jpeg, png, upright};
 use crate::{Color, Error, Metadata, Picture, Result};
 
@@ -41,17 +42,6 @@ pub fn write(picture: &Picture, format: Format, options: &WriteOptions) -> Resul
     Ok((bytes, notices))
 }
 
-/// Interleaves colour samples and alpha: `[height, width, channels]`.
-pub fn interleaved(picture: &Picture) -> Cow<'_, [u8]> {
-    let Some(alpha) = &picture.alpha else { return Cow::Borrowed(&picture.samples) };
-    let mut out = Vec::with_capacity(picture.samples.len() + alpha.len());
-    for (samples, &alpha) in picture.samples.chunks_exact(picture.color.channels()).zip(alpha) {
-        out.extend_from_slice(samples);
-        out.push(alpha);
-    }
-    Cow::Owned(out)
-}
-
 /// Notes for all metadata that PNM cannot hold it.
 pub fn nothing(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
     if metadata.icc.is_some() {
@@ -64,17 +54,6 @@ pub fn nothing(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
         notices.push(Notice::MetadataDropped { format: Format::Pnm, kind: "XMP" });
     }
     Metadata::default()
-}
-
-/// Puts the picture on a white background.
-fn flatten(picture: &mut Picture) {
-    let Some(alpha) = picture.alpha.take() else { return };
-    for (samples, alpha) in picture.samples.chunks_exact_mut(picture.color.channels()).zip(alpha) {
-        for sample in samples {
-            *sample =
-                ((u32::from(*sample) * u32::from(alpha) + 255 * (255 - u32::from(alpha)) + 127) / 255) as u8;
-        }
-    }
 }
 
 fn webp(picture: &Picture) -> Result<Vec<u8>> {

@@ -11,14 +11,13 @@ use image::{ImageError, ImageFormat};
 
 use self::colors::Colors;
 use self::profiles::Fault;
+use self::write::XMP;
 pub use self::write::{PIECE, begin, color, failed, write};
 use super::Notice;
-use super::read::{Layout, Unpacked, check, possible};
 use super::resolution::Resolution;
+use super::unpacked::{Layout, Unpacked, check, possible};
 use crate::{Color, Error, Limits, Metadata, Result};
 
-/// Keyword of the text chunk that holds XMP.
-const XMP: &[u8] = b"XML:com.adobe.xmp\0";
 /// The beginning of the keywords of chunks that hold metadata as hexadecimal digits. ImageMagick writes such chunks.
 const RAW_PROFILE: &[u8] = b"Raw profile type ";
 const SIGNATURE_LENGTH: u64 = 8;

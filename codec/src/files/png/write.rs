@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 use std::io::Write;
 
-use super::XMP;
-use crate::files::{PngEffort, exif, write::interleaved};
+use crate::files::alpha::interleaved;
+use crate::files::{PngEffort, exif};
 use crate::{Color, Error, Head, Picture, Result};
 
+/// Keyword of the text chunk that holds XMP.
+pub const XMP: &[u8] = b"XML:com.adobe.xmp\0";
 /// Bytes of compressed pixels per chunk in a file that is written row by row.
 pub const PIECE: usize = 1 << 20;
 

@@ -13,7 +13,7 @@ use image::error::{DecodingError, ImageError};
 
 use self::kind::Kind;
 use super::directory::Directory;
-use super::read::{Unpacked, check, possible};
+use super::unpacked::{Unpacked, check, possible};
 use super::{Notice, exif, png};
 use crate::{Error, Limits, Metadata, Result};
 

@@ -3,7 +3,7 @@
 use ::tiff::decoder::DecodingResult;
 
 use super::kind::{Alpha, Kind, Meaning};
-use crate::files::read::reduced;
+use crate::files::unpacked::reduced;
 
 /// Samples `[height, width, channels]` and alpha, from samples in the layout of the decoder.
 pub fn picture(kind: &Kind, data: DecodingResult) -> (Vec<u8>, Option<Vec<u8>>) {

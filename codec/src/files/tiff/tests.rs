@@ -219,7 +219,7 @@ fn predicted_samples_beside_ones_of_no_meaning_are_read() {
         (0..12).map(|i| if i < 4 { flat[i] } else { flat[i].wrapping_sub(flat[i - 4]) }).collect();
     let expected: Vec<u8> = pixels_of
         .iter()
-        .flat_map(|pixel| pixel[..3].iter().map(|&v| crate::files::read::reduced(v)))
+        .flat_map(|pixel| pixel[..3].iter().map(|&v| crate::files::unpacked::reduced(v)))
         .collect();
     for style in STYLES {
         for extra in [0, 2] {
