@@ -2,21 +2,25 @@
 //! decoded.
 
 use crate::band::{Band, Grid, Group};
-use crate::blank::{Blank, Empty};
+use crate::blank;
 use crate::container::{self, Chunk, ChunkKind, ChunkState, NO_PIXEL_HASH, Stream, alpha, metadata};
+use crate::empty::Empty;
 use crate::entropy;
 use crate::kernel::Path;
 use crate::limits::Limits;
-use crate::memory::{self, Load};
+use crate::load::Load;
+use crate::memory;
 use crate::model::Model;
 use crate::net::context::PASSES;
 use crate::net::synthesis::Synthesis;
 use crate::net::{Plane, Scratch, hyper};
 use crate::picture::{Color, Head, Metadata, Picture};
 use crate::quality::{Gains, Quality};
+use crate::saturating::{product, sum};
+use crate::strip::Split;
 use crate::threads;
 use crate::walk::{self, Coded, Symbols};
-use crate::window::{Cut, Window};
+use crate::window::Window;
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
@@ -123,7 +127,7 @@ enum Keep {
 #[derive(Debug)]
 struct Layout {
     grid: Grid,
-    cut: Cut,
+    split: Split,
     /// The groups that hold nothing, if there are enough of them to be worth a shortcut.
     empty: Option<Empty>,
     /// Bytes of memory, without what the caller keeps.
@@ -165,18 +169,18 @@ impl<'a> Decoder<'a> {
         let area = area(&stream, options.region)?;
         let color = if header.gray { Color::Gray } else { Color::Rgb };
         let alpha = if header.alpha { memory::of_alpha(header.width, header.height) } else { 0 };
-        let samples = memory::product([area.height(), area.width(), color.channels()]);
+        let samples = product([area.height(), area.width(), color.channels()]);
         let kept = if keep == Keep::Picture { samples } else { 0 };
         let empty = empty(&stream, model, &options.limits);
         let layout = |threads: usize| {
             let patches = |pixels: u32| pixels.div_ceil(8).max(1) as usize;
-            let cut = Cut { threads, largest: (patches(options.window.0), patches(options.window.1)) };
+            let split = Split { threads, largest: (patches(options.window.0), patches(options.window.1)) };
             let (shapes, size) = (&model.net.shapes, (header.height, header.width));
             let grid = Grid::new(size, header.group_log2, threads);
             let empty = Empty::new(shapes, grid, &area, empty.clone());
-            let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, &area, cut));
-            let decode = memory::of_decode(shapes, &load, &area, color, cut);
-            Layout { grid, cut, empty, needed: memory::sum([decode, alpha, kept]) }
+            let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, &area, split));
+            let decode = memory::of_decode(shapes, &load, &area, color, split);
+            Layout { grid, split, empty, needed: sum([decode, alpha, kept]) }
         };
         let threads = threads::count(options.threads);
         let layout = layout(threads::fitting(threads, |n| layout(n).needed, options.limits.memory()));
@@ -227,25 +231,26 @@ impl<'a> Decoder<'a> {
 
     /// Passes the rows to `sink`, then reads alpha.
     fn finish(self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<(Outcome, Option<Vec<u8>>)> {
-        let Self { stream, model, head, area, layout: Layout { grid, cut, empty, .. }, .. } = &self;
+        let Self { stream, model, head, area, layout: Layout { grid, split, empty, .. }, .. } = &self;
         let header = &stream.header;
         let quality = Quality::from_raw(header.quality).unwrap_or_default();
         let (path, gains) = (Path::chosen(), model.gains(quality));
         let empty = empty.as_ref();
         let walker = Walker { stream, model, path, gains: &gains, quality, passes: self.passes, empty };
         let shape = (grid.height, grid.width);
-        let blank =
-            empty.map(|empty| Blank::new(empty, model, path, &gains, head.color, *cut)).transpose()?;
+        let blank = empty
+            .map(|empty| blank::synthesise(empty, model, path, &gains, head.color, *split))
+            .transpose()?;
         let blank = blank.as_ref();
         let mut synthesis =
-            Synthesis::new(&model.net, path, &gains, shape, area.clone(), head.color, *cut, blank);
+            Synthesis::new(&model.net, path, &gains, shape, area.clone(), head.color, *split, blank);
         let support = synthesis.support();
         let mut missing: Vec<String> = stream.chunks.iter().filter_map(account).collect();
         let mut hasher = blake3::Hasher::new();
         for band in grid.bands(support.rows.clone()) {
             let holds = |group: usize| empty.is_none_or(|empty| !empty.is_empty(group));
             band.fill_those(&support, model.net.shapes.m, holds);
-            missing.extend(walker.band(&band, &support, cut.threads));
+            missing.extend(walker.band(&band, &support, split.threads));
             synthesis.push(&band, |rows| {
                 hasher.update(rows);
                 sink(rows)
@@ -327,7 +332,7 @@ fn empty(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
         };
         let rect = groups.rect(group);
         let (height, width) = hyper::hyper_shape(rect.h as usize, rect.w as usize);
-        let values = memory::product([height, width, model.net.shapes.z]);
+        let values = product([height, width, model.net.shapes.z]);
         // An encoder seldom writes so few bytes. They are decoded here once, so that the network is not run for nothing.
         if bytes.len() as u64 >= values / SUSPECT || limits.check_bytes(values.saturating_mul(3)).is_err() {
             return true;

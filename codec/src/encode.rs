@@ -17,10 +17,12 @@ use crate::net::{Scratch, hyper};
 use crate::picture::{Color, Head, Picture};
 use crate::quality::Quality;
 use crate::rate::{self, Candidate};
+use crate::saturating::sum;
 use crate::source::{Feed, InMemory, Source};
+use crate::strip::Split;
 use crate::target::Target;
 use crate::threads;
-use crate::window::{Cut, Window};
+use crate::window::Window;
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
@@ -226,7 +228,7 @@ struct Encoder<'a> {
     head: Head,
     model: &'a Model,
     path: Path,
-    cut: Cut,
+    split: Split,
     grid: Grid,
     group_log2: u8,
     metadata: Option<Vec<u8>>,
@@ -280,19 +282,20 @@ impl<'a> Encoder<'a> {
         let groups = Groups::of(head.width, head.height, options.group_log2);
         container::check_groups(&groups, &options.limits)?;
         let layout = |threads: usize| {
-            let cut = Cut::new(threads);
+            let split = Split::new(threads);
             let grid = Grid::new((head.height, head.width), options.group_log2, threads);
-            (cut, grid, memory::of_encode(&model.net.shapes, grid, &head, cut))
+            (split, grid, memory::of_encode(&model.net.shapes, grid, &head, split))
         };
         let threads = threads::count(options.threads);
-        let (cut, grid, needed) = layout(threads::fitting(threads, |n| layout(n).2, options.limits.memory()));
+        let (split, grid, needed) =
+            layout(threads::fitting(threads, |n| layout(n).2, options.limits.memory()));
         options.limits.check_bytes(needed)?;
         Ok(Self {
             source,
             fresh: true,
             model,
             path: Path::chosen(),
-            cut,
+            split,
             grid,
             group_log2: options.group_log2,
             metadata: (!head.metadata.is_empty()).then(|| metadata::pack(&head.metadata)).transpose()?,
@@ -329,11 +332,11 @@ impl<'a> Encoder<'a> {
 
     /// The latents of the analysis, before they are coded.
     fn analyse(&mut self, quality: Quality, options: &EncodeOptions) -> Result<Latents> {
-        let (model, path, cut, grid) = (self.model, self.path, self.cut, self.grid);
+        let (model, path, split, grid) = (self.model, self.path, self.split, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
-        let needed = memory::of_encode(&net.shapes, grid, &self.head, cut);
-        options.limits.check_bytes(memory::sum([needed, memory::of_latents(&net.shapes, grid)]))?;
-        let mut analysis = Analysis::new(net, path, &gains, (grid.height, grid.width), cut);
+        let needed = memory::of_encode(&net.shapes, grid, &self.head, split);
+        options.limits.check_bytes(sum([needed, memory::of_latents(&net.shapes, grid)]))?;
+        let mut analysis = Analysis::new(net, path, &gains, (grid.height, grid.width), split);
         let mut latents = Latents::new(grid, &net.shapes);
         let mut feed = self.feed(0)?;
         for band in grid.bands(0..grid.height) {
@@ -345,7 +348,7 @@ impl<'a> Encoder<'a> {
             feed.forget(8 * end);
             latents.take(&band);
             let z = Mutex::new(&mut latents.z);
-            threads::for_each(cut.threads, &band.groups, Scratch::default, |scratch, group| {
+            threads::for_each(split.threads, &band.groups, Scratch::default, |scratch, group| {
                 let found = hyper::analyse(net, path, &group.plane(), scratch).data;
                 z.lock().unwrap_or_else(PoisonError::into_inner)[group.index] = found;
             });
@@ -355,17 +358,17 @@ impl<'a> Encoder<'a> {
 
     /// Encodes at a quality, with the latents of the picture or those that are given.
     fn attempt(&mut self, quality: Quality, check: Check, given: Option<&Latents>) -> Result<Attempt> {
-        let (model, path, cut, grid) = (self.model, self.path, self.cut, self.grid);
+        let (model, path, split, grid) = (self.model, self.path, self.split, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
         let shape = (grid.height, grid.width);
         let area = Window::new(0, 0, self.head.height as usize, self.head.width as usize);
-        let mut analysis = Analysis::new(net, path, &gains, shape, cut);
+        let mut analysis = Analysis::new(net, path, &gains, shape, split);
         let mut check = (check == Check::Exact).then(|| {
-            (Synthesis::new(net, path, &gains, shape, area, self.head.color, cut, None), Meter::new())
+            (Synthesis::new(net, path, &gains, shape, area, self.head.color, split, None), Meter::new())
         });
-        let slice = memory::rows_at_once(&self.head, cut).div_ceil(8);
+        let slice = memory::rows_at_once(&self.head, split).div_ceil(8);
         let most = memory::rows_held(&net.shapes, grid, &self.head);
-        let coder = Coder { model, path, quality, gains: &gains, threads: cut.threads };
+        let coder = Coder { model, path, quality, gains: &gains, threads: split.threads };
         let mut substreams = Substreams::new(grid.groups());
         let mut feed = self.feed(most)?;
         let whole = Window::new(0, 0, grid.height, grid.width);

@@ -3,8 +3,9 @@
 use crate::kernel::Path;
 use crate::net::context::{QUARTER, phase};
 use crate::net::{Plane, Scratch, analysis, hyper, synthesis};
+use crate::strip::Split;
 use crate::walk::{self, Coded, Symbols};
-use crate::window::{Cut, Window};
+use crate::window::Window;
 use crate::{Color, Model, Picture, Profile, Quality, psnr};
 use safetensors::SafeTensors;
 
@@ -126,9 +127,10 @@ fn synthesis_is_the_reference_for_every_window() {
         for path in Path::available() {
             for (threads, largest) in [(1, (128, 256)), (2, (3, 2)), (1, (1, 5)), (3, (4, 4))] {
                 let area = Window::new(0, 0, picture.height as usize, picture.width as usize);
-                let cut = Cut { threads, largest };
-                let samples = synthesis::synthesise(&model.net, path, &y_hat, &gains, area, Color::Rgb, cut);
-                assert!(samples == golden.bytes("decoded"), "{path:?}, {cut:?}");
+                let split = Split { threads, largest };
+                let samples =
+                    synthesis::synthesise(&model.net, path, &y_hat, &gains, area, Color::Rgb, split);
+                assert!(samples == golden.bytes("decoded"), "{path:?}, {split:?}");
             }
         }
     });

@@ -1,9 +1,9 @@
 //! The latents of a picture between analysis and coding, for encoders that search for better ones than the analysis finds.
 
 use crate::band::{Band, Grid};
-use crate::memory::product;
 use crate::net::Shapes;
 use crate::net::hyper::{Z_MAX, hyper_shape, out_of_range};
+use crate::saturating::product;
 use crate::{Error, Result};
 
 /// Largest magnitude of a latent.

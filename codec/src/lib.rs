@@ -30,6 +30,7 @@ mod claims;
 mod coder;
 pub mod container;
 mod decode;
+mod empty;
 mod encode;
 #[doc(hidden)]
 pub mod entropy;
@@ -37,12 +38,14 @@ mod error;
 mod figures;
 #[cfg(feature = "files")]
 pub mod files;
+mod fold;
 #[cfg(test)]
 mod golden;
 #[doc(hidden)]
 pub mod kernel;
 mod latents;
 mod limits;
+mod load;
 mod measure;
 mod memory;
 mod model;
@@ -51,7 +54,9 @@ mod net;
 mod picture;
 mod quality;
 mod rate;
+mod saturating;
 mod source;
+mod strip;
 mod target;
 mod threads;
 mod walk;

@@ -1,10 +1,12 @@
-//! Estimates the memory of an encode or a decode before anything is allocated. Every product is 64-bit and saturates, so
-//! that no estimate is too low because of an overflow, on 32-bit machines too.
+//! Estimates the memory of an encode or a decode before anything is allocated.
 
 use crate::band::Grid;
+use crate::load::Load;
 use crate::net::{Shapes, analysis, synthesis};
 use crate::picture::{Color, Head};
-use crate::window::{Cut, Window};
+use crate::saturating::{product, sum};
+use crate::strip::Split;
+use crate::window::Window;
 
 /// Memory for what the estimates leave out: tables, rows, lists, the headers of vectors.
 const SMALL: u64 = 1 << 20;
@@ -12,39 +14,11 @@ const SMALL: u64 = 1 << 20;
 const SLICE: usize = 1 << 20;
 const SOME_ROWS: usize = 32;
 
-/// How much of the groups of a stream a decode holds.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Load {
-    /// The most latents of a band, counting only groups that hold something.
-    pub latents: u64,
-    /// The most groups that are walked at a time.
-    pub groups: usize,
-    /// Rows and columns of the largest group that is walked.
-    pub largest: (usize, usize),
-    /// The most strips of the synthesis that are at work at a time.
-    pub strips: usize,
-    /// Rows and columns of latents of the small picture that stands in for empty groups.
-    pub blank: Option<(usize, usize)>,
-}
-
-impl Load {
-    /// The load if every group holds something.
-    pub fn full(grid: Grid) -> Self {
-        Self {
-            latents: product([grid.band_rows(), grid.width]),
-            groups: grid.groups(),
-            largest: (grid.side.min(grid.height), grid.side.min(grid.width)),
-            strips: usize::MAX,
-            blank: None,
-        }
-    }
-}
-
 /// The most bytes that a decode of `area` holds, without the stream, the samples of the picture and alpha.
-pub(crate) fn of_decode(shapes: &Shapes, load: &Load, area: &Window, color: Color, cut: Cut) -> u64 {
+pub(crate) fn of_decode(shapes: &Shapes, load: &Load, area: &Window, color: Color, split: Split) -> u64 {
     let latents = load.latents.saturating_mul(2 * shapes.m as u64);
-    let synthesis = synthesis::bytes(shapes, area, color, cut, load.strips);
-    sum([SMALL, latents, walk(shapes, load, cut), synthesis, blank(shapes, load, color, cut)])
+    let synthesis = synthesis::bytes(shapes, area, color, split, load.strips);
+    sum([SMALL, latents, walk(shapes, load, split), synthesis, blank(shapes, load, color, split)])
 }
 
 /// Bytes that alpha takes while it is unpacked: all of it, with a filter byte for each row, and a copy of the region.
@@ -53,15 +27,15 @@ pub(crate) fn of_alpha(width: u32, height: u32) -> u64 {
 }
 
 /// The most bytes that an encode holds, without the picture and its streams. It also decodes, to measure the result.
-pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &Head, cut: Cut) -> u64 {
+pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &Head, split: Split) -> u64 {
     let area = Window::new(0, 0, head.height as usize, head.width as usize);
     let load = Load::full(grid);
     // The padded latents of the groups that are walked.
-    let threads = cut.threads.min(grid.groups());
+    let threads = split.threads.min(grid.groups());
     let walked = product([threads, load.largest.0 + 3, load.largest.1 + 3, 2 * shapes.m]);
     let rows = product([rows_held(shapes, grid, head), head.width as usize, head.color.channels()]);
-    let decode = of_decode(shapes, &load, &area, head.color, cut);
-    sum([decode, analysis::bytes(shapes, grid.width, cut), walked, rows])
+    let decode = of_decode(shapes, &load, &area, head.color, split);
+    sum([decode, analysis::bytes(shapes, grid.width, split), walked, rows])
 }
 
 /// Bytes of all latents of a picture.
@@ -70,8 +44,8 @@ pub(crate) fn of_latents(shapes: &Shapes, grid: Grid) -> u64 {
 }
 
 /// Rows of pixels that an encode reads from its source at once.
-pub(crate) fn rows_at_once(head: &Head, cut: Cut) -> usize {
-    (SLICE.saturating_mul(cut.threads) / head.stride().max(1)).next_multiple_of(8).max(SOME_ROWS)
+pub(crate) fn rows_at_once(head: &Head, split: Split) -> usize {
+    (SLICE.saturating_mul(split.threads) / head.stride().max(1)).next_multiple_of(8).max(SOME_ROWS)
 }
 
 /// The most rows of pixels that an encode holds: those of a band, and those that the layers read ahead and lag behind.
@@ -79,19 +53,9 @@ pub(crate) fn rows_held(shapes: &Shapes, grid: Grid, head: &Head) -> usize {
     (16 * grid.band_rows() + 8 * (shapes.ne + shapes.nd + 2)).min(head.height as usize)
 }
 
-/// The product of these factors, saturated to 64 bits.
-pub(crate) fn product<const N: usize>(factors: [usize; N]) -> u64 {
-    factors.iter().fold(1, |all: u64, &factor| all.saturating_mul(factor as u64))
-}
-
-/// The sum of these parts, saturated to 64 bits.
-pub(crate) fn sum<const N: usize>(parts: [u64; N]) -> u64 {
-    parts.iter().fold(0, |all: u64, &part| all.saturating_add(part))
-}
-
 /// Bytes of the walks of all threads.
-fn walk(shapes: &Shapes, load: &Load, cut: Cut) -> u64 {
-    one_walk(shapes, load.largest).saturating_mul(cut.threads.min(load.groups) as u64)
+fn walk(shapes: &Shapes, load: &Load, split: Split) -> u64 {
+    one_walk(shapes, load.largest).saturating_mul(split.threads.min(load.groups) as u64)
 }
 
 /// Bytes of the walk over a group: latents, the prior, features in three copies, scales, symbols, levels and sites (whose
@@ -102,14 +66,14 @@ fn one_walk(shapes: &Shapes, (height, width): (usize, usize)) -> u64 {
 }
 
 /// Bytes of the small picture of empty groups: its latents, its samples, and its synthesis.
-fn blank(shapes: &Shapes, load: &Load, color: Color, cut: Cut) -> u64 {
+fn blank(shapes: &Shapes, load: &Load, color: Color, split: Split) -> u64 {
     let Some((height, width)) = load.blank else { return 0 };
     let area = Window::new(0, 0, 16 * height, 16 * width);
     sum([
         product([height, width, 2 * shapes.m]),
         2 * product([16 * height, 16 * width, color.channels()]),
         one_walk(shapes, (height, width)),
-        synthesis::bytes(shapes, &area, color, cut, usize::MAX),
+        synthesis::bytes(shapes, &area, color, split, usize::MAX),
     ])
 }
 
@@ -126,10 +90,10 @@ mod tests {
         let shapes = Shapes { c: 65504, m: 2048, z: 256, p: 65504, ne: 65535, nd: 65535 };
         for side in [1, 16, u32::MAX] {
             for threads in [1, crate::threads::MOST] {
-                let cut = Cut { threads, largest: (usize::MAX / 64, usize::MAX / 64) };
+                let split = Split { threads, largest: (usize::MAX / 64, usize::MAX / 64) };
                 let grid = Grid::new((side, u32::MAX), 14, threads);
                 let head = Head::new(u32::MAX, side, Color::Rgb);
-                assert!(of_encode(&shapes, grid, &head, cut) > u64::from(u32::MAX));
+                assert!(of_encode(&shapes, grid, &head, split) > u64::from(u32::MAX));
             }
         }
         assert_eq!(product([usize::MAX, usize::MAX]), u64::MAX);
@@ -146,7 +110,7 @@ mod tests {
             let head = Head::new(width, (1 << 30) / width, Color::Rgb);
             let needed = |threads: usize| {
                 let grid = Grid::new((head.height, head.width), 10, threads);
-                of_encode(&shapes, grid, &head, Cut::new(threads))
+                of_encode(&shapes, grid, &head, Split::new(threads))
             };
             for threads in [1, 2, 16, 64, 1024] {
                 let fitting = crate::threads::fitting(threads, needed, limit);

@@ -1,7 +1,4 @@
-//! Windows: the rectangles and strips that a plane is divided into.
-//!
-//! Analysis and synthesis compute a strip with a halo as wide as the layers reach, so that the result does not depend on how
-//! the plane is divided.
+//! Rectangles of positions.
 
 use std::ops::Range;
 
@@ -61,45 +58,4 @@ impl Window {
 /// Grows a range by `halo` on each side, within `0..end`.
 pub(crate) fn grown(range: &Range<usize>, halo: usize, end: usize) -> Range<usize> {
     range.start.saturating_sub(halo)..range.end.saturating_add(halo).min(end)
-}
-
-/// How to divide a picture. The result does not depend on it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Cut {
-    pub threads: usize,
-    /// The most rows and columns of a window, in 8x8 patches.
-    pub largest: (usize, usize),
-}
-
-impl Cut {
-    /// For `threads` threads, with windows that stay in the processor's cache.
-    pub fn new(threads: usize) -> Self {
-        Self { threads, largest: LARGEST }
-    }
-}
-
-/// The most rows that are painted at a time, and so many columns that a few rows of all layers stay in the second-level
-/// cache.
-const LARGEST: (usize, usize) = (128, 256);
-/// The fewest columns of a strip: each strip also computes its halo on either side.
-const NARROWEST: usize = 16;
-
-/// The most rows of patches that go through a strip at a time.
-pub(crate) const MOST_ROWS: usize = 8;
-
-/// Divides columns into strips of at most `widest` columns, enough of them for `threads`.
-pub(crate) fn strips(columns: Range<usize>, threads: usize, widest: usize) -> Vec<Range<usize>> {
-    let (all, threads) = (columns.len(), threads.max(1));
-    let mut count = all.div_ceil(widest.max(1)).max(threads.min(all / NARROWEST)).max(1);
-    if count > threads {
-        count = count.next_multiple_of(threads);
-    }
-    let width = all.div_ceil(count).max(1);
-    columns.clone().step_by(width).map(|x| x..(x + width).min(columns.end)).collect()
-}
-
-/// Rows of patches that go through a strip of `columns` columns at a time, an even number. There are enough positions to make
-/// it worth loading the weights into the cache.
-pub(crate) fn batch(columns: usize) -> usize {
-    2 * (256 / columns.max(1)).clamp(1, MOST_ROWS / 2)
 }

@@ -4,11 +4,11 @@ use super::Net;
 use super::rolling::{self, Columns, Rows, Stage, Work};
 use crate::band::Band;
 use crate::kernel::{self, Epilogue, Packed, Path, Segment, Target};
-use crate::memory::{product, sum};
 use crate::picture::Color;
 use crate::quality::Gains;
+use crate::saturating::{product, sum};
+use crate::strip::{self, Split};
 use crate::threads;
-use crate::window::{self, Cut};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -48,10 +48,11 @@ pub(crate) struct Analysis<'a> {
 
 impl<'a> Analysis<'a> {
     /// For a picture with `shape` rows and columns of latents.
-    pub fn new(net: &'a Net, path: Path, gains: &'a Gains, shape: (usize, usize), cut: Cut) -> Self {
-        let strips = strips(shape.1, cut).into_iter().map(|columns| Strip::new(net, shape, columns));
+    pub fn new(net: &'a Net, path: Path, gains: &'a Gains, shape: (usize, usize), split: Split) -> Self {
+        let strips =
+            strip::of_analysis(shape.1, split).into_iter().map(|columns| Strip::new(net, shape, columns));
         let strips = strips.map(Mutex::new).collect();
-        Self { net, path, gains, threads: cut.threads, height: 2 * shape.0, fed: 0, strips }
+        Self { net, path, gains, threads: split.threads, height: 2 * shape.0, fed: 0, strips }
     }
 
     /// Number of rows of patches that have been read so far.
@@ -88,11 +89,6 @@ impl<'a> Analysis<'a> {
     }
 }
 
-/// The columns of latents of each strip.
-fn strips(width: usize, cut: Cut) -> Vec<Range<usize>> {
-    window::strips(0..width, cut.threads, cut.largest.1.div_ceil(2))
-}
-
 /// Some columns of the picture, with what their layers keep of the rows above them.
 #[derive(Debug)]
 struct Strip {
@@ -112,7 +108,7 @@ impl Strip {
         let core = 2 * latents.start..2 * latents.end;
         let layers = Columns::of_layers((2 * height, 2 * width), &core, net.shapes.ne);
         let patches = layers.first().map_or(core, |first| first.input.clone());
-        let batch = window::batch(patches.len());
+        let batch = strip::rows_at_once(patches.len());
         let stages = layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, batch)).collect();
         Self { latents, patches, batch, stages, upper: Vec::new(), ahead: Vec::new() }
     }
@@ -212,22 +208,22 @@ fn read_patches(pixels: &Pixels, y: usize, columns: Range<usize>, patches: &mut 
 }
 
 /// The most bytes that an analysis holds, for a picture with `width` columns of latents.
-pub(crate) fn bytes(net: &super::Shapes, width: usize, cut: Cut) -> u64 {
-    let strips = strips(width, cut);
+pub(crate) fn bytes(net: &super::Shapes, width: usize, split: Split) -> u64 {
+    let strips = strip::of_analysis(width, split);
     let widest = strips.iter().map(Range::len).max().unwrap_or(0);
     let patches = |latents: usize| 2 * (latents + net.ne);
     let kept = strips.iter().fold(0, |all: u64, strip| {
-        let (patches, batch) = (patches(strip.len()), window::batch(2 * strip.len()));
+        let (patches, batch) = (patches(strip.len()), strip::rows_at_once(2 * strip.len()));
         let upper = product([2, patches, net.c]);
         let ahead = product([2, net.ne, strip.len(), net.m]);
         sum([all, rolling::kept_bytes(patches, net.c, net.ne, batch), upper, ahead])
     });
     let work = sum([
-        rolling::work_bytes(patches(widest), net.c, window::MOST_ROWS + net.ne),
+        rolling::work_bytes(patches(widest), net.c, strip::MOST_ROWS + net.ne),
         product([2, patches(widest), PATCH + 2 * net.c]),
         product([2, widest, net.m]),
     ]);
-    sum([kept, work.saturating_mul(cut.threads.min(strips.len()) as u64)])
+    sum([kept, work.saturating_mul(split.threads.min(strips.len()) as u64)])
 }
 
 /// Latents of a whole picture, before their gain.
@@ -240,7 +236,7 @@ pub(crate) fn analyse(
     threads: usize,
 ) -> super::Plane {
     let grid = crate::band::Grid::new((picture.height, picture.width), 14, threads);
-    let mut analysis = Analysis::new(net, path, gains, (grid.height, grid.width), Cut::new(threads));
+    let mut analysis = Analysis::new(net, path, gains, (grid.height, grid.width), Split::new(threads));
     let pixels = Pixels {
         width: picture.width as usize,
         height: picture.height as usize,

@@ -3,7 +3,7 @@
 
 use super::layers::{Block, CHUNK, Chain};
 use crate::kernel::{self, Epilogue, Packed, Path, Segment, Target};
-use crate::memory::{product, sum};
+use crate::saturating::{product, sum};
 use crate::window;
 use std::ops::Range;
 

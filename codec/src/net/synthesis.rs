@@ -4,13 +4,14 @@ use super::Net;
 use super::rolling::{self, Columns, Conv, Stage, Work};
 use crate::Result;
 use crate::band::Band;
-use crate::blank::Blank;
+use crate::empty::Blank;
 use crate::kernel::{self, Epilogue, Path, Segment, Target};
-use crate::memory::{product, sum};
 use crate::picture::Color;
 use crate::quality::Gains;
+use crate::saturating::{product, sum};
+use crate::strip::{self, Split};
 use crate::threads;
-use crate::window::{self, Cut, Window};
+use crate::window::{self, Window};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,32 +21,12 @@ const PATCH: usize = 192;
 const CANVAS: usize = 1 << 20;
 const SOME_ROWS: usize = 4;
 
-/// The 8x8 patches that cover an area of pixels.
-fn patches_of(area: &Window) -> Window {
-    area.halved().halved().halved()
-}
-
-/// The distance in latents between a pixel and the farthest latent that it depends on.
-pub(crate) fn reach(net: &super::Shapes) -> usize {
-    (net.nd + 1).div_ceil(2)
-}
-
-/// The latents that these patches lie in.
-pub(crate) fn latents(patches: &Range<usize>) -> Range<usize> {
-    patches.start / 2..patches.end.div_ceil(2)
-}
-
-/// The latents that the pixels of `area` depend on, in a picture of `height` x `width` latents.
-fn support(net: &Net, area: &Window, height: usize, width: usize) -> Window {
-    patches_of(area).grow(net.shapes.nd + 1, 2 * height, 2 * width).halved()
-}
-
 /// A synthesis of an area of pixels, from top to bottom.
 pub(crate) struct Synthesis<'a> {
     net: &'a Net,
     path: Path,
     gains: &'a Gains,
-    cut: Cut,
+    split: Split,
     color: Color,
     /// Rows and columns of latents of the picture.
     shape: (usize, usize),
@@ -67,13 +48,15 @@ impl<'a> Synthesis<'a> {
         shape: (usize, usize),
         area: Window,
         color: Color,
-        cut: Cut,
+        split: Split,
         blank: Option<&'a Blank<'a>>,
     ) -> Self {
-        let strips = strips(&area, cut).into_iter().map(|patches| Strip::new(net, shape, patches, blank));
+        let strips = strip::of_synthesis(&area, split)
+            .into_iter()
+            .map(|patches| Strip::new(net, shape, patches, blank));
         let strips = strips.map(Mutex::new).collect();
-        let support = support(net, &area, shape.0, shape.1);
-        Self { net, path, gains, cut, color, shape, painted: area.rows.start, area, support, strips, blank }
+        let support = strip::support(&net.shapes, &area, shape.0, shape.1);
+        Self { net, path, gains, split, color, shape, painted: area.rows.start, area, support, strips, blank }
     }
 
     /// The latents that it needs.
@@ -84,13 +67,13 @@ impl<'a> Synthesis<'a> {
     /// Takes the latents of the next band, and passes the rows of samples that are ready to `sink`, some at a time.
     pub fn push(&mut self, band: &Band, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let rows = band.rows.start.max(self.support.rows.start)..band.rows.end.min(self.support.rows.end);
-        let step = slice(&self.area, self.color, self.cut);
+        let step = slice(&self.area, self.color, self.split);
         for start in rows.clone().step_by(step) {
             let rows = start..(start + step).min(rows.end);
             let end = self.ready(rows.end).max(self.painted);
             let area = Window { rows: self.painted..end, columns: self.area.columns.clone() };
             let canvas = Mutex::new(Canvas::new(area, self.color));
-            threads::for_each(self.cut.threads, &self.strips, Work::default, |work, strip| {
+            threads::for_each(self.split.threads, &self.strips, Work::default, |work, strip| {
                 let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
                 let wanted = strip.wanted(rows.clone(), self.blank, self.net);
                 if wanted.is_empty() {
@@ -119,16 +102,11 @@ impl<'a> Synthesis<'a> {
     }
 }
 
-/// The columns of patches of each strip of an area.
-pub(crate) fn strips(area: &Window, cut: Cut) -> Vec<Range<usize>> {
-    window::strips(patches_of(area).columns, cut.threads, cut.largest.1)
-}
-
 /// Rows of latents that are painted before their samples are handed out.
-fn slice(area: &Window, color: Color, cut: Cut) -> usize {
+fn slice(area: &Window, color: Color, split: Split) -> usize {
     let row = product([16, area.width(), color.channels()]).max(1);
-    let rows = product([CANVAS, cut.threads]) / row;
-    (rows as usize).max(SOME_ROWS).min(cut.largest.0 / 2).max(1)
+    let rows = product([CANVAS, split.threads]) / row;
+    (rows as usize).max(SOME_ROWS).min(split.largest.0 / 2).max(1)
 }
 
 /// Some columns of the picture, with what their layers keep of the rows above them.
@@ -161,15 +139,15 @@ impl Strip {
     fn new(net: &Net, (height, width): (usize, usize), patches: Range<usize>, blank: Option<&Blank>) -> Self {
         let plane = (2 * height, 2 * width);
         let entry = window::grown(&patches, net.shapes.nd + 1, plane.1);
-        let (latents, batch) = (latents(&entry), window::batch(entry.len()));
-        let busy = blank.map_or_else(Vec::new, |blank| blank.empty.busy(&self::latents(&patches)));
+        let (latents, batch) = (strip::latents(&entry), strip::rows_at_once(entry.len()));
+        let busy = blank.map_or_else(Vec::new, |blank| blank.empty.busy(&strip::latents(&patches)));
         Self { patches, entry, latents, batch, plane, running: None, busy }
     }
 
     /// The rows of latents that this strip has to read.
     fn wanted(&self, rows: Range<usize>, blank: Option<&Blank>, net: &Net) -> Vec<Range<usize>> {
         let Some(blank) = blank else { return vec![rows] };
-        let (side, reach) = (blank.empty.grid.side, reach(&net.shapes));
+        let (side, reach) = (blank.empty.grid.side, strip::reach(&net.shapes));
         let near = |row: usize| {
             let groups = row.saturating_sub(reach) / side..=(row + reach) / side;
             self.busy.iter().take(groups.end() + 1).skip(*groups.start()).any(|&busy| busy)
@@ -343,23 +321,23 @@ fn paint(patches: &[i16], color: Color, eight: &mut [u8]) {
 }
 
 /// The most bytes that a synthesis of an area holds, if at most `busy` strips are at work at a time.
-pub(crate) fn bytes(net: &super::Shapes, area: &Window, color: Color, cut: Cut, busy: usize) -> u64 {
-    let strips = strips(area, cut);
+pub(crate) fn bytes(net: &super::Shapes, area: &Window, color: Color, split: Split, busy: usize) -> u64 {
+    let strips = strip::of_synthesis(area, split);
     let entry = |patches: usize| patches + 2 * (net.nd + 2);
     let kept = |strip: &Range<usize>| {
-        rolling::kept_bytes(entry(strip.len()), net.c, net.nd + 1, window::batch(strip.len()))
+        rolling::kept_bytes(entry(strip.len()), net.c, net.nd + 1, strip::rows_at_once(strip.len()))
     };
     let mut kept: Vec<u64> = strips.iter().map(kept).collect();
     kept.sort_unstable_by(|a, b| b.cmp(a));
     let kept = kept.into_iter().take(busy).fold(0, u64::saturating_add);
     let widest = entry(strips.iter().map(Range::len).max().unwrap_or(0));
     let work = sum([
-        rolling::work_bytes(widest, net.c, window::MOST_ROWS + net.nd),
+        rolling::work_bytes(widest, net.c, strip::MOST_ROWS + net.nd),
         product([2, widest, net.m / 2 + 2 * net.c + PATCH + 8 * color.channels()]),
     ]);
-    let rows = 16_usize.saturating_mul(slice(area, color, cut)).saturating_add(8 * (net.nd + 1));
+    let rows = 16_usize.saturating_mul(slice(area, color, split)).saturating_add(8 * (net.nd + 1));
     let canvas = product([rows.min(area.height()), area.width(), color.channels()]);
-    sum([kept, work.saturating_mul(cut.threads.min(strips.len()) as u64), canvas])
+    sum([kept, work.saturating_mul(split.threads.min(strips.len()) as u64), canvas])
 }
 
 /// Samples of an area, from the whole plane of latents.
@@ -371,14 +349,14 @@ pub(crate) fn synthesise(
     gains: &Gains,
     area: Window,
     color: Color,
-    cut: Cut,
+    split: Split,
 ) -> Vec<u8> {
     let shape = (y_hat.height, y_hat.width);
     let grid = crate::band::Grid { height: shape.0, width: shape.1, side: shape.0.max(shape.1), deep: 1 };
     let band = grid.bands(0..shape.0).next().expect("a band");
     *band.groups[0].plane() = y_hat.clone();
     let mut samples = Vec::new();
-    let mut synthesis = Synthesis::new(net, path, gains, shape, area, color, cut, None);
+    let mut synthesis = Synthesis::new(net, path, gains, shape, area, color, split, None);
     synthesis
         .push(&band, |rows| {
             samples.extend_from_slice(rows);
