@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::band::Grid;
 use crate::empty::{Blank, Empty};
-use crate::kernel::Path;
+use crate::kernel::Isa;
 use crate::model::Model;
 use crate::net::synthesis::Synthesis;
 use crate::net::{Plane, Scratch};
@@ -17,7 +17,7 @@ use crate::window::Window;
 pub(crate) fn synthesise<'a>(
     empty: &'a Empty,
     model: &Model,
-    path: Path,
+    isa: Isa,
     gains: &Gains,
     color: Color,
     split: Split,
@@ -32,14 +32,14 @@ pub(crate) fn synthesise<'a>(
         let same = made.iter().find(|plane| (plane.height, plane.width) == sides).cloned();
         *group.plane() = same.unwrap_or_else(|| {
             let latents = Plane::new(sides.0, sides.1, model.net.shapes.m);
-            let plane = walk::group(model, path, gains, latents, &mut Nothing(model), &mut scratch);
+            let plane = walk::group(model, isa, gains, latents, &mut Nothing(model), &mut scratch);
             made.push(plane.clone());
             plane
         });
     }
     let area = Window::new(0, 0, 16 * height, 16 * width);
     let mut samples = Vec::with_capacity(16 * height * 16 * width * color.channels());
-    let mut synthesis = Synthesis::new(&model.net, path, gains, (height, width), area, color, split, None);
+    let mut synthesis = Synthesis::new(&model.net, isa, gains, (height, width), area, color, split, None);
     synthesis.push(&band, |rows| {
         samples.extend_from_slice(rows);
         Ok(())

@@ -2,7 +2,7 @@
 
 use crate::band::Band;
 use crate::entropy;
-use crate::kernel::Path;
+use crate::kernel::Isa;
 use crate::model::Model;
 use crate::net::context::{PASSES, QUARTER, phase};
 use crate::net::{Plane, Scratch, hyper};
@@ -15,9 +15,9 @@ use std::sync::{Mutex, PoisonError};
 const SYMBOL_MAX: i64 = 16383;
 
 /// Codes the groups of a picture.
-pub(crate) struct Coder<'a> {
+pub(crate) struct GroupEncoder<'a> {
     pub model: &'a Model,
-    pub path: Path,
+    pub isa: Isa,
     pub quality: Quality,
     pub gains: &'a Gains,
     pub threads: usize,
@@ -48,24 +48,25 @@ impl Substreams {
     }
 }
 
-impl Coder<'_> {
+impl GroupEncoder<'_> {
     /// Codes the groups of a band and replaces their latents with the decoded ones. `given` holds the hyper-latents of all
     /// groups of the picture; without it they are computed from the latents.
     pub fn band(&self, band: &Band, given: Option<&[Vec<i16>]>, out: &mut Substreams) {
-        let Self { model, path, quality, gains, threads } = *self;
+        let Self { model, isa, quality, gains, threads } = *self;
         let out = Mutex::new(out);
         threads::for_each(threads, &band.groups, Scratch::default, |scratch, group| {
             let y = std::mem::take(&mut *group.plane());
             let z = match given {
-                None => hyper::analyse(&model.net, path, &y, scratch),
+                None => hyper::analyse(&model.net, isa, &y, scratch),
                 Some(z) => {
                     let (height, width) = hyper::hyper_shape(y.height, y.width);
                     Plane { height, width, channels: model.net.shapes.z, data: z[group.index].clone() }
                 }
             };
-            let mut writer = Writer { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
-            let y_hat = walk::group(model, path, gains, y, &mut writer, scratch);
-            let Writer { out: parts, bits, .. } = writer;
+            let mut writer =
+                WriteSymbols { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
+            let y_hat = walk::group(model, isa, gains, y, &mut writer, scratch);
+            let WriteSymbols { out: parts, bits, .. } = writer;
             *group.plane() = y_hat;
             out.lock().unwrap_or_else(PoisonError::into_inner).put(group.index, parts, bits);
         });
@@ -73,7 +74,7 @@ impl Coder<'_> {
 }
 
 /// The encoder's side of the walk.
-struct Writer<'a> {
+struct WriteSymbols<'a> {
     model: &'a Model,
     quality: Quality,
     gains: &'a Gains,
@@ -85,14 +86,14 @@ struct Writer<'a> {
     bits: f64,
 }
 
-impl Writer<'_> {
+impl WriteSymbols<'_> {
     fn put(&mut self, book: &entropy::Book, contexts: &[u8], values: &[i16]) {
         self.bits += contexts.iter().zip(values).map(|(&c, &v)| f64::from(book.bits(c, v))).sum::<f64>();
         self.out.push(entropy::encode(book, contexts, values));
     }
 }
 
-impl Symbols for Writer<'_> {
+impl Symbols for WriteSymbols<'_> {
     fn hyper(&mut self, _: usize, _: usize) -> Plane {
         let z = self.z.clone();
         self.put(self.model.hyper_book(self.quality), &hyper::contexts(&z), &z.data);

@@ -6,7 +6,7 @@ use crate::blank;
 use crate::container::{self, Chunk, ChunkKind, ChunkState, NO_PIXEL_HASH, Stream, alpha, metadata};
 use crate::empty::Empty;
 use crate::entropy;
-use crate::kernel::Path;
+use crate::kernel::Isa;
 use crate::limits::Limits;
 use crate::load::Load;
 use crate::memory;
@@ -234,23 +234,23 @@ impl<'a> Decoder<'a> {
         let Self { stream, model, head, area, layout: Layout { grid, split, empty, .. }, .. } = &self;
         let header = &stream.header;
         let quality = Quality::from_raw(header.quality).unwrap_or_default();
-        let (path, gains) = (Path::chosen(), model.gains(quality));
+        let (isa, gains) = (Isa::chosen(), model.gains(quality));
         let empty = empty.as_ref();
-        let walker = Walker { stream, model, path, gains: &gains, quality, passes: self.passes, empty };
+        let decoder = GroupDecoder { stream, model, isa, gains: &gains, quality, passes: self.passes, empty };
         let shape = (grid.height, grid.width);
         let blank = empty
-            .map(|empty| blank::synthesise(empty, model, path, &gains, head.color, *split))
+            .map(|empty| blank::synthesise(empty, model, isa, &gains, head.color, *split))
             .transpose()?;
         let blank = blank.as_ref();
         let mut synthesis =
-            Synthesis::new(&model.net, path, &gains, shape, area.clone(), head.color, *split, blank);
+            Synthesis::new(&model.net, isa, &gains, shape, area.clone(), head.color, *split, blank);
         let support = synthesis.support();
         let mut missing: Vec<String> = stream.chunks.iter().filter_map(account).collect();
         let mut hasher = blake3::Hasher::new();
         for band in grid.bands(support.rows.clone()) {
             let holds = |group: usize| empty.is_none_or(|empty| !empty.is_empty(group));
             band.fill_those(&support, model.net.shapes.m, holds);
-            missing.extend(walker.band(&band, &support, split.threads));
+            missing.extend(decoder.band(&band, &support, split.threads));
             synthesis.push(&band, |rows| {
                 hasher.update(rows);
                 sink(rows)
@@ -284,7 +284,7 @@ fn area(stream: &Stream, region: Option<Region>) -> Result<Window> {
 fn account(chunk: &Chunk) -> Option<String> {
     match chunk.state {
         ChunkState::Present(_) => None,
-        ChunkState::Cut { have } => {
+        ChunkState::Truncated { have } => {
             Some(format!("{}: cut short, {have} of {} bytes", chunk.kind, chunk.length))
         }
         ChunkState::Corrupt => Some(format!("{}: damaged, its checksum does not match", chunk.kind)),
@@ -351,27 +351,31 @@ const LEAST: usize = 4;
 const SUSPECT: u64 = 64;
 
 /// What the groups of one stream share.
-struct Walker<'a> {
+struct GroupDecoder<'a> {
     stream: &'a Stream<'a>,
     model: &'a Model,
-    path: Path,
+    isa: Isa,
     gains: &'a Gains,
     quality: Quality,
     passes: usize,
     empty: Option<&'a Empty>,
 }
 
-impl Walker<'_> {
+impl GroupDecoder<'_> {
     /// Decodes the latents of the groups of a band that `support` covers, and returns a line for each damaged substream.
     fn band(&self, band: &Band, support: &Window, threads: usize) -> Vec<String> {
         let needed: Vec<&Group> = band.groups.iter().filter(|group| group.window.meets(support)).collect();
         let damaged = Mutex::new(Vec::new());
         threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
-            let mut reader =
-                Reader { walker: self, parts: self.parts(group.index), intact: true, damaged: Vec::new() };
+            let mut reader = ReadSymbols {
+                decoder: self,
+                parts: self.parts(group.index),
+                intact: true,
+                damaged: Vec::new(),
+            };
             if self.empty.is_none_or(|empty| !empty.is_empty(group.index)) {
                 let latents = std::mem::take(&mut *group.plane());
-                let latents = walk::group(self.model, self.path, self.gains, latents, &mut reader, scratch);
+                let latents = walk::group(self.model, self.isa, self.gains, latents, &mut reader, scratch);
                 *group.plane() = latents;
             } else if matches!(reader.parts[0].state, ChunkState::Present(_)) {
                 // The chunk is there, but its values cannot be decoded: this says why.
@@ -397,14 +401,14 @@ impl Walker<'_> {
 
 /// The decoder's side of the walk. After the first lost substream of a group the later ones are useless, because their
 /// meaning depends on it.
-struct Reader<'a> {
-    walker: &'a Walker<'a>,
+struct ReadSymbols<'a> {
+    decoder: &'a GroupDecoder<'a>,
     parts: Vec<&'a Chunk<'a>>,
     intact: bool,
     damaged: Vec<String>,
 }
 
-impl Reader<'_> {
+impl ReadSymbols<'_> {
     fn take(&mut self, part: usize, book: &entropy::Book, contexts: &[u8]) -> Vec<i16> {
         let mut values = vec![0; contexts.len()];
         let chunk = self.parts[part];
@@ -413,7 +417,7 @@ impl Reader<'_> {
             return values;
         };
         if self.intact
-            && part <= self.walker.passes
+            && part <= self.decoder.passes
             && let Err(error) = entropy::decode(book, bytes, contexts, &mut values)
         {
             self.damaged.push(format!("{}: {error}", chunk.kind));
@@ -424,10 +428,10 @@ impl Reader<'_> {
     }
 }
 
-impl Symbols for Reader<'_> {
+impl Symbols for ReadSymbols<'_> {
     fn hyper(&mut self, height: usize, width: usize) -> Plane {
-        let mut z = Plane::new(height, width, self.walker.model.net.shapes.z);
-        let book = self.walker.model.hyper_book(self.walker.quality);
+        let mut z = Plane::new(height, width, self.decoder.model.net.shapes.z);
+        let book = self.decoder.model.hyper_book(self.decoder.quality);
         z.data = self.take(0, book, &hyper::contexts(&z));
         if let Some(v) = hyper::out_of_range(&z.data) {
             self.damaged.push(format!(
@@ -442,6 +446,6 @@ impl Symbols for Reader<'_> {
     }
 
     fn pass(&mut self, pass: usize, coded: &Coded, _: &Plane) -> Vec<i16> {
-        self.take(pass + 1, &self.walker.model.latents, &coded.levels)
+        self.take(pass + 1, &self.decoder.model.latents, &coded.levels)
     }
 }

@@ -2,10 +2,10 @@
 //! container comes last.
 
 use crate::band::Grid;
-use crate::coder::{Coder, Substreams};
+use crate::coder::{GroupEncoder, Substreams};
 use crate::container::{self, GROUP_LOG2, Groups, Header, NO_PIXEL_HASH, alpha, metadata, recorded_hash};
 use crate::decode::{DecodeOptions, Decoder};
-use crate::kernel::Path;
+use crate::kernel::Isa;
 use crate::latents::Latents;
 use crate::limits::Limits;
 use crate::measure::{self, Measured, Meter};
@@ -170,7 +170,7 @@ pub fn analyse(
     options: &EncodeOptions,
 ) -> Result<Latents> {
     picture.check()?;
-    Encoder::new(&mut InMemory::new(picture), || Ok(None), model, options)?.analyse(quality, options)
+    PictureEncoder::new(&mut InMemory::new(picture), || Ok(None), model, options)?.analyse(quality, options)
 }
 
 /// Encodes a picture with the given latents instead of those of [`analyse`], at the quality in [`EncodeOptions::target`].
@@ -191,7 +191,7 @@ pub fn encode_latents(
         return Err(Error::Invalid { what: "target", detail });
     };
     let mut source = InMemory::new(picture);
-    let mut encoder = Encoder::new(&mut source, || packed_alpha(picture), model, options)?;
+    let mut encoder = PictureEncoder::new(&mut source, || packed_alpha(picture), model, options)?;
     latents.check(encoder.grid, &model.net.shapes)?;
     let attempt = encoder.attempt(quality, options.check, Some(latents))?;
     encoder.finish(attempt, true, options)
@@ -203,7 +203,7 @@ fn run(
     model: &Model,
     options: &EncodeOptions,
 ) -> Result<Encoded> {
-    let mut encoder = Encoder::new(source, alpha, model, options)?;
+    let mut encoder = PictureEncoder::new(source, alpha, model, options)?;
     // A search for a number of bytes needs no decoded pixels.
     let measure = match options.target {
         Target::Psnr(_) => Check::Exact,
@@ -221,13 +221,13 @@ fn run(
 }
 
 /// What all attempts have in common.
-struct Encoder<'a> {
+struct PictureEncoder<'a> {
     source: &'a mut dyn Source,
     /// Whether the source is at its first row.
     fresh: bool,
     head: Head,
     model: &'a Model,
-    path: Path,
+    isa: Isa,
     split: Split,
     grid: Grid,
     group_log2: u8,
@@ -259,7 +259,7 @@ impl Candidate for Attempt {
     }
 }
 
-impl<'a> Encoder<'a> {
+impl<'a> PictureEncoder<'a> {
     fn new(
         source: &'a mut dyn Source,
         alpha: impl FnOnce() -> Result<Option<Vec<u8>>>,
@@ -294,7 +294,7 @@ impl<'a> Encoder<'a> {
             source,
             fresh: true,
             model,
-            path: Path::chosen(),
+            isa: Isa::chosen(),
             split,
             grid,
             group_log2: options.group_log2,
@@ -332,11 +332,11 @@ impl<'a> Encoder<'a> {
 
     /// The latents of the analysis, before they are coded.
     fn analyse(&mut self, quality: Quality, options: &EncodeOptions) -> Result<Latents> {
-        let (model, path, split, grid) = (self.model, self.path, self.split, self.grid);
+        let (model, isa, split, grid) = (self.model, self.isa, self.split, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
         let needed = memory::of_encode(&net.shapes, grid, &self.head, split);
         options.limits.check_bytes(sum([needed, memory::of_latents(&net.shapes, grid)]))?;
-        let mut analysis = Analysis::new(net, path, &gains, (grid.height, grid.width), split);
+        let mut analysis = Analysis::new(net, isa, &gains, (grid.height, grid.width), split);
         let mut latents = Latents::new(grid, &net.shapes);
         let mut feed = self.feed(0)?;
         for band in grid.bands(0..grid.height) {
@@ -349,7 +349,7 @@ impl<'a> Encoder<'a> {
             latents.take(&band);
             let z = Mutex::new(&mut latents.z);
             threads::for_each(split.threads, &band.groups, Scratch::default, |scratch, group| {
-                let found = hyper::analyse(net, path, &group.plane(), scratch).data;
+                let found = hyper::analyse(net, isa, &group.plane(), scratch).data;
                 z.lock().unwrap_or_else(PoisonError::into_inner)[group.index] = found;
             });
         }
@@ -358,17 +358,17 @@ impl<'a> Encoder<'a> {
 
     /// Encodes at a quality, with the latents of the picture or those that are given.
     fn attempt(&mut self, quality: Quality, check: Check, given: Option<&Latents>) -> Result<Attempt> {
-        let (model, path, split, grid) = (self.model, self.path, self.split, self.grid);
+        let (model, isa, split, grid) = (self.model, self.isa, self.split, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
         let shape = (grid.height, grid.width);
         let area = Window::new(0, 0, self.head.height as usize, self.head.width as usize);
-        let mut analysis = Analysis::new(net, path, &gains, shape, split);
+        let mut analysis = Analysis::new(net, isa, &gains, shape, split);
         let mut check = (check == Check::Exact).then(|| {
-            (Synthesis::new(net, path, &gains, shape, area, self.head.color, split, None), Meter::new())
+            (Synthesis::new(net, isa, &gains, shape, area, self.head.color, split, None), Meter::new())
         });
         let slice = memory::rows_at_once(&self.head, split).div_ceil(8);
         let most = memory::rows_held(&net.shapes, grid, &self.head);
-        let coder = Coder { model, path, quality, gains: &gains, threads: split.threads };
+        let coder = GroupEncoder { model, isa, quality, gains: &gains, threads: split.threads };
         let mut substreams = Substreams::new(grid.groups());
         let mut feed = self.feed(most)?;
         let whole = Window::new(0, 0, grid.height, grid.width);

@@ -1,6 +1,6 @@
 //! Tests the network with golden vectors, which the reference of the recipe computed with the same model.
 
-use crate::kernel::Path;
+use crate::kernel::Isa;
 use crate::net::context::{QUARTER, phase};
 use crate::net::{Plane, Scratch, analysis, hyper, synthesis};
 use crate::strip::Split;
@@ -89,10 +89,10 @@ impl Symbols for Player<'_> {
 fn analysis_is_the_reference() {
     with_golden(|model, picture, golden| {
         let gains = model.gains(Quality::from_raw(golden.quality).expect("a quality"));
-        for path in Path::available() {
+        for isa in Isa::available() {
             for threads in [1, 2] {
-                let y = analysis::analyse(&model.net, path, picture, &gains, threads);
-                assert!(y.data == golden.i16("y"), "{path:?}, {threads} threads");
+                let y = analysis::analyse(&model.net, isa, picture, &gains, threads);
+                assert!(y.data == golden.i16("y"), "{isa:?}, {threads} threads");
             }
         }
     });
@@ -104,16 +104,16 @@ fn hyper_network_and_context_are_the_reference() {
         let gains = model.gains(Quality::from_raw(golden.quality).expect("a quality"));
         let (height, width) = (picture.height.div_ceil(16) as usize, picture.width.div_ceil(16) as usize);
         let scratch = &mut Scratch::default();
-        for path in Path::available() {
+        for isa in Isa::available() {
             let y = Plane { height, width, channels: model.net.shapes.m, data: golden.i16("y") };
-            let z = hyper::analyse(&model.net, path, &y, scratch);
+            let z = hyper::analyse(&model.net, isa, &y, scratch);
             assert_eq!(z.data, golden.bytes("z").iter().map(|&b| i16::from(b as i8)).collect::<Vec<_>>());
-            let prior = hyper::prior(&model.net, path, &z, height, width, scratch);
-            assert!(prior.data == golden.i16("prior"), "{path:?}");
+            let prior = hyper::prior(&model.net, isa, &z, height, width, scratch);
+            assert!(prior.data == golden.i16("prior"), "{isa:?}");
             let mut player = Player { golden: &golden, model, width };
             let latents = Plane::new(height, width, model.net.shapes.m);
-            let y_hat = walk::group(model, path, &gains, latents, &mut player, scratch);
-            assert!(y_hat.data == golden.i16("y_hat"), "{path:?}");
+            let y_hat = walk::group(model, isa, &gains, latents, &mut player, scratch);
+            assert!(y_hat.data == golden.i16("y_hat"), "{isa:?}");
         }
     });
 }
@@ -124,13 +124,12 @@ fn synthesis_is_the_reference_for_every_window() {
         let gains = model.gains(Quality::from_raw(golden.quality).expect("a quality"));
         let (height, width) = (picture.height.div_ceil(16) as usize, picture.width.div_ceil(16) as usize);
         let y_hat = Plane { height, width, channels: model.net.shapes.m, data: golden.i16("y_hat") };
-        for path in Path::available() {
+        for isa in Isa::available() {
             for (threads, largest) in [(1, (128, 256)), (2, (3, 2)), (1, (1, 5)), (3, (4, 4))] {
                 let area = Window::new(0, 0, picture.height as usize, picture.width as usize);
                 let split = Split { threads, largest };
-                let samples =
-                    synthesis::synthesise(&model.net, path, &y_hat, &gains, area, Color::Rgb, split);
-                assert!(samples == golden.bytes("decoded"), "{path:?}, {split:?}");
+                let samples = synthesis::synthesise(&model.net, isa, &y_hat, &gains, area, Color::Rgb, split);
+                assert!(samples == golden.bytes("decoded"), "{isa:?}, {split:?}");
             }
         }
     });
@@ -155,7 +154,7 @@ fn integer_analysis_is_close_to_float() {
             return;
         }
         let gains = model.gains(Quality::from_raw(golden.quality).expect("a quality"));
-        let y = analysis::analyse(&model.net, Path::SCALAR, picture, &gains, 1);
+        let y = analysis::analyse(&model.net, Isa::SCALAR, picture, &gains, 1);
         let scale = f64::from(1 << model.y_fraction);
         let steps = gains.step.iter().map(|&step| f64::from(step) / f64::from(1 << gains.step_shift)).cycle();
         let float = golden.bytes("float_y").chunks_exact(2).map(|b| f64::from(half([b[0], b[1]])) * scale);

@@ -4,7 +4,7 @@ use crate::entropy::{Book, LazyBook, Table};
 use crate::kernel::{PANEL, Packed, PackedTaps};
 use crate::model_file::{PLAIN, SIGNATURE};
 use crate::net::{Block, Net, Shapes};
-use crate::quality::{Gains, Quality, Rows};
+use crate::quality::{GainTable, Gains, Quality};
 use crate::{Error, Figures, Result, model_file};
 #[cfg(feature = "embedded")]
 use std::sync::{Arc, OnceLock};
@@ -30,7 +30,7 @@ static BEST: BuiltIn = BuiltIn {
 /// Number of Gaussian tables in a model.
 const LEVELS: usize = 52;
 /// The most bands of quality, each with its own tables: in memory a table is a thousand times larger than in its file.
-const MAX_BANDS: usize = 64;
+const MAX_QUALITY_BANDS: usize = 64;
 /// The most latents per position.
 const MAX_LATENTS: usize = 2048;
 
@@ -104,7 +104,7 @@ pub struct Model {
     pub(crate) y_fraction: u8,
     pub(crate) latents: Book,
     hyper: Vec<LazyBook>,
-    rows: Rows,
+    gain_table: GainTable,
 }
 
 impl Model {
@@ -114,7 +114,7 @@ impl Model {
     /// Returns an error if the bytes are not a complete and consistent model file of a known version.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let bytes = &*model_file::unpack(bytes)?;
-        Reader { rest: bytes, total: bytes.len() }.model(*blake3::hash(bytes).as_bytes())
+        ModelReader { rest: bytes, total: bytes.len() }.model(*blake3::hash(bytes).as_bytes())
     }
 
     /// Returns the built-in model of a profile. It is loaded once, then shared.
@@ -167,7 +167,7 @@ impl Model {
     }
 
     pub(crate) fn gains(&self, quality: Quality) -> Gains {
-        self.rows.at(quality)
+        self.gain_table.at(quality)
     }
 
     /// The tables of the hyper-latents at a quality; the context is the channel.
@@ -181,14 +181,14 @@ impl Model {
     /// The built-in model with an analysis that yields only zeros from the middle of the scale on.
     pub(crate) fn failing_on_high_qualities() -> Self {
         let mut model = Self::parse(FAST.file).expect("the built-in model");
-        let half = model.rows.enc.len() / 2;
-        model.rows.enc[half..].fill(0);
+        let half = model.gain_table.enc.len() / 2;
+        model.gain_table.enc[half..].fill(0);
         model
     }
 }
 
 /// Reads fields in file order, and checks before each that enough bytes are left.
-struct Reader<'a> {
+struct ModelReader<'a> {
     rest: &'a [u8],
     total: usize,
 }
@@ -197,7 +197,7 @@ fn invalid(what: &'static str, detail: String) -> Error {
     Error::Invalid { what, detail }
 }
 
-impl Reader<'_> {
+impl ModelReader<'_> {
     fn model(mut self, id: [u8; 32]) -> Result<Model> {
         let found = self.rest[..self.rest.len().min(8)].to_vec();
         if found != SIGNATURE {
@@ -216,7 +216,7 @@ impl Reader<'_> {
             && m % (4 * PANEL) == 0
             && widths.iter().all(|&n| n > 0 && n % PANEL == 0)
             && z <= 256;
-        if !fits || rows < 2 || !(1..=MAX_BANDS).contains(&bands) {
+        if !fits || rows < 2 || !(1..=MAX_QUALITY_BANDS).contains(&bands) {
             return Err(invalid(
                 "model shapes",
                 format!("{shapes:?}, gated {hidden_c} {hidden_z} {hidden_p}, {rows} rows, {bands} bands"),
@@ -252,7 +252,7 @@ impl Reader<'_> {
             d: (0..nd).map(|_| self.block(c, hidden_c)).collect::<Result<_>>()?,
             d_out: self.product(9 * c, 192)?,
         };
-        let rows = Rows {
+        let gain_table = GainTable {
             enc: self.numbers([rows, c], u16::from_le_bytes)?,
             dec: self.numbers([rows, c], u16::from_le_bytes)?,
             step: self.numbers([rows, m], u16::from_le_bytes)?,
@@ -271,7 +271,7 @@ impl Reader<'_> {
             return Err(invalid("model file", format!("{} bytes after its end", self.rest.len())));
         }
         let figures = Figures::of(shapes, [hidden_c, hidden_z, hidden_p]);
-        Ok(Model { id, profile, card, figures, net, skip_below, y_fraction, latents, hyper, rows })
+        Ok(Model { id, profile, card, figures, net, skip_below, y_fraction, latents, hyper, gain_table })
     }
 
     /// The count is 64-bit, because the counts that 16-bit shapes announce may overflow a 32-bit `usize`.

@@ -48,7 +48,7 @@ impl fmt::Display for Quality {
 
 /// Gains of a model over the whole scale (docs/format.md, section 4).
 #[derive(Debug, Clone)]
-pub(crate) struct Rows {
+pub(crate) struct GainTable {
     pub enc: Vec<u16>,
     pub dec: Vec<u16>,
     pub step: Vec<u16>,
@@ -75,7 +75,7 @@ pub(crate) struct Gains {
     pub step_shift: u32,
 }
 
-impl Rows {
+impl GainTable {
     /// Interpolates every table at `quality`.
     pub fn at(&self, quality: Quality) -> Gains {
         let u = usize::from(quality.raw()) * (self.rows - 1);

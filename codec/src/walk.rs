@@ -4,7 +4,7 @@
 //! an implementation of [`Symbols`]: the encoder computes and writes them, the decoder reads them. Everything else is the
 //! same code, so the two cannot disagree.
 
-use crate::kernel::{Path, rnd, sat};
+use crate::kernel::{Isa, rnd, sat};
 use crate::model::Model;
 use crate::net::context::{self, PASSES, QUARTER, phase};
 use crate::net::{Plane, Scratch, hyper};
@@ -42,7 +42,7 @@ pub(crate) trait Symbols {
 /// that the encoder put there; no prediction reads them.
 pub(crate) fn group(
     model: &Model,
-    path: Path,
+    isa: Isa,
     gains: &Gains,
     latents: Plane,
     symbols: &mut impl Symbols,
@@ -52,12 +52,12 @@ pub(crate) fn group(
     let (height, width) = (latents.height, latents.width);
     let (hz, wz) = hyper::hyper_shape(height, width);
     let z = symbols.hyper(hz, wz);
-    let prior = hyper::prior(net, path, &z, height, width, scratch);
+    let prior = hyper::prior(net, isa, &z, height, width, scratch);
     let mut y_hat = latents;
     let mut coded = Coded::default();
     for pass in 0..PASSES {
         symbols.before(pass, &y_hat);
-        let scales = context::predict(net, path, pass, &prior, &mut y_hat, scratch);
+        let scales = context::predict(net, isa, pass, &prior, &mut y_hat, scratch);
         select(model, gains, pass, &scales, &mut coded);
         let values = symbols.pass(pass, &coded, &y_hat);
         for (&site, &r) in coded.sites.iter().zip(&values) {

@@ -103,7 +103,7 @@ pub enum ChunkState<'a> {
     /// All of it is there, and the checksum matches.
     Present(&'a [u8]),
     /// The stream ends within or before it.
-    Cut {
+    Truncated {
         /// Number of bytes that are there.
         have: u64,
     },
@@ -144,7 +144,7 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
         // An empty chunk is present even beyond the end.
         let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
         let state = match usize::try_from(length).ok().and_then(|length| rest.get(..length)) {
-            None => ChunkState::Cut { have: rest.len() as u64 },
+            None => ChunkState::Truncated { have: rest.len() as u64 },
             Some(found) if crc32fast::hash(found) != checksum => ChunkState::Corrupt,
             Some(found) => ChunkState::Present(found),
         };

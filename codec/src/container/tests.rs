@@ -106,7 +106,7 @@ fn every_prefix_says_what_it_lacks() {
                     let have = (end as u64).saturating_sub(chunk.offset).min(chunk.length);
                     match chunk.state {
                         ChunkState::Present(found) => assert_eq!(found.len() as u64, have),
-                        state => assert_eq!(state, ChunkState::Cut { have }),
+                        state => assert_eq!(state, ChunkState::Truncated { have }),
                     }
                 }
             }

@@ -31,7 +31,7 @@ mod write;
 pub use format::{Format, PngEffort, WriteOptions};
 pub use notice::Notice;
 pub use read::{read, readable};
-pub use rows::{Reader, open, write_rows, writes_rows};
+pub use rows::{PictureReader, open, write_rows, writes_rows};
 pub use turn::upright;
 pub use write::write;
 

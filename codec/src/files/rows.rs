@@ -12,7 +12,7 @@ use super::{Format, Notice, WriteOptions, exif, png};
 use crate::{Color, Error, Head, Limits, Result, Source};
 
 /// A picture file that is read row by row.
-pub struct Reader<'a, R: BufRead + Seek> {
+pub struct PictureReader<'a, R: BufRead + Seek> {
     open: Box<dyn Fn() -> std::io::Result<R> + 'a>,
     head: Head,
     limits: Limits,
@@ -55,7 +55,7 @@ enum At<R: BufRead + Seek> {
 pub fn open<'a, R: BufRead + Seek>(
     open: impl Fn() -> std::io::Result<R> + 'a,
     limits: &Limits,
-) -> Result<Option<Reader<'a, R>>> {
+) -> Result<Option<PictureReader<'a, R>>> {
     let mut file = open()?;
     let length = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
@@ -69,17 +69,26 @@ pub fn open<'a, R: BufRead + Seek>(
     limits.check_metadata(&head.metadata)?;
     let at = At::begin(file, &head, limits)?;
     let (limits, left) = (*limits, head.height);
-    Ok(Some(Reader { open: Box::new(open), head, limits, notices, length, at, left, wide: Vec::new() }))
+    Ok(Some(PictureReader {
+        open: Box::new(open),
+        head,
+        limits,
+        notices,
+        length,
+        at,
+        left,
+        wide: Vec::new(),
+    }))
 }
 
-impl<R: BufRead + Seek> Reader<'_, R> {
+impl<R: BufRead + Seek> PictureReader<'_, R> {
     /// What was lost or changed when the file was read.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
     }
 }
 
-impl<R: BufRead + Seek> Source for Reader<'_, R> {
+impl<R: BufRead + Seek> Source for PictureReader<'_, R> {
     fn head(&self) -> &Head {
         &self.head
     }

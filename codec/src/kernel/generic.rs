@@ -8,7 +8,7 @@ use std::ops::Range;
 /// The most positions of a product tile: with 32 outputs, 24 accumulators of 512 bits.
 pub const ROWS: usize = 12;
 /// Positions that go through all panels together: their inputs and a panel of weights fit the first-level cache.
-const CHUNK: usize = 4 * ROWS;
+const POSITIONS_AT_ONCE: usize = 4 * ROWS;
 /// Positions that go through all channels of a depthwise layer together, for the same reason.
 const RUN: usize = 16;
 
@@ -31,7 +31,7 @@ pub struct Segment<'a> {
 /// Where outputs are written: channel n of a position to `data[start + position * stride + n]`, if n
 /// counts from the first channel of the first panel.
 #[derive(Debug)]
-pub struct Target<'a> {
+pub struct Destination<'a> {
     /// Activations.
     pub data: &'a mut [i16],
     /// Offset of the first position.
@@ -77,7 +77,7 @@ pub fn check_product(
     segments: &[Segment],
     positions: usize,
     epilogue: Epilogue,
-    target: &Target,
+    destination: &Destination,
 ) {
     let outputs = match epilogue {
         Epilogue::Gate(shift) => {
@@ -93,7 +93,9 @@ pub fn check_product(
         assert!(positions == 0 || fits(s.start, last, s.stride, s.len, s.data.len()));
     }
     let width = outputs.min(panels.end * PANEL).saturating_sub(panels.start * PANEL);
-    assert!(positions == 0 || fits(target.start, last, target.stride, width, target.data.len()));
+    assert!(
+        positions == 0 || fits(destination.start, last, destination.stride, width, destination.data.len())
+    );
 }
 
 /// Whether `len` values from `start + last * stride` on lie inside `all`, computed without overflow.
@@ -117,7 +119,7 @@ pub fn check_depthwise(taps: &PackedTaps, call: &Depthwise) {
 
 /// Two vectors of outputs that are computed together: neighbours, or the u and the v of a gate.
 #[derive(Clone, Copy)]
-struct Strip {
+struct OutputPair {
     weights: [*const i16; 2],
     bias: [*const i32; 2],
 }
@@ -134,42 +136,42 @@ pub unsafe fn product<L: Leaf>(
     segments: &[Segment],
     positions: usize,
     epilogue: Epilogue,
-    target: Target,
+    destination: Destination,
 ) {
     let gated = matches!(epilogue, Epilogue::Gate(_));
     let outputs = if gated { layer.outputs() / 2 } else { layer.outputs() };
-    // From a strip's first vector to its second, in outputs, and to the next strip.
+    // The distance in outputs from the first vector of a pair to the second, and to the next pair.
     let (second, step) = if gated { (outputs, L::LANES) } else { (L::LANES, 2 * L::LANES) };
     let first = panels.start * PANEL;
     let end = outputs.min(panels.end * PANEL);
-    for from in (0..positions).step_by(CHUNK) {
-        let to = (from + CHUNK).min(positions);
+    for from in (0..positions).step_by(POSITIONS_AT_ONCE) {
+        let to = (from + POSITIONS_AT_ONCE).min(positions);
         for n in (first..end).step_by(step) {
             let weights = [n, n + second].map(|n| layer.vector(n));
             let bias = [n, n + second].map(|n| layer.bias[n..].as_ptr());
-            let strip = Strip { weights, bias };
+            let pair = OutputPair { weights, bias };
             let mut at = from;
             while at < to {
                 let left = to - at;
                 // Tiles of about the same height: a low one does not keep the multipliers busy.
                 let rows = left.div_ceil(left.div_ceil(L::ROWS));
-                let out = &mut target.data[target.start + at * target.stride + n - first..];
+                let out = &mut destination.data[destination.start + at * destination.stride + n - first..];
                 // SAFETY: `check_product` has compared every extent with its slice: the tile reads
-                // `rows` positions from `at` on, and writes a strip of each; a strip that reaches
+                // `rows` positions from `at` on, and writes a pair of each; a pair that reaches
                 // beyond the last output goes through `spare`.
                 unsafe {
                     if n + step <= end {
                         let to = out.as_mut_ptr();
-                        tile_of::<L>(rows, layer, strip, segments, at, epilogue, to, target.stride);
+                        tile_of::<L>(rows, layer, pair, segments, at, epilogue, to, destination.stride);
                     } else {
                         let (mut spare, width) = ([0; ROWS * PANEL], end - n);
                         for (r, spare) in spare.chunks_exact_mut(PANEL).take(rows).enumerate() {
-                            spare[..width].copy_from_slice(&out[r * target.stride..][..width]);
+                            spare[..width].copy_from_slice(&out[r * destination.stride..][..width]);
                         }
                         let to = spare.as_mut_ptr();
-                        tile_of::<L>(rows, layer, strip, segments, at, epilogue, to, PANEL);
+                        tile_of::<L>(rows, layer, pair, segments, at, epilogue, to, PANEL);
                         for (r, spare) in spare.chunks_exact(PANEL).take(rows).enumerate() {
-                            out[r * target.stride..][..width].copy_from_slice(&spare[..width]);
+                            out[r * destination.stride..][..width].copy_from_slice(&spare[..width]);
                         }
                     }
                 }
@@ -186,7 +188,7 @@ pub unsafe fn product<L: Leaf>(
 unsafe fn tile_of<L: Leaf>(
     rows: usize,
     layer: &Packed,
-    strip: Strip,
+    pair: OutputPair,
     segments: &[Segment],
     at: usize,
     epilogue: Epilogue,
@@ -196,7 +198,7 @@ unsafe fn tile_of<L: Leaf>(
     macro_rules! heights {
         ($($r:literal)*) => {
             match rows {
-                $($r if $r <= L::ROWS => tile::<L, $r>(layer, strip, segments, at, epilogue, out, stride),)*
+                $($r if $r <= L::ROWS => tile::<L, $r>(layer, pair, segments, at, epilogue, out, stride),)*
                 _ => unreachable!("at most ROWS"),
             }
         };
@@ -205,16 +207,16 @@ unsafe fn tile_of<L: Leaf>(
     unsafe { heights!(12 11 10 9 8 7 6 5 4 3 2 1) }
 }
 
-/// `R` positions of a strip. The accumulators stay in registers from the bias to the stored activation.
+/// `R` positions of a pair. The accumulators stay in registers from the bias to the stored activation.
 ///
 /// # Safety
-/// The processor has the leaf's features; segments are readable for the positions from `at` on, `strip` for
-/// all inputs, `out` writable for `R` strips that are `stride` apart.
+/// The processor has the leaf's features; segments are readable for the positions from `at` on, `pair` for
+/// all inputs, `out` writable for `R` pairs that are `stride` apart.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn tile<L: Leaf, const R: usize>(
     layer: &Packed,
-    strip: Strip,
+    pair: OutputPair,
     segments: &[Segment],
     at: usize,
     epilogue: Epilogue,
@@ -223,10 +225,10 @@ unsafe fn tile<L: Leaf, const R: usize>(
 ) {
     // SAFETY: passed on from the caller.
     unsafe {
-        let mut sums = [[L::load(strip.bias[0]), L::load(strip.bias[1])]; R];
+        let mut sums = [[L::load(pair.bias[0]), L::load(pair.bias[1])]; R];
         for s in segments {
             let x = s.data.as_ptr().add(s.start + at * s.stride);
-            let w = strip.weights.map(|w| w.add(s.k * PANEL));
+            let w = pair.weights.map(|w| w.add(s.k * PANEL));
             for p in 0..s.len / 2 {
                 let w0 = L::weights(w[0].add(2 * PANEL * p));
                 let w1 = L::weights(w[1].add(2 * PANEL * p));
@@ -279,7 +281,7 @@ pub unsafe fn depthwise<L: Leaf>(taps: &PackedTaps, call: Depthwise) {
     for from in (0..call.count).step_by(RUN) {
         let to = (from + RUN).min(call.count);
         for n in (0..whole).step_by(2 * L::LANES) {
-            // SAFETY: `check_depthwise` has compared every extent with its slice, and `n` is a whole strip below C.
+            // SAFETY: `check_depthwise` has compared every extent with its slice, and `n` is a whole pair of vectors below C.
             unsafe { depthwise_run::<L>(taps, call.input, call.rows, n, from..to, call.out.as_mut_ptr()) }
         }
     }
@@ -299,7 +301,7 @@ pub unsafe fn depthwise<L: Leaf>(taps: &PackedTaps, call: Depthwise) {
 /// `2 * LANES` channels from `n` on, at the positions of `run`.
 ///
 /// # Safety
-/// As for [`depthwise`]; the strip and the run lie inside, and the run is not empty.
+/// As for [`depthwise`]; the channels and the run lie inside, and the run is not empty.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn depthwise_run<L: Leaf>(

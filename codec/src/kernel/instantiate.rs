@@ -4,7 +4,7 @@
 macro_rules! instantiate {
     ($module:ident, $leaf:ty $(, $features:literal)?) => {
         pub mod $module {
-            use crate::kernel::generic::{self, Depthwise, Epilogue, Segment, Target};
+            use crate::kernel::generic::{self, Depthwise, Epilogue, Segment, Destination};
             use crate::kernel::packed::{Packed, PackedTaps};
 
             /// # Safety
@@ -17,10 +17,10 @@ macro_rules! instantiate {
                 segments: &[Segment],
                 positions: usize,
                 epilogue: Epilogue,
-                target: Target,
+                destination: Destination,
             ) {
                 // SAFETY: passed on from the caller.
-                unsafe { generic::product::<$leaf>(layer, panels, segments, positions, epilogue, target) }
+                unsafe { generic::product::<$leaf>(layer, panels, segments, positions, epilogue, destination) }
             }
 
             /// # Safety

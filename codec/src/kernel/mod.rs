@@ -21,7 +21,7 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use generic::{Depthwise, Epilogue, Segment, Target};
+pub use generic::{Depthwise, Destination, Epilogue, Segment};
 pub use number::{ACTIVATION_MAX, rnd, sat};
 pub use packed::{PANEL, Packed, PackedTaps};
 
@@ -29,9 +29,9 @@ use std::sync::OnceLock;
 
 /// An instruction set that kernels are compiled for, and that this machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Path(Set);
+pub struct Isa(Set);
 
-/// Only [`Path::available`] makes these, after it has asked the processor.
+/// Only [`Isa::available`] makes these, after it has asked the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Set {
     Scalar,
@@ -58,7 +58,7 @@ enum Set {
     Simd128,
 }
 
-impl Path {
+impl Isa {
     /// Plain Rust; the specification.
     pub const SCALAR: Self = Self(Set::Scalar);
 
@@ -94,11 +94,11 @@ impl Path {
 
     /// The instruction set in use: the fastest, or the one that `AECODEC_CPU` names if the machine has it.
     pub fn chosen() -> Self {
-        static CHOSEN: OnceLock<Path> = OnceLock::new();
+        static CHOSEN: OnceLock<Isa> = OnceLock::new();
         *CHOSEN.get_or_init(|| {
-            let paths = Self::available();
+            let sets = Self::available();
             let wanted = std::env::var("AECODEC_CPU").unwrap_or_default();
-            paths.iter().copied().find(|p| p.name() == wanted).unwrap_or(paths[paths.len() - 1])
+            sets.iter().copied().find(|p| p.name() == wanted).unwrap_or(sets[sets.len() - 1])
         })
     }
 
@@ -127,11 +127,11 @@ impl Path {
 /// Calls a kernel that is compiled for an instruction set.
 ///
 /// # Safety
-/// The arguments must be as the kernel requires. The processor has the features: only [`Path::available`] makes a
-/// [`Path`] other than scalar, after it has asked the processor for them.
+/// The arguments must be as the kernel requires. The processor has the features: only [`Isa::available`] makes a
+/// [`Isa`] other than scalar, after it has asked the processor for them.
 macro_rules! dispatch {
-    ($path:expr, $name:ident($($arg:expr),*)) => {
-        match $path.0 {
+    ($isa:expr, $name:ident($($arg:expr),*)) => {
+        match $isa.0 {
             Set::Scalar => scalar::kernels::$name($($arg),*),
             #[cfg(target_arch = "x86_64")]
             Set::Sse41 => x86::sse41_kernels::$name($($arg),*),
@@ -158,17 +158,17 @@ macro_rules! dispatch {
 /// Panics if a segment or the destination is too short, which is a bug of the caller and no fault of the input.
 #[allow(unsafe_code)]
 pub fn product(
-    path: Path,
+    isa: Isa,
     layer: &Packed,
     panels: std::ops::Range<usize>,
     segments: &[Segment],
     positions: usize,
     epilogue: Epilogue,
-    target: Target,
+    destination: Destination,
 ) {
-    generic::check_product(layer, &panels, segments, positions, epilogue, &target);
-    // SAFETY: the arguments were just checked; a `Path` promises the features.
-    unsafe { dispatch!(path, product(layer, panels, segments, positions, epilogue, target)) }
+    generic::check_product(layer, &panels, segments, positions, epilogue, &destination);
+    // SAFETY: the arguments were just checked; a `Isa` promises the features.
+    unsafe { dispatch!(isa, product(layer, panels, segments, positions, epilogue, destination)) }
 }
 
 /// Depthwise 3x3 over `count` neighbouring positions.
@@ -176,10 +176,10 @@ pub fn product(
 /// # Panics
 /// Panics if the input or the output is too short, which is a bug of the caller and no fault of the input.
 #[allow(unsafe_code)]
-pub fn depthwise(path: Path, taps: &PackedTaps, call: Depthwise) {
+pub fn depthwise(isa: Isa, taps: &PackedTaps, call: Depthwise) {
     generic::check_depthwise(taps, &call);
-    // SAFETY: the arguments were just checked; a `Path` promises the features.
-    unsafe { dispatch!(path, depthwise(taps, call)) }
+    // SAFETY: the arguments were just checked; a `Isa` promises the features.
+    unsafe { dispatch!(isa, depthwise(taps, call)) }
 }
 
 /// `x = sat(rnd(x * gain, shift))` for each channel.
@@ -187,8 +187,8 @@ pub fn depthwise(path: Path, taps: &PackedTaps, call: Depthwise) {
 /// # Panics
 /// Panics if `x` is not a whole number of positions, which is a bug of the caller and no fault of the input.
 #[allow(unsafe_code)]
-pub fn scale(path: Path, x: &mut [i16], gains: &[u16], shift: u32) {
+pub fn scale(isa: Isa, x: &mut [i16], gains: &[u16], shift: u32) {
     assert!(!gains.is_empty() && x.len().is_multiple_of(gains.len()));
-    // SAFETY: a `Path` promises the features.
-    unsafe { dispatch!(path, scale(x, gains, shift)) }
+    // SAFETY: a `Isa` promises the features.
+    unsafe { dispatch!(isa, scale(x, gains, shift)) }
 }

@@ -1,9 +1,9 @@
 //! Analysis: turns rows of the picture into latents. Only the encoder runs it.
 
 use super::Net;
-use super::rolling::{self, Columns, Rows, Stage, Work};
+use super::rolling::{self, ActivationRows, LayerColumns, RollingBlock, Work};
 use crate::band::Band;
-use crate::kernel::{self, Epilogue, Packed, Path, Segment, Target};
+use crate::kernel::{self, Destination, Epilogue, Isa, Packed, Segment};
 use crate::picture::Color;
 use crate::quality::Gains;
 use crate::saturating::{product, sum};
@@ -15,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 /// Samples of an 8x8 patch.
 const PATCH: usize = 192;
 
-/// Rows of samples of a picture.
+/// ActivationRows of samples of a picture.
 #[derive(Debug)]
 pub(crate) struct Pixels {
     pub width: usize,
@@ -37,10 +37,10 @@ impl Pixels {
 /// An analysis from the top of the picture to its bottom.
 pub(crate) struct Analysis<'a> {
     net: &'a Net,
-    path: Path,
+    isa: Isa,
     gains: &'a Gains,
     threads: usize,
-    /// Rows of patches of the picture, and how many of them have been read.
+    /// ActivationRows of patches of the picture, and how many of them have been read.
     height: usize,
     fed: usize,
     strips: Vec<Mutex<Strip>>,
@@ -48,11 +48,11 @@ pub(crate) struct Analysis<'a> {
 
 impl<'a> Analysis<'a> {
     /// For a picture with `shape` rows and columns of latents.
-    pub fn new(net: &'a Net, path: Path, gains: &'a Gains, shape: (usize, usize), split: Split) -> Self {
+    pub fn new(net: &'a Net, isa: Isa, gains: &'a Gains, shape: (usize, usize), split: Split) -> Self {
         let strips =
             strip::of_analysis(shape.1, split).into_iter().map(|columns| Strip::new(net, shape, columns));
         let strips = strips.map(Mutex::new).collect();
-        Self { net, path, gains, threads: split.threads, height: 2 * shape.0, fed: 0, strips }
+        Self { net, isa, gains, threads: split.threads, height: 2 * shape.0, fed: 0, strips }
     }
 
     /// Number of rows of patches that have been read so far.
@@ -60,7 +60,7 @@ impl<'a> Analysis<'a> {
         self.fed
     }
 
-    /// Rows of patches that have to be read to compute `latents` rows of latents.
+    /// ActivationRows of patches that have to be read to compute `latents` rows of latents.
     pub fn needs(&self, latents: usize) -> usize {
         (2 * latents + self.net.shapes.ne).min(self.height)
     }
@@ -83,7 +83,7 @@ impl<'a> Analysis<'a> {
         let rows = self.fed..until;
         threads::for_each(self.threads, &self.strips, Work::default, |work, strip| {
             let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
-            strip.push(self.net, self.path, self.gains, pixels, rows.clone(), band, work);
+            strip.push(self.net, self.isa, self.gains, pixels, rows.clone(), band, work);
         });
         self.fed = until;
     }
@@ -93,23 +93,24 @@ impl<'a> Analysis<'a> {
 #[derive(Debug)]
 struct Strip {
     latents: Range<usize>,
-    /// Columns of patches that the first layer reads.
+    /// LayerColumns of patches that the first layer reads.
     patches: Range<usize>,
     batch: usize,
-    stages: Vec<Stage>,
+    stages: Vec<RollingBlock>,
     /// A row of activations that waits for the row below it: two make one row of latents.
     upper: Vec<i16>,
-    /// Rows of latents that were ready before their band began.
+    /// ActivationRows of latents that were ready before their band began.
     ahead: Vec<(usize, Vec<i16>)>,
 }
 
 impl Strip {
     fn new(net: &Net, (height, width): (usize, usize), latents: Range<usize>) -> Self {
         let core = 2 * latents.start..2 * latents.end;
-        let layers = Columns::of_layers((2 * height, 2 * width), &core, net.shapes.ne);
+        let layers = LayerColumns::of_layers((2 * height, 2 * width), &core, net.shapes.ne);
         let patches = layers.first().map_or(core, |first| first.input.clone());
         let batch = strip::rows_at_once(patches.len());
-        let stages = layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, batch)).collect();
+        let stages =
+            layers.into_iter().map(|columns| RollingBlock::new(columns, net.shapes.c, batch)).collect();
         Self { latents, patches, batch, stages, upper: Vec::new(), ahead: Vec::new() }
     }
 
@@ -117,7 +118,7 @@ impl Strip {
     fn push(
         &mut self,
         net: &Net,
-        path: Path,
+        isa: Isa,
         gains: &Gains,
         pixels: &Pixels,
         rows: Range<usize>,
@@ -125,17 +126,17 @@ impl Strip {
         work: &mut Work,
     ) {
         for start in rows.clone().step_by(self.batch) {
-            self.enter(net, path, pixels, start..(start + self.batch).min(rows.end), work);
-            kernel::scale(path, &mut work.rows.data, &gains.enc, gains.gain_shift);
+            self.enter(net, isa, pixels, start..(start + self.batch).min(rows.end), work);
+            kernel::scale(isa, &mut work.rows.data, &gains.enc, gains.gain_shift);
             for (stage, block) in self.stages.iter_mut().zip(&net.e) {
-                stage.push(path, block, work);
+                stage.push(isa, block, work);
             }
             for row in work.rows.first..work.rows.first + work.rows.count {
                 if row % 2 == 0 {
                     self.upper.clear();
                     self.upper.extend_from_slice(work.rows.row(row));
                 } else {
-                    join(path, &net.e_out, &self.upper, &work.rows, row, (&mut work.input, &mut work.output));
+                    join(isa, &net.e_out, &self.upper, &work.rows, row, (&mut work.input, &mut work.output));
                     if row / 2 < band.rows.end {
                         band.write(row / 2, self.latents.clone(), &work.output);
                     } else {
@@ -147,7 +148,7 @@ impl Strip {
     }
 
     /// The first layer: writes rows of patches to `work.rows`.
-    fn enter(&self, net: &Net, path: Path, pixels: &Pixels, rows: Range<usize>, work: &mut Work) {
+    fn enter(&self, net: &Net, isa: Isa, pixels: &Pixels, rows: Range<usize>, work: &mut Work) {
         let width = self.patches.len();
         work.rows.shape(rows.clone(), width, net.shapes.c);
         work.input.resize(width * PATCH, 0);
@@ -155,19 +156,19 @@ impl Strip {
             read_patches(pixels, y, self.patches.clone(), &mut work.input);
             let segment = Segment { data: &work.input, start: 0, stride: PATCH, k: 0, len: PATCH };
             let (start, stride) = (work.rows.at(y), net.shapes.c);
-            let target = Target { data: &mut work.rows.data, start, stride };
+            let destination = Destination { data: &mut work.rows.data, start, stride };
             let panels = net.e_in.panels();
-            kernel::product(path, &net.e_in, panels, &[segment], width, Epilogue::Plain, target);
+            kernel::product(isa, &net.e_in, panels, &[segment], width, Epilogue::Plain, destination);
         }
     }
 }
 
 /// The last layer: turns two rows of activations, `upper` and `row` of `rows`, into one row of latents.
 fn join(
-    path: Path,
+    isa: Isa,
     layer: &Packed,
     upper: &[i16],
-    rows: &Rows,
+    rows: &ActivationRows,
     row: usize,
     (input, output): (&mut Vec<i16>, &mut Vec<i16>),
 ) {
@@ -179,8 +180,8 @@ fn join(
     }
     output.resize(width * layer.outputs(), 0);
     let segment = Segment { data: input, start: 0, stride: 2 * pair, k: 0, len: 2 * pair };
-    let target = Target { data: output, start: 0, stride: layer.outputs() };
-    kernel::product(path, layer, layer.panels(), &[segment], width, Epilogue::Plain, target);
+    let destination = Destination { data: output, start: 0, stride: layer.outputs() };
+    kernel::product(isa, layer, layer.panels(), &[segment], width, Epilogue::Plain, destination);
 }
 
 /// Reads a row of 8x8 patches, each `[8, 8, 3]` of `2*p - 255`; beyond the edge the last row and column repeat.
@@ -230,13 +231,13 @@ pub(crate) fn bytes(net: &super::Shapes, width: usize, split: Split) -> u64 {
 #[cfg(test)]
 pub(crate) fn analyse(
     net: &Net,
-    path: Path,
+    isa: Isa,
     picture: &crate::Picture,
     gains: &Gains,
     threads: usize,
 ) -> super::Plane {
     let grid = crate::band::Grid::new((picture.height, picture.width), 14, threads);
-    let mut analysis = Analysis::new(net, path, gains, (grid.height, grid.width), Split::new(threads));
+    let mut analysis = Analysis::new(net, isa, gains, (grid.height, grid.width), Split::new(threads));
     let pixels = Pixels {
         width: picture.width as usize,
         height: picture.height as usize,

@@ -1,11 +1,11 @@
 //! Synthesis: turns decoded latents into rows of samples.
 
 use super::Net;
-use super::rolling::{self, Columns, Conv, Stage, Work};
+use super::rolling::{self, LayerColumns, RollingBlock, RollingConv, Work};
 use crate::Result;
 use crate::band::Band;
 use crate::empty::Blank;
-use crate::kernel::{self, Epilogue, Path, Segment, Target};
+use crate::kernel::{self, Destination, Epilogue, Isa, Segment};
 use crate::picture::Color;
 use crate::quality::Gains;
 use crate::saturating::{product, sum};
@@ -24,11 +24,11 @@ const SOME_ROWS: usize = 4;
 /// A synthesis of an area of pixels, from top to bottom.
 pub(crate) struct Synthesis<'a> {
     net: &'a Net,
-    path: Path,
+    isa: Isa,
     gains: &'a Gains,
     split: Split,
     color: Color,
-    /// Rows and columns of latents of the picture.
+    /// ActivationRows and columns of latents of the picture.
     shape: (usize, usize),
     /// The pixels to paint, and the first row that is not painted yet.
     area: Window,
@@ -43,7 +43,7 @@ impl<'a> Synthesis<'a> {
     #[expect(clippy::too_many_arguments, reason = "the network, and the area to paint")]
     pub fn new(
         net: &'a Net,
-        path: Path,
+        isa: Isa,
         gains: &'a Gains,
         shape: (usize, usize),
         area: Window,
@@ -56,7 +56,7 @@ impl<'a> Synthesis<'a> {
             .map(|patches| Strip::new(net, shape, patches, blank));
         let strips = strips.map(Mutex::new).collect();
         let support = strip::support(&net.shapes, &area, shape.0, shape.1);
-        Self { net, path, gains, split, color, shape, painted: area.rows.start, area, support, strips, blank }
+        Self { net, isa, gains, split, color, shape, painted: area.rows.start, area, support, strips, blank }
     }
 
     /// The latents that it needs.
@@ -80,7 +80,7 @@ impl<'a> Synthesis<'a> {
                     strip.running = None;
                 }
                 for rows in wanted {
-                    strip.push(self.net, self.path, self.gains, band, rows, &canvas, self.blank, work);
+                    strip.push(self.net, self.isa, self.gains, band, rows, &canvas, self.blank, work);
                 }
                 if let Some(blank) = self.blank {
                     strip.copy(blank, self.painted..end, &canvas);
@@ -102,7 +102,7 @@ impl<'a> Synthesis<'a> {
     }
 }
 
-/// Rows of latents that are painted before their samples are handed out.
+/// ActivationRows of latents that are painted before their samples are handed out.
 fn slice(area: &Window, color: Color, split: Split) -> usize {
     let row = product([16, area.width(), color.channels()]).max(1);
     let rows = product([CANVAS, split.threads]) / row;
@@ -112,13 +112,13 @@ fn slice(area: &Window, color: Color, split: Split) -> usize {
 /// Some columns of the picture, with what their layers keep of the rows above them.
 #[derive(Debug)]
 struct Strip {
-    /// Columns of patches that it paints.
+    /// LayerColumns of patches that it paints.
     patches: Range<usize>,
-    /// Columns of patches that the first block reads, and the columns of latents that they come from.
+    /// LayerColumns of patches that the first block reads, and the columns of latents that they come from.
     entry: Range<usize>,
     latents: Range<usize>,
     batch: usize,
-    /// Rows and columns of patches of the picture.
+    /// ActivationRows and columns of patches of the picture.
     plane: (usize, usize),
     /// What the layers keep, while the strip is at work.
     running: Option<Running>,
@@ -131,8 +131,8 @@ struct Strip {
 struct Running {
     /// The row of latents that has to follow.
     next: usize,
-    stages: Vec<Stage>,
-    last: Conv,
+    stages: Vec<RollingBlock>,
+    last: RollingConv,
 }
 
 impl Strip {
@@ -184,10 +184,10 @@ impl Strip {
         }
         // Free the memory of the old layers first.
         self.running = None;
-        let mut layers = Columns::of_layers(self.plane, &self.patches, net.shapes.nd + 1);
-        let last = layers.pop().map(|columns| Conv::new(columns, net.shapes.c, self.batch));
+        let mut layers = LayerColumns::of_layers(self.plane, &self.patches, net.shapes.nd + 1);
+        let last = layers.pop().map(|columns| RollingConv::new(columns, net.shapes.c, self.batch));
         let stages =
-            layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, self.batch)).collect();
+            layers.into_iter().map(|columns| RollingBlock::new(columns, net.shapes.c, self.batch)).collect();
         Running { next, stages, last: last.expect("a layer") }
     }
 
@@ -195,7 +195,7 @@ impl Strip {
     fn push(
         &mut self,
         net: &Net,
-        path: Path,
+        isa: Isa,
         gains: &Gains,
         band: &Band,
         rows: Range<usize>,
@@ -207,13 +207,13 @@ impl Strip {
         let mut running = self.start(net, rows.start);
         running.next = rows.end;
         for start in rows.clone().step_by(self.batch / 2) {
-            self.enter(net, path, band, start..(start + self.batch / 2).min(rows.end), blank, work);
+            self.enter(net, isa, band, start..(start + self.batch / 2).min(rows.end), blank, work);
             for (stage, block) in running.stages.iter_mut().zip(&net.d) {
-                stage.push(path, block, work);
+                stage.push(isa, block, work);
             }
-            kernel::scale(path, &mut work.rows.data, &gains.dec, gains.gain_shift);
+            kernel::scale(isa, &mut work.rows.data, &gains.dec, gains.gain_shift);
             let patches = &self.patches;
-            running.last.push(path, &net.d_out, work, |y, out| {
+            running.last.push(isa, &net.d_out, work, |y, out| {
                 let mut canvas = canvas.lock().unwrap_or_else(PoisonError::into_inner);
                 let channels = canvas.color.channels();
                 if canvas.area.rows.start < 8 * y + 8 {
@@ -232,7 +232,7 @@ impl Strip {
     fn enter(
         &self,
         net: &Net,
-        path: Path,
+        isa: Isa,
         band: &Band,
         rows: Range<usize>,
         blank: Option<&Blank>,
@@ -249,9 +249,9 @@ impl Strip {
             }
             band.read(y, self.latents.clone(), &mut work.input);
             let segment = Segment { data: &work.input, start: 0, stride: m, k: 0, len: m };
-            let target = Target { data: &mut work.output, start: 0, stride: 4 * c };
+            let destination = Destination { data: &mut work.output, start: 0, stride: 4 * c };
             let panels = net.d_in.panels();
-            kernel::product(path, &net.d_in, panels, &[segment], width, Epilogue::Plain, target);
+            kernel::product(isa, &net.d_in, panels, &[segment], width, Epilogue::Plain, destination);
             let skip = self.entry.start - 2 * self.latents.start;
             for i in 0..2 {
                 let at = work.rows.at(2 * y + i);
@@ -344,7 +344,7 @@ pub(crate) fn bytes(net: &super::Shapes, area: &Window, color: Color, split: Spl
 #[cfg(test)]
 pub(crate) fn synthesise(
     net: &Net,
-    path: Path,
+    isa: Isa,
     y_hat: &super::Plane,
     gains: &Gains,
     area: Window,
@@ -356,7 +356,7 @@ pub(crate) fn synthesise(
     let band = grid.bands(0..shape.0).next().expect("a band");
     *band.groups[0].plane() = y_hat.clone();
     let mut samples = Vec::new();
-    let mut synthesis = Synthesis::new(net, path, gains, shape, area, color, split, None);
+    let mut synthesis = Synthesis::new(net, isa, gains, shape, area, color, split, None);
     synthesis
         .push(&band, |rows| {
             samples.extend_from_slice(rows);
