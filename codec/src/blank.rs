@@ -9,9 +9,9 @@ use crate::net::synthesis::Synthesis;
 use crate::net::{Plane, Scratch};
 use crate::picture::Color;
 use crate::quality::Gains;
+use crate::rect::Rect;
 use crate::strip::Split;
 use crate::walk::{self, Coded, Symbols};
-use crate::window::Window;
 
 /// Synthesises the small picture.
 pub(crate) fn synthesise<'a>(
@@ -24,11 +24,11 @@ pub(crate) fn synthesise<'a>(
 ) -> Result<Blank<'a>> {
     let (height, width) = (empty.rows.small(), empty.columns.small());
     let side = empty.rows.small_side.max(empty.columns.small_side);
-    let grid = Grid { height, width, side, deep: height.div_ceil(side) };
+    let grid = Grid { height, width, side, groups_deep: height.div_ceil(side) };
     let band = grid.band(0);
     let (mut made, mut scratch): (Vec<Plane>, _) = (Vec::new(), Scratch::default());
     for group in &band.groups {
-        let sides = (group.window.height(), group.window.width());
+        let sides = (group.rect.height(), group.rect.width());
         let same = made.iter().find(|plane| (plane.height, plane.width) == sides).cloned();
         *group.plane() = same.unwrap_or_else(|| {
             let latents = Plane::new(sides.0, sides.1, model.net.shapes.m);
@@ -37,7 +37,7 @@ pub(crate) fn synthesise<'a>(
             plane
         });
     }
-    let area = Window::new(0, 0, 16 * height, 16 * width);
+    let area = Rect::new(0, 0, 16 * height, 16 * width);
     let mut samples = Vec::with_capacity(16 * height * 16 * width * color.channels());
     let mut synthesis = Synthesis::new(&model.net, isa, gains, (height, width), area, color, split, None);
     synthesis.push(&band, |rows| {

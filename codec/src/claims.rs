@@ -94,7 +94,7 @@ fn empty_groups_are_copied_as_they_would_be_decoded() {
         assert_eq!(missing, all, "{what}");
         assert!(found == expected, "{what}");
 
-        // A part of it, with windows of other sides.
+        // A part of it, in strips of other sizes.
         if width * height > 3_000_000 {
             continue;
         }

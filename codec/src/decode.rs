@@ -16,11 +16,11 @@ use crate::net::synthesis::Synthesis;
 use crate::net::{Plane, Scratch, hyper};
 use crate::picture::{Color, Head, Metadata, Picture};
 use crate::quality::{Gains, Quality};
+use crate::rect::Rect;
 use crate::saturating::{product, sum};
 use crate::strip::Split;
 use crate::threads;
 use crate::walk::{self, Coded, Symbols};
-use crate::window::Window;
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
@@ -141,7 +141,7 @@ pub struct Decoder<'a> {
     stream: Stream<'a>,
     model: &'a Model,
     head: Head,
-    area: Window,
+    area: Rect,
     layout: Layout,
     passes: usize,
     whole: bool,
@@ -265,7 +265,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-fn area(stream: &Stream, region: Option<Region>) -> Result<Window> {
+fn area(stream: &Stream, region: Option<Region>) -> Result<Rect> {
     let (width, height) = (stream.header.width, stream.header.height);
     let r = region.unwrap_or(Region { x: 0, y: 0, width, height });
     let fits =
@@ -277,7 +277,7 @@ fn area(stream: &Stream, region: Option<Region>) -> Result<Window> {
         );
         return Err(Error::Invalid { what: "region", detail });
     }
-    Ok(Window::new(r.y as usize, r.x as usize, r.height as usize, r.width as usize))
+    Ok(Rect::new(r.y as usize, r.x as usize, r.height as usize, r.width as usize))
 }
 
 /// Describes the damage of a chunk, if there is any.
@@ -292,7 +292,7 @@ fn account(chunk: &Chunk) -> Option<String> {
 }
 
 /// The alpha of the area; opaque if it is lost.
-fn read_alpha(stream: &Stream, area: &Window, missing: &mut Vec<String>) -> Option<Vec<u8>> {
+fn read_alpha(stream: &Stream, area: &Rect, missing: &mut Vec<String>) -> Option<Vec<u8>> {
     let header = &stream.header;
     if !header.alpha {
         return None;
@@ -363,8 +363,8 @@ struct GroupDecoder<'a> {
 
 impl GroupDecoder<'_> {
     /// Decodes the latents of the groups of a band that `support` covers, and returns a line for each damaged substream.
-    fn band(&self, band: &Band, support: &Window, threads: usize) -> Vec<String> {
-        let needed: Vec<&Group> = band.groups.iter().filter(|group| group.window.meets(support)).collect();
+    fn band(&self, band: &Band, support: &Rect, threads: usize) -> Vec<String> {
+        let needed: Vec<&Group> = band.groups.iter().filter(|group| group.rect.meets(support)).collect();
         let damaged = Mutex::new(Vec::new());
         threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
             let mut reader = ReadSymbols {
@@ -379,7 +379,7 @@ impl GroupDecoder<'_> {
                 *group.plane() = latents;
             } else if matches!(reader.parts[0].state, ChunkState::Present(_)) {
                 // The chunk is there, but its values cannot be decoded: this says why.
-                let (height, width) = hyper::hyper_shape(group.window.height(), group.window.width());
+                let (height, width) = hyper::hyper_shape(group.rect.height(), group.rect.width());
                 reader.hyper(height, width);
             }
             let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);

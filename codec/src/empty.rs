@@ -8,9 +8,9 @@ use crate::band::{Band, Grid};
 use crate::fold::Fold;
 use crate::load::Load;
 use crate::net::Shapes;
+use crate::rect::Rect;
 use crate::saturating::product;
 use crate::strip::{self, Split};
-use crate::window::Window;
 use std::ops::Range;
 
 /// The shortcut is taken only if it copies this many times the pixels of the small picture.
@@ -30,7 +30,7 @@ pub(crate) struct Empty {
 
 impl Empty {
     /// Returns `None` if `area` has so few empty groups that they may as well be decoded like the others.
-    pub fn new(shapes: &Shapes, grid: Grid, area: &Window, empty: Vec<bool>) -> Option<Self> {
+    pub fn new(shapes: &Shapes, grid: Grid, area: &Rect, empty: Vec<bool>) -> Option<Self> {
         let reach = strip::reach(shapes);
         let (rows, columns) =
             (Fold::new(grid.height, grid.side, reach), Fold::new(grid.width, grid.side, reach));
@@ -40,11 +40,11 @@ impl Empty {
             .enumerate()
             .filter(|&(_, &plain)| plain)
             .map(|(group, _)| {
-                let window = pixels(&grid.window(group));
+                let rect = pixels(&grid.rect(group));
                 let shared = |a: &Range<usize>, b: &Range<usize>| {
                     a.end.min(b.end).saturating_sub(a.start.max(b.start))
                 };
-                product([shared(&window.rows, &area.rows), shared(&window.columns, &area.columns)])
+                product([shared(&rect.rows, &area.rows), shared(&rect.columns, &area.columns)])
             })
             .sum();
         let small = product([16, 16, rows.small(), columns.small()]);
@@ -64,27 +64,27 @@ impl Empty {
     }
 
     /// The load of a decode of `area`.
-    pub fn load(&self, shapes: &Shapes, area: &Window, split: Split) -> Load {
+    pub fn load(&self, shapes: &Shapes, area: &Rect, split: Split) -> Load {
         let grid = self.grid;
-        let full: Vec<Window> =
-            (0..grid.groups()).filter(|&group| !self.empty[group]).map(|group| grid.window(group)).collect();
-        let mut bands = vec![0_u64; grid.height.div_ceil(grid.deep * grid.side)];
-        for window in &full {
-            let band = window.rows.start / (grid.deep * grid.side);
-            bands[band] = bands[band].saturating_add(product([window.height(), window.width()]));
+        let full: Vec<Rect> =
+            (0..grid.groups()).filter(|&group| !self.empty[group]).map(|group| grid.rect(group)).collect();
+        let mut bands = vec![0_u64; grid.height.div_ceil(grid.groups_deep * grid.side)];
+        for rect in &full {
+            let band = rect.rows.start / (grid.groups_deep * grid.side);
+            bands[band] = bands[band].saturating_add(product([rect.height(), rect.width()]));
         }
-        let largest = |side: fn(&Window) -> usize| full.iter().map(side).max().unwrap_or(0);
+        let largest = |side: fn(&Rect) -> usize| full.iter().map(side).max().unwrap_or(0);
         Load {
             latents: bands.into_iter().max().unwrap_or(0),
             groups: full.len(),
-            largest: (largest(Window::height), largest(Window::width)),
+            largest: (largest(Rect::height), largest(Rect::width)),
             strips: self.strips(shapes, area, split),
             blank: Some((self.rows.small(), self.columns.small())),
         }
     }
 
     /// The most strips that work at a time; those of neighbouring rows of groups overlap.
-    fn strips(&self, shapes: &Shapes, area: &Window, split: Split) -> usize {
+    fn strips(&self, shapes: &Shapes, area: &Rect, split: Split) -> usize {
         let busy: Vec<Vec<bool>> = strip::of_synthesis(area, split)
             .iter()
             .map(|patches| self.busy(&strip::latents(patches)))
@@ -159,9 +159,9 @@ fn eroded(set: &[bool], grid: Grid, reach: usize) -> Vec<bool> {
 }
 
 /// The pixels of some latents.
-fn pixels(latents: &Window) -> Window {
+fn pixels(latents: &Rect) -> Rect {
     let wider = |r: &Range<usize>| 16 * r.start..16 * r.end;
-    Window { rows: wider(&latents.rows), columns: wider(&latents.columns) }
+    Rect { rows: wider(&latents.rows), columns: wider(&latents.columns) }
 }
 
 #[cfg(test)]
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn groups_near_a_full_one_are_not_plain() {
-        let grid = Grid { height: 20, width: 24, side: 4, deep: 1 };
+        let grid = Grid { height: 20, width: 24, side: 4, groups_deep: 1 };
         let mut empty = vec![true; 30];
         empty[7] = false;
         let plain = eroded(&empty, grid, 1);

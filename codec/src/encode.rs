@@ -17,12 +17,12 @@ use crate::net::{Scratch, hyper};
 use crate::picture::{Color, Head, Picture};
 use crate::quality::Quality;
 use crate::rate::{self, Candidate};
+use crate::rect::Rect;
 use crate::saturating::sum;
 use crate::source::{Feed, InMemory, Source};
 use crate::strip::Split;
 use crate::target::Target;
 use crate::threads;
-use crate::window::Window;
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
@@ -340,7 +340,7 @@ impl<'a> PictureEncoder<'a> {
         let mut latents = Latents::new(grid, &net.shapes);
         let mut feed = self.feed(0)?;
         for band in grid.bands(0..grid.height) {
-            band.fill(&Window::new(0, 0, grid.height, grid.width), net.shapes.m);
+            band.fill(&Rect::new(0, 0, grid.height, grid.width), net.shapes.m);
             analysis.begin(&band);
             let end = analysis.needs(band.rows.end);
             feed.read(8 * end)?;
@@ -361,7 +361,7 @@ impl<'a> PictureEncoder<'a> {
         let (model, isa, split, grid) = (self.model, self.isa, self.split, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
         let shape = (grid.height, grid.width);
-        let area = Window::new(0, 0, self.head.height as usize, self.head.width as usize);
+        let area = Rect::new(0, 0, self.head.height as usize, self.head.width as usize);
         let mut analysis = Analysis::new(net, isa, &gains, shape, split);
         let mut check = (check == Check::Exact).then(|| {
             (Synthesis::new(net, isa, &gains, shape, area, self.head.color, split, None), Meter::new())
@@ -371,7 +371,7 @@ impl<'a> PictureEncoder<'a> {
         let coder = GroupEncoder { model, isa, quality, gains: &gains, threads: split.threads };
         let mut substreams = Substreams::new(grid.groups());
         let mut feed = self.feed(most)?;
-        let whole = Window::new(0, 0, grid.height, grid.width);
+        let whole = Rect::new(0, 0, grid.height, grid.width);
         for band in grid.bands(0..grid.height) {
             band.fill(&whole, net.shapes.m);
             analysis.begin(&band);

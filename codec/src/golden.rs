@@ -3,9 +3,9 @@
 use crate::kernel::Isa;
 use crate::net::context::{QUARTER, phase};
 use crate::net::{Plane, Scratch, analysis, hyper, synthesis};
+use crate::rect::Rect;
 use crate::strip::Split;
 use crate::walk::{self, Coded, Symbols};
-use crate::window::Window;
 use crate::{Color, Model, Picture, Profile, Quality, psnr};
 use safetensors::SafeTensors;
 
@@ -126,7 +126,7 @@ fn synthesis_is_the_reference_for_every_window() {
         let y_hat = Plane { height, width, channels: model.net.shapes.m, data: golden.i16("y_hat") };
         for isa in Isa::available() {
             for (threads, largest) in [(1, (128, 256)), (2, (3, 2)), (1, (1, 5)), (3, (4, 4))] {
-                let area = Window::new(0, 0, picture.height as usize, picture.width as usize);
+                let area = Rect::new(0, 0, picture.height as usize, picture.width as usize);
                 let split = Split { threads, largest };
                 let samples = synthesis::synthesise(&model.net, isa, &y_hat, &gains, area, Color::Rgb, split);
                 assert!(samples == golden.bytes("decoded"), "{isa:?}, {split:?}");

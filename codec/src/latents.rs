@@ -47,7 +47,7 @@ impl Latents {
         }
         let groups = grid.bands(0..grid.height).flat_map(|band| band.groups);
         for (group, z) in groups.zip(&self.z) {
-            let (height, width) = hyper_shape(group.window.height(), group.window.width());
+            let (height, width) = hyper_shape(group.rect.height(), group.rect.width());
             let beyond = out_of_range(z).is_some();
             if z.len() != height * width * net.z || beyond {
                 let count = height * width * net.z;

@@ -54,13 +54,13 @@ mod net;
 mod picture;
 mod quality;
 mod rate;
+mod rect;
 mod saturating;
 mod source;
 mod strip;
 mod target;
 mod threads;
 mod walk;
-mod window;
 
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
 pub use encode::{Check, EncodeOptions, Encoded, analyse, encode, encode_latents, encode_rows};

@@ -4,9 +4,9 @@ use crate::band::Grid;
 use crate::load::Load;
 use crate::net::{Shapes, analysis, synthesis};
 use crate::picture::{Color, Head};
+use crate::rect::Rect;
 use crate::saturating::{product, sum};
 use crate::strip::Split;
-use crate::window::Window;
 
 /// Memory for what the estimates leave out: tables, rows, lists, the headers of vectors.
 const SMALL: u64 = 1 << 20;
@@ -15,7 +15,7 @@ const SLICE: usize = 1 << 20;
 const SOME_ROWS: usize = 32;
 
 /// The most bytes that a decode of `area` holds, without the stream, the samples of the picture and alpha.
-pub(crate) fn of_decode(shapes: &Shapes, load: &Load, area: &Window, color: Color, split: Split) -> u64 {
+pub(crate) fn of_decode(shapes: &Shapes, load: &Load, area: &Rect, color: Color, split: Split) -> u64 {
     let latents = load.latents.saturating_mul(2 * shapes.m as u64);
     let synthesis = synthesis::bytes(shapes, area, color, split, load.strips);
     sum([SMALL, latents, walk(shapes, load, split), synthesis, blank(shapes, load, color, split)])
@@ -28,7 +28,7 @@ pub(crate) fn of_alpha(width: u32, height: u32) -> u64 {
 
 /// The most bytes that an encode holds, without the picture and its streams. It also decodes, to measure the result.
 pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &Head, split: Split) -> u64 {
-    let area = Window::new(0, 0, head.height as usize, head.width as usize);
+    let area = Rect::new(0, 0, head.height as usize, head.width as usize);
     let load = Load::full(grid);
     // The padded latents of the groups that are walked.
     let threads = split.threads.min(grid.groups());
@@ -68,7 +68,7 @@ fn one_walk(shapes: &Shapes, (height, width): (usize, usize)) -> u64 {
 /// Bytes of the small picture of empty groups: its latents, its samples, and its synthesis.
 fn blank(shapes: &Shapes, load: &Load, color: Color, split: Split) -> u64 {
     let Some((height, width)) = load.blank else { return 0 };
-    let area = Window::new(0, 0, 16 * height, 16 * width);
+    let area = Rect::new(0, 0, 16 * height, 16 * width);
     sum([
         product([height, width, 2 * shapes.m]),
         2 * product([16 * height, 16 * width, color.channels()]),

@@ -4,7 +4,7 @@
 //! divided.
 
 use crate::net::Shapes;
-use crate::window::Window;
+use crate::rect::Rect;
 use std::ops::Range;
 
 /// How to divide the work on a picture. The result does not depend on it.
@@ -36,7 +36,7 @@ pub(crate) fn of_analysis(width: usize, split: Split) -> Vec<Range<usize>> {
 }
 
 /// The columns of patches of each strip of a synthesis of `area`, which is in pixels.
-pub(crate) fn of_synthesis(area: &Window, split: Split) -> Vec<Range<usize>> {
+pub(crate) fn of_synthesis(area: &Rect, split: Split) -> Vec<Range<usize>> {
     divided(patches_of(area).columns, split.threads, split.largest.1)
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn rows_at_once(columns: usize) -> usize {
 }
 
 /// The 8x8 patches that cover an area of pixels.
-pub(crate) fn patches_of(area: &Window) -> Window {
+pub(crate) fn patches_of(area: &Rect) -> Rect {
     area.halved().halved().halved()
 }
 
@@ -73,6 +73,6 @@ pub(crate) fn reach(net: &Shapes) -> usize {
 }
 
 /// The latents that the synthesis of `area` depends on, in a picture of `height` x `width` latents.
-pub(crate) fn support(net: &Shapes, area: &Window, height: usize, width: usize) -> Window {
+pub(crate) fn support(net: &Shapes, area: &Rect, height: usize, width: usize) -> Rect {
     patches_of(area).grow(net.nd + 1, 2 * height, 2 * width).halved()
 }

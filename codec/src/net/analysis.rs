@@ -246,7 +246,7 @@ pub(crate) fn analyse(
         samples: picture.samples.clone(),
     };
     let band = grid.bands(0..grid.height).next().expect("a band");
-    band.fill(&crate::window::Window::new(0, 0, grid.height, grid.width), net.shapes.m);
+    band.fill(&crate::rect::Rect::new(0, 0, grid.height, grid.width), net.shapes.m);
     analysis.push(&pixels, analysis.needs(grid.height), &band);
     band.groups[0].plane().clone()
 }

@@ -15,7 +15,7 @@ pub(crate) fn hyper_shape(height: usize, width: usize) -> (usize, usize) {
 /// Computes the rounded hyper-latents `[ceil(h/4), ceil(w/4), Z]` of a group's latents.
 pub(crate) fn analyse(net: &Net, isa: Isa, y: &Plane, scratch: &mut Scratch) -> Plane {
     let (hz, wz) = hyper_shape(y.height, y.width);
-    let y = y.window(0, 0, 4 * hz, 4 * wz);
+    let y = y.crop_or_repeat(0, 0, 4 * hz, 4 * wz);
     let mut t = plain(isa, &net.he_in, &y);
     net.he1.run(isa, &mut t, scratch);
     let mut t = unshuffle2_plain(isa, &net.he_mid, &t);
@@ -40,7 +40,7 @@ pub(crate) fn prior(
     net.hd1.run(isa, &mut t, scratch);
     let mut t = plain_shuffle2(isa, &net.hd_mid, &t);
     net.hd2.run(isa, &mut t, scratch);
-    let mut t = plain(isa, &net.hd_out, &t).window(0, 0, height, width);
+    let mut t = plain(isa, &net.hd_out, &t).crop_or_repeat(0, 0, height, width);
     net.hd3.run(isa, &mut t, scratch);
     t
 }

@@ -31,7 +31,7 @@ impl Plane {
     }
 
     /// Copies the rectangle `width` x `height` at (x, y); positions beyond the edge repeat it.
-    pub fn window(&self, y: usize, x: usize, height: usize, width: usize) -> Self {
+    pub fn crop_or_repeat(&self, y: usize, x: usize, height: usize, width: usize) -> Self {
         let mut out = Self::new(height, width, self.channels);
         let inside = width.min(self.width.saturating_sub(x));
         for row in 0..height {

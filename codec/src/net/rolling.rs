@@ -3,8 +3,8 @@
 
 use super::layers::{Block, BlockBuffers, POSITIONS_AT_ONCE};
 use crate::kernel::{self, Destination, Epilogue, Isa, Packed, Segment};
+use crate::rect;
 use crate::saturating::{product, sum};
-use crate::window;
 use std::ops::Range;
 
 /// Consecutive rows of activations, `[count, width, channels]`.
@@ -60,7 +60,7 @@ impl LayerColumns {
     /// The columns of `layers` layers whose last one makes `core`, in order. Each layer reads one column more than it makes
     /// on either side, as far as the plane has one.
     pub fn of_layers(plane: (usize, usize), core: &Range<usize>, layers: usize) -> Vec<Self> {
-        let grown = |by: usize| window::grown(core, by, plane.1);
+        let grown = |by: usize| rect::grown(core, by, plane.1);
         let layer = |left: usize| Self { plane, input: grown(left), output: grown(left - 1) };
         (1..=layers).rev().map(layer).collect()
     }

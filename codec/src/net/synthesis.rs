@@ -8,10 +8,10 @@ use crate::empty::Blank;
 use crate::kernel::{self, Destination, Epilogue, Isa, Segment};
 use crate::picture::Color;
 use crate::quality::Gains;
+use crate::rect::{self, Rect};
 use crate::saturating::{product, sum};
 use crate::strip::{self, Split};
 use crate::threads;
-use crate::window::{self, Window};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -31,9 +31,9 @@ pub(crate) struct Synthesis<'a> {
     /// ActivationRows and columns of latents of the picture.
     shape: (usize, usize),
     /// The pixels to paint, and the first row that is not painted yet.
-    area: Window,
+    area: Rect,
     painted: usize,
-    support: Window,
+    support: Rect,
     strips: Vec<Mutex<Strip>>,
     /// The small picture that stands in for groups that hold nothing.
     blank: Option<&'a Blank<'a>>,
@@ -46,7 +46,7 @@ impl<'a> Synthesis<'a> {
         isa: Isa,
         gains: &'a Gains,
         shape: (usize, usize),
-        area: Window,
+        area: Rect,
         color: Color,
         split: Split,
         blank: Option<&'a Blank<'a>>,
@@ -60,7 +60,7 @@ impl<'a> Synthesis<'a> {
     }
 
     /// The latents that it needs.
-    pub fn support(&self) -> Window {
+    pub fn support(&self) -> Rect {
         self.support.clone()
     }
 
@@ -71,7 +71,7 @@ impl<'a> Synthesis<'a> {
         for start in rows.clone().step_by(step) {
             let rows = start..(start + step).min(rows.end);
             let end = self.ready(rows.end).max(self.painted);
-            let area = Window { rows: self.painted..end, columns: self.area.columns.clone() };
+            let area = Rect { rows: self.painted..end, columns: self.area.columns.clone() };
             let canvas = Mutex::new(Canvas::new(area, self.color));
             threads::for_each(self.split.threads, &self.strips, Work::default, |work, strip| {
                 let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +103,7 @@ impl<'a> Synthesis<'a> {
 }
 
 /// ActivationRows of latents that are painted before their samples are handed out.
-fn slice(area: &Window, color: Color, split: Split) -> usize {
+fn slice(area: &Rect, color: Color, split: Split) -> usize {
     let row = product([16, area.width(), color.channels()]).max(1);
     let rows = product([CANVAS, split.threads]) / row;
     (rows as usize).max(SOME_ROWS).min(split.largest.0 / 2).max(1)
@@ -138,7 +138,7 @@ struct Running {
 impl Strip {
     fn new(net: &Net, (height, width): (usize, usize), patches: Range<usize>, blank: Option<&Blank>) -> Self {
         let plane = (2 * height, 2 * width);
-        let entry = window::grown(&patches, net.shapes.nd + 1, plane.1);
+        let entry = rect::grown(&patches, net.shapes.nd + 1, plane.1);
         let (latents, batch) = (strip::latents(&entry), strip::rows_at_once(entry.len()));
         let busy = blank.map_or_else(Vec::new, |blank| blank.empty.busy(&strip::latents(&patches)));
         Self { patches, entry, latents, batch, plane, running: None, busy }
@@ -268,14 +268,14 @@ impl Strip {
 #[derive(Debug)]
 struct Canvas {
     /// The rectangle, in pixels of the picture.
-    area: Window,
+    area: Rect,
     color: Color,
     /// `[rows, columns, channels]`.
     samples: Vec<u8>,
 }
 
 impl Canvas {
-    fn new(area: Window, color: Color) -> Self {
+    fn new(area: Rect, color: Color) -> Self {
         let samples = vec![0; area.height() * area.width() * color.channels()];
         Self { area, color, samples }
     }
@@ -321,7 +321,7 @@ fn paint(patches: &[i16], color: Color, eight: &mut [u8]) {
 }
 
 /// The most bytes that a synthesis of an area holds, if at most `busy` strips are at work at a time.
-pub(crate) fn bytes(net: &super::Shapes, area: &Window, color: Color, split: Split, busy: usize) -> u64 {
+pub(crate) fn bytes(net: &super::Shapes, area: &Rect, color: Color, split: Split, busy: usize) -> u64 {
     let strips = strip::of_synthesis(area, split);
     let entry = |patches: usize| patches + 2 * (net.nd + 2);
     let kept = |strip: &Range<usize>| {
@@ -347,12 +347,13 @@ pub(crate) fn synthesise(
     isa: Isa,
     y_hat: &super::Plane,
     gains: &Gains,
-    area: Window,
+    area: Rect,
     color: Color,
     split: Split,
 ) -> Vec<u8> {
     let shape = (y_hat.height, y_hat.width);
-    let grid = crate::band::Grid { height: shape.0, width: shape.1, side: shape.0.max(shape.1), deep: 1 };
+    let grid =
+        crate::band::Grid { height: shape.0, width: shape.1, side: shape.0.max(shape.1), groups_deep: 1 };
     let band = grid.bands(0..shape.0).next().expect("a band");
     *band.groups[0].plane() = y_hat.clone();
     let mut samples = Vec::new();

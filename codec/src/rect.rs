@@ -4,12 +4,12 @@ use std::ops::Range;
 
 /// A rectangle of positions.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Window {
+pub(crate) struct Rect {
     pub rows: Range<usize>,
     pub columns: Range<usize>,
 }
 
-impl Window {
+impl Rect {
     /// A rectangle from its corner and sides.
     pub fn new(y: usize, x: usize, height: usize, width: usize) -> Self {
         Self { rows: y..y + height, columns: x..x + width }
@@ -23,8 +23,8 @@ impl Window {
         self.columns.len()
     }
 
-    /// Divides the rectangle into windows of at most `side` (rows, columns).
-    pub fn cut(&self, side: (usize, usize)) -> Vec<Self> {
+    /// Divides the rectangle into rectangles of at most `side` (rows, columns).
+    pub fn tiles(&self, side: (usize, usize)) -> Vec<Self> {
         let mut out = Vec::new();
         for y in self.rows.clone().step_by(side.0) {
             for x in self.columns.clone().step_by(side.1) {
