@@ -1,7 +1,7 @@
 //! Decodes a stream, band by band: the walk over every group, then synthesis. A damaged part is reported, and the rest is
 //! decoded.
 
-use crate::band::{Band, Grid, Group};
+use crate::band::Grid;
 use crate::blank;
 use crate::container::{self, Chunk, ChunkKind, ChunkState, NO_PIXEL_HASH, Stream, alpha, metadata};
 use crate::empty::Empty;
@@ -13,16 +13,15 @@ use crate::memory;
 use crate::model::Model;
 use crate::net::context::PASSES;
 use crate::net::synthesis::Synthesis;
-use crate::net::{Plane, Scratch, hyper};
+use crate::net::{Plane, hyper};
 use crate::picture::{Color, Head, Metadata, Picture};
-use crate::quality::{Gains, Quality};
+use crate::quality::Quality;
 use crate::rect::Rect;
 use crate::saturating::{product, sum};
 use crate::strip::Split;
 use crate::threads;
-use crate::walk::{self, Coded, Symbols};
+use crate::walk::read::GroupDecoder;
 use crate::{Error, Result};
-use std::sync::{Mutex, PoisonError};
 
 /// A rectangle of pixels, in stored orientation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -349,103 +348,3 @@ fn empty(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
 const LEAST: usize = 4;
 /// A substream with more hyper-latents per byte than this is suspect: photographs hardly ever have so many.
 const SUSPECT: u64 = 64;
-
-/// What the groups of one stream share.
-struct GroupDecoder<'a> {
-    stream: &'a Stream<'a>,
-    model: &'a Model,
-    isa: Isa,
-    gains: &'a Gains,
-    quality: Quality,
-    passes: usize,
-    empty: Option<&'a Empty>,
-}
-
-impl GroupDecoder<'_> {
-    /// Decodes the latents of the groups of a band that `support` covers, and returns a line for each damaged substream.
-    fn band(&self, band: &Band, support: &Rect, threads: usize) -> Vec<String> {
-        let needed: Vec<&Group> = band.groups.iter().filter(|group| group.rect.meets(support)).collect();
-        let damaged = Mutex::new(Vec::new());
-        threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
-            let mut reader = ReadSymbols {
-                decoder: self,
-                parts: self.parts(group.index),
-                intact: true,
-                damaged: Vec::new(),
-            };
-            if self.empty.is_none_or(|empty| !empty.is_empty(group.index)) {
-                let latents = std::mem::take(&mut *group.plane());
-                let latents = walk::group(self.model, self.isa, self.gains, latents, &mut reader, scratch);
-                *group.plane() = latents;
-            } else if matches!(reader.parts[0].state, ChunkState::Present(_)) {
-                // The chunk is there, but its values cannot be decoded: this says why.
-                let (height, width) = hyper::hyper_shape(group.rect.height(), group.rect.width());
-                reader.hyper(height, width);
-            }
-            let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
-            damaged.extend(reader.damaged.into_iter().map(|line| (group.index, line)));
-        });
-        let mut damaged = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
-        damaged.sort_by_key(|&(group, _)| group);
-        damaged.into_iter().map(|(_, line)| line).collect()
-    }
-
-    /// The substreams of a group: z, then the passes.
-    fn parts(&self, group: usize) -> Vec<&Chunk<'_>> {
-        let chunks = &self.stream.chunks;
-        let groups = self.stream.header.groups().count() as usize;
-        let substreams = &chunks[chunks.len() - groups * (PASSES + 1)..];
-        (0..=PASSES).map(|part| &substreams[part * groups + group]).collect()
-    }
-}
-
-/// The decoder's side of the walk. After the first lost substream of a group the later ones are useless, because their
-/// meaning depends on it.
-struct ReadSymbols<'a> {
-    decoder: &'a GroupDecoder<'a>,
-    parts: Vec<&'a Chunk<'a>>,
-    intact: bool,
-    damaged: Vec<String>,
-}
-
-impl ReadSymbols<'_> {
-    fn take(&mut self, part: usize, book: &entropy::Book, contexts: &[u8]) -> Vec<i16> {
-        let mut values = vec![0; contexts.len()];
-        let chunk = self.parts[part];
-        let ChunkState::Present(bytes) = chunk.state else {
-            self.intact = false;
-            return values;
-        };
-        if self.intact
-            && part <= self.decoder.passes
-            && let Err(error) = entropy::decode(book, bytes, contexts, &mut values)
-        {
-            self.damaged.push(format!("{}: {error}", chunk.kind));
-            self.intact = false;
-            values.fill(0);
-        }
-        values
-    }
-}
-
-impl Symbols for ReadSymbols<'_> {
-    fn hyper(&mut self, height: usize, width: usize) -> Plane {
-        let mut z = Plane::new(height, width, self.decoder.model.net.shapes.z);
-        let book = self.decoder.model.hyper_book(self.decoder.quality);
-        z.data = self.take(0, book, &hyper::contexts(&z));
-        if let Some(v) = hyper::out_of_range(&z.data) {
-            self.damaged.push(format!(
-                "{}: holds {v}, expected at most {}",
-                self.parts[0].kind,
-                hyper::Z_MAX
-            ));
-            self.intact = false;
-            z.data.fill(0);
-        }
-        z
-    }
-
-    fn pass(&mut self, pass: usize, coded: &Coded, _: &Plane) -> Vec<i16> {
-        self.take(pass + 1, &self.decoder.model.latents, &coded.levels)
-    }
-}

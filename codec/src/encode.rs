@@ -2,7 +2,6 @@
 //! container comes last.
 
 use crate::band::Grid;
-use crate::coder::{GroupEncoder, Substreams};
 use crate::container::{self, GROUP_LOG2, Groups, Header, NO_PIXEL_HASH, alpha, metadata, recorded_hash};
 use crate::decode::{DecodeOptions, Decoder};
 use crate::kernel::Isa;
@@ -23,6 +22,7 @@ use crate::source::{Feed, InMemory, Source};
 use crate::strip::Split;
 use crate::target::Target;
 use crate::threads;
+use crate::walk::write::{GroupEncoder, Substreams};
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 

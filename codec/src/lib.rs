@@ -27,7 +27,6 @@ mod band;
 mod blank;
 #[cfg(test)]
 mod claims;
-mod coder;
 pub mod container;
 mod decode;
 mod empty;

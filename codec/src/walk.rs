@@ -4,6 +4,9 @@
 //! an implementation of [`Symbols`]: the encoder computes and writes them, the decoder reads them. Everything else is the
 //! same code, so the two cannot disagree.
 
+pub(crate) mod read;
+pub(crate) mod write;
+
 use crate::kernel::{Isa, rnd, sat};
 use crate::model::Model;
 use crate::net::context::{self, PASSES, QUARTER, phase};

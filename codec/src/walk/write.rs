@@ -1,5 +1,6 @@
 //! The encoder's side of the walk: turns latents into symbols, and symbols into substreams.
 
+use super::{Coded, Symbols};
 use crate::band::Band;
 use crate::entropy;
 use crate::kernel::Isa;
@@ -8,7 +9,6 @@ use crate::net::context::{PASSES, QUARTER, phase};
 use crate::net::{Plane, Scratch, hyper};
 use crate::quality::{Gains, Quality};
 use crate::threads;
-use crate::walk::{self, Coded, Symbols};
 use std::sync::{Mutex, PoisonError};
 
 /// Largest magnitude of a symbol.
@@ -65,7 +65,7 @@ impl GroupEncoder<'_> {
             };
             let mut writer =
                 WriteSymbols { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
-            let y_hat = walk::group(model, isa, gains, y, &mut writer, scratch);
+            let y_hat = super::group(model, isa, gains, y, &mut writer, scratch);
             let WriteSymbols { out: parts, bits, .. } = writer;
             *group.plane() = y_hat;
             out.lock().unwrap_or_else(PoisonError::into_inner).put(group.index, parts, bits);
