@@ -23,7 +23,7 @@ pub enum Error {
         expected: u8,
     },
     /// The data ends before what it announces.
-    #[error("{what}: cut short at byte {offset}, {missing} more expected")]
+    #[error("{what}: cut short at byte {offset}; at least {missing} more expected")]
     Truncated {
         /// The part that was read.
         what: &'static str,
@@ -74,7 +74,7 @@ pub enum Error {
     /// A picture file could not be decoded or encoded.
     #[cfg(feature = "files")]
     #[error("{0}")]
-    Image(#[from] image::ImageError),
+    Image(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A result with the [`Error`] of this library.

@@ -76,8 +76,8 @@ pub fn with_resolution(exif: Option<Vec<u8>>, resolution: &Resolution) -> Vec<u8
     out
 }
 
-/// Copies the first directory with a resolution added, to be put at `place`. Returns the offset of `place` for the header,
-/// and the directory; `None` if there already is a resolution.
+/// Copies the first directory with a resolution added, to be put at `place`. Returns `place` as the header holds it, and
+/// the directory; `None` if there already is a resolution.
 fn directory_with(exif: &[u8], resolution: &Resolution, place: usize) -> Option<([u8; 4], Vec<u8>)> {
     let old = Directory::first(exif)?;
     let classic = matches!(exif.get(2..4)?, b"\x2A\0" | b"\0\x2A");

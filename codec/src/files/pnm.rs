@@ -4,7 +4,7 @@ use std::io::{BufRead, Read as _};
 
 /// The header of one of P1 to P6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub struct PnmHeader {
     /// The digit behind `P`.
     pub magic: u8,
     pub width: u32,
@@ -13,7 +13,7 @@ pub struct Header {
     pub maximum: u32,
 }
 
-impl Header {
+impl PnmHeader {
     /// Reads a header, up to the first sample. Returns `None` if it is of another kind or invalid.
     ///
     /// A comment goes from any `#` to the end of the line, and ends a number before it.
@@ -91,13 +91,13 @@ fn is_space(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn read(mut bytes: &[u8]) -> Option<(Header, &[u8])> {
-        Header::read(&mut bytes).unwrap().map(|header| (header, bytes))
+    fn read(mut bytes: &[u8]) -> Option<(PnmHeader, &[u8])> {
+        PnmHeader::read(&mut bytes).unwrap().map(|header| (header, bytes))
     }
 
     #[test]
     fn a_comment_ends_at_the_end_of_its_line_and_nowhere_else() {
-        let expected = Header { magic: b'6', width: 640, height: 480, maximum: 255 };
+        let expected = PnmHeader { magic: b'6', width: 640, height: 480, maximum: 255 };
         for text in [
             "P6\n# scanner ok? 1 300 255 dpi\n640 480\n255\n",
             "P6 # ? # ?\r\n#\n\t640\t# 1 2 3\n480\r\n255 ",
@@ -109,7 +109,7 @@ mod tests {
             assert_eq!(read(&bytes), Some((expected, &b"?#\n1"[..])), "{text:?}");
             assert_eq!(read(expected.text().as_bytes()), Some((expected, &b""[..])));
         }
-        let bitmap = Header { magic: b'4', width: 3, height: 2, maximum: 1 };
+        let bitmap = PnmHeader { magic: b'4', width: 3, height: 2, maximum: 1 };
         assert_eq!(read(b"P4 3#\n2\n\xa0\x40"), Some((bitmap, &b"\xa0\x40"[..])));
     }
 

@@ -8,9 +8,9 @@ use image::codecs::pnm::PnmDecoder;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
 use super::metadata::described;
-use super::pnm::Header;
+use super::pnm::PnmHeader;
 use super::resolution::Resolution;
-use super::unpacked::{Layout, Unpacked, check, possible};
+use super::unpacked::{SampleLayout, Unpacked, check, failed, possible};
 use super::{Notice, jpeg, png, tiff};
 use crate::{Color, Error, Limits, Metadata, Picture, Result};
 
@@ -103,7 +103,7 @@ fn unread(bytes: &[u8]) -> Option<&'static str> {
 /// Reads PNM. The header is read here, so that comments end where they end in Netpbm.
 fn pnm(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     let mut rest = bytes;
-    let head = match Header::read(&mut rest)? {
+    let head = match PnmHeader::read(&mut rest)? {
         Some(header) => header.text(),
         None => {
             rest = bytes;
@@ -189,8 +189,8 @@ fn unpack(
         possible(needed, bytes.len() as u64, expansion)?;
     }
     let metadata = Metadata {
-        icc: decoder.icc_profile()?,
-        exif: decoder.exif_metadata()?,
+        icc: decoder.icc_profile().map_err(failed)?,
+        exif: decoder.exif_metadata().map_err(failed)?,
         xmp: decoder.xmp_metadata().unwrap_or_default(),
     };
     let (color, alpha, bits) = match decoder.color_type() {
@@ -207,7 +207,7 @@ fn unpack(
             return Err(Error::Invalid { what: "picture", detail });
         }
     };
-    let layout = Layout { color, alpha, bits };
+    let layout = SampleLayout { color, alpha, bits };
     let mut data = vec![0; needed as usize];
     decoder.read_image(&mut data).map_err(|error| png::damaged(error, bytes.len() as u64))?;
     let (samples, alpha) = layout.split(data, u16::from_ne_bytes);

@@ -5,8 +5,8 @@ use std::io::{BufRead, Seek, SeekFrom, Write};
 use image::ImageError;
 
 use super::metadata::described;
-use super::pnm::Header;
-use super::unpacked::{Layout, possible, reduced};
+use super::pnm::PnmHeader;
+use super::unpacked::{SampleLayout, failed, possible, reduced};
 use super::write::{nothing, pnm_head};
 use super::{Format, Notice, WriteOptions, exif, png};
 use crate::{Color, Error, Head, Limits, Result, Source};
@@ -126,10 +126,10 @@ impl<R: BufRead + Seek> At<R> {
     fn begin(mut file: R, head: &Head, limits: &Limits) -> Result<Self> {
         file.rewind()?;
         if file.fill_buf()?.starts_with(b"P") {
-            Header::read(&mut file)?;
+            PnmHeader::read(&mut file)?;
             return Ok(Self::Pnm(file));
         }
-        let reader = png::decoder(file, limits)?;
+        let reader = png::decoder(file, limits).map_err(failed)?;
         let bytes = if head.source_bits == 16 { 2 } else { 1 };
         if reader.output_line_size(head.width) != Some(head.stride() * bytes) {
             return Err(Error::Invalid { what: "PNG", detail: "its header has changed".into() });
@@ -161,7 +161,7 @@ impl<R: BufRead + Seek> At<R> {
 type Opened = Option<(Head, Vec<Notice>)>;
 
 fn open_pnm(file: &mut impl BufRead, length: u64) -> Result<Opened> {
-    let Some(Header { magic, width, height, maximum }) = Header::read(file)? else { return Ok(None) };
+    let Some(PnmHeader { magic, width, height, maximum }) = PnmHeader::read(file)? else { return Ok(None) };
     let color = match magic {
         b'5' => Color::Gray,
         b'6' => Color::Rgb,
@@ -179,7 +179,7 @@ fn open_pnm(file: &mut impl BufRead, length: u64) -> Result<Opened> {
     if head.pixels() == 0 {
         return Ok(None);
     }
-    possible(Layout { color, alpha: false, bits: head.source_bits }.bytes(width, height), length, 1)?;
+    possible(SampleLayout { color, alpha: false, bits: head.source_bits }.bytes(width, height), length, 1)?;
     Ok(Some((head, notices)))
 }
 
@@ -189,7 +189,7 @@ fn open_png<R: BufRead + Seek>(file: &mut R, limits: &Limits) -> Result<Opened> 
         return Ok(None);
     }
     file.rewind()?;
-    let reader = png::decoder(file, limits)?;
+    let reader = png::decoder(file, limits).map_err(failed)?;
     let (layout, (width, height)) = (png::layout(&reader)?, reader.info().size());
     if layout.alpha {
         return Ok(None);

@@ -3,6 +3,7 @@
 use super::Notice;
 use super::resolution::Resolution;
 use crate::{Color, Error, Limits, Metadata, Result};
+use image::ImageError;
 
 /// Memory that a header may ask for, no matter how little data follows it.
 const FREE: u64 = 16 << 20;
@@ -27,14 +28,14 @@ pub struct Unpacked {
 
 /// The layout of a decoder's samples, `[height, width, channels]`; alpha is the last channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
+pub struct SampleLayout {
     pub color: Color,
     pub alpha: bool,
     /// 8 or 16.
     pub bits: u8,
 }
 
-impl Layout {
+impl SampleLayout {
     /// Number of bytes of a picture.
     pub fn bytes(self, width: u32, height: u32) -> u64 {
         let pixel = (self.color.channels() + usize::from(self.alpha)) as u64 * u64::from(self.bits / 8);
@@ -89,6 +90,11 @@ pub fn possible(needed: u64, present: u64, expansion: u64) -> Result<()> {
         None | Some(0) => Ok(()),
         Some(missing) => Err(Error::Truncated { what: "picture", offset: present, missing }),
     }
+}
+
+/// Converts an error of the `image` crate.
+pub fn failed(error: ImageError) -> Error {
+    Error::Image(Box::new(error))
 }
 
 /// Rounds a sample of 16 bits to 8.

@@ -42,7 +42,7 @@ pub fn write(picture: &Picture, format: Format, options: &WriteOptions) -> Resul
     Ok((bytes, notices))
 }
 
-/// Notes for all metadata that PNM cannot hold it.
+/// Adds a notice for each kind of metadata, because PNM holds none.
 pub fn nothing(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
     if metadata.icc.is_some() {
         notices.push(Notice::MetadataDropped { format: Format::Pnm, kind: "ICC profile" });

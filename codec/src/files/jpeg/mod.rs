@@ -6,12 +6,12 @@ mod scan;
 
 use std::borrow::Cow;
 
-use image::ExtendedColorType;
-use image::ImageEncoder as _;
 use image::codecs::jpeg::{JpegEncoder, PixelDensity, PixelDensityUnit};
+use image::{ExtendedColorType, ImageEncoder as _, ImageError};
 
 use self::scan::{Share, Trouble};
 use super::resolution::{Resolution, Unit};
+use super::unpacked::failed;
 use super::{Format, Notice, WriteOptions, exif};
 use crate::{Color, Error, Metadata, Picture, Result};
 
@@ -143,7 +143,7 @@ pub fn write(picture: &Picture, options: &WriteOptions) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut out, options.jpeg_quality.clamp(1, 100));
     if let Some(icc) = &picture.metadata.icc {
-        encoder.set_icc_profile(icc.clone()).map_err(image::ImageError::Unsupported)?;
+        encoder.set_icc_profile(icc.clone()).map_err(|error| failed(ImageError::Unsupported(error)))?;
     }
     let resolution = picture.metadata.exif.as_deref().and_then(exif::resolution);
     if let Some((resolution, density)) = resolution.and_then(|found| Some((found, found.whole()?))) {
@@ -157,7 +157,7 @@ pub fn write(picture: &Picture, options: &WriteOptions) -> Result<Vec<u8>> {
         Color::Gray => ExtendedColorType::L8,
         Color::Rgb => ExtendedColorType::Rgb8,
     };
-    encoder.encode(&picture.samples, picture.width, picture.height, color)?;
+    encoder.encode(&picture.samples, picture.width, picture.height, color).map_err(failed)?;
 
     // They follow the start marker and the JFIF segment, where readers look for them.
     let at = out.get(4..6).map_or(2, |length| 4 + usize::from(u16::from_be_bytes([length[0], length[1]])));

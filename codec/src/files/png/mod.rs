@@ -15,7 +15,7 @@ use self::write::XMP;
 pub use self::write::{PIECE, begin, color, failed, write};
 use super::Notice;
 use super::resolution::Resolution;
-use super::unpacked::{Layout, Unpacked, check, possible};
+use super::unpacked::{self, SampleLayout, Unpacked, check, possible};
 use crate::{Color, Error, Limits, Metadata, Result};
 
 /// The beginning of the keywords of chunks that hold metadata as hexadecimal digits. ImageMagick writes such chunks.
@@ -72,7 +72,7 @@ pub fn decoder<R: BufRead + Seek>(
 }
 
 /// The layout of a decoder's samples.
-pub fn layout<R: BufRead + Seek>(reader: &::png::Reader<R>) -> Result<Layout> {
+pub fn layout<R: BufRead + Seek>(reader: &::png::Reader<R>) -> Result<SampleLayout> {
     let (color, depth) = reader.output_color_type();
     let (color, alpha) = match color {
         ::png::ColorType::Grayscale => (Color::Gray, false),
@@ -83,7 +83,7 @@ pub fn layout<R: BufRead + Seek>(reader: &::png::Reader<R>) -> Result<Layout> {
             return Err(Error::Invalid { what: "PNG", detail: "it has no palette".into() });
         }
     };
-    Ok(Layout { color, alpha, bits: if depth == ::png::BitDepth::Sixteen { 16 } else { 8 } })
+    Ok(SampleLayout { color, alpha, bits: if depth == ::png::BitDepth::Sixteen { 16 } else { 8 } })
 }
 
 /// Converts an error of PNG to an error of the `image` crate.
@@ -104,7 +104,7 @@ pub fn damaged(error: ImageError, length: u64) -> Error {
             Error::Truncated { what: "picture", offset: length, missing: 1 }
         }
         ImageError::IoError(io) => Error::Io(io),
-        other => other.into(),
+        other => unpacked::failed(other),
     }
 }
 
