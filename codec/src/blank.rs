@@ -13,7 +13,7 @@ use crate::rect::Rect;
 use crate::strip::Split;
 use crate::walk::{self, Coded, Symbols};
 
-/// Synthesises the small picture.
+/// Synthesises the small picture of `empty`.
 pub(crate) fn synthesise<'a>(
     empty: &'a Empty,
     model: &Model,

@@ -124,7 +124,7 @@ enum Keep {
 
 /// How the work of a decode is divided.
 #[derive(Debug)]
-struct Layout {
+struct Plan {
     grid: Grid,
     split: Split,
     /// The groups that hold nothing, if there are enough of them to be worth a shortcut.
@@ -141,7 +141,7 @@ pub struct Decoder<'a> {
     model: &'a Model,
     head: Head,
     area: Rect,
-    layout: Layout,
+    plan: Plan,
     passes: usize,
     whole: bool,
     /// What is wrong with the metadata.
@@ -171,7 +171,7 @@ impl<'a> Decoder<'a> {
         let samples = product([area.height(), area.width(), color.channels()]);
         let kept = if keep == Keep::Picture { samples } else { 0 };
         let empty = empty(&stream, model, &options.limits);
-        let layout = |threads: usize| {
+        let plan = |threads: usize| {
             let patches = |pixels: u32| pixels.div_ceil(8).max(1) as usize;
             let split = Split { threads, largest: (patches(options.window.0), patches(options.window.1)) };
             let (shapes, size) = (&model.net.shapes, (header.height, header.width));
@@ -179,11 +179,11 @@ impl<'a> Decoder<'a> {
             let empty = Empty::new(shapes, grid, &area, empty.clone());
             let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, &area, split));
             let decode = memory::of_decode(shapes, &load, &area, color, split);
-            Layout { grid, split, empty, needed: sum([decode, alpha, kept]) }
+            Plan { grid, split, empty, needed: sum([decode, alpha, kept]) }
         };
         let threads = threads::count(options.threads);
-        let layout = layout(threads::fitting(threads, |n| layout(n).needed, options.limits.memory()));
-        options.limits.check_bytes(layout.needed)?;
+        let plan = plan(threads::fitting(threads, |n| plan(n).needed, options.limits.memory()));
+        options.limits.check_bytes(plan.needed)?;
 
         let (metadata, lost) = read_metadata(&stream, &options.limits);
         let head = Head {
@@ -194,7 +194,7 @@ impl<'a> Decoder<'a> {
         };
         let passes = usize::from(options.passes).min(PASSES);
         let whole = options.region.is_none() && passes == PASSES;
-        Ok(Self { stream, model, head, area, layout, passes, whole, lost })
+        Ok(Self { stream, model, head, area, plan, passes, whole, lost })
     }
 
     /// Describes the picture that is decoded, without its samples. If a region was asked for, its size is that of the region.
@@ -205,13 +205,13 @@ impl<'a> Decoder<'a> {
     /// Whether groups that hold nothing are copied from one that was synthesised.
     #[cfg(test)]
     pub(crate) fn copies_empty_groups(&self) -> bool {
-        self.layout.empty.is_some()
+        self.plan.empty.is_some()
     }
 
     /// Decodes groups that hold nothing like the others.
     #[cfg(test)]
     pub(crate) fn decode_empty_groups(&mut self) {
-        self.layout.empty = None;
+        self.plan.empty = None;
     }
 
     /// Whether the picture has alpha. Rows do not carry it; use [`decode`] to get it.
@@ -230,7 +230,7 @@ impl<'a> Decoder<'a> {
 
     /// Passes the rows to `sink`, then reads alpha.
     fn finish(self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<(Outcome, Option<Vec<u8>>)> {
-        let Self { stream, model, head, area, layout: Layout { grid, split, empty, .. }, .. } = &self;
+        let Self { stream, model, head, area, plan: Plan { grid, split, empty, .. }, .. } = &self;
         let header = &stream.header;
         let quality = Quality::from_raw(header.quality).unwrap_or_default();
         let (isa, gains) = (Isa::chosen(), model.gains(quality));

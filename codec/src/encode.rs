@@ -366,7 +366,7 @@ impl<'a> PictureEncoder<'a> {
         let mut check = (check == Check::Exact).then(|| {
             (Synthesis::new(net, isa, &gains, shape, area, self.head.color, split, None), Meter::new())
         });
-        let slice = memory::rows_at_once(&self.head, split).div_ceil(8);
+        let rows_at_once = memory::rows_at_once(&self.head, split).div_ceil(8);
         let most = memory::rows_held(&net.shapes, grid, &self.head);
         let coder = GroupEncoder { model, isa, quality, gains: &gains, threads: split.threads };
         let mut substreams = Substreams::new(grid.groups());
@@ -377,7 +377,7 @@ impl<'a> PictureEncoder<'a> {
             analysis.begin(&band);
             let end = if given.is_some() { 0 } else { analysis.needs(band.rows.end) };
             while analysis.fed() < end {
-                let next = (analysis.fed() + slice).min(end);
+                let next = (analysis.fed() + rows_at_once).min(end);
                 feed.read(8 * next)?;
                 analysis.push(&feed.pixels, next, &band);
                 if check.is_none() {
@@ -398,10 +398,10 @@ impl<'a> PictureEncoder<'a> {
             }
         }
         drop(feed);
-        let Substreams { parts, bits } = substreams;
-        let bytes = container::length(self.metadata.as_deref(), self.alpha.as_deref(), &parts);
+        let Substreams { chunks, bits } = substreams;
+        let bytes = container::length(self.metadata.as_deref(), self.alpha.as_deref(), &chunks);
         let measured = check.map(|(_, meter)| meter.finish());
-        Ok(Attempt { quality, bytes, substreams: parts, model_bits: bits.iter().sum(), measured })
+        Ok(Attempt { quality, bytes, substreams: chunks, model_bits: bits.iter().sum(), measured })
     }
 
     fn finish(&mut self, attempt: Attempt, reached: bool, options: &EncodeOptions) -> Result<Encoded> {

@@ -1,6 +1,6 @@
 //! Measures a decode: its PSNR, its broken parts, and the hash of its samples.
 
-use crate::net::analysis::Pixels;
+use crate::net::analysis::PixelRows;
 
 /// Returns the peak signal-to-noise ratio of 8-bit samples in dB, over all samples; infinite if they are equal.
 pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
@@ -39,7 +39,7 @@ impl Meter {
     }
 
     /// Compares the next rows.
-    pub fn take(&mut self, pixels: &Pixels, samples: &[u8]) {
+    pub fn take(&mut self, pixels: &PixelRows, samples: &[u8]) {
         let stride = pixels.width * pixels.color.channels();
         let original = &pixels.samples[(self.rows - pixels.rows.start) * stride..][..samples.len()];
         self.squares += squares(original, samples);
@@ -151,7 +151,7 @@ mod tests {
             (0..width * height * channels).map(at).map(|(x, y, c)| of(x, y, c).clamp(0, 255) as u8).collect()
         };
         let decoded = samples(&decoded);
-        let pixels = Pixels { width, height, color, rows: 0..height, samples: samples(&original) };
+        let pixels = PixelRows { width, height, color, rows: 0..height, samples: samples(&original) };
         let mut meter = Meter::new();
         // Rows come as they are ready.
         for rows in decoded.chunks(7 * width * channels) {

@@ -11,7 +11,7 @@ use crate::strip::Split;
 /// Memory for what the estimates leave out: tables, rows, lists, the headers of vectors.
 const SMALL: u64 = 1 << 20;
 /// Bytes of samples that are read from a source at once for each thread, or `SOME_ROWS` rows if that is more.
-const SLICE: usize = 1 << 20;
+const BYTES_AT_ONCE: usize = 1 << 20;
 const SOME_ROWS: usize = 32;
 
 /// The most bytes that a decode of `area` holds, without the stream, the samples of the picture and alpha.
@@ -45,7 +45,7 @@ pub(crate) fn of_latents(shapes: &Shapes, grid: Grid) -> u64 {
 
 /// Rows of pixels that an encode reads from its source at once.
 pub(crate) fn rows_at_once(head: &Head, split: Split) -> usize {
-    (SLICE.saturating_mul(split.threads) / head.stride().max(1)).next_multiple_of(8).max(SOME_ROWS)
+    (BYTES_AT_ONCE.saturating_mul(split.threads) / head.stride().max(1)).next_multiple_of(8).max(SOME_ROWS)
 }
 
 /// The most rows of pixels that an encode holds: those of a band, and those that the layers read ahead and lag behind.
@@ -84,7 +84,7 @@ mod tests {
     const SHAPES: Shapes = Shapes { c: 128, m: 384, z: 96, p: 192, ne: 4, nd: 8 };
 
     /// Nothing overflows for the largest sides that a header can hold and the largest shapes that a model file can announce,
-    /// on 32-bit machines neither: products of sides are never made in `usize`.
+    /// not even on 32-bit machines, because products of sides are never made in `usize`.
     #[test]
     fn estimates_of_impossible_pictures_saturate() {
         let shapes = Shapes { c: 65504, m: 2048, z: 256, p: 65504, ne: 65535, nd: 65535 };

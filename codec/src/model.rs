@@ -209,17 +209,19 @@ impl ModelReader<'_> {
             return Err(Error::Version { format: ".aem", found: version, expected: PLAIN });
         }
         let profile = Profile::from_raw(self.u8()?);
-        let [c, m, z, p, ne, nd, hidden_c, hidden_z, hidden_p, rows, bands] = self.array_u16()?;
+        let [c, m, z, p, ne, nd, hidden_c, hidden_z, hidden_p, rows, quality_bands] = self.array_u16()?;
         let shapes = Shapes { c, m, z, p, ne, nd };
         let widths = [c, z, p, hidden_c, hidden_z, hidden_p];
         let fits = (1..=MAX_LATENTS).contains(&m)
             && m % (4 * PANEL) == 0
             && widths.iter().all(|&n| n > 0 && n % PANEL == 0)
             && z <= 256;
-        if !fits || rows < 2 || !(1..=MAX_QUALITY_BANDS).contains(&bands) {
+        if !fits || rows < 2 || !(1..=MAX_QUALITY_BANDS).contains(&quality_bands) {
             return Err(invalid(
                 "model shapes",
-                format!("{shapes:?}, gated {hidden_c} {hidden_z} {hidden_p}, {rows} rows, {bands} bands"),
+                format!(
+                    "{shapes:?}, gated {hidden_c} {hidden_z} {hidden_p}, {rows} rows, {quality_bands} quality bands"
+                ),
             ));
         }
         let [skip_below, gain_shift, step_shift, z_shift, y_fraction] = [(); 5].map(|()| self.u8());
@@ -264,7 +266,7 @@ impl ModelReader<'_> {
         let tables = self.tables(LEVELS)?;
         let tables = tables.iter().map(|(offset, frequencies)| Table::new(*offset, frequencies));
         let latents = Book::gaussian(tables.collect::<Result<_>>()?)?;
-        let hyper = (0..bands).map(|_| LazyBook::new(self.tables(z)?)).collect::<Result<_>>()?;
+        let hyper = (0..quality_bands).map(|_| LazyBook::new(self.tables(z)?)).collect::<Result<_>>()?;
         let length = self.numbers([1], u32::from_le_bytes)?[0];
         let card = String::from_utf8_lossy(self.bytes(length.into())?).into_owned();
         if !self.rest.is_empty() {

@@ -1,7 +1,7 @@
 //! The source of an encode: it hands out the rows of a picture one after the other, so that the picture need not be in memory.
 
 use crate::Result;
-use crate::net::analysis::Pixels;
+use crate::net::analysis::PixelRows;
 use crate::picture::{Head, Picture};
 
 /// A picture that is read row by row.
@@ -56,7 +56,7 @@ impl Source for InMemory<'_> {
 /// The rows of a source that are still needed.
 pub(crate) struct Feed<'a> {
     source: &'a mut dyn Source,
-    pub pixels: Pixels,
+    pub pixels: PixelRows,
 }
 
 impl<'a> Feed<'a> {
@@ -64,12 +64,12 @@ impl<'a> Feed<'a> {
     pub fn new(source: &'a mut dyn Source, head: &Head, most: usize) -> Self {
         let (width, height, color) = (head.width as usize, head.height as usize, head.color);
         let samples = Vec::with_capacity(most.min(height) * head.stride());
-        Self { source, pixels: Pixels { width, height, color, rows: 0..0, samples } }
+        Self { source, pixels: PixelRows { width, height, color, rows: 0..0, samples } }
     }
 
     /// Reads up to row `end`.
     pub fn read(&mut self, end: usize) -> Result<()> {
-        let Pixels { width, height, color, rows, samples } = &mut self.pixels;
+        let PixelRows { width, height, color, rows, samples } = &mut self.pixels;
         let end = end.min(*height);
         if end > rows.end {
             let held = samples.len();
@@ -82,7 +82,7 @@ impl<'a> Feed<'a> {
 
     /// Drops the rows above `start`. The last row of the picture stays, because padding repeats it.
     pub fn forget(&mut self, start: usize) {
-        let Pixels { width, height, color, rows, samples } = &mut self.pixels;
+        let PixelRows { width, height, color, rows, samples } = &mut self.pixels;
         let start = start.min(*height - 1).min(rows.end);
         if start > rows.start {
             samples.drain(..(start - rows.start) * *width * color.channels());

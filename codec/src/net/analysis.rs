@@ -17,7 +17,7 @@ const PATCH: usize = 192;
 
 /// ActivationRows of samples of a picture.
 #[derive(Debug)]
-pub(crate) struct Pixels {
+pub(crate) struct PixelRows {
     pub width: usize,
     pub height: usize,
     pub color: Color,
@@ -26,7 +26,7 @@ pub(crate) struct Pixels {
     pub samples: Vec<u8>,
 }
 
-impl Pixels {
+impl PixelRows {
     /// Samples of a row; those below the picture repeat its last one.
     fn row(&self, row: usize) -> &[u8] {
         let stride = self.width * self.color.channels();
@@ -43,14 +43,15 @@ pub(crate) struct Analysis<'a> {
     /// ActivationRows of patches of the picture, and how many of them have been read.
     height: usize,
     fed: usize,
-    strips: Vec<Mutex<Strip>>,
+    strips: Vec<Mutex<AnalysisStrip>>,
 }
 
 impl<'a> Analysis<'a> {
     /// For a picture with `shape` rows and columns of latents.
     pub fn new(net: &'a Net, isa: Isa, gains: &'a Gains, shape: (usize, usize), split: Split) -> Self {
-        let strips =
-            strip::of_analysis(shape.1, split).into_iter().map(|columns| Strip::new(net, shape, columns));
+        let strips = strip::of_analysis(shape.1, split)
+            .into_iter()
+            .map(|columns| AnalysisStrip::new(net, shape, columns));
         let strips = strips.map(Mutex::new).collect();
         Self { net, isa, gains, threads: split.threads, height: 2 * shape.0, fed: 0, strips }
     }
@@ -79,7 +80,7 @@ impl<'a> Analysis<'a> {
 
     /// Reads the rows of patches up to `until` from `pixels`, and writes the latents that are ready into `band`, before their
     /// gain.
-    pub fn push(&mut self, pixels: &Pixels, until: usize, band: &Band) {
+    pub fn push(&mut self, pixels: &PixelRows, until: usize, band: &Band) {
         let rows = self.fed..until;
         threads::for_each(self.threads, &self.strips, Work::default, |work, strip| {
             let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
@@ -91,27 +92,29 @@ impl<'a> Analysis<'a> {
 
 /// Some columns of the picture, with what their layers keep of the rows above them.
 #[derive(Debug)]
-struct Strip {
+struct AnalysisStrip {
     latents: Range<usize>,
     /// LayerColumns of patches that the first layer reads.
     patches: Range<usize>,
-    batch: usize,
-    stages: Vec<RollingBlock>,
+    rows_at_once: usize,
+    blocks: Vec<RollingBlock>,
     /// A row of activations that waits for the row below it: two make one row of latents.
     upper: Vec<i16>,
     /// ActivationRows of latents that were ready before their band began.
     ahead: Vec<(usize, Vec<i16>)>,
 }
 
-impl Strip {
+impl AnalysisStrip {
     fn new(net: &Net, (height, width): (usize, usize), latents: Range<usize>) -> Self {
         let core = 2 * latents.start..2 * latents.end;
         let layers = LayerColumns::of_layers((2 * height, 2 * width), &core, net.shapes.ne);
         let patches = layers.first().map_or(core, |first| first.input.clone());
-        let batch = strip::rows_at_once(patches.len());
-        let stages =
-            layers.into_iter().map(|columns| RollingBlock::new(columns, net.shapes.c, batch)).collect();
-        Self { latents, patches, batch, stages, upper: Vec::new(), ahead: Vec::new() }
+        let rows_at_once = strip::rows_at_once(patches.len());
+        let blocks = layers
+            .into_iter()
+            .map(|columns| RollingBlock::new(columns, net.shapes.c, rows_at_once))
+            .collect();
+        Self { latents, patches, rows_at_once, blocks, upper: Vec::new(), ahead: Vec::new() }
     }
 
     #[expect(clippy::too_many_arguments, reason = "what all strips share, and the rows of this call")]
@@ -120,16 +123,16 @@ impl Strip {
         net: &Net,
         isa: Isa,
         gains: &Gains,
-        pixels: &Pixels,
+        pixels: &PixelRows,
         rows: Range<usize>,
         band: &Band,
         work: &mut Work,
     ) {
-        for start in rows.clone().step_by(self.batch) {
-            self.enter(net, isa, pixels, start..(start + self.batch).min(rows.end), work);
+        for start in rows.clone().step_by(self.rows_at_once) {
+            self.enter(net, isa, pixels, start..(start + self.rows_at_once).min(rows.end), work);
             kernel::scale(isa, &mut work.rows.data, &gains.enc, gains.gain_shift);
-            for (stage, block) in self.stages.iter_mut().zip(&net.e) {
-                stage.push(isa, block, work);
+            for (rolling, block) in self.blocks.iter_mut().zip(&net.e) {
+                rolling.push(isa, block, work);
             }
             for row in work.rows.first..work.rows.first + work.rows.count {
                 if row % 2 == 0 {
@@ -148,7 +151,7 @@ impl Strip {
     }
 
     /// The first layer: writes rows of patches to `work.rows`.
-    fn enter(&self, net: &Net, isa: Isa, pixels: &Pixels, rows: Range<usize>, work: &mut Work) {
+    fn enter(&self, net: &Net, isa: Isa, pixels: &PixelRows, rows: Range<usize>, work: &mut Work) {
         let width = self.patches.len();
         work.rows.shape(rows.clone(), width, net.shapes.c);
         work.input.resize(width * PATCH, 0);
@@ -185,7 +188,7 @@ fn join(
 }
 
 /// Reads a row of 8x8 patches, each `[8, 8, 3]` of `2*p - 255`; beyond the edge the last row and column repeat.
-fn read_patches(pixels: &Pixels, y: usize, columns: Range<usize>, patches: &mut [i16]) {
+fn read_patches(pixels: &PixelRows, y: usize, columns: Range<usize>, patches: &mut [i16]) {
     let channels = pixels.color.channels();
     let widen = |p: u8| 2 * i16::from(p) - 255;
     for i in 0..8 {
@@ -214,10 +217,10 @@ pub(crate) fn bytes(net: &super::Shapes, width: usize, split: Split) -> u64 {
     let widest = strips.iter().map(Range::len).max().unwrap_or(0);
     let patches = |latents: usize| 2 * (latents + net.ne);
     let kept = strips.iter().fold(0, |all: u64, strip| {
-        let (patches, batch) = (patches(strip.len()), strip::rows_at_once(2 * strip.len()));
+        let (patches, rows_at_once) = (patches(strip.len()), strip::rows_at_once(2 * strip.len()));
         let upper = product([2, patches, net.c]);
         let ahead = product([2, net.ne, strip.len(), net.m]);
-        sum([all, rolling::kept_bytes(patches, net.c, net.ne, batch), upper, ahead])
+        sum([all, rolling::kept_bytes(patches, net.c, net.ne, rows_at_once), upper, ahead])
     });
     let work = sum([
         rolling::work_bytes(patches(widest), net.c, strip::MOST_ROWS + net.ne),
@@ -238,7 +241,7 @@ pub(crate) fn analyse(
 ) -> super::Plane {
     let grid = crate::band::Grid::new((picture.height, picture.width), 14, threads);
     let mut analysis = Analysis::new(net, isa, gains, (grid.height, grid.width), Split::new(threads));
-    let pixels = Pixels {
+    let pixels = PixelRows {
         width: picture.width as usize,
         height: picture.height as usize,
         color: picture.color,

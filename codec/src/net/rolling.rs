@@ -79,9 +79,9 @@ struct RowBuffer {
 }
 
 impl RowBuffer {
-    /// For at most `batch` rows at a time.
-    fn new(columns: LayerColumns, channels: usize, batch: usize) -> Self {
-        let slots = batch + 2;
+    /// For at most `rows_at_once` rows at a time.
+    fn new(columns: LayerColumns, channels: usize, rows_at_once: usize) -> Self {
+        let slots = rows_at_once + 2;
         let data = vec![0; (slots + 1) * (columns.input.len() + 2) * channels];
         Self { columns, channels, slots, data, known: None }
     }
@@ -104,7 +104,7 @@ impl RowBuffer {
     }
 
     /// The most rows that can be received at a time.
-    fn batch(&self) -> usize {
+    fn rows_at_once(&self) -> usize {
         self.slots - 2
     }
 
@@ -139,9 +139,9 @@ pub(crate) struct RollingBlock {
 }
 
 impl RollingBlock {
-    pub fn new(columns: LayerColumns, channels: usize, batch: usize) -> Self {
+    pub fn new(columns: LayerColumns, channels: usize, rows_at_once: usize) -> Self {
         let waiting = vec![0; columns.input.len() * channels];
-        Self { buffer: RowBuffer::new(columns, channels, batch), waiting }
+        Self { buffer: RowBuffer::new(columns, channels, rows_at_once), waiting }
     }
 
     /// Runs the block: takes `work.rows`, and replaces them with the rows that are ready.
@@ -150,8 +150,8 @@ impl RollingBlock {
         let all = self.buffer.after(first..end);
         work.next.shape(all, self.buffer.columns.output.len(), c);
         // At the lower edge there are more rows than usual, because those that waited in earlier layers are ready too.
-        for start in (first..end).step_by(self.buffer.batch()) {
-            let rows = start..(start + self.buffer.batch()).min(end);
+        for start in (first..end).step_by(self.buffer.rows_at_once()) {
+            let rows = start..(start + self.buffer.rows_at_once()).min(end);
             for row in rows.clone() {
                 let segment =
                     Segment { data: &work.rows.data, start: work.rows.at(row), stride: c, k: 0, len: c };
@@ -206,8 +206,8 @@ impl RollingBlock {
 pub(crate) struct RollingConv(RowBuffer);
 
 impl RollingConv {
-    pub fn new(columns: LayerColumns, channels: usize, batch: usize) -> Self {
-        Self(RowBuffer::new(columns, channels, batch))
+    pub fn new(columns: LayerColumns, channels: usize, rows_at_once: usize) -> Self {
+        Self(RowBuffer::new(columns, channels, rows_at_once))
     }
 
     /// Takes `work.rows`, and calls `each(row, outputs)` for each row that is ready.
@@ -215,8 +215,8 @@ impl RollingConv {
         let (buffer, x) = (&mut self.0, &work.rows);
         let (end, c, width) = (x.first + x.count, x.channels, buffer.columns.output.len());
         work.output.resize(width * layer.outputs(), 0);
-        for start in (x.first..end).step_by(buffer.batch()) {
-            let rows = start..(start + buffer.batch()).min(end);
+        for start in (x.first..end).step_by(buffer.rows_at_once()) {
+            let rows = start..(start + buffer.rows_at_once()).min(end);
             for row in rows.clone() {
                 let at = buffer.at(row);
                 buffer.data[at..][..x.width * c].copy_from_slice(x.row(row));
@@ -238,16 +238,16 @@ impl RollingConv {
     }
 }
 
-/// Bytes that `layers` layers of a strip keep, with at most `width` columns, for at most `batch` rows at a time.
-pub(crate) fn kept_bytes(width: usize, channels: usize, layers: usize, batch: usize) -> u64 {
+/// Bytes that `layers` layers of a strip keep, with at most `width` columns, for at most `rows_at_once` rows at a time.
+pub(crate) fn kept_bytes(width: usize, channels: usize, layers: usize, rows_at_once: usize) -> u64 {
     // The rows of each layer, one row of zeros, and the row that waits.
-    product([2, width + 2, channels, layers, batch + 4])
+    product([2, width + 2, channels, layers, rows_at_once + 4])
 }
 
 /// Bytes of the buffers of one thread, without the input of the first layer and the output of the last one.
-pub(crate) fn work_bytes(width: usize, channels: usize, batch: usize) -> u64 {
+pub(crate) fn work_bytes(width: usize, channels: usize, rows_at_once: usize) -> u64 {
     // Two sets of rows; the activations of a chunk, at most eight times as wide as the layer.
-    sum([product([2, width, channels, 2, batch + 1]), product([2, 8, POSITIONS_AT_ONCE, channels])])
+    sum([product([2, width, channels, 2, rows_at_once + 1]), product([2, 8, POSITIONS_AT_ONCE, channels])])
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 /// Samples of an 8x8 patch.
 const PATCH: usize = 192;
 /// Bytes of samples that each thread paints before they are handed out, or `SOME_ROWS` rows of latents if that is more.
-const CANVAS: usize = 1 << 20;
+const BYTES_AT_ONCE: usize = 1 << 20;
 const SOME_ROWS: usize = 4;
 
 /// A synthesis of an area of pixels, from top to bottom.
@@ -34,7 +34,7 @@ pub(crate) struct Synthesis<'a> {
     area: Rect,
     painted: usize,
     support: Rect,
-    strips: Vec<Mutex<Strip>>,
+    strips: Vec<Mutex<SynthesisStrip>>,
     /// The small picture that stands in for groups that hold nothing.
     blank: Option<&'a Blank<'a>>,
 }
@@ -53,7 +53,7 @@ impl<'a> Synthesis<'a> {
     ) -> Self {
         let strips = strip::of_synthesis(&area, split)
             .into_iter()
-            .map(|patches| Strip::new(net, shape, patches, blank));
+            .map(|patches| SynthesisStrip::new(net, shape, patches, blank));
         let strips = strips.map(Mutex::new).collect();
         let support = strip::support(&net.shapes, &area, shape.0, shape.1);
         Self { net, isa, gains, split, color, shape, painted: area.rows.start, area, support, strips, blank }
@@ -67,7 +67,7 @@ impl<'a> Synthesis<'a> {
     /// Takes the latents of the next band, and passes the rows of samples that are ready to `sink`, some at a time.
     pub fn push(&mut self, band: &Band, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let rows = band.rows.start.max(self.support.rows.start)..band.rows.end.min(self.support.rows.end);
-        let step = slice(&self.area, self.color, self.split);
+        let step = rows_at_once(&self.area, self.color, self.split);
         for start in rows.clone().step_by(step) {
             let rows = start..(start + step).min(rows.end);
             let end = self.ready(rows.end).max(self.painted);
@@ -103,21 +103,21 @@ impl<'a> Synthesis<'a> {
 }
 
 /// ActivationRows of latents that are painted before their samples are handed out.
-fn slice(area: &Rect, color: Color, split: Split) -> usize {
+fn rows_at_once(area: &Rect, color: Color, split: Split) -> usize {
     let row = product([16, area.width(), color.channels()]).max(1);
-    let rows = product([CANVAS, split.threads]) / row;
+    let rows = product([BYTES_AT_ONCE, split.threads]) / row;
     (rows as usize).max(SOME_ROWS).min(split.largest.0 / 2).max(1)
 }
 
 /// Some columns of the picture, with what their layers keep of the rows above them.
 #[derive(Debug)]
-struct Strip {
+struct SynthesisStrip {
     /// LayerColumns of patches that it paints.
     patches: Range<usize>,
     /// LayerColumns of patches that the first block reads, and the columns of latents that they come from.
     entry: Range<usize>,
     latents: Range<usize>,
-    batch: usize,
+    rows_at_once: usize,
     /// ActivationRows and columns of patches of the picture.
     plane: (usize, usize),
     /// What the layers keep, while the strip is at work.
@@ -131,17 +131,17 @@ struct Strip {
 struct Running {
     /// The row of latents that has to follow.
     next: usize,
-    stages: Vec<RollingBlock>,
+    blocks: Vec<RollingBlock>,
     last: RollingConv,
 }
 
-impl Strip {
+impl SynthesisStrip {
     fn new(net: &Net, (height, width): (usize, usize), patches: Range<usize>, blank: Option<&Blank>) -> Self {
         let plane = (2 * height, 2 * width);
         let entry = rect::grown(&patches, net.shapes.nd + 1, plane.1);
-        let (latents, batch) = (strip::latents(&entry), strip::rows_at_once(entry.len()));
+        let (latents, rows_at_once) = (strip::latents(&entry), strip::rows_at_once(entry.len()));
         let busy = blank.map_or_else(Vec::new, |blank| blank.empty.busy(&strip::latents(&patches)));
-        Self { patches, entry, latents, batch, plane, running: None, busy }
+        Self { patches, entry, latents, rows_at_once, plane, running: None, busy }
     }
 
     /// The rows of latents that this strip has to read.
@@ -185,10 +185,12 @@ impl Strip {
         // Free the memory of the old layers first.
         self.running = None;
         let mut layers = LayerColumns::of_layers(self.plane, &self.patches, net.shapes.nd + 1);
-        let last = layers.pop().map(|columns| RollingConv::new(columns, net.shapes.c, self.batch));
-        let stages =
-            layers.into_iter().map(|columns| RollingBlock::new(columns, net.shapes.c, self.batch)).collect();
-        Running { next, stages, last: last.expect("a layer") }
+        let last = layers.pop().map(|columns| RollingConv::new(columns, net.shapes.c, self.rows_at_once));
+        let blocks = layers
+            .into_iter()
+            .map(|columns| RollingBlock::new(columns, net.shapes.c, self.rows_at_once))
+            .collect();
+        Running { next, blocks, last: last.expect("a layer") }
     }
 
     #[expect(clippy::too_many_arguments, reason = "what all strips share, and the rows of this call")]
@@ -206,10 +208,10 @@ impl Strip {
         let mut eight = Vec::new();
         let mut running = self.start(net, rows.start);
         running.next = rows.end;
-        for start in rows.clone().step_by(self.batch / 2) {
-            self.enter(net, isa, band, start..(start + self.batch / 2).min(rows.end), blank, work);
-            for (stage, block) in running.stages.iter_mut().zip(&net.d) {
-                stage.push(isa, block, work);
+        for start in rows.clone().step_by(self.rows_at_once / 2) {
+            self.enter(net, isa, band, start..(start + self.rows_at_once / 2).min(rows.end), blank, work);
+            for (rolling, block) in running.blocks.iter_mut().zip(&net.d) {
+                rolling.push(isa, block, work);
             }
             kernel::scale(isa, &mut work.rows.data, &gains.dec, gains.gain_shift);
             let patches = &self.patches;
@@ -335,7 +337,7 @@ pub(crate) fn bytes(net: &super::Shapes, area: &Rect, color: Color, split: Split
         rolling::work_bytes(widest, net.c, strip::MOST_ROWS + net.nd),
         product([2, widest, net.m / 2 + 2 * net.c + PATCH + 8 * color.channels()]),
     ]);
-    let rows = 16_usize.saturating_mul(slice(area, color, split)).saturating_add(8 * (net.nd + 1));
+    let rows = 16_usize.saturating_mul(rows_at_once(area, color, split)).saturating_add(8 * (net.nd + 1));
     let canvas = product([rows.min(area.height()), area.width(), color.channels()]);
     sum([kept, work.saturating_mul(split.threads.min(strips.len()) as u64), canvas])
 }

@@ -33,7 +33,7 @@ impl GroupDecoder<'_> {
         threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
             let mut reader = ReadSymbols {
                 decoder: self,
-                parts: self.parts(group.index),
+                substreams: self.substreams(group.index),
                 intact: true,
                 damaged: Vec::new(),
             };
@@ -41,7 +41,7 @@ impl GroupDecoder<'_> {
                 let latents = std::mem::take(&mut *group.plane());
                 let latents = super::group(self.model, self.isa, self.gains, latents, &mut reader, scratch);
                 *group.plane() = latents;
-            } else if matches!(reader.parts[0].state, ChunkState::Present(_)) {
+            } else if matches!(reader.substreams[0].state, ChunkState::Present(_)) {
                 // The chunk is there, but its values cannot be decoded: this says why.
                 let (height, width) = hyper::hyper_shape(group.rect.height(), group.rect.width());
                 reader.hyper(height, width);
@@ -55,11 +55,11 @@ impl GroupDecoder<'_> {
     }
 
     /// The substreams of a group: z, then the passes.
-    fn parts(&self, group: usize) -> Vec<&Chunk<'_>> {
+    fn substreams(&self, group: usize) -> Vec<&Chunk<'_>> {
         let chunks = &self.stream.chunks;
         let groups = self.stream.header.groups().count() as usize;
-        let substreams = &chunks[chunks.len() - groups * (PASSES + 1)..];
-        (0..=PASSES).map(|part| &substreams[part * groups + group]).collect()
+        let all = &chunks[chunks.len() - groups * (PASSES + 1)..];
+        (0..=PASSES).map(|index| &all[index * groups + group]).collect()
     }
 }
 
@@ -67,21 +67,21 @@ impl GroupDecoder<'_> {
 /// meaning depends on it.
 struct ReadSymbols<'a> {
     decoder: &'a GroupDecoder<'a>,
-    parts: Vec<&'a Chunk<'a>>,
+    substreams: Vec<&'a Chunk<'a>>,
     intact: bool,
     damaged: Vec<String>,
 }
 
 impl ReadSymbols<'_> {
-    fn take(&mut self, part: usize, book: &entropy::Book, contexts: &[u8]) -> Vec<i16> {
+    fn take(&mut self, index: usize, book: &entropy::Book, contexts: &[u8]) -> Vec<i16> {
         let mut values = vec![0; contexts.len()];
-        let chunk = self.parts[part];
+        let chunk = self.substreams[index];
         let ChunkState::Present(bytes) = chunk.state else {
             self.intact = false;
             return values;
         };
         if self.intact
-            && part <= self.decoder.passes
+            && index <= self.decoder.passes
             && let Err(error) = entropy::decode(book, bytes, contexts, &mut values)
         {
             self.damaged.push(format!("{}: {error}", chunk.kind));
@@ -100,7 +100,7 @@ impl Symbols for ReadSymbols<'_> {
         if let Some(v) = hyper::out_of_range(&z.data) {
             self.damaged.push(format!(
                 "{}: holds {v}, expected at most {}",
-                self.parts[0].kind,
+                self.substreams[0].kind,
                 hyper::Z_MAX
             ));
             self.intact = false;

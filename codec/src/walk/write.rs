@@ -26,7 +26,7 @@ pub(crate) struct GroupEncoder<'a> {
 /// The coded groups of a picture.
 pub(crate) struct Substreams {
     /// z of every group, then pass 0 of every group, up to pass 3.
-    pub parts: Vec<Vec<u8>>,
+    pub chunks: Vec<Vec<u8>>,
     /// For each group, the bits that it needs according to the model's probabilities.
     pub bits: Vec<f64>,
 }
@@ -34,16 +34,16 @@ pub(crate) struct Substreams {
 impl Substreams {
     /// For `groups` groups, none of them coded yet.
     pub fn new(groups: usize) -> Self {
-        Self { parts: vec![Vec::new(); groups * (PASSES + 1)], bits: vec![0.0; groups] }
+        Self { chunks: vec![Vec::new(); groups * (PASSES + 1)], bits: vec![0.0; groups] }
     }
 
-    fn put(&mut self, group: usize, parts: Vec<Vec<u8>>, bits: f64) {
+    fn put(&mut self, group: usize, substreams: Vec<Vec<u8>>, bits: f64) {
         let groups = self.bits.len();
         self.bits[group] = bits;
-        for (part, mut bytes) in parts.into_iter().enumerate() {
+        for (index, mut bytes) in substreams.into_iter().enumerate() {
             // They are kept to the end, and unused capacity would add up.
             bytes.shrink_to_fit();
-            self.parts[part * groups + group] = bytes;
+            self.chunks[index * groups + group] = bytes;
         }
     }
 }
@@ -66,9 +66,9 @@ impl GroupEncoder<'_> {
             let mut writer =
                 WriteSymbols { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
             let y_hat = super::group(model, isa, gains, y, &mut writer, scratch);
-            let WriteSymbols { out: parts, bits, .. } = writer;
+            let WriteSymbols { out: substreams, bits, .. } = writer;
             *group.plane() = y_hat;
-            out.lock().unwrap_or_else(PoisonError::into_inner).put(group.index, parts, bits);
+            out.lock().unwrap_or_else(PoisonError::into_inner).put(group.index, substreams, bits);
         });
     }
 }
