@@ -82,10 +82,10 @@ fn parts(stream: &Stream<'_>) -> Vec<Part> {
         part.chunks += 1;
         part.bytes += chunk.length;
         part.held += match chunk.state {
-            ChunkState::Cut { have } => have,
+            ChunkState::Truncated { have } => have,
             ChunkState::Present(_) | ChunkState::Corrupt => chunk.length,
         };
-        part.cut += u64::from(matches!(chunk.state, ChunkState::Cut { .. }));
+        part.cut += u64::from(matches!(chunk.state, ChunkState::Truncated { .. }));
         part.corrupt += u64::from(matches!(chunk.state, ChunkState::Corrupt));
     }
     parts

@@ -5,7 +5,7 @@
 use aecodec::{Check, Color, DecodeOptions, EncodeOptions, Model, Picture, Profile};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// Waves with a little noise: about one bit a pixel at the middle of the scale.
+/// Waves with a little noise: about one bit per pixel at the middle of the scale.
 fn picture(width: usize, height: usize) -> Picture {
     let mut seed = 7u64;
     let mut noise = || {
@@ -20,7 +20,7 @@ fn picture(width: usize, height: usize) -> Picture {
     Picture::new(width as u32, height as u32, Color::Rgb, samples).expect("a picture")
 }
 
-/// Pixels a second (as elements a second).
+/// Pixels per second (as elements per second).
 fn pictures(c: &mut Criterion) {
     let (width, height) = (2048, 1536);
     let picture = picture(width, height);
@@ -42,7 +42,7 @@ fn pictures(c: &mut Criterion) {
     }
 }
 
-/// Start-up: a model file to a model that is ready to run, its hash included.
+/// Start-up: loads a model file, including its hash.
 fn models(c: &mut Criterion) {
     let mut group = c.benchmark_group("load");
     for profile in [Profile::Fast, Profile::Best] {

@@ -1,15 +1,15 @@
-//! Bands: the rows of groups that are in memory together. An encode or a decode goes from band to band, from the top of the
-//! picture to its bottom, and a picture that fits into one band is no special case.
+//! Bands: rows of groups that are in memory together. An encode or a decode goes from band to band, from the top of the
+//! picture to the bottom.
 
 use crate::net::Plane;
-use crate::window::Window;
+use crate::rect::Rect;
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Rows of latents that a band has at least, so that small groups do not make for many short ones.
+/// The fewest rows of latents of a band, so that small groups do not lead to many short bands.
 const LEAST_ROWS: usize = 32;
 
-/// The latents of a picture, in groups.
+/// How the latents of a picture are divided into groups and bands.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Grid {
     /// Rows and columns of latents.
@@ -18,56 +18,56 @@ pub(crate) struct Grid {
     /// Rows and columns of a whole group.
     pub side: usize,
     /// Rows of groups in a band.
-    pub deep: usize,
+    pub groups_deep: usize,
 }
 
 impl Grid {
-    /// The grid of a picture of `height` x `width` pixels, in bands that keep the threads busy.
+    /// Divides a picture of `height` x `width` pixels, into bands that keep the threads busy.
     pub fn new((height, width): (u32, u32), group_log2: u8, threads: usize) -> Self {
         let [height, width] = [height, width].map(|side| side.div_ceil(16) as usize);
         let side = (1_usize << group_log2) / 16;
         let (rows, columns) = (height.div_ceil(side), width.div_ceil(side));
         let threads = threads.clamp(1, rows * columns);
-        // A band's groups are walked by all threads together: few threads should have none at its end.
+        // All threads walk the groups of a band together: few of them should be idle at its end.
         let idle = |deep: usize| {
             let groups = deep * columns;
             10 * (groups.next_multiple_of(threads) - groups) <= groups
         };
         let least = LEAST_ROWS.div_ceil(side);
         let deep = (least..least + threads).find(|&deep| idle(deep)).unwrap_or(least + threads);
-        Self { height, width, side, deep: deep.min(rows) }
+        Self { height, width, side, groups_deep: deep.min(rows) }
     }
 
-    /// Groups in a row.
+    /// Number of groups in a row.
     pub fn columns(&self) -> usize {
         self.width.div_ceil(self.side)
     }
 
-    /// Groups in a column.
+    /// Number of groups in a column.
     pub fn rows(&self) -> usize {
         self.height.div_ceil(self.side)
     }
 
-    /// Groups of the picture.
+    /// Number of groups in the picture.
     pub fn groups(&self) -> usize {
         self.rows() * self.columns()
     }
 
     /// The latents of a group.
-    pub fn window(&self, group: usize) -> Window {
+    pub fn rect(&self, group: usize) -> Rect {
         let place = |index: usize, all: usize| index * self.side..((index + 1) * self.side).min(all);
         let columns = self.columns();
-        Window { rows: place(group / columns, self.height), columns: place(group % columns, self.width) }
+        Rect { rows: place(group / columns, self.height), columns: place(group % columns, self.width) }
     }
 
-    /// Rows of latents of a whole band.
+    /// Rows of latents in a whole band.
     pub fn band_rows(&self) -> usize {
-        (self.deep * self.side).min(self.height)
+        (self.groups_deep * self.side).min(self.height)
     }
 
-    /// The bands that hold any of these rows of latents, top down.
+    /// The bands that hold any of these rows of latents, from top to bottom.
     pub fn bands(&self, rows: Range<usize>) -> impl Iterator<Item = Band> + use<> {
-        let (grid, tall) = (*self, self.deep * self.side);
+        let (grid, tall) = (*self, self.groups_deep * self.side);
         (rows.start / tall..rows.end.div_ceil(tall)).map(move |band| Band::new(grid, band))
     }
 
@@ -91,12 +91,12 @@ pub(crate) struct Band {
 #[derive(Debug)]
 pub(crate) struct Group {
     pub index: usize,
-    pub window: Window,
+    pub rect: Rect,
     plane: Mutex<Plane>,
 }
 
 impl Group {
-    /// Its latents; empty until they are put there.
+    /// Its latents; empty until the band is filled.
     pub fn plane(&self) -> MutexGuard<'_, Plane> {
         self.plane.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -104,29 +104,29 @@ impl Group {
 
 impl Band {
     fn new(grid: Grid, band: usize) -> Self {
-        let tall = grid.deep * grid.side;
+        let tall = grid.groups_deep * grid.side;
         let rows = band * tall..((band + 1) * tall).min(grid.height);
-        let first = band * grid.deep * grid.columns();
-        let windows = Window::new(rows.start, 0, rows.len(), grid.width).cut((grid.side, grid.side));
-        let group = |(i, window)| Group { index: first + i, window, plane: Mutex::default() };
-        Self { grid, rows, groups: windows.into_iter().enumerate().map(group).collect() }
+        let first = band * grid.groups_deep * grid.columns();
+        let rects = Rect::new(rows.start, 0, rows.len(), grid.width).tiles((grid.side, grid.side));
+        let group = |(i, rect)| Group { index: first + i, rect, plane: Mutex::default() };
+        Self { grid, rows, groups: rects.into_iter().enumerate().map(group).collect() }
     }
 
-    /// Gives every group that has latents in `area` a plane of zeros. One thread makes them all: the memory of one band is
-    /// then used again for the next.
-    pub fn fill(&self, area: &Window, channels: usize) {
+    /// Gives every group that has latents in `area` a plane of zeros. One thread allocates them all, so that the memory of
+    /// one band is reused for the next.
+    pub fn fill(&self, area: &Rect, channels: usize) {
         self.fill_those(area, channels, |_| true);
     }
 
-    /// [`Self::fill`] for those groups alone that are wanted, by their index.
-    pub fn fill_those(&self, area: &Window, channels: usize, wanted: impl Fn(usize) -> bool) {
-        let wanted = |group: &&Group| group.window.meets(area) && wanted(group.index);
+    /// [`Self::fill`], only for groups whose index is wanted.
+    pub fn fill_those(&self, area: &Rect, channels: usize, wanted: impl Fn(usize) -> bool) {
+        let wanted = |group: &&Group| group.rect.meets(area) && wanted(group.index);
         for group in self.groups.iter().filter(wanted) {
-            *group.plane() = Plane::new(group.window.height(), group.window.width(), channels);
+            *group.plane() = Plane::new(group.rect.height(), group.rect.width(), channels);
         }
     }
 
-    /// Copies latents of a row, those of the `columns`, into `out`; of groups without a plane, nothing.
+    /// Copies the latents of a row and these columns into `out`; groups without a plane leave `out` as it is.
     pub fn read(&self, row: usize, columns: Range<usize>, out: &mut [i16]) {
         self.each_part(row, columns, |plane, y, x, part| {
             if plane.data.is_empty() {
@@ -138,7 +138,7 @@ impl Band {
         });
     }
 
-    /// Puts latents of a row, from column `x` on, into their groups.
+    /// Copies the latents of a row and these columns into their groups.
     pub fn write(&self, row: usize, columns: Range<usize>, latents: &[i16]) {
         self.each_part(row, columns, |plane, y, x, part| {
             let part = part.start * plane.channels..part.end * plane.channels;
@@ -159,8 +159,8 @@ impl Band {
         let mut x = columns.start;
         while x < columns.end {
             let group = &self.groups[first + x / side];
-            let end = group.window.columns.end.min(columns.end);
-            let (y, from) = (row - group.window.rows.start, x - group.window.columns.start);
+            let end = group.rect.columns.end.min(columns.end);
+            let (y, from) = (row - group.rect.rows.start, x - group.rect.columns.start);
             each(&mut group.plane(), y, from, x - columns.start..end - columns.start);
             x = end;
         }
@@ -183,7 +183,7 @@ mod tests {
             ((9000, 9000), 10, usize::MAX, 9),
         ] {
             let grid = Grid::new(size, group_log2, threads);
-            assert_eq!(grid.deep, deep, "{size:?}");
+            assert_eq!(grid.groups_deep, deep, "{size:?}");
             let groups: Vec<usize> =
                 grid.bands(0..grid.height).flat_map(|b| b.groups.into_iter().map(|g| g.index)).collect();
             assert_eq!(groups, (0..grid.groups()).collect::<Vec<_>>(), "{size:?}");
@@ -192,9 +192,9 @@ mod tests {
 
     #[test]
     fn a_row_is_read_as_it_was_written() {
-        let grid = Grid { height: 5, width: 7, side: 2, deep: 2 };
+        let grid = Grid { height: 5, width: 7, side: 2, groups_deep: 2 };
         for band in grid.bands(0..5) {
-            band.fill(&Window::new(0, 0, 5, 7), 2);
+            band.fill(&Rect::new(0, 0, 5, 7), 2);
             for row in band.rows.clone() {
                 let latents: Vec<i16> = (0..14).map(|i| 100 * row as i16 + i).collect();
                 band.write(row, 0..3, &latents[..6]);

@@ -1,184 +1,50 @@
-//! Groups that hold nothing, because the file ends before them or never had them.
-//!
-//! What a group decodes to that holds nothing depends on its sides alone, and away from its edges it repeats every four
-//! latents. So all of them are synthesised once, in a small picture of the same kind, and copied from there: what a decode
-//! costs grows with what the file holds, not with the size that its header claims.
+//! Synthesises the small picture that stands in for empty groups.
 
 use crate::Result;
-use crate::band::{Band, Grid};
-use crate::kernel::Path;
-use crate::memory::{Load, product};
+use crate::band::Grid;
+use crate::empty::{Blank, Empty};
+use crate::kernel::Isa;
 use crate::model::Model;
-use crate::net::synthesis::{self, Synthesis};
-use crate::net::{Plane, Scratch, Shapes};
+use crate::net::synthesis::Synthesis;
+use crate::net::{Plane, Scratch};
 use crate::picture::Color;
 use crate::quality::Gains;
+use crate::rect::Rect;
+use crate::strip::Split;
 use crate::walk::{self, Coded, Symbols};
-use crate::window::{Cut, Window};
-use std::ops::Range;
 
-/// Latents of an empty group repeat with this period,
-const PERIOD: usize = 4;
-/// but not so near to its edges: hd1 reaches two latents far, hd2, hd3 and the three runs of ctx one each.
-const EDGE: usize = 8;
-/// So many times the pixels of the small picture have to be copied, or it is not worth it.
-const WORTH: u64 = 2;
-
-/// Which groups of a picture are empty, and how it folds into a small one.
-#[derive(Debug)]
-pub(crate) struct Empty {
-    pub grid: Grid,
-    rows: Fold,
-    columns: Fold,
-    /// By group: whether it holds nothing.
-    empty: Vec<bool>,
-    /// By group: whether the synthesis of it sees empty groups only.
-    plain: Vec<bool>,
-}
-
-impl Empty {
-    /// Nothing if there are so few empty groups in `area` that they may as well be decoded like the others.
-    pub fn new(shapes: &Shapes, grid: Grid, area: &Window, empty: Vec<bool>) -> Option<Self> {
-        let reach = synthesis::reach(shapes);
-        let (rows, columns) =
-            (Fold::new(grid.height, grid.side, reach), Fold::new(grid.width, grid.side, reach));
-        let plain = eroded(&empty, grid, reach.div_ceil(grid.side));
-        let copied: u64 = plain
-            .iter()
-            .enumerate()
-            .filter(|&(_, &plain)| plain)
-            .map(|(group, _)| {
-                let window = pixels(&grid.window(group));
-                let shared = |a: &Range<usize>, b: &Range<usize>| {
-                    a.end.min(b.end).saturating_sub(a.start.max(b.start))
-                };
-                product([shared(&window.rows, &area.rows), shared(&window.columns, &area.columns)])
-            })
-            .sum();
-        let small = product([16, 16, rows.small(), columns.small()]);
-        (copied > WORTH * small).then_some(Self { grid, rows, columns, empty, plain })
+/// Synthesises the small picture of `empty`.
+pub(crate) fn synthesise<'a>(
+    empty: &'a Empty,
+    model: &Model,
+    isa: Isa,
+    gains: &Gains,
+    color: Color,
+    split: Split,
+) -> Result<Blank<'a>> {
+    let (height, width) = (empty.rows.small(), empty.columns.small());
+    let side = empty.rows.small_side.max(empty.columns.small_side);
+    let grid = Grid { height, width, side, groups_deep: height.div_ceil(side) };
+    let band = grid.band(0);
+    let (mut made, mut scratch): (Vec<Plane>, _) = (Vec::new(), Scratch::default());
+    for group in &band.groups {
+        let sides = (group.rect.height(), group.rect.width());
+        let same = made.iter().find(|plane| (plane.height, plane.width) == sides).cloned();
+        *group.plane() = same.unwrap_or_else(|| {
+            let latents = Plane::new(sides.0, sides.1, model.net.shapes.m);
+            let plane = walk::group(model, isa, gains, latents, &mut Nothing(model), &mut scratch);
+            made.push(plane.clone());
+            plane
+        });
     }
-
-    /// Whether a group holds nothing.
-    pub fn is_empty(&self, group: usize) -> bool {
-        self.empty[group]
-    }
-
-    /// By row of groups: whether the synthesis of these columns of latents has anything to do but to copy.
-    pub fn busy(&self, columns: &Range<usize>) -> Vec<bool> {
-        let across = self.grid.columns();
-        let columns = columns.start / self.grid.side..columns.end.div_ceil(self.grid.side);
-        self.plain.chunks_exact(across).map(|row| row[columns.clone()].contains(&false)).collect()
-    }
-
-    /// What a decode of `area` holds.
-    pub fn load(&self, shapes: &Shapes, area: &Window, cut: Cut) -> Load {
-        let grid = self.grid;
-        let full: Vec<Window> =
-            (0..grid.groups()).filter(|&group| !self.empty[group]).map(|group| grid.window(group)).collect();
-        let mut bands = vec![0_u64; grid.height.div_ceil(grid.deep * grid.side)];
-        for window in &full {
-            let band = window.rows.start / (grid.deep * grid.side);
-            bands[band] = bands[band].saturating_add(product([window.height(), window.width()]));
-        }
-        let largest = |side: fn(&Window) -> usize| full.iter().map(side).max().unwrap_or(0);
-        Load {
-            latents: bands.into_iter().max().unwrap_or(0),
-            groups: full.len(),
-            largest: (largest(Window::height), largest(Window::width)),
-            strips: self.strips(shapes, area, cut),
-            blank: Some((self.rows.small(), self.columns.small())),
-        }
-    }
-
-    /// Strips that work at a time, at most: those of neighbouring rows of groups overlap.
-    fn strips(&self, shapes: &Shapes, area: &Window, cut: Cut) -> usize {
-        let busy: Vec<Vec<bool>> = synthesis::strips(area, cut)
-            .iter()
-            .map(|patches| self.busy(&synthesis::latents(patches)))
-            .collect();
-        let reach = synthesis::reach(shapes).div_ceil(self.grid.side);
-        (0..self.grid.rows())
-            .map(|row| {
-                let near = row.saturating_sub(2 * reach)..(row + 2 * reach + 1).min(self.grid.rows());
-                busy.iter().filter(|busy| busy[near.clone()].contains(&true)).count()
-            })
-            .max()
-            .unwrap_or(0)
-    }
-}
-
-/// A small picture of empty groups that stands in for those of a large one.
-pub(crate) struct Blank<'a> {
-    pub empty: &'a Empty,
-    band: Band,
-    /// Pixels of a row of the small picture, and samples of a pixel.
-    width: usize,
-    channels: usize,
-    samples: Vec<u8>,
-}
-
-impl<'a> Blank<'a> {
-    /// Synthesises the small picture.
-    pub fn new(
-        empty: &'a Empty,
-        model: &Model,
-        path: Path,
-        gains: &Gains,
-        color: Color,
-        cut: Cut,
-    ) -> Result<Self> {
-        let (height, width) = (empty.rows.small(), empty.columns.small());
-        let side = empty.rows.small_side.max(empty.columns.small_side);
-        let grid = Grid { height, width, side, deep: height.div_ceil(side) };
-        let band = grid.band(0);
-        let (mut made, mut scratch): (Vec<Plane>, _) = (Vec::new(), Scratch::default());
-        for group in &band.groups {
-            let sides = (group.window.height(), group.window.width());
-            let same = made.iter().find(|plane| (plane.height, plane.width) == sides).cloned();
-            *group.plane() = same.unwrap_or_else(|| {
-                let latents = Plane::new(sides.0, sides.1, model.net.shapes.m);
-                let plane = walk::group(model, path, gains, latents, &mut Nothing(model), &mut scratch);
-                made.push(plane.clone());
-                plane
-            });
-        }
-        let area = Window::new(0, 0, 16 * height, 16 * width);
-        let mut samples = Vec::with_capacity(16 * height * 16 * width * color.channels());
-        let mut synthesis = Synthesis::new(&model.net, path, gains, (height, width), area, color, cut, None);
-        synthesis.push(&band, |rows| {
-            samples.extend_from_slice(rows);
-            Ok(())
-        })?;
-        Ok(Self { empty, band, width: 16 * width, channels: color.channels(), samples })
-    }
-
-    /// Latents of a row as they are in empty groups.
-    pub fn latents(&self, row: usize, columns: Range<usize>, out: &mut [i16]) {
-        let channels = out.len() / columns.len().max(1);
-        let row = self.empty.rows.at(row);
-        let mut rest = out;
-        for run in self.empty.columns.runs(columns) {
-            let (out, after) = rest.split_at_mut(run.len() * channels);
-            self.band.read(row, run, out);
-            rest = after;
-        }
-    }
-
-    /// Samples of a row of pixels as they are where the synthesis sees empty groups only.
-    pub fn samples(&self, row: usize, columns: Range<usize>, out: &mut Vec<u8>) {
-        out.clear();
-        let row = 16 * self.empty.rows.at(row / 16) + row % 16;
-        let row = &self.samples[row * self.width * self.channels..][..self.width * self.channels];
-        // The first and the last run may begin and end inside a latent.
-        let (mut skip, mut left) = (columns.start % 16, columns.len());
-        for run in self.empty.columns.runs(columns.start / 16..columns.end.div_ceil(16)) {
-            let start = 16 * run.start + skip;
-            let count = (16 * run.end - start).min(left);
-            out.extend_from_slice(&row[start * self.channels..(start + count) * self.channels]);
-            (skip, left) = (0, left - count);
-        }
-    }
+    let area = Rect::new(0, 0, 16 * height, 16 * width);
+    let mut samples = Vec::with_capacity(16 * height * 16 * width * color.channels());
+    let mut synthesis = Synthesis::new(&model.net, isa, gains, (height, width), area, color, split, None);
+    synthesis.push(&band, |rows| {
+        samples.extend_from_slice(rows);
+        Ok(())
+    })?;
+    Ok(Blank::new(empty, band, color.channels(), samples))
 }
 
 /// The symbols of a group that holds nothing.
@@ -191,166 +57,5 @@ impl Symbols for Nothing<'_> {
 
     fn pass(&mut self, _: usize, coded: &Coded, _: &Plane) -> Vec<i16> {
         vec![0; coded.levels.len()]
-    }
-}
-
-/// How the latents of one side of a picture fold into fewer: whole groups of its middle are left out, and of each group
-/// whole periods. What is near an edge, of a group or of the picture, keeps its distance from it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Fold {
-    /// Latents, and those of a whole group.
-    count: usize,
-    side: usize,
-    /// The same of the small picture.
-    small_last: usize,
-    small_side: usize,
-    /// Groups, and those of the small picture.
-    groups: usize,
-    small_groups: usize,
-    /// Groups at the beginning that see the edge of the picture.
-    first: usize,
-    /// Latents at either edge of a group that do not repeat, or whose synthesis does not.
-    edge: usize,
-}
-
-impl Fold {
-    fn new(count: usize, side: usize, reach: usize) -> Self {
-        let (groups, edge) = (count.div_ceil(side).max(1), EDGE + reach);
-        let first = reach.div_ceil(side).max(1);
-        // The last group may be smaller than the others, so one more before it sees something else than they do.
-        let small_groups = groups.min(2 * first + 2);
-        let folded = |whole: usize, least: usize| match whole.checked_sub(2 * edge) {
-            Some(inside) if inside > least => 2 * edge + least + inside % PERIOD,
-            _ => whole,
-        };
-        let last = count - (groups - 1) * side;
-        // A whole group stays larger than the last one, so that the grid stays a grid.
-        let (small_side, small_last) = (folded(side, 2 * PERIOD), folded(last, PERIOD));
-        Self { count, side, small_last, small_side, groups, small_groups, first, edge }
-    }
-
-    /// Latents of the small picture.
-    fn small(&self) -> usize {
-        (self.small_groups - 1) * self.small_side + self.small_last
-    }
-
-    /// The latent of the small picture that a latent is equal to.
-    fn at(&self, latent: usize) -> usize {
-        let group = (latent / self.side).min(self.groups - 1);
-        let left_out = self.groups - self.small_groups;
-        let small = match group {
-            group if left_out == 0 || group < self.first => group,
-            group if group < self.first + left_out => self.first,
-            group => group - left_out,
-        };
-        let last = group == self.groups - 1;
-        let whole = if last { self.count - group * self.side } else { self.side };
-        let folded = if last { self.small_last } else { self.small_side };
-        let x = latent - group * self.side;
-        let inside = if whole == folded || x < self.edge {
-            x
-        } else if x + self.edge >= whole {
-            x - (whole - folded)
-        } else {
-            self.edge + (x - self.edge) % PERIOD
-        };
-        small * self.small_side + inside
-    }
-
-    /// Neighbouring latents of the small picture that these are equal to, in order.
-    fn runs(&self, latents: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-        let mut next = latents.start;
-        std::iter::from_fn(move || {
-            if next >= latents.end {
-                return None;
-            }
-            let start = self.at(next);
-            let mut end = start;
-            while next < latents.end && self.at(next) == end {
-                (next, end) = (next + 1, end + 1);
-            }
-            Some(start..end)
-        })
-    }
-}
-
-/// The groups around which all groups up to `reach` away are set as well.
-fn eroded(set: &[bool], grid: Grid, reach: usize) -> Vec<bool> {
-    let (rows, columns) = (grid.rows(), grid.columns());
-    let near = |at: usize, all: usize| at.saturating_sub(reach)..(at + reach + 1).min(all);
-    let across: Vec<bool> = (0..rows)
-        .flat_map(|y| (0..columns).map(move |x| (y, x)))
-        .map(|(y, x)| set[y * columns..(y + 1) * columns][near(x, columns)].iter().all(|&set| set))
-        .collect();
-    (0..rows)
-        .flat_map(|y| (0..columns).map(move |x| (y, x)))
-        .map(|(y, x)| near(y, rows).all(|y| across[y * columns + x]))
-        .collect()
-}
-
-/// The pixels of some latents.
-fn pixels(latents: &Window) -> Window {
-    let wider = |r: &Range<usize>| 16 * r.start..16 * r.end;
-    Window { rows: wider(&latents.rows), columns: wider(&latents.columns) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Within reach of every latent that is synthesised stands the same, counted from the nearest edges or in phase.
-    #[test]
-    fn a_fold_keeps_what_the_synthesis_of_each_latent_sees() {
-        // What a latent of an empty group is: distance from each of its edges, as far as it matters, and phase.
-        let kind = |at: usize, whole: usize| (at.min(EDGE), (whole - 1 - at).min(EDGE), at % PERIOD);
-        for (count, side, reach) in [
-            (1, 4, 5),
-            (3, 64, 5),
-            (64, 64, 5),
-            (500, 64, 5),
-            (513, 64, 5),
-            (1000, 4, 5),
-            (1001, 4, 9),
-            (777, 8, 5),
-            (300, 32, 3),
-            (300, 33, 1),
-            (2000, 1024, 5),
-            (1535, 512, 7),
-            (40, 1024, 6),
-        ] {
-            let fold = Fold::new(count, side, reach);
-            let small = Fold { count: fold.small(), side: fold.small_side, ..fold.clone() };
-            let seen = |at: usize, count: usize, side: usize| -> Vec<Option<_>> {
-                (0..=2 * reach)
-                    .map(|i| {
-                        let at = (at + i).checked_sub(reach).filter(|&at| at < count)?;
-                        let whole = side.min(count - at / side * side);
-                        Some(kind(at % side, whole))
-                    })
-                    .collect()
-            };
-            assert!(fold.small() <= count);
-            assert!(fold.small_last <= fold.small_side, "{count} of {side}");
-            for at in 0..count {
-                let to = fold.at(at);
-                assert_eq!(
-                    seen(at, count, side),
-                    seen(to, small.count, small.side),
-                    "{at} of {count} by {side}"
-                );
-            }
-            let all: Vec<usize> = fold.runs(0..count).flatten().collect();
-            assert_eq!(all, (0..count).map(|at| fold.at(at)).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn groups_near_a_full_one_are_not_plain() {
-        let grid = Grid { height: 20, width: 24, side: 4, deep: 1 };
-        let mut empty = vec![true; 30];
-        empty[7] = false;
-        let plain = eroded(&empty, grid, 1);
-        let found: Vec<usize> = (0..30).filter(|&group| !plain[group]).collect();
-        assert_eq!(found, [0, 1, 2, 6, 7, 8, 12, 13, 14]);
     }
 }

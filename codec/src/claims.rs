@@ -1,5 +1,5 @@
-//! Streams whose headers claim more than they hold: a picture or an error, the same pixels as ever, and no work for what is
-//! not there.
+//! Tests of streams whose headers claim more than they hold: they give a picture or an error, the same pixels as a decode
+//! without the shortcut for empty groups, and they cost no work for what is not there.
 
 use crate::container::{self, Chunk, ChunkState, Header};
 use crate::{
@@ -14,7 +14,7 @@ fn model() -> Arc<Model> {
     Model::embedded(Profile::Fast).expect("the built-in model")
 }
 
-/// The header of a picture of which nothing has to be there.
+/// The header of a gray picture.
 fn claim(width: u32, height: u32, group_log2: u8) -> Header {
     Header {
         gray: true,
@@ -32,7 +32,7 @@ fn claim(width: u32, height: u32, group_log2: u8) -> Header {
     }
 }
 
-/// A stream with this header, of whose groups those are taken from other chunks that are wanted; the others are empty.
+/// A stream with this header. The groups for which `wanted` is true take their substreams from `from`; the others are empty.
 fn sparse(header: &Header, from: &[Chunk], wanted: impl Fn(usize) -> bool) -> Vec<u8> {
     let groups = header.groups().count() as usize;
     let kept = |i: usize| match from.get(i).map(|chunk| chunk.state) {
@@ -42,7 +42,8 @@ fn sparse(header: &Header, from: &[Chunk], wanted: impl Fn(usize) -> bool) -> Ve
     container::write(header, None, None, &(0..5 * groups).map(kept).collect::<Vec<_>>()).expect("sound parts")
 }
 
-/// The pixels and the account of a decode; `shortcut` is whether empty groups are copied, if there are enough of them.
+/// The pixels of a decode, its list of missing parts, and whether empty groups are copied; without `shortcut` they are
+/// decoded like the others.
 fn decoded(bytes: &[u8], options: &DecodeOptions, shortcut: bool) -> (Vec<u8>, Vec<String>, bool) {
     let model = model();
     let mut decoder = Decoder::new(bytes, &model, options).expect("a sound header");
@@ -75,7 +76,7 @@ fn empty_groups_are_copied_as_they_would_be_decoded() {
         (2300, 4300, 10, |_| false),
         (1200, 4900, 10, |g| g == 9),
     ] {
-        // Groups of another picture: what they hold is not important, but that they hold something.
+        // Groups of another picture: it does not matter what they hold.
         let options = EncodeOptions { group_log2, ..EncodeOptions::default() };
         let whole = encode(&picture, &model(), &options).expect("an encode").bytes;
         let chunks = container::read(&whole, &Limits::default()).expect("a sound stream").chunks;
@@ -93,7 +94,7 @@ fn empty_groups_are_copied_as_they_would_be_decoded() {
         assert_eq!(missing, all, "{what}");
         assert!(found == expected, "{what}");
 
-        // A part of it, with windows of other sides.
+        // A part of it, in strips of other sizes.
         if width * height > 3_000_000 {
             continue;
         }
@@ -104,7 +105,7 @@ fn empty_groups_are_copied_as_they_would_be_decoded() {
     }
 }
 
-/// A group is empty if its hyper-latents are cut off, damaged, or no substream at all.
+/// A group is empty if its hyper-latents are truncated, damaged, or no substream at all.
 #[test]
 fn groups_without_sound_hyper_latents_are_empty() {
     let header = claim(2300, 4300, 10);
@@ -150,7 +151,7 @@ proptest! {
         cases: 300, failure_persistence: None, rng_seed: RngSeed::Fixed(7), ..ProptestConfig::default()
     })]
 
-    /// Whatever a header says: an error or a picture, within the limits, and no panic.
+    /// Any header gives an error or a picture within the limits, and never a panic.
     #[test]
     fn any_header_gives_an_error_or_a_picture(
         (width, height) in (side(), side()), flags in 0_u8..20, orientation in 0_u8..10, quality in 0_u16..6500,

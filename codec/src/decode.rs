@@ -1,23 +1,27 @@
-//! Stream to picture, band by band: the walk over every group, synthesis; and what to do about damage.
+//! Decodes a stream, band by band: the walk over every group, then synthesis. A damaged part is reported, and the rest is
+//! decoded.
 
-use crate::band::{Band, Grid, Group};
-use crate::blank::{Blank, Empty};
+use crate::band::Grid;
+use crate::blank;
 use crate::container::{self, Chunk, ChunkKind, ChunkState, NO_PIXEL_HASH, Stream, alpha, metadata};
+use crate::empty::Empty;
 use crate::entropy;
-use crate::kernel::Path;
+use crate::kernel::Isa;
 use crate::limits::Limits;
-use crate::memory::{self, Load};
+use crate::load::Load;
+use crate::memory;
 use crate::model::Model;
 use crate::net::context::PASSES;
 use crate::net::synthesis::Synthesis;
-use crate::net::{Plane, Scratch, hyper};
+use crate::net::{Plane, hyper};
 use crate::picture::{Color, Head, Metadata, Picture};
-use crate::quality::{Gains, Quality};
+use crate::quality::Quality;
+use crate::rect::Rect;
+use crate::saturating::{product, sum};
+use crate::strip::Split;
 use crate::threads;
-use crate::walk::{self, Coded, Symbols};
-use crate::window::{Cut, Window};
+use crate::walk::read::GroupDecoder;
 use crate::{Error, Result};
-use std::sync::{Mutex, PoisonError};
 
 /// A rectangle of pixels, in stored orientation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,20 +36,21 @@ pub struct Region {
     pub height: u32,
 }
 
-/// Choices of the decoder.
+/// Options of the decoder.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct DecodeOptions {
-    /// Passes to decode, 0 to 4: fewer give a preview. Default 4; more than 4 count as 4.
+    /// Number of passes to decode, 0 to 4; fewer than 4 give a preview. The default is 4, and larger values count as 4.
     pub passes: u8,
-    /// The part of the picture to decode. By default all of it.
+    /// The part of the picture to decode. The default is the whole picture.
     pub region: Option<Region>,
-    /// Threads; 0 is one for each core. Default 1. Fewer work if more would need too much memory.
+    /// Number of threads; 0 means one for each core. The default is 1. Fewer threads work if this many would need more memory
+    /// than [`Limits::bytes`].
     pub threads: usize,
-    /// Largest window of the synthesis in pixels: rows that are painted before they go on, and columns of a strip that one
-    /// thread paints. Memory against speed, never pixels.
+    /// Size of a piece of work of the synthesis in pixels: the most rows that are painted before they are handed out, and the
+    /// most columns that one thread paints. Smaller values take less memory and more time; the pixels are the same.
     pub window: (u32, u32),
-    /// Bounds on what is accepted.
+    /// Limits on the picture and on memory.
     pub limits: Limits,
 }
 
@@ -64,28 +69,29 @@ pub struct Decoded {
     pub missing: Vec<String>,
     /// BLAKE3 of the colour samples.
     pub pixel_hash: [u8; 32],
-    /// Whether the samples are those that the encoder saw; `None` for a part, a preview, a damaged stream
-    /// and one that records no hash.
+    /// Whether the samples are those that the encoder measured; `None` for a region, a preview, a damaged stream and a
+    /// stream that records no hash.
     pub hash_matches: Option<bool>,
 }
 
 impl Decoded {
-    /// The picture, and what else came of the decode.
+    /// Splits the picture from the rest of the result.
     pub fn into_parts(self) -> (Picture, Outcome) {
         let Self { picture, missing, pixel_hash, hash_matches } = self;
         (picture, Outcome { missing, pixel_hash, hash_matches })
     }
 }
 
-/// Decodes a stream. A damaged one gives the picture that it still holds and an account of what is missing.
+/// Decodes a stream. If it is damaged, the result is the picture that it still holds, with a list of what is missing.
 ///
 /// # Errors
-/// Returns an error if the header is damaged, the stream needs another model, a limit is passed, or the region lies
-/// outside of the picture.
+/// Returns [`Error::UnknownModel`] if the stream needs another model, [`Error::Limit`] if it is above a limit,
+/// [`Error::Invalid`] if the region is not inside the picture, and the errors of [`container::read`] if the header is
+/// damaged.
 pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<Decoded> {
     let decoder = Decoder::open(bytes, model, options, Keep::Picture)?;
     let Head { width, height, color, orientation, metadata, source_bits } = decoder.head.clone();
-    // They have been counted against the limits, and so fit the machine.
+    // The samples have been checked against the limits, so their number fits a `usize`.
     let mut samples = Vec::with_capacity(decoder.head.samples() as usize);
     let (outcome, alpha) = decoder.finish(|rows| {
         samples.extend_from_slice(rows);
@@ -97,7 +103,7 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
     Ok(Decoded { picture, missing, pixel_hash, hash_matches })
 }
 
-/// What came of a decode.
+/// The result of a decode, without the picture.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -105,37 +111,37 @@ pub struct Outcome {
     pub missing: Vec<String>,
     /// BLAKE3 of the colour samples.
     pub pixel_hash: [u8; 32],
-    /// As [`Decoded::hash_matches`].
+    /// See [`Decoded::hash_matches`].
     pub hash_matches: Option<bool>,
 }
 
-/// What of a picture is kept in memory.
+/// What a decode keeps in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Keep {
     Rows,
     Picture,
 }
 
-/// How a decode goes about its work.
+/// How the work of a decode is divided.
 #[derive(Debug)]
-struct Layout {
+struct Plan {
     grid: Grid,
-    cut: Cut,
-    /// The groups that hold nothing, if there are enough of them.
+    split: Split,
+    /// The groups that hold nothing, if there are enough of them to be worth a shortcut.
     empty: Option<Empty>,
-    /// Bytes of memory, besides what the caller keeps.
+    /// Bytes of memory, without what the caller keeps.
     needed: u64,
 }
 
-/// A decode that hands out rows as they are ready, in memory for a thousand of them or so: about four bytes for each of
-/// their pixels. [`crate::encode_rows`] has an example.
+/// A decoder that hands out rows as soon as they are ready. It holds about a thousand rows in memory, at about four bytes
+/// per pixel. See [`crate::encode_rows`] for an example.
 #[derive(Debug)]
 pub struct Decoder<'a> {
     stream: Stream<'a>,
     model: &'a Model,
     head: Head,
-    area: Window,
-    layout: Layout,
+    area: Rect,
+    plan: Plan,
     passes: usize,
     whole: bool,
     /// What is wrong with the metadata.
@@ -146,7 +152,7 @@ impl<'a> Decoder<'a> {
     /// Opens a stream.
     ///
     /// # Errors
-    /// As [`decode`].
+    /// Returns the errors of [`decode`].
     pub fn new(bytes: &'a [u8], model: &'a Model, options: &DecodeOptions) -> Result<Self> {
         Self::open(bytes, model, options, Keep::Rows)
     }
@@ -162,22 +168,22 @@ impl<'a> Decoder<'a> {
         let area = area(&stream, options.region)?;
         let color = if header.gray { Color::Gray } else { Color::Rgb };
         let alpha = if header.alpha { memory::of_alpha(header.width, header.height) } else { 0 };
-        let samples = memory::product([area.height(), area.width(), color.channels()]);
+        let samples = product([area.height(), area.width(), color.channels()]);
         let kept = if keep == Keep::Picture { samples } else { 0 };
         let empty = empty(&stream, model, &options.limits);
-        let layout = |threads: usize| {
+        let plan = |threads: usize| {
             let patches = |pixels: u32| pixels.div_ceil(8).max(1) as usize;
-            let cut = Cut { threads, largest: (patches(options.window.0), patches(options.window.1)) };
+            let split = Split { threads, largest: (patches(options.window.0), patches(options.window.1)) };
             let (shapes, size) = (&model.net.shapes, (header.height, header.width));
             let grid = Grid::new(size, header.group_log2, threads);
             let empty = Empty::new(shapes, grid, &area, empty.clone());
-            let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, &area, cut));
-            let decode = memory::of_decode(shapes, &load, &area, color, cut);
-            Layout { grid, cut, empty, needed: memory::sum([decode, alpha, kept]) }
+            let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, &area, split));
+            let decode = memory::of_decode(shapes, &load, &area, color, split);
+            Plan { grid, split, empty, needed: sum([decode, alpha, kept]) }
         };
         let threads = threads::count(options.threads);
-        let layout = layout(threads::fitting(threads, |n| layout(n).needed, options.limits.memory()));
-        options.limits.check_bytes(layout.needed)?;
+        let plan = plan(threads::fitting(threads, |n| plan(n).needed, options.limits.memory()));
+        options.limits.check_bytes(plan.needed)?;
 
         let (metadata, lost) = read_metadata(&stream, &options.limits);
         let head = Head {
@@ -188,10 +194,10 @@ impl<'a> Decoder<'a> {
         };
         let passes = usize::from(options.passes).min(PASSES);
         let whole = options.region.is_none() && passes == PASSES;
-        Ok(Self { stream, model, head, area, layout, passes, whole, lost })
+        Ok(Self { stream, model, head, area, plan, passes, whole, lost })
     }
 
-    /// The picture that comes, all but its samples: for a region, that of the region.
+    /// Describes the picture that is decoded, without its samples. If a region was asked for, its size is that of the region.
     pub fn head(&self) -> &Head {
         &self.head
     }
@@ -199,50 +205,51 @@ impl<'a> Decoder<'a> {
     /// Whether groups that hold nothing are copied from one that was synthesised.
     #[cfg(test)]
     pub(crate) fn copies_empty_groups(&self) -> bool {
-        self.layout.empty.is_some()
+        self.plan.empty.is_some()
     }
 
     /// Decodes groups that hold nothing like the others.
     #[cfg(test)]
     pub(crate) fn decode_empty_groups(&mut self) {
-        self.layout.empty = None;
+        self.plan.empty = None;
     }
 
-    /// Whether the picture has alpha, which rows do not carry: [`decode`] gives it.
+    /// Whether the picture has alpha. Rows do not carry it; use [`decode`] to get it.
     pub fn has_alpha(&self) -> bool {
         self.stream.header.alpha
     }
 
-    /// Decodes. `sink` gets rows of samples `[.., width, channels]`, some at a time, from top to bottom; they may be
-    /// the wrong ones where the outcome says so.
+    /// Decodes the picture. `sink` is called with rows of samples `[.., width, channels]`, some at a time, from top to
+    /// bottom. The samples of parts that [`Outcome::missing`] lists are not those of the picture.
     ///
     /// # Errors
-    /// Those of the sink.
+    /// Returns the errors of the sink.
     pub fn run(self, sink: impl FnMut(&[u8]) -> Result<()>) -> Result<Outcome> {
         self.finish(sink).map(|(outcome, _)| outcome)
     }
 
-    /// Rows to `sink`; then alpha.
+    /// Passes the rows to `sink`, then reads alpha.
     fn finish(self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<(Outcome, Option<Vec<u8>>)> {
-        let Self { stream, model, head, area, layout: Layout { grid, cut, empty, .. }, .. } = &self;
+        let Self { stream, model, head, area, plan: Plan { grid, split, empty, .. }, .. } = &self;
         let header = &stream.header;
         let quality = Quality::from_raw(header.quality).unwrap_or_default();
-        let (path, gains) = (Path::chosen(), model.gains(quality));
+        let (isa, gains) = (Isa::chosen(), model.gains(quality));
         let empty = empty.as_ref();
-        let walker = Walker { stream, model, path, gains: &gains, quality, passes: self.passes, empty };
+        let decoder = GroupDecoder { stream, model, isa, gains: &gains, quality, passes: self.passes, empty };
         let shape = (grid.height, grid.width);
-        let blank =
-            empty.map(|empty| Blank::new(empty, model, path, &gains, head.color, *cut)).transpose()?;
+        let blank = empty
+            .map(|empty| blank::synthesise(empty, model, isa, &gains, head.color, *split))
+            .transpose()?;
         let blank = blank.as_ref();
         let mut synthesis =
-            Synthesis::new(&model.net, path, &gains, shape, area.clone(), head.color, *cut, blank);
+            Synthesis::new(&model.net, isa, &gains, shape, area.clone(), head.color, *split, blank);
         let support = synthesis.support();
         let mut missing: Vec<String> = stream.chunks.iter().filter_map(account).collect();
         let mut hasher = blake3::Hasher::new();
         for band in grid.bands(support.rows.clone()) {
             let holds = |group: usize| empty.is_none_or(|empty| !empty.is_empty(group));
             band.fill_those(&support, model.net.shapes.m, holds);
-            missing.extend(walker.band(&band, &support, cut.threads));
+            missing.extend(decoder.band(&band, &support, split.threads));
             synthesis.push(&band, |rows| {
                 hasher.update(rows);
                 sink(rows)
@@ -257,7 +264,7 @@ impl<'a> Decoder<'a> {
     }
 }
 
-fn area(stream: &Stream, region: Option<Region>) -> Result<Window> {
+fn area(stream: &Stream, region: Option<Region>) -> Result<Rect> {
     let (width, height) = (stream.header.width, stream.header.height);
     let r = region.unwrap_or(Region { x: 0, y: 0, width, height });
     let fits =
@@ -269,22 +276,22 @@ fn area(stream: &Stream, region: Option<Region>) -> Result<Window> {
         );
         return Err(Error::Invalid { what: "region", detail });
     }
-    Ok(Window::new(r.y as usize, r.x as usize, r.height as usize, r.width as usize))
+    Ok(Rect::new(r.y as usize, r.x as usize, r.height as usize, r.width as usize))
 }
 
-/// Says what is wrong with a chunk, if anything.
+/// Describes the damage of a chunk, if there is any.
 fn account(chunk: &Chunk) -> Option<String> {
     match chunk.state {
         ChunkState::Present(_) => None,
-        ChunkState::Cut { have } => {
+        ChunkState::Truncated { have } => {
             Some(format!("{}: cut short, {have} of {} bytes", chunk.kind, chunk.length))
         }
         ChunkState::Corrupt => Some(format!("{}: damaged, its checksum does not match", chunk.kind)),
     }
 }
 
-/// Alpha of the area; opaque where it is lost.
-fn read_alpha(stream: &Stream, area: &Window, missing: &mut Vec<String>) -> Option<Vec<u8>> {
+/// The alpha of the area; opaque if it is lost.
+fn read_alpha(stream: &Stream, area: &Rect, missing: &mut Vec<String>) -> Option<Vec<u8>> {
     let header = &stream.header;
     if !header.alpha {
         return None;
@@ -299,7 +306,7 @@ fn read_alpha(stream: &Stream, area: &Window, missing: &mut Vec<String>) -> Opti
     Some(rows.collect::<Vec<_>>().concat())
 }
 
-/// The metadata, or what is wrong with it.
+/// The metadata, or an empty one and a line that says why.
 fn read_metadata(stream: &Stream, limits: &Limits) -> (Metadata, Option<String>) {
     let bytes = stream.bytes(ChunkKind::Metadata);
     match bytes.map_or(Ok(Metadata::default()), |b| metadata::unpack(b, limits)) {
@@ -313,7 +320,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
 
-/// By group: whether the stream holds nothing of it. Without its hyper-latents the rest of a group is of no use.
+/// For each group, whether the stream holds nothing of it. Without its hyper-latents the rest of a group is useless.
 fn empty(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
     let groups = stream.header.groups();
     let quality = Quality::from_raw(stream.header.quality).unwrap_or_default();
@@ -324,8 +331,8 @@ fn empty(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
         };
         let rect = groups.rect(group);
         let (height, width) = hyper::hyper_shape(rect.h as usize, rect.w as usize);
-        let values = memory::product([height, width, model.net.shapes.z]);
-        // So few bytes are seldom what an encoder made: they are tried before the network is run for them.
+        let values = product([height, width, model.net.shapes.z]);
+        // An encoder seldom writes so few bytes. They are decoded here once, so that the network is not run for nothing.
         if bytes.len() as u64 >= values / SUSPECT || limits.check_bytes(values.saturating_mul(3)).is_err() {
             return true;
         }
@@ -337,103 +344,7 @@ fn empty(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
     (0..groups.count() as u32).map(|group| !holds(group)).collect()
 }
 
-/// Bytes of the shortest substream that holds values: the state of one lane.
+/// Bytes of the shortest substream that holds values: one state of the entropy coder.
 const LEAST: usize = 4;
-/// Hyper-latents of a photograph that share a byte at most, nearly always.
+/// A substream with more hyper-latents per byte than this is suspect: photographs hardly ever have so many.
 const SUSPECT: u64 = 64;
-
-/// What the groups of one stream share.
-struct Walker<'a> {
-    stream: &'a Stream<'a>,
-    model: &'a Model,
-    path: Path,
-    gains: &'a Gains,
-    quality: Quality,
-    passes: usize,
-    empty: Option<&'a Empty>,
-}
-
-impl Walker<'_> {
-    /// Decodes the latents of a band's groups, of those that lie in `support`; returns what is damaged.
-    fn band(&self, band: &Band, support: &Window, threads: usize) -> Vec<String> {
-        let needed: Vec<&Group> = band.groups.iter().filter(|group| group.window.meets(support)).collect();
-        let damaged = Mutex::new(Vec::new());
-        threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
-            let mut reader =
-                Reader { walker: self, parts: self.parts(group.index), intact: true, damaged: Vec::new() };
-            if self.empty.is_none_or(|empty| !empty.is_empty(group.index)) {
-                let latents = std::mem::take(&mut *group.plane());
-                let latents = walk::group(self.model, self.path, self.gains, latents, &mut reader, scratch);
-                *group.plane() = latents;
-            } else if matches!(reader.parts[0].state, ChunkState::Present(_)) {
-                // There is something, and it is to be said what is wrong with it.
-                let (height, width) = hyper::hyper_shape(group.window.height(), group.window.width());
-                reader.hyper(height, width);
-            }
-            let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
-            damaged.extend(reader.damaged.into_iter().map(|line| (group.index, line)));
-        });
-        let mut damaged = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
-        damaged.sort_by_key(|&(group, _)| group);
-        damaged.into_iter().map(|(_, line)| line).collect()
-    }
-
-    /// The substreams of a group: z, then the passes.
-    fn parts(&self, group: usize) -> Vec<&Chunk<'_>> {
-        let chunks = &self.stream.chunks;
-        let groups = self.stream.header.groups().count() as usize;
-        let substreams = &chunks[chunks.len() - groups * (PASSES + 1)..];
-        (0..=PASSES).map(|part| &substreams[part * groups + group]).collect()
-    }
-}
-
-/// The decoder's side of the walk. After the first lost substream of a group the later ones are of no
-/// use: what they mean depends on the lost one.
-struct Reader<'a> {
-    walker: &'a Walker<'a>,
-    parts: Vec<&'a Chunk<'a>>,
-    intact: bool,
-    damaged: Vec<String>,
-}
-
-impl Reader<'_> {
-    fn take(&mut self, part: usize, book: &entropy::Book, contexts: &[u8]) -> Vec<i16> {
-        let mut values = vec![0; contexts.len()];
-        let chunk = self.parts[part];
-        let ChunkState::Present(bytes) = chunk.state else {
-            self.intact = false;
-            return values;
-        };
-        if self.intact
-            && part <= self.walker.passes
-            && let Err(error) = entropy::decode(book, bytes, contexts, &mut values)
-        {
-            self.damaged.push(format!("{}: {error}", chunk.kind));
-            self.intact = false;
-            values.fill(0);
-        }
-        values
-    }
-}
-
-impl Symbols for Reader<'_> {
-    fn hyper(&mut self, height: usize, width: usize) -> Plane {
-        let mut z = Plane::new(height, width, self.walker.model.net.shapes.z);
-        let book = self.walker.model.hyper_book(self.walker.quality);
-        z.data = self.take(0, book, &hyper::contexts(&z));
-        if let Some(v) = hyper::out_of_range(&z.data) {
-            self.damaged.push(format!(
-                "{}: holds {v}, expected at most {}",
-                self.parts[0].kind,
-                hyper::Z_MAX
-            ));
-            self.intact = false;
-            z.data.fill(0);
-        }
-        z
-    }
-
-    fn pass(&mut self, pass: usize, coded: &Coded, _: &Plane) -> Vec<i16> {
-        self.take(pass + 1, &self.walker.model.latents, &coded.levels)
-    }
-}

@@ -1,10 +1,10 @@
-//! Picture to stream, band by band: analysis, the walk over every group, and a decode that measures; then the container.
+//! Encodes a picture, band by band: the analysis, the walk over every group, and a decode that measures the result. The
+//! container comes last.
 
 use crate::band::Grid;
-use crate::coder::{Coder, Substreams};
 use crate::container::{self, GROUP_LOG2, Groups, Header, NO_PIXEL_HASH, alpha, metadata, recorded_hash};
 use crate::decode::{DecodeOptions, Decoder};
-use crate::kernel::Path;
+use crate::kernel::Isa;
 use crate::latents::Latents;
 use crate::limits::Limits;
 use crate::measure::{self, Measured, Meter};
@@ -15,53 +15,45 @@ use crate::net::synthesis::Synthesis;
 use crate::net::{Scratch, hyper};
 use crate::picture::{Color, Head, Picture};
 use crate::quality::Quality;
-use crate::rate;
+use crate::rate::{self, Candidate};
+use crate::rect::Rect;
+use crate::saturating::sum;
 use crate::source::{Feed, InMemory, Source};
+use crate::strip::Split;
+use crate::target::Target;
 use crate::threads;
-use crate::window::{Cut, Window};
+use crate::walk::write::{GroupEncoder, Substreams};
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
-/// What the encoder aims at.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub enum Target {
-    /// A point of the quality scale: one encode.
-    Quality(Quality),
-    /// At most this many bits a pixel, header included: about six encodes. The highest quality reaches any rate above its own.
-    BitsPerPixel(f64),
-    /// A file of at most this many bytes: about six encodes.
-    Bytes(u64),
-    /// A PSNR in dB over the colour samples, just below or at this: about eight encodes.
-    Psnr(f64),
-}
-
-/// Whether the encoder decodes what it made.
+/// Whether the encoder decodes its own stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Check {
-    /// Decodes it, tells its PSNR and records the hash of the pixels: about half of the time of an encode.
+    /// Decodes the stream, measures its PSNR and records the hash of its pixels. This takes about half of the time of an
+    /// encode.
     #[default]
     Exact,
-    /// Leaves that out, for live pictures that nobody verifies. [`Encoded::psnr`] is then NaN and the stream
-    /// records no hash, so a decoder reports `hash_matches: None`. [`Target::Psnr`] measures all the same.
+    /// Skips this decode, for live pictures that nobody verifies. [`Encoded::psnr`] is then NaN and the stream
+    /// records no hash, so a decoder reports `hash_matches: None`. [`Target::Psnr`] measures nevertheless.
     None,
 }
 
-/// Choices of the encoder.
+/// Options of the encoder.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EncodeOptions {
-    /// What to aim at. Default quality 50.
+    /// What to aim at. The default is quality 50.
     pub target: Target,
     /// Binary logarithm of a group's side in pixels, 6 to 14. Smaller groups decode more in parallel and
-    /// lose less if a stream is damaged; each costs about 40 bytes and some context. Default 10.
+    /// lose less if a stream is damaged, but each group costs about 40 bytes and some context. The default is 10.
     pub group_log2: u8,
-    /// Threads; 0 is one for each core. Default 1. Fewer work if more would need too much memory.
+    /// Number of threads; 0 means one for each core. The default is 1. Fewer threads work if this many would need more memory
+    /// than [`Limits::bytes`].
     pub threads: usize,
-    /// Whether to decode the result once for its PSNR and hash. Default exact.
+    /// Whether to decode the result once for its PSNR and hash. The default is [`Check::Exact`].
     pub check: Check,
-    /// Bounds on what is accepted.
+    /// Limits on the picture and on memory.
     pub limits: Limits,
 }
 
@@ -82,24 +74,25 @@ impl Default for EncodeOptions {
 pub struct Encoded {
     /// The `.aec` stream.
     pub bytes: Vec<u8>,
-    /// Quality that was chosen.
+    /// The quality that was chosen.
     pub quality: Quality,
     /// PSNR of the decoded colour samples in dB, as every decoder will get them; infinite if they are exact;
-    /// NaN where [`Check::None`] left it unmeasured.
+    /// NaN if it was not measured ([`Check::None`]).
     pub psnr: f64,
-    /// False if the target is out of reach and this is the nearest to it. A rate is a ceiling: any file below it is one
-    /// that reached it.
+    /// False if the target is out of reach; this is then the nearest result. A rate is an upper bound: any file below it
+    /// reaches it.
     pub reached: bool,
     /// Share of the picture, 0 to 1, in which the decoded pixels are far worse than the quality promises: worse than if each
     /// block of 16 x 16 pixels had one colour. It is 0 for photographs and noise at any quality; colours that the
-    /// model was not trained on may break it. 0 if [`Check::None`] left it unmeasured.
+    /// model was not trained on may be broken. It is also 0 if it was not measured ([`Check::None`]).
     pub broken: f64,
-    /// Bits of all substreams by the model's own probabilities, for judging the coder.
+    /// Number of bits that all substreams need according to the model's probabilities. Compare it with the size of the
+    /// stream to judge the entropy coder.
     pub model_bits: f64,
 }
 
 impl Encoded {
-    /// Whether so much of the picture is [broken](Self::broken) that its user should know.
+    /// Whether so much of the picture is [broken](Self::broken) that the user should be told.
     pub fn is_broken(&self) -> bool {
         self.broken > measure::UNSEEN
     }
@@ -108,8 +101,8 @@ impl Encoded {
 /// Encodes a picture.
 ///
 /// # Errors
-/// Returns [`Error::Limit`] for a picture above the limits, [`Error::Invalid`] for options out of range or a picture
-/// whose buffers do not fit its size.
+/// Returns [`Error::Limit`] if the picture is above the limits, and [`Error::Invalid`] if an option is out of range or if
+/// the buffers of the picture do not fit its size.
 pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
     picture.check()?;
     run(&mut InMemory::new(picture), || packed_alpha(picture), model, options)
@@ -119,13 +112,13 @@ fn packed_alpha(picture: &Picture) -> Result<Option<Vec<u8>>> {
     picture.alpha.as_ref().map(|a| alpha::pack(a, picture.width, picture.height)).transpose()
 }
 
-/// Encodes a picture that is read row by row, in memory for a thousand of its rows or so: about six bytes for each of
-/// their pixels, and the stream.
+/// Encodes a picture that is read row by row. It holds about a thousand rows in memory, at about six bytes per pixel, and
+/// the stream.
 ///
 /// ```
 /// use aecodec::{Color, EncodeOptions, Head, Model, Profile, Result, Source};
 ///
-/// /// A gradient as wide as one likes.
+/// /// A vertical gradient.
 /// struct Gradient(Head, u8);
 ///
 /// impl Source for Gradient {
@@ -160,15 +153,16 @@ fn packed_alpha(picture: &Picture) -> Result<Option<Vec<u8>>> {
 /// ```
 ///
 /// # Errors
-/// As [`encode`], and those of the source.
+/// Returns the errors of [`encode`] and those of the source.
 pub fn encode_rows(source: &mut dyn Source, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
     run(source, || Ok(None), model, options)
 }
 
-/// Latents of a picture as [`encode`] would code them at a quality: to change them and give them to [`encode_latents`].
+/// Returns the latents of a picture as [`encode`] would code them at a quality. Change them and pass them to
+/// [`encode_latents`].
 ///
 /// # Errors
-/// As [`encode`].
+/// Returns the errors of [`encode`].
 pub fn analyse(
     picture: &Picture,
     model: &Model,
@@ -176,14 +170,15 @@ pub fn analyse(
     options: &EncodeOptions,
 ) -> Result<Latents> {
     picture.check()?;
-    Encoder::new(&mut InMemory::new(picture), || Ok(None), model, options)?.analyse(quality, options)
+    PictureEncoder::new(&mut InMemory::new(picture), || Ok(None), model, options)?.analyse(quality, options)
 }
 
-/// Encodes a picture with latents of one's own choice in place of those of [`analyse`], at the quality that
-/// [`EncodeOptions::target`] tells. Each latent becomes the nearest that the stream can hold.
+/// Encodes a picture with the given latents instead of those of [`analyse`], at the quality in [`EncodeOptions::target`].
+/// Each latent is rounded to the nearest value that the stream can hold.
 ///
 /// # Errors
-/// As [`encode`], and [`Error::Invalid`] for any other target and for latents that are not those of such a picture.
+/// Returns the errors of [`encode`], and [`Error::Invalid`] if the target is not a quality or if the latents do not belong
+/// to a picture of this size.
 pub fn encode_latents(
     picture: &Picture,
     latents: &Latents,
@@ -196,7 +191,7 @@ pub fn encode_latents(
         return Err(Error::Invalid { what: "target", detail });
     };
     let mut source = InMemory::new(picture);
-    let mut encoder = Encoder::new(&mut source, || packed_alpha(picture), model, options)?;
+    let mut encoder = PictureEncoder::new(&mut source, || packed_alpha(picture), model, options)?;
     latents.check(encoder.grid, &model.net.shapes)?;
     let attempt = encoder.attempt(quality, options.check, Some(latents))?;
     encoder.finish(attempt, true, options)
@@ -208,8 +203,8 @@ fn run(
     model: &Model,
     options: &EncodeOptions,
 ) -> Result<Encoded> {
-    let mut encoder = Encoder::new(source, alpha, model, options)?;
-    // A target in bytes needs no pixels to be found.
+    let mut encoder = PictureEncoder::new(source, alpha, model, options)?;
+    // A search for a number of bytes needs no decoded pixels.
     let measure = match options.target {
         Target::Psnr(_) => Check::Exact,
         Target::Quality(_) => options.check,
@@ -225,15 +220,15 @@ fn run(
     }
 }
 
-/// What stays the same from one attempt to the next.
-struct Encoder<'a> {
+/// What all attempts have in common.
+struct PictureEncoder<'a> {
     source: &'a mut dyn Source,
-    /// Whether the source stands at its first row.
+    /// Whether the source is at its first row.
     fresh: bool,
     head: Head,
     model: &'a Model,
-    path: Path,
-    cut: Cut,
+    isa: Isa,
+    split: Split,
     grid: Grid,
     group_log2: u8,
     metadata: Option<Vec<u8>>,
@@ -241,28 +236,30 @@ struct Encoder<'a> {
 }
 
 /// One encode at one quality.
-pub(crate) struct Attempt {
-    pub quality: Quality,
+struct Attempt {
+    quality: Quality,
     /// Bytes of the file.
-    pub bytes: u64,
+    bytes: u64,
     substreams: Vec<Vec<u8>>,
     model_bits: f64,
     measured: Option<Measured>,
 }
 
-impl Attempt {
-    /// PSNR in dB, where it was measured.
-    pub fn psnr(&self) -> f64 {
+impl Candidate for Attempt {
+    fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    fn psnr(&self) -> f64 {
         self.measured.as_ref().map_or(f64::NAN, |measured| measured.psnr)
     }
 
-    /// As [`Encoded::is_broken`].
-    pub fn is_broken(&self) -> bool {
+    fn is_broken(&self) -> bool {
         self.measured.as_ref().is_some_and(|measured| measured.broken > measure::UNSEEN)
     }
 }
 
-impl<'a> Encoder<'a> {
+impl<'a> PictureEncoder<'a> {
     fn new(
         source: &'a mut dyn Source,
         alpha: impl FnOnce() -> Result<Option<Vec<u8>>>,
@@ -272,7 +269,7 @@ impl<'a> Encoder<'a> {
         let head = source.head().clone();
         head.check()?;
         Limits::check_sides(head.width, head.height)?;
-        // A row at the least, before the picture is even cut into strips.
+        // At least one row has to fit, before the picture is divided into strips.
         options.limits.check_bytes(head.width.into())?;
         options.limits.check_pixels(head.width, head.height)?;
         options.limits.check_metadata(&head.metadata)?;
@@ -285,19 +282,20 @@ impl<'a> Encoder<'a> {
         let groups = Groups::of(head.width, head.height, options.group_log2);
         container::check_groups(&groups, &options.limits)?;
         let layout = |threads: usize| {
-            let cut = Cut::new(threads);
+            let split = Split::new(threads);
             let grid = Grid::new((head.height, head.width), options.group_log2, threads);
-            (cut, grid, memory::of_encode(&model.net.shapes, grid, &head, cut))
+            (split, grid, memory::of_encode(&model.net.shapes, grid, &head, split))
         };
         let threads = threads::count(options.threads);
-        let (cut, grid, needed) = layout(threads::fitting(threads, |n| layout(n).2, options.limits.memory()));
+        let (split, grid, needed) =
+            layout(threads::fitting(threads, |n| layout(n).2, options.limits.memory()));
         options.limits.check_bytes(needed)?;
         Ok(Self {
             source,
             fresh: true,
             model,
-            path: Path::chosen(),
-            cut,
+            isa: Isa::chosen(),
+            split,
             grid,
             group_log2: options.group_log2,
             metadata: (!head.metadata.is_empty()).then(|| metadata::pack(&head.metadata)).transpose()?,
@@ -323,26 +321,26 @@ impl<'a> Encoder<'a> {
         }
     }
 
-    /// The rows of the source from the first one on, at most so many at a time.
+    /// The rows of the source, from the first one on; at most `most` of them are held at a time.
     fn feed(&mut self, most: usize) -> Result<Feed<'_>> {
         if !std::mem::replace(&mut self.fresh, false) {
             self.source.rewind()?;
         }
-        // The head that was checked, whatever the source says now.
+        // The head that was checked: the source may return another one now.
         Ok(Feed::new(&mut *self.source, &self.head, most))
     }
 
     /// The latents of the analysis, before they are coded.
     fn analyse(&mut self, quality: Quality, options: &EncodeOptions) -> Result<Latents> {
-        let (model, path, cut, grid) = (self.model, self.path, self.cut, self.grid);
+        let (model, isa, split, grid) = (self.model, self.isa, self.split, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
-        let needed = memory::of_encode(&net.shapes, grid, &self.head, cut);
-        options.limits.check_bytes(memory::sum([needed, memory::of_latents(&net.shapes, grid)]))?;
-        let mut analysis = Analysis::new(net, path, &gains, (grid.height, grid.width), cut);
+        let needed = memory::of_encode(&net.shapes, grid, &self.head, split);
+        options.limits.check_bytes(sum([needed, memory::of_latents(&net.shapes, grid)]))?;
+        let mut analysis = Analysis::new(net, isa, &gains, (grid.height, grid.width), split);
         let mut latents = Latents::new(grid, &net.shapes);
         let mut feed = self.feed(0)?;
         for band in grid.bands(0..grid.height) {
-            band.fill(&Window::new(0, 0, grid.height, grid.width), net.shapes.m);
+            band.fill(&Rect::new(0, 0, grid.height, grid.width), net.shapes.m);
             analysis.begin(&band);
             let end = analysis.needs(band.rows.end);
             feed.read(8 * end)?;
@@ -350,36 +348,36 @@ impl<'a> Encoder<'a> {
             feed.forget(8 * end);
             latents.take(&band);
             let z = Mutex::new(&mut latents.z);
-            threads::for_each(cut.threads, &band.groups, Scratch::default, |scratch, group| {
-                let found = hyper::analyse(net, path, &group.plane(), scratch).data;
+            threads::for_each(split.threads, &band.groups, Scratch::default, |scratch, group| {
+                let found = hyper::analyse(net, isa, &group.plane(), scratch).data;
                 z.lock().unwrap_or_else(PoisonError::into_inner)[group.index] = found;
             });
         }
         Ok(latents)
     }
 
-    /// Encodes at a quality: the picture's own latents, or those given.
+    /// Encodes at a quality, with the latents of the picture or those that are given.
     fn attempt(&mut self, quality: Quality, check: Check, given: Option<&Latents>) -> Result<Attempt> {
-        let (model, path, cut, grid) = (self.model, self.path, self.cut, self.grid);
+        let (model, isa, split, grid) = (self.model, self.isa, self.split, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
         let shape = (grid.height, grid.width);
-        let area = Window::new(0, 0, self.head.height as usize, self.head.width as usize);
-        let mut analysis = Analysis::new(net, path, &gains, shape, cut);
+        let area = Rect::new(0, 0, self.head.height as usize, self.head.width as usize);
+        let mut analysis = Analysis::new(net, isa, &gains, shape, split);
         let mut check = (check == Check::Exact).then(|| {
-            (Synthesis::new(net, path, &gains, shape, area, self.head.color, cut, None), Meter::new())
+            (Synthesis::new(net, isa, &gains, shape, area, self.head.color, split, None), Meter::new())
         });
-        let slice = memory::rows_at_once(&self.head, cut).div_ceil(8);
+        let rows_at_once = memory::rows_at_once(&self.head, split).div_ceil(8);
         let most = memory::rows_held(&net.shapes, grid, &self.head);
-        let coder = Coder { model, path, quality, gains: &gains, threads: cut.threads };
+        let coder = GroupEncoder { model, isa, quality, gains: &gains, threads: split.threads };
         let mut substreams = Substreams::new(grid.groups());
         let mut feed = self.feed(most)?;
-        let whole = Window::new(0, 0, grid.height, grid.width);
+        let whole = Rect::new(0, 0, grid.height, grid.width);
         for band in grid.bands(0..grid.height) {
             band.fill(&whole, net.shapes.m);
             analysis.begin(&band);
             let end = if given.is_some() { 0 } else { analysis.needs(band.rows.end) };
             while analysis.fed() < end {
-                let next = (analysis.fed() + slice).min(end);
+                let next = (analysis.fed() + rows_at_once).min(end);
                 feed.read(8 * next)?;
                 analysis.push(&feed.pixels, next, &band);
                 if check.is_none() {
@@ -400,10 +398,10 @@ impl<'a> Encoder<'a> {
             }
         }
         drop(feed);
-        let Substreams { parts, bits } = substreams;
-        let bytes = container::length(self.metadata.as_deref(), self.alpha.as_deref(), &parts);
+        let Substreams { chunks, bits } = substreams;
+        let bytes = container::length(self.metadata.as_deref(), self.alpha.as_deref(), &chunks);
         let measured = check.map(|(_, meter)| meter.finish());
-        Ok(Attempt { quality, bytes, substreams: parts, model_bits: bits.iter().sum(), measured })
+        Ok(Attempt { quality, bytes, substreams: chunks, model_bits: bits.iter().sum(), measured })
     }
 
     fn finish(&mut self, attempt: Attempt, reached: bool, options: &EncodeOptions) -> Result<Encoded> {
@@ -421,8 +419,8 @@ impl<'a> Encoder<'a> {
         Ok(Encoded { bytes, quality, psnr, reached, broken, model_bits })
     }
 
-    /// The best of an encode that went wrong in parts and those at some lower qualities: on a picture that the model fails
-    /// on, fewer bytes may give more.
+    /// Returns the best of an encode that is broken in parts and of encodes at some lower qualities: if the model fails on
+    /// a picture, a lower quality may give a better picture.
     fn mended(&mut self, encoded: Encoded, bytes: u64, options: &EncodeOptions) -> Result<Encoded> {
         let mut best: Option<Attempt> = None;
         for quality in rate::below(encoded.quality) {
@@ -435,7 +433,7 @@ impl<'a> Encoder<'a> {
         best.map_or(Ok(encoded), |attempt| self.finish(attempt, true, options))
     }
 
-    /// Decodes a stream that was made without its pixels.
+    /// Decodes and measures a stream that was encoded without a check.
     fn measure(&mut self, bytes: &[u8], options: &EncodeOptions) -> Result<Measured> {
         let (model, mut meter) = (self.model, Meter::new());
         let mut decode = DecodeOptions::default();

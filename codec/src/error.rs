@@ -1,4 +1,4 @@
-//! What can go wrong, with the values that say where.
+//! The errors of the codec, with the values that say what is wrong and where.
 
 /// Errors of the codec. Every variant carries what was found and what was expected.
 #[derive(Debug, thiserror::Error)]
@@ -23,13 +23,13 @@ pub enum Error {
         expected: u8,
     },
     /// The data ends before what it announces.
-    #[error("{what}: cut short at byte {offset}, {missing} more expected")]
+    #[error("{what}: cut short at byte {offset}; at least {missing} more expected")]
     Truncated {
-        /// The part that was being read.
+        /// The part that was read.
         what: &'static str,
         /// Offset of the end of the data.
         offset: u64,
-        /// Bytes that are missing, at least.
+        /// The number of bytes that are missing, at least.
         missing: u64,
     },
     /// A field holds a value that the format does not allow.
@@ -55,10 +55,10 @@ pub enum Error {
     UnknownModel {
         /// Identity in the header, hexadecimal.
         needed: String,
-        /// Identities at hand, hexadecimal.
+        /// Identities of the loaded models, hexadecimal.
         loaded: String,
     },
-    /// The picture is larger than the caller allows.
+    /// The input asks for more than the caller allows.
     #[error("{what} of {needed} is above the limit of {limit}")]
     Limit {
         /// Pixels or bytes.
@@ -74,8 +74,8 @@ pub enum Error {
     /// A picture file could not be decoded or encoded.
     #[cfg(feature = "files")]
     #[error("{0}")]
-    Image(#[from] image::ImageError),
+    Image(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Result with this library's [`Error`].
+/// A result with the [`Error`] of this library.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -1,8 +1,8 @@
-//! What a model costs: its widths, parameters, and arithmetic for each pixel.
+//! The costs of a model: its widths, its parameters, and its arithmetic per pixel.
 
 use crate::net::Shapes;
 
-/// Widths and depths of a model, as in docs/format.md, and what follows from them.
+/// Widths and depths of a model, named as in docs/format.md, and what follows from them.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Figures {
@@ -22,20 +22,20 @@ pub struct Figures {
     pub hidden: [usize; 3],
     /// Weights and biases of all layers.
     pub parameters: u64,
-    /// Multiplications for each pixel to decode.
+    /// Multiplications per pixel in a decode.
     pub decode: f64,
-    /// Multiplications for each pixel to encode, with the decode that makes sure of it.
+    /// Multiplications per pixel in an encode, including the decode that checks it.
     pub encode: f64,
 }
 
 impl Figures {
     pub(crate) fn of(shapes: Shapes, hidden: [usize; 3]) -> Self {
-        // Squares of 16-bit widths: beyond what the memory of every machine could address.
+        // 64-bit numbers: squares of 16-bit widths overflow a 32-bit `usize`.
         let [c, m, z, p, ne, nd] =
             [shapes.c, shapes.m, shapes.z, shapes.p, shapes.ne, shapes.nd].map(|side| side as u64);
         let [of_c, of_z, of_p] = [(c, hidden[0] as u64), (z, hidden[1] as u64), (p, hidden[2] as u64)]
             .map(|(w, h)| (2 * w * w + 9 * w + 3 * w * h, 4 * w + 2 * h));
-        // (multiplications, biases), and one over how many pixels they are for.
+        // (count, (weights, biases), pixels that each layer's positions stand for).
         let layer = |inputs: u64, outputs: u64| (inputs * outputs, outputs);
         let analysis = [
             (1, layer(192, c), 64),
@@ -58,7 +58,7 @@ impl Figures {
             (nd, of_c, 64),
             (1, layer(9 * c, 192), 64),
         ];
-        // Each pass predicts a quarter of the latents, from the quarters that are known.
+        // Each pass predicts a quarter of the latents, from the quarters that are already known.
         let context =
             [(1, layer(p, 2 * m), 0), (3, layer(m + p, p), 0), (1, of_p, 0), (1, layer(p, 2 * m), 0)];
         let passes = 4 * (2 * m * p / 4) + 3 * (p * p + of_p.0) + (1 + 2 + 3) * (m * p / 4);

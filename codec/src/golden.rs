@@ -1,10 +1,11 @@
-//! The network against golden vectors that the recipe's reference made from the same model.
+//! Tests the network with golden vectors, which the reference of the recipe computed with the same model.
 
-use crate::kernel::Path;
+use crate::kernel::Isa;
 use crate::net::context::{QUARTER, phase};
 use crate::net::{Plane, Scratch, analysis, hyper, synthesis};
+use crate::rect::Rect;
+use crate::strip::Split;
 use crate::walk::{self, Coded, Symbols};
-use crate::window::{Cut, Window};
 use crate::{Color, Model, Picture, Profile, Quality, psnr};
 use safetensors::SafeTensors;
 
@@ -27,7 +28,7 @@ impl Golden<'_> {
     }
 }
 
-/// The built-in models, and what the reference made with each.
+/// The built-in models, and the vectors that the reference computed with each.
 const MODELS: [(Profile, &[u8]); 2] = [
     (Profile::Fast, include_bytes!("../../models/golden/fast.safetensors")),
     (Profile::Best, include_bytes!("../../models/golden/best.safetensors")),
@@ -47,7 +48,7 @@ fn with_golden(test: impl Fn(&Model, &Picture, Golden)) {
     }
 }
 
-/// Plays the golden symbols and checks what the walk predicts on the way.
+/// Gives the golden symbols to the walk, and checks its predictions.
 struct Player<'a> {
     golden: &'a Golden<'a>,
     model: &'a Model,
@@ -88,10 +89,10 @@ impl Symbols for Player<'_> {
 fn analysis_is_the_reference() {
     with_golden(|model, picture, golden| {
         let gains = model.gains(Quality::from_raw(golden.quality).expect("a quality"));
-        for path in Path::available() {
+        for isa in Isa::available() {
             for threads in [1, 2] {
-                let y = analysis::analyse(&model.net, path, picture, &gains, threads);
-                assert!(y.data == golden.i16("y"), "{path:?}, {threads} threads");
+                let y = analysis::analyse(&model.net, isa, picture, &gains, threads);
+                assert!(y.data == golden.i16("y"), "{isa:?}, {threads} threads");
             }
         }
     });
@@ -103,16 +104,16 @@ fn hyper_network_and_context_are_the_reference() {
         let gains = model.gains(Quality::from_raw(golden.quality).expect("a quality"));
         let (height, width) = (picture.height.div_ceil(16) as usize, picture.width.div_ceil(16) as usize);
         let scratch = &mut Scratch::default();
-        for path in Path::available() {
+        for isa in Isa::available() {
             let y = Plane { height, width, channels: model.net.shapes.m, data: golden.i16("y") };
-            let z = hyper::analyse(&model.net, path, &y, scratch);
+            let z = hyper::analyse(&model.net, isa, &y, scratch);
             assert_eq!(z.data, golden.bytes("z").iter().map(|&b| i16::from(b as i8)).collect::<Vec<_>>());
-            let prior = hyper::prior(&model.net, path, &z, height, width, scratch);
-            assert!(prior.data == golden.i16("prior"), "{path:?}");
+            let prior = hyper::prior(&model.net, isa, &z, height, width, scratch);
+            assert!(prior.data == golden.i16("prior"), "{isa:?}");
             let mut player = Player { golden: &golden, model, width };
             let latents = Plane::new(height, width, model.net.shapes.m);
-            let y_hat = walk::group(model, path, &gains, latents, &mut player, scratch);
-            assert!(y_hat.data == golden.i16("y_hat"), "{path:?}");
+            let y_hat = walk::group(model, isa, &gains, latents, &mut player, scratch);
+            assert!(y_hat.data == golden.i16("y_hat"), "{isa:?}");
         }
     });
 }
@@ -123,19 +124,19 @@ fn synthesis_is_the_reference_for_every_window() {
         let gains = model.gains(Quality::from_raw(golden.quality).expect("a quality"));
         let (height, width) = (picture.height.div_ceil(16) as usize, picture.width.div_ceil(16) as usize);
         let y_hat = Plane { height, width, channels: model.net.shapes.m, data: golden.i16("y_hat") };
-        for path in Path::available() {
+        for isa in Isa::available() {
             for (threads, largest) in [(1, (128, 256)), (2, (3, 2)), (1, (1, 5)), (3, (4, 4))] {
-                let area = Window::new(0, 0, picture.height as usize, picture.width as usize);
-                let cut = Cut { threads, largest };
-                let samples = synthesis::synthesise(&model.net, path, &y_hat, &gains, area, Color::Rgb, cut);
-                assert!(samples == golden.bytes("decoded"), "{path:?}, {cut:?}");
+                let area = Rect::new(0, 0, picture.height as usize, picture.width as usize);
+                let split = Split { threads, largest };
+                let samples = synthesis::synthesise(&model.net, isa, &y_hat, &gains, area, Color::Rgb, split);
+                assert!(samples == golden.bytes("decoded"), "{isa:?}, {split:?}");
             }
         }
     });
 }
 
-/// The integer synthesis paints what the float one paints from the same latents, on this hard little
-/// picture (noise, edges, odd sides): the two differ by rounding, far less than the picture's own error.
+/// From the same latents, integer and float synthesis give nearly the same picture, even for this hard little one (noise,
+/// edges, odd sides): they differ by rounding, far less than either differs from the original.
 #[test]
 fn integer_synthesis_is_close_to_float() {
     with_golden(|_, _, golden| {
@@ -144,7 +145,7 @@ fn integer_synthesis_is_close_to_float() {
     });
 }
 
-/// So does the analysis: integers move the latents by far less than the quantiser does, whose own error
+/// Integer and float analysis give nearly the same latents: they differ by far less than the error of the quantiser, which
 /// has a variance of a twelfth of a squared step.
 #[test]
 fn integer_analysis_is_close_to_float() {
@@ -153,7 +154,7 @@ fn integer_analysis_is_close_to_float() {
             return;
         }
         let gains = model.gains(Quality::from_raw(golden.quality).expect("a quality"));
-        let y = analysis::analyse(&model.net, Path::SCALAR, picture, &gains, 1);
+        let y = analysis::analyse(&model.net, Isa::SCALAR, picture, &gains, 1);
         let scale = f64::from(1 << model.y_fraction);
         let steps = gains.step.iter().map(|&step| f64::from(step) / f64::from(1 << gains.step_shift)).cycle();
         let float = golden.bytes("float_y").chunks_exact(2).map(|b| f64::from(half([b[0], b[1]])) * scale);

@@ -1,17 +1,17 @@
-//! The latents of a picture between analysis and coding, for encoders that choose better ones than the analysis does.
+//! The latents of a picture between analysis and coding, for encoders that search for better ones than the analysis finds.
 
 use crate::band::{Band, Grid};
-use crate::memory::product;
 use crate::net::Shapes;
 use crate::net::hyper::{Z_MAX, hyper_shape, out_of_range};
+use crate::saturating::product;
 use crate::{Error, Result};
 
 /// Largest magnitude of a latent.
 const Y_MAX: u16 = 8191;
 
-/// Latents of a picture and hyper-latents of its groups, as [`analyse`](crate::analyse) finds them.
+/// Latents of a picture and hyper-latents of its groups, as [`analyse`](crate::analyse) returns them.
 ///
-/// The fraction of y is the model's (docs/format.md, section 8); z counts whole steps, -127 to 127.
+/// The model sets the number of fraction bits of y (docs/format.md, section 8); z is in whole steps, -127 to 127.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Latents {
@@ -21,7 +21,7 @@ pub struct Latents {
     pub width: usize,
     /// Rows and columns of a whole group; groups at the right and lower edge are smaller.
     pub side: usize,
-    /// `[height, width, M]`, before their gain.
+    /// `[height, width, M]`, before the gain is applied.
     pub y: Vec<i16>,
     /// For each group in raster order `[ceil(h/4), ceil(w/4), Z]`.
     pub z: Vec<Vec<i16>>,
@@ -33,7 +33,7 @@ impl Latents {
         Self { height, width, side, y: vec![0; height * width * net.m], z: vec![Vec::new(); grid.groups()] }
     }
 
-    /// Checks that they are those of such a grid; the fields are public, so anything may have been set.
+    /// Checks that they fit this grid; the fields are public, so they may hold anything.
     pub(crate) fn check(&self, grid: Grid, net: &Shapes) -> Result<()> {
         let invalid = |detail| Err(Error::Invalid { what: "latents", detail });
         let latents = product([grid.height, grid.width, net.m]);
@@ -43,21 +43,24 @@ impl Latents {
             return invalid(format!("height, width, side, y, groups are {found:?}, expected {expected:?}"));
         }
         if let Some(y) = self.y.iter().find(|y| y.unsigned_abs() > Y_MAX) {
-            return invalid(format!("{y}, at most {Y_MAX}"));
+            return invalid(format!("{y}, expected a magnitude of at most {Y_MAX}"));
         }
         let groups = grid.bands(0..grid.height).flat_map(|band| band.groups);
         for (group, z) in groups.zip(&self.z) {
-            let (height, width) = hyper_shape(group.window.height(), group.window.width());
+            let (height, width) = hyper_shape(group.rect.height(), group.rect.width());
             let beyond = out_of_range(z).is_some();
             if z.len() != height * width * net.z || beyond {
                 let count = height * width * net.z;
-                return invalid(format!("{} hyper-latents, expected {count} within {Z_MAX}", z.len()));
+                return invalid(format!(
+                    "{} hyper-latents, expected {count} with magnitudes of at most {Z_MAX}",
+                    z.len()
+                ));
             }
         }
         Ok(())
     }
 
-    /// Takes those of a band.
+    /// Copies the latents of a band into this.
     pub(crate) fn take(&mut self, band: &Band) {
         let (width, row) = (self.width, self.y.len() / self.height);
         for y in band.rows.clone() {
@@ -65,7 +68,7 @@ impl Latents {
         }
     }
 
-    /// Puts those of a band there.
+    /// Copies latents from this into a band.
     pub(crate) fn put(&self, band: &Band) {
         let row = self.y.len() / self.height;
         for y in band.rows.clone() {

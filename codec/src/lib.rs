@@ -27,9 +27,9 @@ mod band;
 mod blank;
 #[cfg(test)]
 mod claims;
-mod coder;
 pub mod container;
 mod decode;
+mod empty;
 mod encode;
 #[doc(hidden)]
 pub mod entropy;
@@ -37,12 +37,14 @@ mod error;
 mod figures;
 #[cfg(feature = "files")]
 pub mod files;
+mod fold;
 #[cfg(test)]
 mod golden;
 #[doc(hidden)]
 pub mod kernel;
 mod latents;
 mod limits;
+mod load;
 mod measure;
 mod memory;
 mod model;
@@ -51,13 +53,16 @@ mod net;
 mod picture;
 mod quality;
 mod rate;
+mod rect;
+mod saturating;
 mod source;
+mod strip;
+mod target;
 mod threads;
 mod walk;
-mod window;
 
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
-pub use encode::{Check, EncodeOptions, Encoded, Target, analyse, encode, encode_latents, encode_rows};
+pub use encode::{Check, EncodeOptions, Encoded, analyse, encode, encode_latents, encode_rows};
 pub use error::{Error, Result};
 pub use figures::Figures;
 pub use latents::Latents;
@@ -67,3 +72,4 @@ pub use model::{Model, Profile};
 pub use picture::{Color, Head, Metadata, Picture};
 pub use quality::Quality;
 pub use source::Source;
+pub use target::Target;

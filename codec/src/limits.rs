@@ -1,25 +1,25 @@
-//! What a file may ask for before it is refused.
+//! Limits: how many pixels and how much memory a file may ask for.
 
 use crate::{Error, Metadata, Result};
 
-/// Bytes of memory that each byte of an input is worth: a decoded photograph takes fifty times the bytes of its stream, and
-/// more if it has alpha.
+/// Bytes of memory that each byte of an input may take: a decoded photograph is about fifty times as large as its stream,
+/// and larger if it has alpha.
 const WORTH: u64 = 64;
 
-/// Bounds that are checked before anything is allocated on the word of a file.
+/// Limits that are checked before memory is allocated for what a file claims to hold.
 ///
-/// Raise them for pictures that you know to be large; lower them if many files of strangers are opened at once. Whatever
-/// they say, nothing larger than `isize::MAX` bytes is allocated, which matters on 32-bit machines.
+/// Raise them for pictures that you know to be large. Lower them if you open many untrusted files at once. Independently of
+/// these limits, never more than `isize::MAX` bytes are allocated, which matters on 32-bit machines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Pixels of a picture. Default 2^30.
+    /// Pixels of a picture. The default is 2^30.
     pub pixels: u64,
-    /// Bytes of memory at any one time, besides the bytes of the `.aec` stream itself. Default 512 MiB: enough for
-    /// a picture of 150 megapixels in memory, or for one of a gigapixel that goes row by row. If several threads would need
-    /// more, fewer of them work.
+    /// Bytes of memory at any one time, not counting the `.aec` stream itself. The default is 512 MiB: enough for a picture
+    /// of 150 megapixels in memory, or for one of a gigapixel that is read or written row by row. If several threads would
+    /// need more, fewer of them work.
     pub bytes: u64,
-    /// Bytes of ICC, EXIF and XMP together. Default 64 MiB.
+    /// Bytes of ICC, EXIF and XMP together. The default is 64 MiB.
     pub metadata: u64,
 }
 
@@ -30,11 +30,11 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// For what is known to be sound.
+    /// No limits, for data that is known to be sound.
     pub(crate) const NONE: Self = Self { pixels: u64::MAX, bytes: u64::MAX, metadata: u64::MAX };
 
-    /// These limits for an input of that many bytes: each allows for 64 more bytes of memory. A large file may hold a large
-    /// picture, but a small one cannot take much memory with a large claim.
+    /// Returns these limits for an input of `bytes` bytes, each of which allows 64 more bytes of memory. So a large file may
+    /// hold a large picture, but a small file cannot take much memory by claiming to be large.
     ///
     /// ```
     /// let limits = aecodec::Limits::default();
@@ -63,7 +63,7 @@ impl Limits {
         check("bytes of metadata", bytes, self.metadata)
     }
 
-    /// Checks whether this many bytes may be allocated. More than `isize::MAX` never may.
+    /// Checks whether this many bytes may be allocated. More than `isize::MAX` bytes never may.
     ///
     /// # Errors
     /// Returns [`Error::Limit`] if it is too much.
@@ -71,27 +71,26 @@ impl Limits {
         check("bytes of memory", bytes, self.memory())
     }
 
-    /// Checks that positions in a picture of these sides are numbers of this machine, with room for what the layers look
-    /// ahead.
+    /// Checks that positions in a picture of these sides fit a `usize`, including those that layers read beyond its edge.
     pub(crate) fn check_sides(width: u32, height: u32) -> Result<()> {
         check_sides_of(width, height, isize::MAX as u64)
     }
 
-    /// Bytes of memory that may be taken on this machine.
+    /// Bytes of memory that may be allocated on this machine.
     pub(crate) fn memory(&self) -> u64 {
         self.memory_of(isize::MAX as u64)
     }
 
-    /// [`Self::memory`] on a machine that can address so many bytes.
+    /// [`Self::memory`] on a machine that can address `address_space` bytes.
     fn memory_of(&self, address_space: u64) -> u64 {
         self.bytes.min(address_space)
     }
 }
 
-/// Positions that the layers look ahead at most, and then some.
+/// More than the number of positions that layers read beyond the edge of a picture.
 const AHEAD: u64 = 1 << 24;
 
-/// [`Limits::check_sides`] on a machine that can address so many bytes.
+/// [`Limits::check_sides`] on a machine that can address `address_space` bytes.
 fn check_sides_of(width: u32, height: u32, address_space: u64) -> Result<()> {
     check("pixels of a side", width.max(height).into(), address_space.saturating_sub(AHEAD))
 }
@@ -104,7 +103,7 @@ fn check(what: &'static str, needed: u64, limit: u64) -> Result<()> {
 mod tests {
     use super::*;
 
-    /// What no machine of 32 bits can address is refused there, whatever the limits say.
+    /// What a 32-bit machine cannot address is refused there, independently of the limits.
     #[test]
     fn limits_end_where_the_address_space_does() {
         let narrow = i32::MAX as u64;

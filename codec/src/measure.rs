@@ -1,8 +1,8 @@
-//! How near a decode comes to its picture, and the hash of its samples.
+//! Measures a decode: its PSNR, its broken parts, and the hash of its samples.
 
-use crate::net::analysis::Pixels;
+use crate::net::analysis::PixelRows;
 
-/// Peak signal-to-noise ratio in dB of 8-bit samples, over all of them; infinite if they are equal.
+/// Returns the peak signal-to-noise ratio of 8-bit samples in dB, over all samples; infinite if they are equal.
 pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
     decibels(squares(a, b), a.len() as u64)
 }
@@ -15,7 +15,7 @@ fn decibels(squares: u64, samples: u64) -> f64 {
     10.0 * (255.0 * 255.0 * samples as f64 / squares as f64).log10()
 }
 
-/// What a decode was measured to be.
+/// The result of a measurement.
 pub(crate) struct Measured {
     pub psnr: f64,
     pub hash: blake3::Hash,
@@ -23,9 +23,9 @@ pub(crate) struct Measured {
     pub broken: f64,
 }
 
-/// Compares decoded rows with those of the picture, top down.
+/// Compares decoded rows with those of the picture, from top to bottom.
 pub(crate) struct Meter {
-    /// Rows that were compared.
+    /// Number of rows that were compared.
     pub rows: usize,
     squares: u64,
     samples: u64,
@@ -38,8 +38,8 @@ impl Meter {
         Self { rows: 0, squares: 0, samples: 0, hasher: blake3::Hasher::new(), watch: Watch::default() }
     }
 
-    /// Takes the next rows.
-    pub fn take(&mut self, pixels: &Pixels, samples: &[u8]) {
+    /// Compares the next rows.
+    pub fn take(&mut self, pixels: &PixelRows, samples: &[u8]) {
         let stride = pixels.width * pixels.color.channels();
         let original = &pixels.samples[(self.rows - pixels.rows.start) * stride..][..samples.len()];
         self.squares += squares(original, samples);
@@ -58,22 +58,22 @@ impl Meter {
     }
 }
 
-/// So small a share of broken pixels is no matter.
+/// A share of broken pixels that does not matter.
 pub(crate) const UNSEEN: f64 = 0.002;
-/// Side of a block in pixels: a latent's.
+/// Side of a block in pixels, the same as a latent's.
 const BLOCK: usize = 16;
-/// How many times the variance of its block an error may have. An error as large as the variance is what one flat colour
-/// for the block would give, and no quality is so low that a codec does much worse than that: noise at quality 0 comes to it.
+/// How many times the variance of its block an error may be. One flat colour for the block would give an error as large as
+/// the variance, and no quality is so low that a codec does much worse: noise at quality 0 is about there.
 const VARIANCES: f64 = 2.0;
-/// Mean square of an error that is no matter, whatever the block: 24 levels, 20.5 dB.
+/// Mean square of an error that does not matter in any block: 24 levels, 20.5 dB.
 const TOLERATED: f64 = 24.0 * 24.0;
 
-/// Looks for blocks in which the decode is worse than their mean colour would be. That holds for every quality and
-/// every model, and it needs no knowledge of either: the integers of a model may saturate on colours that it was not
-/// calibrated on, and blocks then come out in another colour, at any quality.
+/// Finds blocks in which the decode is worse than the mean colour of the block would be. This test needs no knowledge of the
+/// quality or the model: the integers of a model may saturate on colours that it was not calibrated on, and blocks then come
+/// out in another colour, at any quality.
 #[derive(Default)]
 struct Watch {
-    /// One for each block of the rows that are being read.
+    /// One for each block of the rows that are compared.
     blocks: Vec<Sums>,
     channels: usize,
     rows: usize,
@@ -111,7 +111,7 @@ impl Watch {
         }
     }
 
-    /// Judges the blocks that were read.
+    /// Judges the blocks whose rows have been compared.
     fn end(&mut self) {
         for block in std::mem::take(&mut self.blocks) {
             if block.is_broken(self.channels) {
@@ -127,7 +127,7 @@ impl Sums {
         let pixels = f64::from(self.samples) / channels as f64;
         let mean: f64 = self.sum.iter().map(|&sum| f64::from(sum).powi(2) / pixels).sum();
         let variance = f64::from(self.squares) - mean;
-        // The fewer pixels a block at the edge has, the less they say.
+        // The fewer pixels a block at the edge has, the larger an error it needs to count.
         let tolerated = TOLERATED * (BLOCK * BLOCK * channels) as f64;
         f64::from(self.error) > VARIANCES * variance + tolerated
     }
@@ -151,7 +151,7 @@ mod tests {
             (0..width * height * channels).map(at).map(|(x, y, c)| of(x, y, c).clamp(0, 255) as u8).collect()
         };
         let decoded = samples(&decoded);
-        let pixels = Pixels { width, height, color, rows: 0..height, samples: samples(&original) };
+        let pixels = PixelRows { width, height, color, rows: 0..height, samples: samples(&original) };
         let mut meter = Meter::new();
         // Rows come as they are ready.
         for rows in decoded.chunks(7 * width * channels) {

@@ -1,68 +1,41 @@
-//! How much memory an encode or a decode will hold, estimated before anything is allocated. Every product is 64-bit and
-//! saturates, so that an estimate is never too low because it overflowed, on machines of any width.
+//! Estimates the memory of an encode or a decode before anything is allocated.
 
 use crate::band::Grid;
+use crate::load::Load;
 use crate::net::{Shapes, analysis, synthesis};
 use crate::picture::{Color, Head};
-use crate::window::{Cut, Window};
+use crate::rect::Rect;
+use crate::saturating::{product, sum};
+use crate::strip::Split;
 
-/// What the estimate leaves out: tables, rows, lists of windows, the heads of vectors.
+/// Memory for what the estimates leave out: tables, rows, lists, the headers of vectors.
 const SMALL: u64 = 1 << 20;
-/// Bytes of samples that are taken from a source at once for each thread, or some rows of patches if that is more.
-const SLICE: usize = 1 << 20;
+/// Bytes of samples that are read from a source at once for each thread, or `SOME_ROWS` rows if that is more.
+const BYTES_AT_ONCE: usize = 1 << 20;
 const SOME_ROWS: usize = 32;
 
-/// What a decode holds of the groups of a stream.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Load {
-    /// Latents of all groups of a band that hold something, at most.
-    pub latents: u64,
-    /// Groups that are walked at a time, at most.
-    pub groups: usize,
-    /// Rows and columns of the largest group that is walked.
-    pub largest: (usize, usize),
-    /// Strips of the synthesis that work at a time, at most.
-    pub strips: usize,
-    /// Rows and columns of latents of the picture in small that stands in for empty groups.
-    pub blank: Option<(usize, usize)>,
-}
-
-impl Load {
-    /// Every group holds something.
-    pub fn full(grid: Grid) -> Self {
-        Self {
-            latents: product([grid.band_rows(), grid.width]),
-            groups: grid.groups(),
-            largest: (grid.side.min(grid.height), grid.side.min(grid.width)),
-            strips: usize::MAX,
-            blank: None,
-        }
-    }
-}
-
-/// Bytes that a decode of `area` holds at most, besides the stream, the picture's samples and alpha.
-pub(crate) fn of_decode(shapes: &Shapes, load: &Load, area: &Window, color: Color, cut: Cut) -> u64 {
+/// The most bytes that a decode of `area` holds, without the stream, the samples of the picture and alpha.
+pub(crate) fn of_decode(shapes: &Shapes, load: &Load, area: &Rect, color: Color, split: Split) -> u64 {
     let latents = load.latents.saturating_mul(2 * shapes.m as u64);
-    let synthesis = synthesis::bytes(shapes, area, color, cut, load.strips);
-    sum([SMALL, latents, walk(shapes, load, cut), synthesis, blank(shapes, load, color, cut)])
+    let synthesis = synthesis::bytes(shapes, area, color, split, load.strips);
+    sum([SMALL, latents, walk(shapes, load, split), synthesis, blank(shapes, load, color, split)])
 }
 
-/// Bytes that alpha takes on its way out of its chunk: it is unpacked whole, with a filter byte a row, and then cut.
+/// Bytes that alpha takes while it is unpacked: all of it, with a filter byte for each row, and a copy of the region.
 pub(crate) fn of_alpha(width: u32, height: u32) -> u64 {
     (u64::from(width) + 1).saturating_mul(height.into()).saturating_mul(3)
 }
 
-/// Bytes that an encode holds at most besides the picture and its streams. It decodes to measure, so it holds no less than
-/// a decode.
-pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &Head, cut: Cut) -> u64 {
-    let area = Window::new(0, 0, head.height as usize, head.width as usize);
+/// The most bytes that an encode holds, without the picture and its streams. It also decodes, to measure the result.
+pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &Head, split: Split) -> u64 {
+    let area = Rect::new(0, 0, head.height as usize, head.width as usize);
     let load = Load::full(grid);
-    // The latents of the groups that are walked, padded.
-    let threads = cut.threads.min(grid.groups());
+    // The padded latents of the groups that are walked.
+    let threads = split.threads.min(grid.groups());
     let walked = product([threads, load.largest.0 + 3, load.largest.1 + 3, 2 * shapes.m]);
     let rows = product([rows_held(shapes, grid, head), head.width as usize, head.color.channels()]);
-    let decode = of_decode(shapes, &load, &area, head.color, cut);
-    sum([decode, analysis::bytes(shapes, grid.width, cut), walked, rows])
+    let decode = of_decode(shapes, &load, &area, head.color, split);
+    sum([decode, analysis::bytes(shapes, grid.width, split), walked, rows])
 }
 
 /// Bytes of all latents of a picture.
@@ -70,47 +43,37 @@ pub(crate) fn of_latents(shapes: &Shapes, grid: Grid) -> u64 {
     product([grid.height, grid.width, 2 * shapes.m])
 }
 
-/// Rows of pixels that an encode takes from its source at once.
-pub(crate) fn rows_at_once(head: &Head, cut: Cut) -> usize {
-    (SLICE.saturating_mul(cut.threads) / head.stride().max(1)).next_multiple_of(8).max(SOME_ROWS)
+/// Rows of pixels that an encode reads from its source at once.
+pub(crate) fn rows_at_once(head: &Head, split: Split) -> usize {
+    (BYTES_AT_ONCE.saturating_mul(split.threads) / head.stride().max(1)).next_multiple_of(8).max(SOME_ROWS)
 }
 
-/// Rows of pixels that an encode holds at most: those of a band, and those that the layers look ahead and lag behind.
+/// The most rows of pixels that an encode holds: those of a band, and those that the layers read ahead and lag behind.
 pub(crate) fn rows_held(shapes: &Shapes, grid: Grid, head: &Head) -> usize {
     (16 * grid.band_rows() + 8 * (shapes.ne + shapes.nd + 2)).min(head.height as usize)
 }
 
-/// The product of these factors; what is beyond 64 bits saturates.
-pub(crate) fn product<const N: usize>(factors: [usize; N]) -> u64 {
-    factors.iter().fold(1, |all: u64, &factor| all.saturating_mul(factor as u64))
+/// Bytes of the walks of all threads.
+fn walk(shapes: &Shapes, load: &Load, split: Split) -> u64 {
+    one_walk(shapes, load.largest).saturating_mul(split.threads.min(load.groups) as u64)
 }
 
-/// The sum of these parts; what is beyond 64 bits saturates.
-pub(crate) fn sum<const N: usize>(parts: [u64; N]) -> u64 {
-    parts.iter().fold(0, |all: u64, &part| all.saturating_add(part))
-}
-
-/// The walk over as many groups as there are threads.
-fn walk(shapes: &Shapes, load: &Load, cut: Cut) -> u64 {
-    one_walk(shapes, load.largest).saturating_mul(cut.threads.min(load.groups) as u64)
-}
-
-/// The walk over a group: latents, the prior, features in three copies, scales, levels and sites (whose vectors may have
-/// room for twice as many), symbols.
+/// Bytes of the walk over a group: latents, the prior, features in three copies, scales, symbols, levels and sites (whose
+/// vectors may have room for twice as many).
 fn one_walk(shapes: &Shapes, (height, width): (usize, usize)) -> u64 {
     // The planes of the hyper network are whole multiples of four.
     product([height + 3, width + 3, 6 * shapes.m + 8 * shapes.p])
 }
 
-/// The picture in small: its latents, its samples, and what it takes to make them.
-fn blank(shapes: &Shapes, load: &Load, color: Color, cut: Cut) -> u64 {
+/// Bytes of the small picture of empty groups: its latents, its samples, and its synthesis.
+fn blank(shapes: &Shapes, load: &Load, color: Color, split: Split) -> u64 {
     let Some((height, width)) = load.blank else { return 0 };
-    let area = Window::new(0, 0, 16 * height, 16 * width);
+    let area = Rect::new(0, 0, 16 * height, 16 * width);
     sum([
         product([height, width, 2 * shapes.m]),
         2 * product([16 * height, 16 * width, color.channels()]),
         one_walk(shapes, (height, width)),
-        synthesis::bytes(shapes, &area, color, cut, usize::MAX),
+        synthesis::bytes(shapes, &area, color, split, usize::MAX),
     ])
 }
 
@@ -120,17 +83,17 @@ mod tests {
 
     const SHAPES: Shapes = Shapes { c: 128, m: 384, z: 96, p: 192, ne: 4, nd: 8 };
 
-    /// The largest sides that fields can name, and shapes as large as a model file can announce: nothing overflows, in 64 bits
-    /// nor in the 32 of smaller machines, where products of sides are never made in `usize`.
+    /// Nothing overflows for the largest sides that a header can hold and the largest shapes that a model file can announce,
+    /// not even on 32-bit machines, because products of sides are never made in `usize`.
     #[test]
     fn estimates_of_impossible_pictures_saturate() {
         let shapes = Shapes { c: 65504, m: 2048, z: 256, p: 65504, ne: 65535, nd: 65535 };
         for side in [1, 16, u32::MAX] {
             for threads in [1, crate::threads::MOST] {
-                let cut = Cut { threads, largest: (usize::MAX / 64, usize::MAX / 64) };
+                let split = Split { threads, largest: (usize::MAX / 64, usize::MAX / 64) };
                 let grid = Grid::new((side, u32::MAX), 14, threads);
                 let head = Head::new(u32::MAX, side, Color::Rgb);
-                assert!(of_encode(&shapes, grid, &head, cut) > u64::from(u32::MAX));
+                assert!(of_encode(&shapes, grid, &head, split) > u64::from(u32::MAX));
             }
         }
         assert_eq!(product([usize::MAX, usize::MAX]), u64::MAX);
@@ -138,7 +101,7 @@ mod tests {
         assert!(of_alpha(u32::MAX, u32::MAX) > u64::from(u32::MAX));
     }
 
-    /// What README promises: a gigapixel goes row by row within the default limits.
+    /// The README promises it: a gigapixel is encoded row by row within the default limits.
     #[test]
     fn a_gigapixel_fits_the_default_limits() {
         let limit = crate::Limits::default().bytes;
@@ -147,7 +110,7 @@ mod tests {
             let head = Head::new(width, (1 << 30) / width, Color::Rgb);
             let needed = |threads: usize| {
                 let grid = Grid::new((head.height, head.width), 10, threads);
-                of_encode(&shapes, grid, &head, Cut::new(threads))
+                of_encode(&shapes, grid, &head, Split::new(threads))
             };
             for threads in [1, 2, 16, 64, 1024] {
                 let fitting = crate::threads::fitting(threads, needed, limit);

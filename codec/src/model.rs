@@ -4,7 +4,7 @@ use crate::entropy::{Book, LazyBook, Table};
 use crate::kernel::{PANEL, Packed, PackedTaps};
 use crate::model_file::{PLAIN, SIGNATURE};
 use crate::net::{Block, Net, Shapes};
-use crate::quality::{Gains, Quality, Rows};
+use crate::quality::{GainTable, Gains, Quality};
 use crate::{Error, Figures, Result, model_file};
 #[cfg(feature = "embedded")]
 use std::sync::{Arc, OnceLock};
@@ -16,7 +16,7 @@ struct BuiltIn {
     loaded: OnceLock<Arc<Model>>,
 }
 
-// Statics: of a constant, each place that names it may get a copy of its own, and these are megabytes.
+// These are statics, because a constant of megabytes may be copied to each place that names it.
 #[cfg(feature = "embedded")]
 static FAST: BuiltIn = BuiltIn {
     file: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem")),
@@ -27,25 +27,25 @@ static BEST: BuiltIn = BuiltIn {
     file: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/best.aem")),
     loaded: OnceLock::new(),
 };
-/// Gaussian tables of a model.
+/// Number of Gaussian tables in a model.
 const LEVELS: usize = 52;
-/// Bands of quality with tables of their own: a table takes a thousand times more memory than in its file.
-const MAX_BANDS: usize = 64;
-/// Latents a position.
+/// The most bands of quality, each with its own tables: in memory a table is a thousand times larger than in its file.
+const MAX_QUALITY_BANDS: usize = 64;
+/// The most latents per position.
 const MAX_LATENTS: usize = 2048;
 
-/// The model's place in the product. Its number is the byte in headers.
+/// What a model is made for. Its number is the byte in headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[repr(u8)]
 pub enum Profile {
-    /// A model of the user's own.
+    /// A model that the user has trained.
     Other = 0,
     /// Fast on a plain CPU.
     #[default]
     Fast = 1,
     /// Smallest files.
     Best = 2,
-    /// A model that was trained to please the eye: texture may be invented where it was lost.
+    /// Trained to look good: lost texture may be replaced by invented texture.
     Perceptual = 3,
 }
 
@@ -56,7 +56,7 @@ impl From<Profile> for u8 {
 }
 
 impl Profile {
-    /// From the byte in headers; what is unknown is [`Profile::Other`].
+    /// From the byte in headers; unknown values become [`Profile::Other`].
     pub fn from_raw(raw: u8) -> Self {
         match raw {
             1 => Self::Fast,
@@ -71,7 +71,7 @@ impl Profile {
         self as u8
     }
 
-    /// Name on the command line.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Other => "other",
@@ -104,27 +104,27 @@ pub struct Model {
     pub(crate) y_fraction: u8,
     pub(crate) latents: Book,
     hyper: Vec<LazyBook>,
-    rows: Rows,
+    gain_table: GainTable,
 }
 
 impl Model {
     /// Reads a model file, plain or packed.
     ///
     /// # Errors
-    /// Returns an error if the bytes are not a complete, consistent model file of a known version.
+    /// Returns an error if the bytes are not a complete and consistent model file of a known version.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let bytes = &*model_file::unpack(bytes)?;
-        Reader { rest: bytes, total: bytes.len() }.model(*blake3::hash(bytes).as_bytes())
+        ModelReader { rest: bytes, total: bytes.len() }.model(*blake3::hash(bytes).as_bytes())
     }
 
-    /// The model of a profile that is built in; loaded once, then shared.
+    /// Returns the built-in model of a profile. It is loaded once, then shared.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where this build holds no model for the profile.
+    /// Returns [`Error::Invalid`] if this build has no model for the profile.
     #[cfg(feature = "embedded")]
     pub fn embedded(profile: Profile) -> Result<Arc<Self>> {
         let Some(BuiltIn { file, loaded }) = built_in(profile) else {
-            let detail = format!("this build holds no model `{}`", profile.name());
+            let detail = format!("this build has no model `{}`", profile.name());
             return Err(Error::Invalid { what: "profile", detail });
         };
         if let Some(model) = loaded.get() {
@@ -134,7 +134,7 @@ impl Model {
         Ok(Arc::clone(loaded.get_or_init(|| Arc::new(model))))
     }
 
-    /// The packed file of a model that this build holds, for those who lack it.
+    /// Returns the packed file of a built-in model, or `None` if this build has no model for the profile.
     #[cfg(feature = "embedded")]
     pub fn embedded_bytes(profile: Profile) -> Option<&'static [u8]> {
         built_in(profile).map(|model| model.file)
@@ -145,13 +145,13 @@ impl Model {
         self.id
     }
 
-    /// The part of [`Self::id`] that stands in every stream.
+    /// The first bytes of [`Self::id`], which every stream holds.
     pub fn short_id(&self) -> [u8; 8] {
         let [a, b, c, d, e, f, g, h, ..] = self.id;
         [a, b, c, d, e, f, g, h]
     }
 
-    /// Place in the product.
+    /// What the model is made for.
     pub fn profile(&self) -> Profile {
         self.profile
     }
@@ -167,10 +167,10 @@ impl Model {
     }
 
     pub(crate) fn gains(&self, quality: Quality) -> Gains {
-        self.rows.at(quality)
+        self.gain_table.at(quality)
     }
 
-    /// Code of the hyper-latents at a quality; the context is the channel.
+    /// The tables of the hyper-latents at a quality; the context is the channel.
     pub(crate) fn hyper_book(&self, quality: Quality) -> &Book {
         self.hyper[usize::from(quality.raw()) * self.hyper.len() / 6401].get()
     }
@@ -178,17 +178,17 @@ impl Model {
 
 #[cfg(all(test, feature = "embedded"))]
 impl Model {
-    /// A model like the built-in one, but for its analysis, which yields nothing from the middle of the scale on.
+    /// The built-in model with an analysis that yields only zeros from the middle of the scale on.
     pub(crate) fn failing_on_high_qualities() -> Self {
         let mut model = Self::parse(FAST.file).expect("the built-in model");
-        let half = model.rows.enc.len() / 2;
-        model.rows.enc[half..].fill(0);
+        let half = model.gain_table.enc.len() / 2;
+        model.gain_table.enc[half..].fill(0);
         model
     }
 }
 
-/// Reads fields in file order; what is left is never trusted to be long enough.
-struct Reader<'a> {
+/// Reads fields in file order, and checks before each that enough bytes are left.
+struct ModelReader<'a> {
     rest: &'a [u8],
     total: usize,
 }
@@ -197,7 +197,7 @@ fn invalid(what: &'static str, detail: String) -> Error {
     Error::Invalid { what, detail }
 }
 
-impl Reader<'_> {
+impl ModelReader<'_> {
     fn model(mut self, id: [u8; 32]) -> Result<Model> {
         let found = self.rest[..self.rest.len().min(8)].to_vec();
         if found != SIGNATURE {
@@ -209,17 +209,19 @@ impl Reader<'_> {
             return Err(Error::Version { format: ".aem", found: version, expected: PLAIN });
         }
         let profile = Profile::from_raw(self.u8()?);
-        let [c, m, z, p, ne, nd, hidden_c, hidden_z, hidden_p, rows, bands] = self.array_u16()?;
+        let [c, m, z, p, ne, nd, hidden_c, hidden_z, hidden_p, rows, quality_bands] = self.array_u16()?;
         let shapes = Shapes { c, m, z, p, ne, nd };
         let widths = [c, z, p, hidden_c, hidden_z, hidden_p];
         let fits = (1..=MAX_LATENTS).contains(&m)
             && m % (4 * PANEL) == 0
             && widths.iter().all(|&n| n > 0 && n % PANEL == 0)
             && z <= 256;
-        if !fits || rows < 2 || !(1..=MAX_BANDS).contains(&bands) {
+        if !fits || rows < 2 || !(1..=MAX_QUALITY_BANDS).contains(&quality_bands) {
             return Err(invalid(
                 "model shapes",
-                format!("{shapes:?}, gated {hidden_c} {hidden_z} {hidden_p}, {rows} rows, {bands} bands"),
+                format!(
+                    "{shapes:?}, gated {hidden_c} {hidden_z} {hidden_p}, {rows} rows, {quality_bands} quality bands"
+                ),
             ));
         }
         let [skip_below, gain_shift, step_shift, z_shift, y_fraction] = [(); 5].map(|()| self.u8());
@@ -252,7 +254,7 @@ impl Reader<'_> {
             d: (0..nd).map(|_| self.block(c, hidden_c)).collect::<Result<_>>()?,
             d_out: self.product(9 * c, 192)?,
         };
-        let rows = Rows {
+        let gain_table = GainTable {
             enc: self.numbers([rows, c], u16::from_le_bytes)?,
             dec: self.numbers([rows, c], u16::from_le_bytes)?,
             step: self.numbers([rows, m], u16::from_le_bytes)?,
@@ -264,17 +266,17 @@ impl Reader<'_> {
         let tables = self.tables(LEVELS)?;
         let tables = tables.iter().map(|(offset, frequencies)| Table::new(*offset, frequencies));
         let latents = Book::gaussian(tables.collect::<Result<_>>()?)?;
-        let hyper = (0..bands).map(|_| LazyBook::new(self.tables(z)?)).collect::<Result<_>>()?;
+        let hyper = (0..quality_bands).map(|_| LazyBook::new(self.tables(z)?)).collect::<Result<_>>()?;
         let length = self.numbers([1], u32::from_le_bytes)?[0];
         let card = String::from_utf8_lossy(self.bytes(length.into())?).into_owned();
         if !self.rest.is_empty() {
             return Err(invalid("model file", format!("{} bytes after its end", self.rest.len())));
         }
         let figures = Figures::of(shapes, [hidden_c, hidden_z, hidden_p]);
-        Ok(Model { id, profile, card, figures, net, skip_below, y_fraction, latents, hyper, rows })
+        Ok(Model { id, profile, card, figures, net, skip_below, y_fraction, latents, hyper, gain_table })
     }
 
-    /// Counts are 64-bit: those that shapes of 16 bits announce do not fit the memory of every machine.
+    /// The count is 64-bit, because the counts that 16-bit shapes announce may overflow a 32-bit `usize`.
     fn bytes(&mut self, count: u64) -> Result<&[u8]> {
         let whole = usize::try_from(count).ok();
         let Some((head, rest)) = whole.and_then(|count| self.rest.split_at_checked(count)) else {
@@ -352,7 +354,7 @@ impl Reader<'_> {
 fn shift(value: u8) -> Result<u32> {
     match value {
         0..=30 => Ok(value.into()),
-        _ => Err(invalid("model shift", format!("{value}, at most 30"))),
+        _ => Err(invalid("model shift", format!("{value}, expected at most 30"))),
     }
 }
 

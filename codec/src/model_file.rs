@@ -1,6 +1,7 @@
 //! The packed form of model files: two thirds of the size (docs/format.md, section 8).
 //!
-//! Weights are 16-bit numbers whose high bytes hold few values. Compressed apart from the low bytes, they shrink to half.
+//! Weights are 16-bit numbers whose high bytes have few different values. Compressed separately from the low bytes, they
+//! shrink to half their size.
 
 use crate::container::frame;
 use crate::{Error, Result};
@@ -12,12 +13,12 @@ pub(crate) const SIGNATURE: [u8; 8] = *b"\x89AEM\r\n\x1a\n";
 pub(crate) const PLAIN: u8 = 1;
 /// Version byte of packed files.
 const PACKED: u8 = 2;
-/// Largest plain file that a packed one may hold, in bytes: twenty times the largest model of this project.
+/// The largest plain file that a packed one may hold, in bytes: twenty times as large as the largest model of this project.
 const MAX_PLAIN: u32 = 1 << 28;
-/// Slow to write, no slower to read.
+/// This level is slow to write, but no slower to read than others.
 const LEVEL: i32 = 19;
 
-/// Packs a plain model file. A file that is packed already is returned as it is.
+/// Packs a plain model file. A file that is already packed is returned unchanged.
 ///
 /// # Errors
 /// Returns [`Error::Signature`] if the bytes are not a model file, [`Error::Version`] if they are one of an unknown
@@ -43,7 +44,7 @@ pub fn pack(file: &[u8]) -> Result<Cow<'_, [u8]>> {
     Ok(Cow::Owned(out))
 }
 
-/// The plain model file, whose BLAKE3 is the model's identity. A plain file is returned as it is.
+/// Unpacks a model file. The BLAKE3 of the result is the identity of the model. A plain file is returned unchanged.
 ///
 /// # Errors
 /// Returns [`Error::Signature`] if the bytes are not a model file, [`Error::Version`] if they are one of an unknown
@@ -83,7 +84,7 @@ pub fn unpack(file: &[u8]) -> Result<Cow<'_, [u8]>> {
     }
 }
 
-/// The version byte, if it is one of those that are known.
+/// The version byte, if it is a known version.
 fn version(file: &[u8]) -> Result<u8> {
     if !file.starts_with(&SIGNATURE) {
         return Err(Error::Signature { format: ".aem", found: file[..file.len().min(8)].to_vec() });

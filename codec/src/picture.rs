@@ -2,17 +2,17 @@
 
 use crate::{Error, Result};
 
-/// Colour samples that a picture holds.
+/// The colour samples of a picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Color {
-    /// One sample a pixel.
+    /// One sample per pixel.
     Gray,
-    /// Three samples a pixel: red, green, blue.
+    /// Three samples per pixel: red, green, blue.
     Rgb,
 }
 
 impl Color {
-    /// Samples a pixel: 1 or 3.
+    /// Samples per pixel: 1 or 3.
     pub const fn channels(self) -> usize {
         match self {
             Self::Gray => 1,
@@ -21,12 +21,12 @@ impl Color {
     }
 }
 
-/// Metadata blocks, kept byte for byte.
+/// Metadata blocks, kept unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// ICC colour profile.
     pub icc: Option<Vec<u8>>,
-    /// EXIF, from its TIFF header on.
+    /// EXIF, starting at its TIFF header.
     pub exif: Option<Vec<u8>>,
     /// XMP packet.
     pub xmp: Option<Vec<u8>>,
@@ -39,7 +39,7 @@ impl Metadata {
     }
 }
 
-/// All of a picture but its samples, for one that is never in memory as a whole.
+/// Describes a picture without its samples, for pictures that are never in memory as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Head {
@@ -47,13 +47,13 @@ pub struct Head {
     pub width: u32,
     /// Number of stored rows, at least 1.
     pub height: u32,
-    /// Samples a pixel.
+    /// Gray or RGB.
     pub color: Color,
     /// EXIF orientation, 1 (upright) to 8.
     pub orientation: u8,
     /// ICC, EXIF, XMP.
     pub metadata: Metadata,
-    /// Bits a sample had in the source file, 8 or 16.
+    /// Bits per sample in the source file, 8 or 16.
     pub source_bits: u8,
 }
 
@@ -68,17 +68,17 @@ impl Head {
         u64::from(self.width) * u64::from(self.height)
     }
 
-    /// Samples of a row.
+    /// Number of samples in a row.
     pub fn stride(&self) -> usize {
         (self.width as usize).saturating_mul(self.color.channels())
     }
 
-    /// Samples of the picture.
+    /// Number of samples in the picture.
     pub(crate) fn samples(&self) -> u64 {
         self.pixels().saturating_mul(self.color.channels() as u64)
     }
 
-    /// Checks the fields; they are public, so anything may have been set.
+    /// Checks the fields; they are public, so they may hold anything.
     pub(crate) fn check(&self) -> Result<()> {
         if self.pixels() == 0 || !(1..=8).contains(&self.orientation) {
             let detail = format!("{}x{}, orientation {}", self.width, self.height, self.orientation);
@@ -97,7 +97,7 @@ pub struct Picture {
     pub width: u32,
     /// Number of stored rows, at least 1.
     pub height: u32,
-    /// Samples a pixel.
+    /// Gray or RGB.
     pub color: Color,
     /// `[height, width, channels]`.
     pub samples: Vec<u8>,
@@ -107,7 +107,7 @@ pub struct Picture {
     pub orientation: u8,
     /// ICC, EXIF, XMP.
     pub metadata: Metadata,
-    /// Bits a sample had in the source file, 8 or 16; 16 are reduced to 8 on reading.
+    /// Bits per sample in the source file, 8 or 16; 16 are reduced to 8 on reading.
     pub source_bits: u8,
 }
 
@@ -136,7 +136,7 @@ impl Picture {
         })
     }
 
-    /// Checks that every buffer fits the size; the fields are public, so anything may have been set.
+    /// Checks that every buffer fits the size; the fields are public, so they may hold anything.
     pub(crate) fn check(&self) -> Result<()> {
         let pixels = (self.width as usize).saturating_mul(self.height as usize);
         let alpha = self.alpha.as_ref().is_none_or(|a| a.len() == pixels);
@@ -163,7 +163,7 @@ impl Picture {
         u64::from(self.width) * u64::from(self.height)
     }
 
-    /// All but the samples and alpha.
+    /// Describes the picture, without its samples and alpha.
     pub fn head(&self) -> Head {
         Head {
             width: self.width,

@@ -1,4 +1,4 @@
-//! The quality scale and the gains that the model keeps for each point of it.
+//! The quality scale, and the gains of a model at each quality.
 
 use std::fmt;
 
@@ -12,29 +12,29 @@ impl Quality {
     /// Highest quality.
     pub const MAX: Self = Self(6400);
 
-    /// The nearest step to `value`; `None` outside of 0 to 100.
+    /// The nearest step to `value`, or `None` if it is outside of 0 to 100.
     pub fn new(value: f64) -> Option<Self> {
         (0.0..=100.0).contains(&value).then(|| Self((value * 64.0).round() as u16))
     }
 
-    /// From the header's field, 0 to 6400.
+    /// From the value in a header, 0 to 6400.
     pub fn from_raw(raw: u16) -> Option<Self> {
         (raw <= Self::MAX.0).then_some(Self(raw))
     }
 
-    /// The header's field.
+    /// The value in a header.
     pub const fn raw(self) -> u16 {
         self.0
     }
 
-    /// On the scale of 0 to 100.
+    /// The quality on the scale of 0 to 100.
     pub fn value(self) -> f64 {
         f64::from(self.0) / 64.0
     }
 }
 
 impl Default for Quality {
-    /// 50.
+    /// Quality 50.
     fn default() -> Self {
         Self(3200)
     }
@@ -48,7 +48,7 @@ impl fmt::Display for Quality {
 
 /// Gains of a model over the whole scale (docs/format.md, section 4).
 #[derive(Debug, Clone)]
-pub(crate) struct Rows {
+pub(crate) struct GainTable {
     pub enc: Vec<u16>,
     pub dec: Vec<u16>,
     pub step: Vec<u16>,
@@ -75,7 +75,7 @@ pub(crate) struct Gains {
     pub step_shift: u32,
 }
 
-impl Rows {
+impl GainTable {
     /// Interpolates every table at `quality`.
     pub fn at(&self, quality: Quality) -> Gains {
         let u = usize::from(quality.raw()) * (self.rows - 1);

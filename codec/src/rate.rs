@@ -1,29 +1,42 @@
-//! Rate control: finds the quality whose file meets a target, with exact encodes, and keeps the best of those that it saw.
+//! Rate control: finds the quality whose file meets a target, by encoding at several qualities and keeping the best result.
 
-use crate::encode::{Attempt, Target};
 use crate::quality::Quality;
+use crate::target::Target;
 use crate::{Error, Result};
 
-/// A file this close below its target, as a share, is near enough.
+/// A file is near enough if its size is at least this share of the target.
 const NEAR_BYTES: f64 = 0.992;
-/// A PSNR this close below its target, in dB, is near enough.
+/// A PSNR is near enough if it is at most this many dB below the target.
 const NEAR_PSNR: f64 = 0.01;
-/// How many qualities on either side of the last one are tried if PSNR wavers: on small pictures a step of the scale moves
-/// it up or down by some hundredths of a dB.
+/// How many qualities on either side of the last one are tried if PSNR does not rise evenly: on small pictures a step of
+/// the scale moves it up or down by some hundredths of a dB.
 const WAVER: u16 = 8;
-/// Below this share of a PSNR, it counts as out of reach.
+/// A result below this share of a target PSNR does not reach the target.
 const REACHED: f64 = 0.98;
-/// A PSNR above its target counts as worse by so many dB than one that is as far below it.
+/// A PSNR above its target counts as worse, by this many dB, than one that is as far below it.
 const ABOVE: f64 = 2.0;
-/// Qualities that are tried one by one if PSNR does not rise with quality, from the lowest on.
+/// Qualities that are tried in turn, from the lowest on, if PSNR does not rise with quality.
 const LADDER: [u16; 8] = [0, 800, 1600, 2400, 3200, 4000, 4800, 5600];
 
-/// Runs `attempt` until the target is met; the flag is false if it cannot be. Rates are ceilings: any file below one meets it.
-pub(crate) fn search(
+/// What the search has to know of an encode.
+pub(crate) trait Candidate {
+    /// Bytes of the file.
+    fn bytes(&self) -> u64;
+
+    /// PSNR in dB, or NaN if it was not measured.
+    fn psnr(&self) -> f64;
+
+    /// See [`Encoded::is_broken`](crate::Encoded::is_broken).
+    fn is_broken(&self) -> bool;
+}
+
+/// Runs `attempt` until the target is met, and returns the best attempt; the flag says whether it meets the target. A rate is
+/// an upper bound: any file below it meets it.
+pub(crate) fn search<T: Candidate>(
     target: Target,
     pixels: u64,
-    mut attempt: impl FnMut(Quality) -> Result<Attempt>,
-) -> Result<(Attempt, bool)> {
+    mut attempt: impl FnMut(Quality) -> Result<T>,
+) -> Result<(T, bool)> {
     let out_of_range = |what, value: f64| {
         Err(Error::Invalid { what, detail: format!("{value}, expected a positive number") })
     };
@@ -36,23 +49,22 @@ pub(crate) fn search(
             let log = |bytes: f64| bytes.max(1.0).ln();
             let goal = log(bytes as f64);
             let near = log(bytes as f64 * NEAR_BYTES);
-            let mut search =
-                Search::new(attempt, |a: &Attempt| log(a.bytes as f64), goal, near, f64::INFINITY);
+            let mut search = Search::new(attempt, |a: &T| log(a.bytes() as f64), goal, near, f64::INFINITY);
             let top = search.at(Quality::MAX.raw())?;
             if top > goal {
                 search.bisect(top, 0)?;
             }
-            search.best(|found, _| found.bytes <= bytes)
+            search.best(|found, _| found.bytes() <= bytes)
         }
         Target::Psnr(psnr) => {
-            let mut search = Search::new(attempt, Attempt::psnr, psnr, psnr - NEAR_PSNR, ABOVE);
-            search.psnr(Attempt::is_broken)?;
+            let mut search = Search::new(attempt, T::psnr, psnr, psnr - NEAR_PSNR, ABOVE);
+            search.psnr(T::is_broken)?;
             search.best(|_, value| (REACHED * psnr..=psnr).contains(&value))
         }
     }
 }
 
-/// Bytes that a target allows, if it is one of rate.
+/// The number of bytes that a target allows, if it is a rate.
 pub(crate) fn ceiling(target: Target, pixels: u64) -> Option<u64> {
     match target {
         Target::BitsPerPixel(bpp) => Some((bpp * pixels as f64 / 8.0) as u64),
@@ -61,21 +73,21 @@ pub(crate) fn ceiling(target: Target, pixels: u64) -> Option<u64> {
     }
 }
 
-/// The qualities below one that are worth a try if the encode at it went wrong.
+/// The qualities below `quality` that are worth a try if the encode at `quality` is broken.
 pub(crate) fn below(quality: Quality) -> impl Iterator<Item = Quality> {
     LADDER.into_iter().filter_map(Quality::from_raw).take_while(move |&lower| lower < quality)
 }
 
-/// Attempts at a target, and the best of them.
+/// A search for a target, with the best attempt so far.
 struct Search<T, A, M> {
     attempt: A,
     measure: M,
-    /// What the measure is to be at most, and what is near enough below it.
+    /// The highest value that meets the target, and the lowest one that is near enough.
     target: f64,
     near: f64,
-    /// What an attempt is worse by if its measure is above the target.
+    /// How much worse an attempt counts if its value is above the target.
     above: f64,
-    /// The best attempt, and its measure.
+    /// The best attempt, and its value.
     best: Option<(T, f64)>,
 }
 
@@ -84,7 +96,7 @@ impl<T, A: FnMut(Quality) -> Result<T>, M: Fn(&T) -> f64> Search<T, A, M> {
         Self { attempt, measure, target, near, above, best: None }
     }
 
-    /// The measure at a quality.
+    /// Encodes at a quality and returns the value of the result.
     fn at(&mut self, raw: u16) -> Result<f64> {
         let found = (self.attempt)(Quality::from_raw(raw).unwrap_or(Quality::MAX))?;
         let value = (self.measure)(&found);
@@ -108,7 +120,7 @@ impl<T, A: FnMut(Quality) -> Result<T>, M: Fn(&T) -> f64> Search<T, A, M> {
         self.best.as_ref().is_some_and(|&(_, best)| (self.near..=self.target).contains(&best))
     }
 
-    /// Looks for a PSNR. It rises with quality, unless the picture is of a kind that the model fails on.
+    /// Searches for a PSNR. It rises with quality, except on pictures that the model fails on.
     fn psnr(&mut self, broken: impl Fn(&T) -> bool) -> Result<()> {
         let high = Quality::MAX.raw();
         let top = self.at(high)?;
@@ -130,8 +142,8 @@ impl<T, A: FnMut(Quality) -> Result<T>, M: Fn(&T) -> f64> Search<T, A, M> {
         Ok(())
     }
 
-    /// Looks for the highest quality whose measure is not above the target, or any that is near; at the highest quality of all
-    /// it is above, at `top`.
+    /// Searches for the highest quality whose value is not above the target, or for any that is near enough. `top` is the
+    /// value at the highest quality, which is above the target.
     fn bisect(&mut self, top: f64, waver: u16) -> Result<()> {
         let low = Quality::MIN.raw();
         let value = self.at(low)?;
@@ -141,9 +153,9 @@ impl<T, A: FnMut(Quality) -> Result<T>, M: Fn(&T) -> f64> Search<T, A, M> {
         self.between((low, value), (Quality::MAX.raw(), top), waver)
     }
 
-    /// Looks between a quality whose measure is not above the target and a higher one whose measure is. Measures rise with
-    /// quality nearly as a straight line, so the next guess is that of the line between the ends, kept away from them, or their
-    /// middle if that did not help. If no quality lands near, `waver` of them on either side are tried.
+    /// Searches between a quality whose value is not above the target and a higher one whose value is. Values rise with
+    /// quality nearly linearly, so the next guess lies on the line between the two, but not too close to either; if that did
+    /// not help, it is the middle. If no quality comes near enough, `waver` qualities on either side are tried.
     fn between(
         &mut self,
         (mut low, mut under): (u16, f64),
@@ -162,7 +174,8 @@ impl<T, A: FnMut(Quality) -> Result<T>, M: Fn(&T) -> f64> Search<T, A, M> {
             } else {
                 (high, over) = (middle, value);
             }
-            // If the measure is a staircase the line misleads: every guess that does not halve is followed by one that does.
+            // If the values form a staircase, the line misleads: a guess that does not halve the range is followed by one
+            // that does.
             line = (high - low) * 2 <= before || !line;
             before = high - low;
         }

@@ -1,25 +1,24 @@
-//! Where an encode takes its rows from, one after the other, so that the picture need not be in memory.
+//! The source of an encode: it hands out the rows of a picture one after the other, so that the picture need not be in memory.
 
 use crate::Result;
-use crate::net::analysis::Pixels;
+use crate::net::analysis::PixelRows;
 use crate::picture::{Head, Picture};
 
 /// A picture that is read row by row.
 pub trait Source {
-    /// All of the picture but its samples; the same at each call.
+    /// Describes the picture, without its samples. Every call returns the same.
     fn head(&self) -> &Head;
 
-    /// Fills `rows` with the next rows of samples `[.., width, channels]`: a whole number of rows, and never more than are
-    /// left.
+    /// Fills `rows` with the next samples `[.., width, channels]`: a whole number of rows, and never more than are left.
     ///
     /// # Errors
-    /// Any error ends the encode with it.
+    /// Returns an error if this fails. The encode then ends with that error.
     fn read(&mut self, rows: &mut [u8]) -> Result<()>;
 
-    /// Begins anew with the first row. Targets other than a quality ask for it, once for each attempt.
+    /// Starts again at the first row. An encode with a target other than a quality calls this once for each attempt.
     ///
     /// # Errors
-    /// Any error ends the encode with it.
+    /// Returns an error if this fails. The encode then ends with that error.
     fn rewind(&mut self) -> Result<()>;
 }
 
@@ -27,7 +26,7 @@ pub trait Source {
 pub(crate) struct InMemory<'a> {
     head: Head,
     samples: &'a [u8],
-    /// Samples that were read.
+    /// Number of samples that were read.
     read: usize,
 }
 
@@ -57,20 +56,20 @@ impl Source for InMemory<'_> {
 /// The rows of a source that are still needed.
 pub(crate) struct Feed<'a> {
     source: &'a mut dyn Source,
-    pub pixels: Pixels,
+    pub pixels: PixelRows,
 }
 
 impl<'a> Feed<'a> {
-    /// From the first row on, of a picture with this head; it will hold no more than `most` rows.
+    /// Reads a picture with this head, from its first row on. It will hold no more than `most` rows.
     pub fn new(source: &'a mut dyn Source, head: &Head, most: usize) -> Self {
         let (width, height, color) = (head.width as usize, head.height as usize, head.color);
         let samples = Vec::with_capacity(most.min(height) * head.stride());
-        Self { source, pixels: Pixels { width, height, color, rows: 0..0, samples } }
+        Self { source, pixels: PixelRows { width, height, color, rows: 0..0, samples } }
     }
 
-    /// Reads on up to row `end`.
+    /// Reads up to row `end`.
     pub fn read(&mut self, end: usize) -> Result<()> {
-        let Pixels { width, height, color, rows, samples } = &mut self.pixels;
+        let PixelRows { width, height, color, rows, samples } = &mut self.pixels;
         let end = end.min(*height);
         if end > rows.end {
             let held = samples.len();
@@ -81,9 +80,9 @@ impl<'a> Feed<'a> {
         Ok(())
     }
 
-    /// Forgets the rows above `start`; the last one of the picture stays, for its padding.
+    /// Drops the rows above `start`. The last row of the picture stays, because padding repeats it.
     pub fn forget(&mut self, start: usize) {
-        let Pixels { width, height, color, rows, samples } = &mut self.pixels;
+        let PixelRows { width, height, color, rows, samples } = &mut self.pixels;
         let start = start.min(*height - 1).min(rows.end);
         if start > rows.start {
             samples.drain(..(start - rows.start) * *width * color.channels());

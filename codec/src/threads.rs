@@ -1,12 +1,12 @@
-//! Work spread over scoped threads; the result never depends on how many there are.
+//! Spreads work over scoped threads; the result never depends on their number.
 
 use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// No picture is spread over more threads: as many as the largest machines have cores.
+/// The most threads for one picture: as many as the largest machines have cores.
 pub(crate) const MOST: usize = 1024;
 
-/// Threads that an option of `threads` stands for: 0 is one for each core.
+/// The number of threads that an option stands for: 0 means one for each core.
 pub(crate) fn count(threads: usize) -> usize {
     let threads = match threads {
         0 => std::thread::available_parallelism().map_or(1, NonZero::get),
@@ -15,8 +15,8 @@ pub(crate) fn count(threads: usize) -> usize {
     threads.min(MOST)
 }
 
-/// At most so many threads, but no more than so many of them that what they need fits the limit: each takes memory. If
-/// not even one fits, one, and the caller's own check refuses it.
+/// The largest number of threads, up to `threads`, whose memory is within the limit, found by halving. The result is 1 if
+/// not even one fits; the check of the caller then refuses the picture.
 pub(crate) fn fitting(threads: usize, needed: impl Fn(usize) -> u64, limit: u64) -> usize {
     let mut threads = threads.max(1);
     while threads > 1 && needed(threads) > limit {
@@ -25,7 +25,7 @@ pub(crate) fn fitting(threads: usize, needed: impl Fn(usize) -> u64, limit: u64)
     threads
 }
 
-/// Calls `work` once for each item, on up to `threads` threads, each with its own `state`.
+/// Calls `work` once for each item, on up to `threads` threads. Each thread has its own `state`.
 pub(crate) fn for_each<T: Sync, S>(
     threads: usize,
     items: &[T],
@@ -42,7 +42,7 @@ pub(crate) fn for_each<T: Sync, S>(
     };
     std::thread::scope(|scope| {
         for _ in 1..threads {
-            // Where the system refuses a thread, those that are there do the work.
+            // If the system refuses a thread, those that run do the work.
             if std::thread::Builder::new().spawn_scoped(scope, run).is_err() {
                 break;
             }

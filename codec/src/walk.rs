@@ -1,10 +1,13 @@
-//! The one walk over a group's latents that encoder and decoder share (docs/format.md, section 5).
+//! The walk over the latents of a group, which encoder and decoder share (docs/format.md, section 5).
 //!
-//! The walk predicts, decides what is coded with which level, and reconstructs. Where symbols come
-//! from is behind [`Symbols`]: the encoder computes and writes them, the decoder reads them. So the
-//! two cannot drift apart.
+//! The walk predicts the latents, decides which are coded and at which level, and reconstructs them. The symbols come from
+//! an implementation of [`Symbols`]: the encoder computes and writes them, the decoder reads them. Everything else is the
+//! same code, so the two cannot disagree.
 
-use crate::kernel::{Path, rnd, sat};
+pub(crate) mod read;
+pub(crate) mod write;
+
+use crate::kernel::{Isa, rnd, sat};
 use crate::model::Model;
 use crate::net::context::{self, PASSES, QUARTER, phase};
 use crate::net::{Plane, Scratch, hyper};
@@ -15,7 +18,7 @@ pub(crate) const LEVEL_MAX: i32 = 107;
 /// Level of a standard deviation of 1.
 const LEVEL_ONE: i32 = 26;
 
-/// What a pass codes, in order.
+/// The latents that a pass codes, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Coded {
     /// Level of each symbol, the context of its code.
@@ -24,25 +27,25 @@ pub(crate) struct Coded {
     pub sites: Vec<u32>,
 }
 
-/// Source of symbols.
+/// Where the walk takes its symbols from.
 pub(crate) trait Symbols {
     /// Rounded hyper-latents `[h, w, Z]`.
     fn hyper(&mut self, height: usize, width: usize) -> Plane;
 
-    /// Takes note of the latents that a pass is about to predict, before their means stand in their place.
+    /// Is called with the latents that a pass predicts next, before their predicted means replace them.
     fn before(&mut self, pass: usize, latents: &Plane) {
         let _ = (pass, latents);
     }
 
-    /// Symbols of a pass, one for each coded latent. `y_hat` holds the means at their sites.
+    /// Returns the symbols of a pass, one for each coded latent. `y_hat` holds the predicted means at their sites.
     fn pass(&mut self, pass: usize, coded: &Coded, y_hat: &Plane) -> Vec<i16>;
 }
 
-/// Walks a group: the decoded latents take the place of `latents`. Those that no pass has reached yet are the encoder's own; no
-/// prediction looks at them.
+/// Walks a group and returns its decoded latents, in the memory of `latents`. Latents that no pass has reached yet are those
+/// that the encoder put there; no prediction reads them.
 pub(crate) fn group(
     model: &Model,
-    path: Path,
+    isa: Isa,
     gains: &Gains,
     latents: Plane,
     symbols: &mut impl Symbols,
@@ -52,12 +55,12 @@ pub(crate) fn group(
     let (height, width) = (latents.height, latents.width);
     let (hz, wz) = hyper::hyper_shape(height, width);
     let z = symbols.hyper(hz, wz);
-    let prior = hyper::prior(net, path, &z, height, width, scratch);
+    let prior = hyper::prior(net, isa, &z, height, width, scratch);
     let mut y_hat = latents;
     let mut coded = Coded::default();
     for pass in 0..PASSES {
         symbols.before(pass, &y_hat);
-        let scales = context::predict(net, path, pass, &prior, &mut y_hat, scratch);
+        let scales = context::predict(net, isa, pass, &prior, &mut y_hat, scratch);
         select(model, gains, pass, &scales, &mut coded);
         let values = symbols.pass(pass, &coded, &y_hat);
         for (&site, &r) in coded.sites.iter().zip(&values) {

@@ -1,6 +1,6 @@
 //! One stream is one picture: threads, windows, regions and instruction sets do not change a sample.
 
-use aecodec::kernel::Path;
+use aecodec::kernel::Isa;
 use aecodec::{Color, DecodeOptions, Error, Picture, Region};
 use aecodec_tests::{decode, decode_with, encode_with, mask, model, photo, quality, small_groups};
 use std::process::Command;
@@ -95,21 +95,21 @@ fn instruction_sets_do_not_change_stream_or_picture() {
         let (_, bytes) = grouped();
         let picture = decode(&bytes).pixel_hash;
         let hash = blake3::hash(&[blake3::hash(&bytes).as_bytes().as_slice(), &picture].concat());
-        println!("{MARK}{} {hash}", Path::chosen().name());
+        println!("{MARK}{} {hash}", Isa::chosen().name());
         return;
     }
-    let hashes = Path::available().into_iter().map(|path| {
+    let hashes = Isa::available().into_iter().map(|isa| {
         let child = Command::new(std::env::current_exe().expect("this program"))
             .args(["--exact", "instruction_sets_do_not_change_stream_or_picture", "--nocapture"])
             .env(CHILD, "1")
-            .env("AECODEC_CPU", path.name())
+            .env("AECODEC_CPU", isa.name())
             .output()
             .expect("this program again");
-        assert!(child.status.success(), "{path:?}: {child:?}");
+        assert!(child.status.success(), "{isa:?}: {child:?}");
         let text = String::from_utf8_lossy(&child.stdout).into_owned();
         let line = text.split(MARK).nth(1).and_then(|rest| rest.lines().next()).expect("a line of hashes");
         let (name, hash) = line.split_once(' ').expect("a name and a hash");
-        assert_eq!(name, path.name(), "the path that was asked for");
+        assert_eq!(name, isa.name(), "the instruction set that was asked for");
         hash.to_owned()
     });
     let hashes: Vec<String> = hashes.collect();

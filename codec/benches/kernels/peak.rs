@@ -2,15 +2,15 @@
 //! registers, written in assembly so that no compiler can improve or spoil the loop.
 #![allow(unsafe_code)]
 
-use aecodec::kernel::Path;
+use aecodec::kernel::Isa;
 use std::time::Instant;
 
 /// One way to multiply and accumulate.
 pub struct Instruction {
     /// What the loop is made of.
     pub name: &'static str,
-    /// Name of the path that is built on it.
-    path: &'static str,
+    /// The name of the instruction set whose kernels use it.
+    isa: &'static str,
     /// Multiply-accumulates of one turn of the loop.
     macs: u64,
     run: fn(turns: u64),
@@ -28,15 +28,15 @@ impl Instruction {
     }
 }
 
-/// The instruction of a path, where it has one of its own.
-pub fn of(path: Path) -> Option<&'static Instruction> {
-    ALL.iter().find(|i| i.path == path.name()).copied()
+/// The instruction that kernels for this instruction set are built on, if there is one.
+pub fn of(isa: Isa) -> Option<&'static Instruction> {
+    ALL.iter().find(|i| i.isa == isa.name()).copied()
 }
 
 /// All that this machine has.
 pub static ALL: std::sync::LazyLock<Vec<&'static Instruction>> = std::sync::LazyLock::new(|| {
-    let paths: Vec<_> = Path::available().iter().map(|p| p.name()).collect();
-    LOOPS.iter().filter(|i| i.path.is_empty() || paths.contains(&i.path)).collect()
+    let sets: Vec<_> = Isa::available().iter().map(|p| p.name()).collect();
+    LOOPS.iter().filter(|i| i.isa.is_empty() || sets.contains(&i.isa)).collect()
 });
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -44,19 +44,19 @@ static LOOPS: &[Instruction] = &[];
 
 #[cfg(target_arch = "x86_64")]
 static LOOPS: &[Instruction] = &[
-    Instruction { name: "imul + add", path: "", macs: 6, run: imul },
-    Instruction { name: "pmaddwd + paddd xmm", path: "sse41", macs: 6 * 8, run: sse41 },
-    Instruction { name: "vpmaddwd + vpaddd ymm", path: "avx2", macs: 12 * 16, run: avx2 },
-    Instruction { name: "vpdpwssd ymm", path: "avxvnni", macs: 12 * 16, run: avxvnni },
-    Instruction { name: "vpmaddwd + vpaddd zmm", path: "avx512bw", macs: 12 * 32, run: avx512bw },
-    Instruction { name: "vpdpwssd zmm", path: "avx512", macs: 12 * 32, run: avx512 },
+    Instruction { name: "imul + add", isa: "", macs: 6, run: imul },
+    Instruction { name: "pmaddwd + paddd xmm", isa: "sse41", macs: 6 * 8, run: sse41 },
+    Instruction { name: "vpmaddwd + vpaddd ymm", isa: "avx2", macs: 12 * 16, run: avx2 },
+    Instruction { name: "vpdpwssd ymm", isa: "avxvnni", macs: 12 * 16, run: avxvnni },
+    Instruction { name: "vpmaddwd + vpaddd zmm", isa: "avx512bw", macs: 12 * 32, run: avx512bw },
+    Instruction { name: "vpdpwssd zmm", isa: "avx512", macs: 12 * 32, run: avx512 },
 ];
 
 /// Repeats lines of assembly, `turns` times; every vector register may change.
 #[cfg(target_arch = "x86_64")]
 macro_rules! repeat {
     ($turns:expr, $($line:expr),*) => {
-        // SAFETY: only registers that are declared here change, no memory; the paths of the machine were asked
+        // SAFETY: only registers that are declared here change, no memory; the sets of the machine were asked
         // for the instructions.
         unsafe {
             std::arch::asm!(

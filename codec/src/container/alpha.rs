@@ -1,15 +1,15 @@
-//! The alpha plane, exact: PNG's row filters, then zstd.
+//! The alpha plane, without loss: PNG's row filters, then zstd.
 
 use super::frame;
 use crate::{Error, Result};
 
 const WHAT: &str = "alpha";
-/// Most planes are masks that any level packs well; higher ones take seconds on large pictures.
+/// Most planes are masks, which every level compresses well; higher levels take seconds for large pictures.
 const LEVEL: i32 = 12;
 /// PNG's filters: none, sub, up, average, Paeth.
 const FILTERS: u8 = 5;
 
-/// Packs an alpha plane `[height, width]` into a chunk.
+/// Compresses an alpha plane `[height, width]` into a chunk.
 ///
 /// # Errors
 /// Returns [`Error::Invalid`] if the plane is not of that size, or if a side is 0.
@@ -28,7 +28,7 @@ pub fn pack(alpha: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
         let mut chosen = (u64::MAX, 0);
         for filter in 0..FILTERS {
             apply(filter, row, &above, &mut candidate);
-            // PNG's own heuristic: residuals near 0 from either side compress best.
+            // PNG's usual heuristic: residuals near 0 compress best.
             let cost = candidate.iter().map(|&r| u64::from((r as i8).unsigned_abs())).sum();
             if cost < chosen.0 {
                 chosen = (cost, filter);
@@ -42,13 +42,13 @@ pub fn pack(alpha: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
     Ok(frame::pack(&rows, LEVEL))
 }
 
-/// Takes the plane `[height, width]` out of a chunk.
+/// Decompresses the plane `[height, width]` of a chunk.
 ///
-/// The caller has checked the sides against its limits; memory is taken only as the chunk yields samples.
+/// The caller checks the sides against its limits; memory is allocated only as the chunk yields samples.
 ///
 /// # Errors
-/// [`Error::Limit`] where the chunk holds more than the plane, [`Error::Truncated`] where less, [`Error::Invalid`]
-/// for an unknown filter and for what is not one zstd frame.
+/// Returns [`Error::Limit`] if the chunk holds more than the plane, [`Error::Truncated`] if it holds less, and
+/// [`Error::Invalid`] if a filter is unknown or if the chunk is not exactly one zstd frame.
 pub fn unpack(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
     let stride = u64::from(width) + 1;
     let expected = stride.saturating_mul(u64::from(height));
@@ -57,12 +57,12 @@ pub fn unpack(bytes: &[u8], width: u32, height: u32) -> Result<Vec<u8>> {
         return Err(Error::Truncated { what: WHAT, offset: rows.len() as u64, missing });
     }
     if rows.is_empty() {
-        // A picture without rows may be of any width: no row of it is to be allocated.
+        // A picture without rows may have any width, so that a row must not be allocated.
         return Ok(rows);
     }
     let width = width as usize;
     let mut above = vec![0; width];
-    // Rows move down over their filter bytes: the plane takes no second buffer.
+    // Rows move over their filter bytes, so that the plane needs no second buffer.
     for y in 0..height as usize {
         let start = y * (width + 1);
         let filter = rows[start];

@@ -1,4 +1,4 @@
-//! The table of chunks: finding every part of a stream, and what is left of it when the stream is damaged.
+//! The table of chunks: finds every part of a stream, and what is left of it if the stream is damaged.
 
 use super::header::SIZE;
 use super::{Groups, Header, PASSES};
@@ -6,9 +6,9 @@ use crate::{Error, Limits, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use std::fmt;
 
-/// Bytes of the longest length: seven bits in each.
+/// Bytes of the longest encoded length, of seven bits each.
 const LENGTH_BYTES: usize = 5;
-/// The first length that has no entry.
+/// The first length that does not fit an entry.
 const LENGTH_END: u64 = 1 << (7 * LENGTH_BYTES);
 /// Bytes of the shortest entry of the table: a length and a checksum.
 const ENTRY: u64 = 5;
@@ -16,7 +16,7 @@ const ENTRY: u64 = 5;
 /// An entry of the table: kind, length, checksum.
 type Entry = (ChunkKind, u64, u32);
 
-/// A stream that has been taken apart.
+/// A stream, divided into its parts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stream<'a> {
@@ -24,12 +24,12 @@ pub struct Stream<'a> {
     pub header: Header,
     /// Every chunk of the table, in file order.
     pub chunks: Vec<Chunk<'a>>,
-    /// Bytes after the last chunk; a strict reader refuses them.
+    /// Number of bytes after the last chunk; a strict reader refuses them.
     pub trailing: u64,
 }
 
 impl<'a> Stream<'a> {
-    /// The bytes of a chunk, if it is there and whole.
+    /// The bytes of a chunk, if it is present.
     pub fn bytes(&self, kind: ChunkKind) -> Option<&'a [u8]> {
         let before = u64::from(self.header.metadata) + u64::from(self.header.alpha);
         let groups = (self.chunks.len() as u64).saturating_sub(before) / (1 + u64::from(PASSES));
@@ -46,7 +46,7 @@ impl<'a> Stream<'a> {
         }
     }
 
-    /// The chunks that are cut short or corrupt.
+    /// The chunks that are truncated or corrupt.
     pub fn damaged(&self) -> impl Iterator<Item = &Chunk<'a>> {
         self.chunks.iter().filter(|chunk| !matches!(chunk.state, ChunkState::Present(_)))
     }
@@ -84,38 +84,39 @@ impl fmt::Display for ChunkKind {
     }
 }
 
-/// One entry of the table, with what was found of it.
+/// A chunk, as the table describes it and as it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chunk<'a> {
     /// What it holds.
     pub kind: ChunkKind,
     /// Where it begins in the stream.
     pub offset: u64,
-    /// Its length according to the table.
+    /// Its length in the table.
     pub length: u64,
-    /// What was found of it.
+    /// Whether it is present.
     pub state: ChunkState<'a>,
 }
 
-/// What was found of a chunk.
+/// Whether a chunk is present.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChunkState<'a> {
-    /// All of it, with the right checksum.
+    /// All of it is there, and the checksum matches.
     Present(&'a [u8]),
     /// The stream ends within or before it.
-    Cut {
-        /// Bytes that are there.
+    Truncated {
+        /// Number of bytes that are there.
         have: u64,
     },
-    /// All of it, with a wrong checksum.
+    /// All of it is there, but the checksum does not match.
     Corrupt,
 }
 
-/// Takes a stream apart. Damaged chunks are no error, a damaged header or table is.
+/// Divides a stream into its parts. Damaged chunks are not an error, but a damaged header or table is.
 ///
 /// # Errors
-/// [`Error::Signature`], [`Error::Version`], [`Error::Invalid`] or [`Error::Checksum`] for what is no sound header,
-/// [`Error::Truncated`] where the table is cut short, [`Error::Limit`] where the picture is larger than allowed.
+/// Returns [`Error::Signature`], [`Error::Version`], [`Error::Invalid`] or [`Error::Checksum`] if the header is not a sound
+/// one, [`Error::Truncated`] if the stream ends before the table does, and [`Error::Limit`] if the picture is larger than
+/// allowed.
 pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
     let header = Header::parse(bytes, limits)?;
     let count = chunk_count(&header);
@@ -123,7 +124,7 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
     if let Some(missing) = end.checked_sub(bytes.len() as u64).filter(|&n| n > 0) {
         return Err(Error::Truncated { what: TABLE, offset: bytes.len() as u64, missing });
     }
-    // The entries of the table are in memory as long as the chunks are made from them.
+    // The entries are in memory until the chunks have been made from them.
     limits.check_bytes(count.saturating_mul((size_of::<Chunk>() + size_of::<Entry>()) as u64))?;
 
     let mut table = Table { bytes, offset: SIZE };
@@ -140,10 +141,10 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
     let mut offset = table.offset as u64;
     let mut chunks = Vec::with_capacity(entries.len());
     for (kind, length, checksum) in entries {
-        // Beyond the end, an empty chunk is still whole.
+        // An empty chunk is present even beyond the end.
         let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
         let state = match usize::try_from(length).ok().and_then(|length| rest.get(..length)) {
-            None => ChunkState::Cut { have: rest.len() as u64 },
+            None => ChunkState::Truncated { have: rest.len() as u64 },
             Some(found) if crc32fast::hash(found) != checksum => ChunkState::Corrupt,
             Some(found) => ChunkState::Present(found),
         };
@@ -153,8 +154,8 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
     Ok(Stream { header, chunks, trailing: (bytes.len() as u64).saturating_sub(offset) })
 }
 
-/// Puts a stream together. `substreams` are z of every group, then pass 0 of every group, up to pass 3; the flags for
-/// metadata and alpha are written as there are such chunks.
+/// Puts a stream together. `substreams` are z of every group, then pass 0 of every group, up to pass 3. The flags for
+/// metadata and alpha follow from the arguments, not from `header`.
 ///
 /// # Errors
 /// Returns [`Error::Invalid`] if a field of the header is out of its range, if there are not five substreams for each
@@ -172,7 +173,7 @@ pub fn write(
     Ok(bytes)
 }
 
-/// [`write`], which gives back the memory of each substream as soon as it is in the stream.
+/// [`write`], but frees each substream as soon as it is in the stream.
 pub(crate) fn write_all(
     header: &Header,
     metadata: Option<&[u8]>,
@@ -197,7 +198,7 @@ fn begin(
     header.check()?;
     let expected = header.groups().count().saturating_mul(1 + u64::from(PASSES));
     if substreams.len() as u64 != expected {
-        let detail = format!("{}, expected five for each group: {expected}", substreams.len());
+        let detail = format!("{}, expected {expected}: five for each group", substreams.len());
         return Err(Error::Invalid { what: "number of substreams", detail });
     }
     let chunks = || metadata.into_iter().chain(alpha).chain(substreams.iter().map(Vec::as_slice));
@@ -208,7 +209,7 @@ fn begin(
 
     let mut bytes = header.bytes().to_vec();
     let all = length(metadata, alpha, substreams) - SIZE as u64;
-    // If this is more than there is, memory runs out below.
+    // If this is more memory than there is, an allocation below fails.
     bytes.reserve(usize::try_from(all).unwrap_or(0));
     for chunk in chunks() {
         write_length(&mut bytes, chunk.len() as u64);
@@ -221,14 +222,14 @@ fn begin(
     Ok(bytes)
 }
 
-/// Bytes of what [`write`] makes of these chunks.
+/// Number of bytes of the stream that [`write`] makes of these chunks.
 pub(crate) fn length(metadata: Option<&[u8]>, alpha: Option<&[u8]>, substreams: &[Vec<u8>]) -> u64 {
     let chunks = metadata.into_iter().chain(alpha).chain(substreams.iter().map(Vec::as_slice));
     let entry = |length: usize| (length.max(1).ilog2() / 7 + 1) as usize + 4;
     SIZE as u64 + 4 + chunks.map(|chunk| (entry(chunk.len()) + chunk.len()) as u64).sum::<u64>()
 }
 
-/// Sets the pixel hash of a sound stream.
+/// Sets the pixel hash of an undamaged stream.
 pub(crate) fn record(bytes: &mut [u8], pixel_hash: [u8; 4]) -> Result<()> {
     let stream = read(bytes, &Limits::NONE)?;
     let end = stream.chunks.first().map_or(0, |chunk| chunk.offset as usize);
@@ -246,7 +247,7 @@ fn chunk_count(header: &Header) -> u64 {
     substreams.saturating_add(u64::from(header.metadata) + u64::from(header.alpha))
 }
 
-/// Checks that the groups of a picture can be numbered, and that the heads of their substreams may be allocated.
+/// Checks that the number of groups fits 32 bits, and that a list of their substreams may be allocated.
 pub(crate) fn check_groups(groups: &Groups, limits: &Limits) -> Result<u32> {
     let (count, limit) = (groups.count(), u64::from(u32::MAX));
     let number = u32::try_from(count).map_err(|_| Error::Limit { what: "groups", needed: count, limit })?;
@@ -265,7 +266,7 @@ fn kinds(header: &Header) -> Result<impl Iterator<Item = ChunkKind> + use<>> {
     Ok(metadata.into_iter().chain(alpha).chain(hyper).chain(passes))
 }
 
-/// A place in the table.
+/// A position in the table.
 struct Table<'a> {
     bytes: &'a [u8],
     offset: usize,

@@ -1,9 +1,9 @@
-//! One zstd frame with bounded output: the shell of metadata, alpha and packed model files.
+//! A zstd frame whose output is bounded: the form of metadata, alpha and packed model files.
 
 use crate::{Error, Result};
 use std::io::Read;
 
-/// Largest window that a frame may ask for, zstd's own default.
+/// The largest window that a frame may ask for, as in zstd's default.
 const WINDOW_LOG2: u32 = 27;
 
 /// Compresses `bytes` into one frame.
@@ -11,12 +11,12 @@ pub(crate) fn pack(bytes: &[u8], level: i32) -> Vec<u8> {
     zstd::bulk::compress(bytes, level).expect("zstd compresses any bytes in memory")
 }
 
-/// Decompresses one frame, of at most `limit` bytes.
+/// Decompresses one frame to at most `limit` bytes.
 pub(crate) fn unpack(what: &'static str, bytes: &[u8], limit: u64) -> Result<Vec<u8>> {
     let damaged = |error: std::io::Error| Error::Invalid { what, detail: error.to_string() };
     let mut decoder = zstd::stream::read::Decoder::with_buffer(bytes).map_err(damaged)?.single_frame();
     decoder.window_log_max(WINDOW_LOG2).map_err(damaged)?;
-    // What comes out is counted, not what the frame says of itself; one byte more than allowed tells an excess.
+    // This counts the output and does not trust the size in the frame. One byte above the limit is enough to refuse it.
     let mut output = Vec::new();
     decoder.by_ref().take(limit.saturating_add(1)).read_to_end(&mut output).map_err(damaged)?;
     if output.len() as u64 > limit {

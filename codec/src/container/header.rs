@@ -4,9 +4,9 @@ use crate::{Error, Limits, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use std::ops::RangeInclusive;
 
-/// First bytes of every stream. As PNG's, they show up transfers that alter line ends or the eighth bit.
+/// The first bytes of every stream. As in PNG, they reveal transfers that alter line ends or the eighth bit.
 pub(super) const SIGNATURE: [u8; 8] = *b"\x89AEC\r\n\x1a\n";
-/// Bytes of the fixed fields.
+/// Number of bytes of the fixed fields.
 pub(super) const SIZE: usize = 35;
 
 const VERSION: u8 = 1;
@@ -17,13 +17,13 @@ const METADATA: u8 = 4;
 const SOURCE_16BIT: u8 = 8;
 /// Side of a latent in pixels, as a power of two.
 const LATENT_LOG2: u8 = 4;
-/// What a side of a group may be, as a power of two of pixels.
+/// The allowed sides of a group in pixels, as powers of two.
 pub(crate) const GROUP_LOG2: RangeInclusive<u8> = 6..=14;
 
 /// Pixel hash of a stream whose encoder recorded none.
 pub const NO_PIXEL_HASH: [u8; 4] = [0; 4];
 
-/// What the header records of a hash over the colour samples: never [`NO_PIXEL_HASH`].
+/// The part of a hash over the colour samples that the header records. It is never [`NO_PIXEL_HASH`].
 pub fn recorded_hash(hash: &blake3::Hash) -> [u8; 4] {
     match *hash.as_bytes() {
         [0, 0, 0, 0, ..] => [0, 0, 0, 1],
@@ -34,13 +34,13 @@ pub fn recorded_hash(hash: &blake3::Hash) -> [u8; 4] {
 /// The fixed fields of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
-    /// One colour sample a pixel instead of three.
+    /// There is one colour sample per pixel instead of three.
     pub gray: bool,
     /// There is an alpha chunk.
     pub alpha: bool,
     /// There is a metadata chunk.
     pub metadata: bool,
-    /// The source had 16 bits a sample (information only).
+    /// The source had 16 bits per sample (information only).
     pub source_16bit: bool,
     /// EXIF orientation of the stored rows, 1 to 8.
     pub orientation: u8,
@@ -50,23 +50,23 @@ pub struct Header {
     pub width: u32,
     /// Height in pixels, at least 1.
     pub height: u32,
-    /// Quality, 0 to 6400: 64 to a unit of the 0 to 100 scale.
+    /// Quality, 0 to 6400: 64 steps for each unit of the scale from 0 to 100.
     pub quality: u16,
     /// Side of a group in pixels as a power of two, 6 to 14.
     pub group_log2: u8,
     /// First bytes of the model's BLAKE3.
     pub model: [u8; 8],
-    /// First bytes of the BLAKE3 of the decoded colour samples, as [`recorded_hash`] has them; or [`NO_PIXEL_HASH`].
+    /// First bytes of the BLAKE3 of the decoded colour samples, as [`recorded_hash`] returns them, or [`NO_PIXEL_HASH`].
     pub pixel_hash: [u8; 4],
 }
 
 impl Header {
-    /// The grid of groups. If `group_log2` is out of its range, the nearest value in it counts.
+    /// The grid of groups. If `group_log2` is out of range, the nearest allowed value is used.
     pub fn groups(&self) -> Groups {
         Groups::of(self.width, self.height, self.group_log2)
     }
 
-    /// Reads the fields from the start of a stream. The checksum over them is the caller's business.
+    /// Reads the fields from the start of a stream. The caller checks the checksum over them.
     pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Self> {
         let start = &bytes[..bytes.len().min(SIGNATURE.len())];
         if start.is_empty() || !SIGNATURE.starts_with(start) {
@@ -105,7 +105,7 @@ impl Header {
         Ok(header)
     }
 
-    /// The fields as they stand in a stream.
+    /// The fields as a stream holds them.
     pub(super) fn bytes(&self) -> [u8; SIZE] {
         let mut b = [0; SIZE];
         b[..8].copy_from_slice(&SIGNATURE);
@@ -129,12 +129,12 @@ impl Header {
         b
     }
 
-    /// Whether every field is in its range.
+    /// Checks that every field is in its range.
     pub(super) fn check(&self) -> Result<()> {
         if self.width == 0 || self.height == 0 {
             return Err(invalid(
                 "size",
-                format!("{}x{}, expected sides of 1 and more", self.width, self.height),
+                format!("{}x{}, expected sides of at least 1", self.width, self.height),
             ));
         }
         for (what, value, low, high) in [
@@ -162,9 +162,9 @@ fn invalid(what: &'static str, detail: String) -> Error {
 /// The grid of groups of a picture, in raster order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Groups {
-    /// Groups in a row.
+    /// Number of groups in a row.
     pub columns: u32,
-    /// Rows of groups.
+    /// Number of rows of groups.
     pub rows: u32,
     /// Side of a whole group in latents.
     pub side: u32,
@@ -175,7 +175,7 @@ pub struct Groups {
 }
 
 impl Groups {
-    /// The grid of a picture of that many pixels.
+    /// The grid of a picture of this size in pixels.
     pub(crate) fn of(width: u32, height: u32, group_log2: u8) -> Self {
         let [width, height] = [width, height].map(|side| side.div_ceil(1 << LATENT_LOG2));
         let side = 1 << (group_log2.clamp(*GROUP_LOG2.start(), *GROUP_LOG2.end()) - LATENT_LOG2);
@@ -187,8 +187,8 @@ impl Groups {
         u64::from(self.columns) * u64::from(self.rows)
     }
 
-    /// The latents of a group; those at the right and lower edge are smaller. If there is no such group, the
-    /// rectangle is empty.
+    /// The latents of a group; groups at the right and lower edge are smaller. The rectangle is empty if there is no such
+    /// group.
     pub fn rect(&self, group: u32) -> LatentRect {
         if u64::from(group) >= self.count() {
             return LatentRect { x: 0, y: 0, w: 0, h: 0 };

@@ -10,10 +10,10 @@ const EXIF: u8 = 2;
 const XMP: u8 = 3;
 /// Kind and length.
 const RECORD_HEADER: usize = 5;
-/// Metadata is small; the best ratio costs next to nothing.
+/// Metadata is small, so the best ratio costs little.
 const LEVEL: i32 = 19;
 
-/// Packs the records into a chunk.
+/// Compresses the records into a chunk.
 ///
 /// # Errors
 /// Returns [`Error::Invalid`] if a record has 4 GiB or more.
@@ -33,11 +33,11 @@ pub fn pack(metadata: &Metadata) -> Result<Vec<u8>> {
     Ok(frame::pack(&records, LEVEL))
 }
 
-/// Takes the records out of a chunk. Kinds that this version does not know are skipped.
+/// Decompresses the records of a chunk. Unknown kinds are skipped.
 ///
 /// # Errors
-/// [`Error::Limit`] where there is more than the limits allow, [`Error::Truncated`] for a record that is cut short,
-/// [`Error::Invalid`] for a kind that occurs twice and for what is not one zstd frame.
+/// Returns [`Error::Limit`] if there is more than the limits allow, [`Error::Truncated`] if a record is incomplete, and
+/// [`Error::Invalid`] if a kind occurs twice or if the chunk is not exactly one zstd frame.
 pub fn unpack(bytes: &[u8], limits: &Limits) -> Result<Metadata> {
     let records = frame::unpack(WHAT, bytes, limits.metadata.min(limits.bytes))?;
     let mut metadata = Metadata::default();

@@ -1,7 +1,7 @@
 //! The `.aec` container: header, table of chunks, metadata and alpha (docs/format.md, section 7).
 //!
-//! [`read`] never copies a chunk and never fails because of a damaged one: each chunk says whether it is present, cut
-//! or corrupt, and the caller decides what is left of the picture.
+//! [`read`] never copies a chunk and never fails because of a damaged one: the state of each chunk says whether it is
+//! present, truncated or corrupt, and the caller decides what is left of the picture.
 
 pub mod alpha;
 mod chunks;
@@ -16,5 +16,5 @@ pub(crate) use chunks::{check_groups, length, record, write_all};
 pub(crate) use header::GROUP_LOG2;
 pub use header::{Groups, Header, LatentRect, NO_PIXEL_HASH, recorded_hash};
 
-/// Passes of each group; its hyper-latents come before them.
+/// Number of passes of each group; its hyper-latents come before them.
 pub const PASSES: u8 = 4;

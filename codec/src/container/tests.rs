@@ -1,4 +1,4 @@
-//! Promises of the container: its bytes never change, no damage goes unnoticed, and no file is trusted for its size.
+//! Tests of the container: its bytes never change, no damage goes unnoticed, and no claimed size is trusted.
 
 use super::*;
 use crate::{Error, Limits, Metadata};
@@ -36,7 +36,7 @@ fn open(bytes: &[u8]) -> crate::Result<Stream<'_>> {
     read(bytes, &Limits::default())
 }
 
-/// The stream with another byte in its header, its checksum made good again.
+/// The stream with another byte in its header, and a checksum that matches it.
 fn altered(offset: usize, value: &[u8]) -> Vec<u8> {
     let mut bytes = stream();
     let table = bytes.len() - b"ALPHA".len() - substreams().concat().len() - 4;
@@ -48,7 +48,7 @@ fn altered(offset: usize, value: &[u8]) -> Vec<u8> {
 
 #[test]
 fn a_known_container_keeps_its_bytes() {
-    // Written down by an implementation made from docs/format.md alone.
+    // These bytes come from an implementation that was written from docs/format.md alone.
     let table = [
         0x89, 0x41, 0x45, 0x43, 0x0d, 0x0a, 0x1a, 0x0a, 0x01, 0x0a, 0x06, 0x01, 0x11, 0x00, 0x00, 0x00, 0x41,
         0x00, 0x00, 0x00, 0x80, 0x0c, 0x06, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0xaa, 0xbb, 0xcc,
@@ -106,7 +106,7 @@ fn every_prefix_says_what_it_lacks() {
                     let have = (end as u64).saturating_sub(chunk.offset).min(chunk.length);
                     match chunk.state {
                         ChunkState::Present(found) => assert_eq!(found.len() as u64, have),
-                        state => assert_eq!(state, ChunkState::Cut { have }),
+                        state => assert_eq!(state, ChunkState::Truncated { have }),
                     }
                 }
             }
@@ -193,7 +193,7 @@ fn groups_tile_the_latents() {
     }
 }
 
-/// The fields are public: anything may stand in them.
+/// The fields are public, so they may hold anything.
 #[test]
 fn fields_out_of_range_have_a_grid_and_make_no_stream() {
     for group_log2 in [0, 1, 3, 4, 5, 15, 36, 40, 255] {
@@ -293,7 +293,7 @@ fn bombs_are_refused() {
     let limits = Limits { metadata: 1 << 20, ..Limits::default() };
     assert!(matches!(metadata::unpack(&bomb, &limits), Err(Error::Limit { limit: 0x10_0000, .. })));
     assert!(matches!(alpha::unpack(&bomb, 100, 100), Err(Error::Limit { limit: 10_100, .. })));
-    // A large plane on a small chunk: refused by what comes out, before the plane is allocated.
+    // A small chunk for a large plane is refused for its content, before the plane is allocated.
     assert!(matches!(alpha::unpack(&bomb, u32::MAX, u32::MAX), Err(Error::Truncated { .. })));
 }
 
@@ -348,7 +348,7 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300), skip in 0usize..40) {
-        // A sound beginning leads the noise deeper.
+        // A valid beginning leads the noise deeper into the parser.
         let noise = [&stream()[..skip], &bytes].concat();
         let _ = open(&noise);
         let _ = metadata::unpack(&bytes, &Limits::default());

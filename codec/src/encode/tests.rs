@@ -1,4 +1,4 @@
-//! Promises of the encoder: its checks, its last rows, its watch, and what it makes of targets.
+//! Tests of the encoder: its check, its last rows, broken pictures, and targets.
 
 use super::*;
 use crate::{DecodeOptions, Profile, decode};

@@ -1,4 +1,4 @@
-//! Decoder: the hot loop of opening a picture, and the guard against damaged substreams.
+//! The entropy decoder: the hot loop of a decode, which also detects damaged substreams.
 
 use super::table::{Book, Escape, PRECISION, Table, join};
 use super::{LOW, MAX_VALUE, lanes};
@@ -9,11 +9,12 @@ const MAX_LENGTH: u32 = 15;
 
 /// Decodes a substream into `values`, each under the context of the same index.
 ///
-/// The work is bounded by the number of values, whatever the bytes. After an error `values` holds nothing of use.
+/// The work is bounded by the number of values, independently of the bytes. After an error the content of `values` is
+/// meaningless.
 ///
 /// # Errors
-/// [`Error::Truncated`] or [`Error::Invalid`] for any bytes that [`encode`](super::encode) would not have made, and
-/// where the lengths differ or the book lacks a context.
+/// Returns [`Error::Truncated`] or [`Error::Invalid`] if [`encode`](super::encode) would not have made these bytes, and
+/// [`Error::Invalid`] if the lengths differ or the book lacks a context.
 pub fn decode(book: &Book, bytes: &[u8], contexts: &[u8], values: &mut [i16]) -> Result<()> {
     if contexts.len() != values.len() {
         return Err(damage(format!("{} contexts for {} values", contexts.len(), values.len())));
@@ -73,7 +74,7 @@ fn run<const L: usize, const RAW: bool>(
         *value = words.value::<RAW>(state, table, low).ok_or_else(bad)?;
     }
 
-    // Words that were missing have been read as zeros; only here does it show.
+    // Missing words have been read as zeros; this is where it is noticed.
     if let Some(missing) = words.taken.checked_sub(words.words.len()).filter(|&n| n > 0) {
         return Err(truncated(bytes.len(), 2 * missing));
     }
@@ -90,7 +91,7 @@ fn run<const L: usize, const RAW: bool>(
     }
 }
 
-/// The words that the lanes share. Beyond the end they are zeros, so that the loop needs no error path for it.
+/// The words that the lanes share. Beyond the end they are zeros, so that the loop needs no error path.
 #[derive(Clone, Copy)]
 struct Words<'a> {
     words: &'a [[u8; 2]],
@@ -108,7 +109,7 @@ impl Words<'_> {
         if !RAW {
             return Some(high as i16);
         }
-        // No branch for `low` of 0, which takes nothing: levels with and without raw bits come mixed.
+        // There is no branch for a `low` of 0, which takes nothing, because levels with and without raw bits are mixed.
         let value = join(high, self.raw(state, low), low);
         (value.unsigned_abs() <= MAX_VALUE as u32).then_some(value as i16)
     }
@@ -138,7 +139,7 @@ impl Words<'_> {
         Some((self, state, value))
     }
 
-    /// `length` bits as they are, 0 to 15.
+    /// Reads `length` raw bits, 0 to 15.
     #[inline(always)]
     fn raw(&mut self, state: &mut u32, length: u32) -> u32 {
         let bits = *state & ((1 << length) - 1);

@@ -1,12 +1,12 @@
-//! Encoder: values in reverse order, so that the decoder meets them in theirs.
+//! The entropy encoder: it codes values in reverse order, so that the decoder gets them in order.
 
 use super::table::{Book, Escape, PRECISION, Table, split};
 use super::{LOW, MAX_VALUE, lanes};
 
-/// Codes `values`, each under the context of the same index, into one substream. No values make an empty one.
+/// Codes `values`, each under the context of the same index, into one substream. Without values it is empty.
 ///
 /// # Panics
-/// Where the lengths differ, the book lacks a context, or a value is beyond +-16383: the caller's mistakes.
+/// Panics if the lengths differ, if the book lacks a context, or if a value is beyond +-16383, which are bugs of the caller.
 pub fn encode(book: &Book, contexts: &[u8], values: &[i16]) -> Vec<u8> {
     assert_eq!(contexts.len(), values.len(), "one context for each value");
     assert!(book.covers(contexts), "a context that the book lacks");
@@ -33,7 +33,7 @@ fn interleaved<const L: usize>(book: &Book, contexts: &[u8], values: &[i16]) -> 
     bytes
 }
 
-/// Words in the order in which they leave the states, the reverse of the file's.
+/// Words in the order in which they leave the states; the file holds them in reverse order.
 struct Words(Vec<u16>);
 
 impl Words {
@@ -69,7 +69,7 @@ impl Words {
         self.symbol(state, table, table.escape())
     }
 
-    /// `length` bits as they are, 1 to 15.
+    /// Writes `length` raw bits, 1 to 15.
     #[inline(always)]
     fn raw(&mut self, state: u32, bits: u32, length: u32) -> u32 {
         self.drain(state, 1 << (32 - length)) << length | bits

@@ -1,7 +1,7 @@
 //! Entropy coding: an interleaved rANS coder over static integer tables (docs/format.md, section 6).
 //!
-//! One substream holds the values of one pass of one group. What a value means is the network's affair; here it is
-//! an integer whose *context* names the table to use and the number of low bits that are stored as they are.
+//! One substream holds the values of one pass of one group. Only the network knows what a value means; here it is an
+//! integer whose *context* names the table to use and the number of low bits that are stored raw.
 //! The method is Duda's (arXiv:1311.2540), with the lanes of Giesen (arXiv:1402.3392).
 
 mod decoder;
@@ -17,10 +17,10 @@ pub use table::{Book, LazyBook, Table};
 /// Largest magnitude of a coded value.
 pub const MAX_VALUE: i16 = 16383;
 
-/// States stay at or above this between two values; words are 16 bits.
+/// States stay at or above this value between two values; words have 16 bits.
 const LOW: u32 = 1 << 16;
 
-/// Number of interleaved states for `count` coded values: few values cannot pay for many states.
+/// Number of interleaved states for `count` coded values. Each state costs bytes, so few values have few states.
 const fn lanes(count: usize) -> usize {
     match count {
         0..16_384 => 1,

@@ -1,4 +1,4 @@
-//! Frequency tables, and the book that says which table serves which context.
+//! Frequency tables, and the book that assigns a table to each context.
 
 use super::MAX_VALUE;
 use crate::{Error, Result};
@@ -34,14 +34,14 @@ impl Table {
     /// A table from its `2 * offset + 2` frequencies, the escape's last.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the offset is above 127, the number of frequencies is another, one of them is 0, or
-    /// their sum is not 4096.
+    /// Returns [`Error::Invalid`] if the offset is above 127, if the number of frequencies does not fit it, if a frequency is
+    /// 0, or if their sum is not 4096.
     pub fn new(offset: u8, frequencies: &[u16]) -> Result<Self> {
         Self::check(offset, frequencies)?;
         Ok(Self::build(offset, frequencies))
     }
 
-    /// Whether [`Table::new`] takes these.
+    /// Checks whether [`Table::new`] accepts these.
     fn check(offset: u8, frequencies: &[u16]) -> Result<()> {
         let expected = 2 * usize::from(offset) + 2;
         let sum: u64 = frequencies.iter().map(|&f| u64::from(f)).sum();
@@ -61,10 +61,10 @@ impl Table {
 
     /// The table nearest to `weights`: any non-negative numbers, one for each symbol and the last for the escape.
     ///
-    /// For those who make models; a decoder only reads tables.
+    /// This is for training; a decoder only reads tables.
     ///
     /// # Errors
-    /// [`Error::Invalid`] as [`Table::new`], and where the weights do not add up to a positive number.
+    /// Returns [`Error::Invalid`] as [`Table::new`] does, and if the weights do not add up to a positive number.
     pub fn from_weights(offset: u8, weights: &[f64]) -> Result<Self> {
         let sum: f64 = weights.iter().sum();
         if !(sum.is_finite() && sum > 0.0) || weights.iter().any(|&w| w < 0.0) || weights.len() > SYMBOLS {
@@ -74,7 +74,7 @@ impl Table {
         let free = SLOTS - weights.len();
         let mut frequencies: Vec<u16> =
             weights.iter().map(|w| 1 + (w / sum * free as f64).floor() as u16).collect();
-        // Rounding down leaves fewer slots than there are symbols; the likeliest loses least by taking them.
+        // Rounding down leaves fewer slots than there are symbols; the likeliest symbol suffers least from taking them.
         let left = SLOTS - frequencies.iter().map(|&f| usize::from(f)).sum::<usize>();
         if let Some(largest) = frequencies.iter_mut().max() {
             *largest += left as u16;
@@ -126,7 +126,7 @@ impl Table {
         2 * self.offset + 1
     }
 
-    /// The symbol of a value, or `None` where it needs the escape.
+    /// The symbol of a value, or `None` if it needs the escape.
     #[inline(always)]
     pub(super) fn symbol(&self, value: i32) -> Option<u8> {
         let index = value.wrapping_add(self.offset()) as u32;
@@ -144,7 +144,7 @@ impl fmt::Debug for Table {
     }
 }
 
-/// Which table, and how many raw low bits, each context uses.
+/// The table and the number of raw low bits of each context.
 #[derive(Clone, Debug)]
 pub struct Book {
     tables: Vec<Table>,
@@ -158,7 +158,7 @@ impl Book {
     /// with one more raw low bit for each eight levels.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there are not 52 tables.
+    /// Returns [`Error::Invalid`] if there are not 52 tables.
     pub fn gaussian(tables: Vec<Table>) -> Result<Self> {
         if tables.len() != GAUSSIANS {
             let detail = format!("{} tables, expected {GAUSSIANS}", tables.len());
@@ -180,10 +180,10 @@ impl Book {
         Self { tables, contexts: std::array::from_fn(|i| (i as u8, 0)), count }
     }
 
-    /// What the model pays for a value, in bits, its escape and raw bits included.
+    /// The cost of a value in bits, according to the model, including its escape and raw bits.
     ///
     /// # Panics
-    /// If the book has no such context.
+    /// Panics if the book has no such context.
     pub fn bits(&self, context: u8, value: i16) -> f32 {
         let (table, low) = self.entry(context);
         let high = split(i32::from(value), low).0;
@@ -216,7 +216,7 @@ impl Book {
     }
 }
 
-/// A plain [`Book`] that is laid out when it is first used: of all that a model holds, a stream needs one.
+/// A plain [`Book`] that is built when it is first used: of all books of a model, a stream needs one.
 #[derive(Debug)]
 pub struct LazyBook {
     /// Offset and frequencies of each table.
@@ -228,7 +228,7 @@ impl LazyBook {
     /// Takes the offset and frequencies of each table.
     ///
     /// # Errors
-    /// As [`Table::new`].
+    /// Returns the errors of [`Table::new`].
     pub fn new(tables: Vec<(u8, Vec<u16>)>) -> Result<Self> {
         tables.iter().try_for_each(|(offset, frequencies)| Table::check(*offset, frequencies))?;
         Ok(Self { tables, book: OnceLock::new() })
@@ -243,7 +243,7 @@ impl LazyBook {
     }
 }
 
-/// A value as its coded part and its `low` raw bits; [`join`] undoes it.
+/// Splits a value into its coded part and its `low` raw bits; [`join`] is the inverse.
 #[inline(always)]
 pub(super) fn split(value: i32, low: u32) -> (i32, u32) {
     let rounded = value + half(low);
@@ -261,7 +261,7 @@ fn half(low: u32) -> i32 {
     (1 << low) >> 1
 }
 
-/// The raw bits that follow an escape: sign, then Exp-Golomb of what the magnitude has beyond the table.
+/// The raw bits that follow an escape: the sign, then the excess of the magnitude over the table in Exp-Golomb code.
 pub(super) struct Escape {
     /// 1 for a negative value.
     pub sign: u32,
@@ -279,7 +279,7 @@ impl Escape {
         Self { sign: u32::from(value < 0), length, field: excess - (1 << length) }
     }
 
-    /// The value, if the format allows it.
+    /// The value, if it is in the range of the format.
     pub fn value(&self, offset: i32) -> Option<i32> {
         let magnitude = (1 << self.length) + self.field as i32 + offset;
         let value = if self.sign == 1 { -magnitude } else { magnitude };

@@ -1,4 +1,4 @@
-//! Promises of the coder: exact, close to the information content, the same bytes for ever, and safe on damage.
+//! Tests of the entropy coder: it is exact, close to the information content, always gives the same bytes, and survives damage.
 
 use super::*;
 use constriction::stream::Decode;
@@ -103,14 +103,15 @@ proptest! {
         let mut bytes = encode(&book, &contexts, &values);
         bytes[position.index(values.len() / 4)] ^= 1 << bit;
         let mut decoded = vec![0; values.len()];
-        // The checksum of the container notices damage; the coder has only to survive it, and never to pass it as whole.
+        // The checksum of the container detects damage; the coder only has to survive it, and must not give
+        // the original values.
         prop_assert!(decode(&book, &bytes, &contexts, &mut decoded).is_err() || decoded != values);
     }
 }
 
 #[test]
 fn a_known_stream_keeps_its_bytes() {
-    // Written down by an implementation made from docs/format.md alone.
+    // These bytes come from an implementation that was written from docs/format.md alone.
     let book = Book::plain(vec![Table::new(1, &[1000, 2000, 1000, 96]).unwrap()]);
     let values = [0, 0, 1, -1, 0, 5, 0, 0, -300, 1, 0, 0, 0, -1, 2, 16383];
     let expected = [0x29, 0x3a, 0xa1, 0x11, 0xc6, 0x51, 0xbf, 0x15, 0xc8, 0x27, 0xfe, 0x1f, 0xf9, 0x7f];
@@ -133,7 +134,7 @@ fn sizes_around_the_lane_thresholds_round_trip() {
         (262_144, 8),
         (262_151, 8),
     ] {
-        // Certain values cost next to nothing, so that what is left is the states.
+        // Certain values cost almost nothing, so the rest is the states.
         let bytes = round_trip(&book, &vec![0; count], &vec![0; count]);
         assert!(
             bytes.len() >= 4 * lanes && bytes.len() < 4 * lanes + 2 + count / 1000,

@@ -1,4 +1,4 @@
-//! Directories of TIFF files, classic and big, which are those of EXIF too: their entries, by tag.
+//! Directories of TIFF files, classic and big, and of EXIF: finds their entries by tag.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ const ASCII: u16 = 2;
 pub const SHORT: u16 = 3;
 /// An unsigned number of 32 bits.
 pub const LONG: u16 = 4;
-/// Two unsigned numbers of 32 bits: above and below the line.
+/// Two unsigned numbers of 32 bits: numerator and denominator.
 pub const RATIONAL: u16 = 5;
 /// Bytes of any meaning.
 const UNDEFINED: u16 = 7;
@@ -23,7 +23,7 @@ pub struct Directory<'a> {
     little: bool,
     big: bool,
     entries: Vec<Entry>,
-    /// Where the next one begins, 0 if this is the last.
+    /// Where the next directory begins; 0 if this is the last.
     pub next: u64,
 }
 
@@ -39,7 +39,8 @@ pub struct Entry {
 }
 
 impl<'a> Directory<'a> {
-    /// The first directory, if the bytes are such a file. An entry whose values lie outside of it is left out.
+    /// The first directory, or `None` if the bytes are not such a file. An entry whose values lie outside of the file is left
+    /// out.
     pub fn first(bytes: &'a [u8]) -> Option<Self> {
         let (little, big) = match bytes.get(..4)? {
             b"II\x2A\0" => (true, false),
@@ -72,7 +73,7 @@ impl<'a> Directory<'a> {
         self.entries.iter().find(|entry| entry.tag == tag)
     }
 
-    /// All entries of a classic directory as they are written, twelve bytes each.
+    /// The bytes of all entries of a classic directory, twelve for each.
     pub fn raw_entries(&self) -> impl Iterator<Item = &'a [u8]> {
         self.entries.iter().map(|entry| &self.bytes[entry.at..entry.at + self.entry_length()])
     }
@@ -99,18 +100,18 @@ impl<'a> Directory<'a> {
         (kind == RATIONAL).then(|| values.step_by(8).map_while(ratio))
     }
 
-    /// The bytes of an entry of bytes.
+    /// The bytes of an entry whose type is bytes or text.
     pub fn bytes(&self, tag: u16) -> Option<&'a [u8]> {
         let entry = self.entry(tag)?;
         matches!(entry.kind, BYTE | ASCII | UNDEFINED).then(|| &self.bytes[entry.values.clone()])
     }
 
-    /// A number of the file's byte order.
+    /// The bytes of a number in the byte order of the file.
     pub fn short(&self, value: u16) -> [u8; 2] {
         if self.little { value.to_le_bytes() } else { value.to_be_bytes() }
     }
 
-    /// A number of the file's byte order.
+    /// The bytes of a number in the byte order of the file.
     pub fn long(&self, value: u32) -> [u8; 4] {
         if self.little { value.to_le_bytes() } else { value.to_be_bytes() }
     }
@@ -119,7 +120,7 @@ impl<'a> Directory<'a> {
         if self.big { 20 } else { 12 }
     }
 
-    /// An entry whose values are there.
+    /// Reads an entry, or `None` if its values lie outside of the file.
     fn parse(&self, at: usize) -> Option<Entry> {
         let (tag, kind) = (self.int(at, 2)? as u16, self.int(at + 2, 2)? as u16);
         let field = if self.big { 8 } else { 4 };
@@ -138,7 +139,7 @@ impl<'a> Directory<'a> {
     }
 }
 
-/// Bytes of a value of this type.
+/// Number of bytes of a value of this type.
 fn width(kind: u16) -> Option<usize> {
     match kind {
         BYTE | ASCII | UNDEFINED | 6 => Some(1),

@@ -1,4 +1,4 @@
-//! What is read of EXIF, and set straight in it: where it begins, the orientation, the resolution.
+//! Reads and corrects EXIF: its prefix, the orientation, the resolution.
 
 use super::directory::{Directory, RATIONAL, SHORT};
 use super::resolution::{Resolution, Unit};
@@ -9,10 +9,10 @@ const Y_RESOLUTION: u16 = 0x011B;
 const RESOLUTION_UNIT: u16 = 0x0128;
 const INCH: u16 = 2;
 const CENTIMETRE: u16 = 3;
-/// A TIFF header with the place of the first directory right behind it.
+/// A TIFF header whose first directory follows it.
 const HEADER: &[u8] = b"II\x2A\0\x08\0\0\0";
 
-/// EXIF from its TIFF header on: some writers put JPEG's `Exif\0\0` before it in other formats too.
+/// Returns EXIF that begins with its TIFF header: some writers put JPEG's `Exif\0\0` before it in other formats too.
 pub fn strip_prefix(mut exif: Vec<u8>) -> Vec<u8> {
     if exif.starts_with(b"Exif\0\0") {
         exif.drain(..6);
@@ -20,13 +20,13 @@ pub fn strip_prefix(mut exif: Vec<u8>) -> Vec<u8> {
     exif
 }
 
-/// The orientation that it asks for, 1 if it says nothing.
+/// The orientation in EXIF; 1 if there is none.
 pub fn orientation(exif: Option<&[u8]>) -> u8 {
     let number = exif.and_then(Directory::first).and_then(|directory| directory.number(ORIENTATION));
     number.and_then(|number| u8::try_from(number).ok()).filter(|turn| (1..=8).contains(turn)).unwrap_or(1)
 }
 
-/// EXIF whose orientation has the type that the standard asks for: viewers pass over any other.
+/// Returns EXIF whose orientation has the type that the standard demands: viewers ignore any other.
 pub fn with_short_orientation(mut exif: Vec<u8>) -> Vec<u8> {
     let turn = orientation(Some(&exif));
     let Some(directory) = Directory::first(&exif) else { return exif };
@@ -41,12 +41,12 @@ pub fn with_short_orientation(mut exif: Vec<u8>) -> Vec<u8> {
     exif
 }
 
-/// The resolution that it tells.
+/// The resolution in EXIF.
 pub fn resolution(exif: &[u8]) -> Option<Resolution> {
     resolution_of(&Directory::first(exif)?)
 }
 
-/// The resolution that a directory of EXIF or TIFF tells.
+/// The resolution in a directory of EXIF or TIFF.
 pub fn resolution_of(directory: &Directory) -> Option<Resolution> {
     let x = directory.ratios(X_RESOLUTION)?.next()?;
     let y = directory.ratios(Y_RESOLUTION).and_then(|mut y| y.next()).unwrap_or(x);
@@ -59,8 +59,8 @@ pub fn resolution_of(directory: &Directory) -> Option<Resolution> {
     Resolution::new(x, y, unit)
 }
 
-/// EXIF that tells this resolution, unless it tells one already. What was there stays where it was, so that no offset in it
-/// becomes wrong: the new directory stands at the end.
+/// Returns EXIF with this resolution, unless it already has one. Existing data stays in place, so that no offset in it
+/// becomes wrong; the new directory follows at the end.
 pub fn with_resolution(exif: Option<Vec<u8>>, resolution: &Resolution) -> Vec<u8> {
     let (mut out, place) = match exif {
         Some(exif) => {
@@ -76,8 +76,8 @@ pub fn with_resolution(exif: Option<Vec<u8>>, resolution: &Resolution) -> Vec<u8
     out
 }
 
-/// Where the first directory begins, as written in the header, and the directory as it was with a resolution, to stand at
-/// `place`. `None` if there is a resolution already.
+/// Copies the first directory with a resolution added, to be put at `place`. Returns `place` as the header holds it, and
+/// the directory; `None` if there already is a resolution.
 fn directory_with(exif: &[u8], resolution: &Resolution, place: usize) -> Option<([u8; 4], Vec<u8>)> {
     let old = Directory::first(exif)?;
     let classic = matches!(exif.get(2..4)?, b"\x2A\0" | b"\0\x2A");

@@ -1,25 +1,25 @@
-//! PNM: the header of the plain and raw bitmaps, graymaps and pixmaps, as Netpbm reads it.
+//! PNM: the header of plain and raw bitmaps, graymaps and pixmaps, read as by Netpbm.
 
 use std::io::{BufRead, Read as _};
 
 /// The header of one of P1 to P6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Header {
+pub struct PnmHeader {
     /// The digit behind `P`.
     pub magic: u8,
     pub width: u32,
     pub height: u32,
-    /// The largest sample; a bitmap has none, and 1 here.
+    /// The largest sample; 1 for a bitmap, whose header has none.
     pub maximum: u32,
 }
 
-impl Header {
-    /// Reads it, up to the first sample. `None` for a header of another kind, or a broken one.
+impl PnmHeader {
+    /// Reads a header, up to the first sample. Returns `None` if it is of another kind or invalid.
     ///
-    /// A comment goes from `#` to the end of its line, wherever it begins, and ends a number before it.
+    /// A comment goes from any `#` to the end of the line, and ends a number before it.
     ///
     /// # Errors
-    /// Those of the file.
+    /// Returns an error if the file cannot be read.
     pub fn read(file: &mut impl BufRead) -> std::io::Result<Option<Self>> {
         let mut magic = [0; 2];
         for byte in &mut magic {
@@ -37,7 +37,7 @@ impl Header {
         Ok(Some(Self { magic, width, height, maximum }))
     }
 
-    /// It in its plainest form.
+    /// The header in its simplest form.
     pub fn text(&self) -> String {
         let Self { magic, width, height, maximum } = self;
         let magic = char::from(*magic);
@@ -48,7 +48,7 @@ impl Header {
     }
 }
 
-/// The next number, with the one space behind it.
+/// Reads the next number and the one space after it.
 fn number(file: &mut impl BufRead) -> std::io::Result<Option<u32>> {
     let mut number = None;
     while let Some(byte) = next_outside_comments(file)? {
@@ -64,11 +64,11 @@ fn number(file: &mut impl BufRead) -> std::io::Result<Option<u32>> {
             return Ok(number);
         }
     }
-    // The file ends right behind it: there are no samples.
+    // The file ends right after the number: there are no samples.
     Ok(None)
 }
 
-/// The next byte; of a comment, the end of its line.
+/// Reads the next byte; a comment is read as the end of its line.
 fn next_outside_comments(file: &mut impl BufRead) -> std::io::Result<Option<u8>> {
     let mut byte = next(file)?;
     if byte == Some(b'#') {
@@ -91,13 +91,13 @@ fn is_space(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn read(mut bytes: &[u8]) -> Option<(Header, &[u8])> {
-        Header::read(&mut bytes).unwrap().map(|header| (header, bytes))
+    fn read(mut bytes: &[u8]) -> Option<(PnmHeader, &[u8])> {
+        PnmHeader::read(&mut bytes).unwrap().map(|header| (header, bytes))
     }
 
     #[test]
     fn a_comment_ends_at_the_end_of_its_line_and_nowhere_else() {
-        let expected = Header { magic: b'6', width: 640, height: 480, maximum: 255 };
+        let expected = PnmHeader { magic: b'6', width: 640, height: 480, maximum: 255 };
         for text in [
             "P6\n# scanner ok? 1 300 255 dpi\n640 480\n255\n",
             "P6 # ? # ?\r\n#\n\t640\t# 1 2 3\n480\r\n255 ",
@@ -109,7 +109,7 @@ mod tests {
             assert_eq!(read(&bytes), Some((expected, &b"?#\n1"[..])), "{text:?}");
             assert_eq!(read(expected.text().as_bytes()), Some((expected, &b""[..])));
         }
-        let bitmap = Header { magic: b'4', width: 3, height: 2, maximum: 1 };
+        let bitmap = PnmHeader { magic: b'4', width: 3, height: 2, maximum: 1 };
         assert_eq!(read(b"P4 3#\n2\n\xa0\x40"), Some((bitmap, &b"\xa0\x40"[..])));
     }
 

@@ -1,4 +1,4 @@
-//! Reads picture files: any bit depth and layout becomes 8-bit gray or RGB, with alpha apart.
+//! Reads picture files: samples of any depth and layout become 8-bit gray or RGB, with separate alpha.
 
 use std::borrow::Cow;
 use std::io::{Cursor, Read as _};
@@ -7,9 +7,11 @@ use std::path::Path;
 use image::codecs::pnm::PnmDecoder;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 
-use super::pnm::Header;
+use super::metadata::described;
+use super::pnm::PnmHeader;
 use super::resolution::Resolution;
-use super::{Notice, exif, jpeg, png, tiff};
+use super::unpacked::{SampleLayout, Unpacked, check, failed, possible};
+use super::{Notice, jpeg, png, tiff};
 use crate::{Color, Error, Limits, Metadata, Picture, Result};
 
 const FORMATS: [ImageFormat; 7] = [
@@ -21,28 +23,25 @@ const FORMATS: [ImageFormat; 7] = [
     ImageFormat::Pnm,
     ImageFormat::Qoi,
 ];
-/// Further extensions that files of these formats have.
+/// Other extensions of these formats.
 const EXTENSIONS: [&str; 6] = ["jpe", "jif", "jfi", "pjpeg", "pjp", "dib"];
-/// So much memory a header may ask for, whatever stands behind it.
-const FREE: u64 = 16 << 20;
-
-/// Whether a file of this name is one that [`read`] understands; only the extension counts.
+/// Whether [`read`] understands a file of this name. Only the extension counts.
 pub fn readable(path: &Path) -> bool {
     let Some(extension) = path.extension() else { return false };
     EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
         || ImageFormat::from_extension(extension).is_some_and(|format| FORMATS.contains(&format))
 }
 
-/// Reads a picture file from memory; its content says which format it has.
+/// Reads a picture file from memory. Its format is detected from its content.
 ///
-/// Samples of 16 bits become `round(v * 255 / 65535)`, and premultiplied alpha is divided out. Orientation is kept beside the
-/// rows and not applied. A resolution is kept as EXIF. A file that is damaged, but in a way that leaves a picture, gives that
-/// and [`Notice::Damaged`].
+/// Samples of 16 bits become `round(v * 255 / 65535)`, and premultiplied alpha is divided out. The orientation is not applied
+/// to the rows, but kept in [`Picture::orientation`]. A resolution is kept as EXIF. If a damaged file still gives a picture,
+/// the result is that picture with [`Notice::Damaged`].
 ///
 /// # Errors
-/// Returns [`Error::Limit`], before any allocation, if the header asks for more than `limits`, [`Error::Truncated`] if the bytes are
-/// fewer than such a picture can have, [`Error::Invalid`] if they are no picture that can be read, and [`Error::Image`] if their
-/// data is damaged.
+/// Returns [`Error::Limit`], before any allocation, if the header asks for more than `limits`, [`Error::Truncated`] if there
+/// are too few bytes for such a picture, [`Error::Invalid`] if this is not a picture that can be read, and [`Error::Image`]
+/// if its data is damaged.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Picture, Vec<Notice>)> {
     let found = match sniff(bytes)? {
         ImageFormat::Png => png::read(bytes, limits)?,
@@ -62,81 +61,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Picture, Vec<Notice>)> {
     Ok((picture, notices))
 }
 
-/// What the reader of a format hands on.
-pub struct Unpacked {
-    pub width: u32,
-    pub height: u32,
-    pub color: Color,
-    /// `[height, width, channels]`.
-    pub samples: Vec<u8>,
-    /// `[height, width]`.
-    pub alpha: Option<Vec<u8>>,
-    pub source_bits: u8,
-    pub metadata: Metadata,
-    /// That of the file, beside the one in EXIF.
-    pub orientation: u8,
-    /// That of the file, beside the one in EXIF.
-    pub resolution: Option<Resolution>,
-    pub notices: Vec<Notice>,
-}
-
-/// Samples as a decoder gives them, `[height, width, channels]`, alpha the last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layout {
-    pub color: Color,
-    pub alpha: bool,
-    /// 8 or 16.
-    pub bits: u8,
-}
-
-impl Layout {
-    /// Bytes of a picture.
-    pub fn bytes(self, width: u32, height: u32) -> u64 {
-        let pixel = (self.color.channels() + usize::from(self.alpha)) as u64 * u64::from(self.bits / 8);
-        (u64::from(width) * u64::from(height)).saturating_mul(pixel)
-    }
-
-    /// Samples of 8 bits, and alpha apart; `number` reads one of 16.
-    pub fn split(self, mut data: Vec<u8>, number: fn([u8; 2]) -> u16) -> (Vec<u8>, Option<Vec<u8>>) {
-        if self.bits == 16 {
-            data = data.as_chunks::<2>().0.iter().map(|&pair| reduced(number(pair))).collect();
-        }
-        if !self.alpha {
-            return (data, None);
-        }
-        let channels = self.color.channels();
-        let pixels = data.len() / (channels + 1);
-        let (mut samples, mut alpha) = (Vec::with_capacity(pixels * channels), Vec::with_capacity(pixels));
-        for pixel in data.chunks_exact(channels + 1) {
-            samples.extend_from_slice(&pixel[..channels]);
-            alpha.push(pixel[channels]);
-        }
-        (samples, Some(alpha))
-    }
-}
-
-/// The metadata that is kept, and the orientation that it asks for, else the file's own.
-pub fn described(
-    metadata: Metadata,
-    own: u8,
-    resolution: Option<Resolution>,
-    notices: &mut Vec<Notice>,
-) -> (Metadata, u8) {
-    let exif = metadata.exif.map(exif::strip_prefix).filter(|exif| !exif.is_empty());
-    let exif = exif.map(exif::with_short_orientation);
-    let exif = match resolution.filter(|resolution| !resolution.is_usual()) {
-        Some(resolution) => Some(exif::with_resolution(exif, &resolution)),
-        None => exif,
-    };
-    let xmp = metadata.xmp.filter(|xmp| !xmp.is_empty());
-    let orientation = match exif::orientation(exif.as_deref()) {
-        1 => own,
-        turned => turned,
-    };
-    (Metadata { icc: fitting_profile(metadata.icc, notices), exif, xmp }, orientation)
-}
-
-/// The format that the first bytes tell.
+/// Detects the format from the first bytes.
 fn sniff(bytes: &[u8]) -> Result<ImageFormat> {
     let invalid = |detail: String| Err(Error::Invalid { what: "picture", detail });
     let known = "PNG, JPEG, WebP, TIFF, BMP, PNM and QOI are read";
@@ -162,7 +87,7 @@ fn sniff(bytes: &[u8]) -> Result<ImageFormat> {
     }
 }
 
-/// The name of a format that cameras and phones write, and that the `image` crate does not know.
+/// The name of a format that cameras and phones write, but that the `image` crate does not know.
 fn unread(bytes: &[u8]) -> Option<&'static str> {
     match bytes {
         [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Some("JPEG XL"),
@@ -175,10 +100,10 @@ fn unread(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// PNM, whose header is read here, so that comments end where Netpbm lets them end.
+/// Reads PNM. The header is read here, so that comments end where they end in Netpbm.
 fn pnm(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     let mut rest = bytes;
-    let head = match Header::read(&mut rest)? {
+    let head = match PnmHeader::read(&mut rest)? {
         Some(header) => header.text(),
         None => {
             rest = bytes;
@@ -187,11 +112,11 @@ fn pnm(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     };
     let damage = |error| png::damaged(error, bytes.len() as u64);
     let decoder = PnmDecoder::new(Cursor::new(head).chain(rest)).map_err(damage)?;
-    // A byte of a bitmap makes eight samples.
+    // Each byte of a bitmap holds eight samples.
     unpack(decoder, bytes, Some(8), limits)
 }
 
-/// What the `image` crate reads without help, but for what it does not tell.
+/// Reads the formats that the `image` crate reads without help, and finds what the crate does not report.
 fn other(format: ImageFormat, bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     let mut notices = Vec::new();
     let (mut resolution, mut expansion) = (None, None);
@@ -219,11 +144,11 @@ fn other(format: ImageFormat, bytes: &[u8], limits: &Limits) -> Result<Unpacked>
             if let (true, Some(x), Some(y)) = (long, number(38), number(42)) {
                 resolution = Resolution::from_metre(x, y);
             }
-            // Two bytes make a run of 255 pixels, or one of them eight.
+            // With run lengths, two bytes give up to 255 pixels; without, one byte gives up to eight.
             let runs = long && matches!(number(30), Some(1 | 2));
             expansion = Some(if runs { 512 } else { 32 });
         }
-        // A byte makes a run of 62 pixels.
+        // A byte gives a run of up to 62 pixels.
         ImageFormat::Qoi => expansion = Some(62 * 4),
         _ => {}
     }
@@ -236,12 +161,15 @@ fn other(format: ImageFormat, bytes: &[u8], limits: &Limits) -> Result<Unpacked>
     Ok(Unpacked { resolution, notices, ..found })
 }
 
-/// A RIFF file that is as long as it says: its reader takes what is missing for an end.
+/// Checks that a RIFF file is as long as its header says, because its reader takes missing data for the end.
+///
+/// # Errors
+/// Returns [`Error::Truncated`] if it is shorter.
 fn whole_webp(bytes: &[u8]) -> Result<()> {
     let Some(length) = bytes.get(4..).and_then(<[u8]>::first_chunk) else { return Ok(()) };
     let (needed, length) = (8 + u64::from(u32::from_le_bytes(*length)), bytes.len() as u64);
     match needed.checked_sub(length) {
-        // Some writers forget the last byte, which is there to make the length even.
+        // Some writers forget the last byte, which makes the length even.
         None | Some(0 | 1) => Ok(()),
         Some(missing) => Err(Error::Truncated { what: "WebP", offset: length, missing }),
     }
@@ -261,8 +189,8 @@ fn unpack(
         possible(needed, bytes.len() as u64, expansion)?;
     }
     let metadata = Metadata {
-        icc: decoder.icc_profile()?,
-        exif: decoder.exif_metadata()?,
+        icc: decoder.icc_profile().map_err(failed)?,
+        exif: decoder.exif_metadata().map_err(failed)?,
         xmp: decoder.xmp_metadata().unwrap_or_default(),
     };
     let (color, alpha, bits) = match decoder.color_type() {
@@ -279,7 +207,7 @@ fn unpack(
             return Err(Error::Invalid { what: "picture", detail });
         }
     };
-    let layout = Layout { color, alpha, bits };
+    let layout = SampleLayout { color, alpha, bits };
     let mut data = vec![0; needed as usize];
     decoder.read_image(&mut data).map_err(|error| png::damaged(error, bytes.len() as u64))?;
     let (samples, alpha) = layout.split(data, u16::from_ne_bytes);
@@ -295,47 +223,4 @@ fn unpack(
         resolution: None,
         notices: Vec::new(),
     })
-}
-
-/// Refuses a picture that asks for more than the limits.
-pub fn check(width: u32, height: u32, bytes: u64, limits: &Limits) -> Result<()> {
-    let pixels = u64::from(width) * u64::from(height);
-    if pixels > limits.pixels {
-        return Err(Error::Limit { what: "pixels", needed: pixels, limit: limits.pixels });
-    }
-    let limit = limits.bytes.min(isize::MAX as u64);
-    if bytes > limit {
-        return Err(Error::Limit { what: "bytes", needed: bytes, limit });
-    }
-    if pixels == 0 {
-        return Err(Error::Invalid { what: "picture", detail: format!("its size is {width}x{height}") });
-    }
-    Ok(())
-}
-
-/// Refuses a picture that needs more bytes of memory than the bytes that are present can make, `expansion` of each. So no
-/// header takes memory that its file does not fill, but for a little.
-pub fn possible(needed: u64, present: u64, expansion: u64) -> Result<()> {
-    match needed.saturating_sub(FREE).div_ceil(expansion).checked_sub(present) {
-        None | Some(0) => Ok(()),
-        Some(missing) => Err(Error::Truncated { what: "picture", offset: present, missing }),
-    }
-}
-
-/// A sample of 16 bits as one of 8, rounded.
-pub fn reduced(sample: u16) -> u8 {
-    ((u32::from(sample) * 255 + 32767) / 65535) as u8
-}
-
-/// Drops a profile of CMYK and the like: the samples were converted to RGB on reading.
-fn fitting_profile(icc: Option<Vec<u8>>, notices: &mut Vec<Notice>) -> Option<Vec<u8>> {
-    let icc = icc.filter(|icc| !icc.is_empty())?;
-    match icc.get(16..20) {
-        Some(b"CMYK" | b"Lab " | b"YCbr" | b"CMY ") => {
-            let space = String::from_utf8_lossy(&icc[16..20]).trim_end().to_owned();
-            notices.push(Notice::ProfileDropped { space });
-            None
-        }
-        _ => Some(icc),
-    }
 }

@@ -1,13 +1,13 @@
-//! Resolution: pixels to the inch or the centimetre, as PNG, JPEG, BMP, TIFF and EXIF say it.
+//! Resolution: pixels per inch or centimetre, as PNG, JPEG, BMP, TIFF and EXIF express it.
 
-/// A length that pixels are counted on.
+/// The unit of a resolution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     Inch,
     Centimetre,
 }
 
-/// Pixels to the unit, across and down, as fractions.
+/// Pixels per unit, horizontally and vertically, as fractions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolution {
     pub x: (u32, u32),
@@ -16,20 +16,20 @@ pub struct Resolution {
 }
 
 const METRES_IN_INCH: f64 = 0.0254;
-/// What EXIF means if it says nothing.
+/// The default resolution of EXIF.
 const USUAL: u32 = 72;
 
 impl Resolution {
-    /// `None` for what is no resolution, such as 0.
+    /// Returns `None` for a value that is not a resolution, such as 0.
     pub fn new(x: (u32, u32), y: (u32, u32), unit: Unit) -> Option<Self> {
         let real = |(above, below): (u32, u32)| above > 0 && below > 0;
         (real(x) && real(y)).then_some(Self { x, y, unit })
     }
 
-    /// From whole pixels to the metre, as PNG and BMP have it. 11811 are 300 to the inch.
+    /// From pixels per metre, as in PNG and BMP; 11811 are 300 per inch.
     pub fn from_metre(x: u32, y: u32) -> Option<Self> {
         let inches = [x, y].map(|count| f64::from(count) * METRES_IN_INCH);
-        // A count for the metre is rounded by half a pixel at most.
+        // Rounding changes pixels per metre by half a pixel at most.
         let whole = inches.iter().all(|count| (count - count.round()).abs() <= METRES_IN_INCH / 2.0 + 1e-9);
         if whole {
             let [x, y] = inches.map(|count| (count.round() as u32, 1));
@@ -38,7 +38,7 @@ impl Resolution {
         Self::new((x, 100), (y, 100), Unit::Centimetre)
     }
 
-    /// Whole pixels to the metre; `None` for more than fit.
+    /// Whole pixels per metre, or `None` if they do not fit.
     pub fn per_metre(&self) -> Option<(u32, u32)> {
         let units = match self.unit {
             Unit::Inch => 1.0 / METRES_IN_INCH,
@@ -51,7 +51,7 @@ impl Resolution {
         Some((count(self.x)?, count(self.y)?))
     }
 
-    /// Whole pixels to the unit; `None` for more than fit.
+    /// Whole pixels per unit, or `None` if they do not fit.
     pub fn whole(&self) -> Option<(u16, u16)> {
         let count = |(above, below): (u32, u32)| {
             let count = (f64::from(above) / f64::from(below)).round();
@@ -60,7 +60,7 @@ impl Resolution {
         Some((count(self.x)?, count(self.y)?))
     }
 
-    /// Whether it is what a picture without any has, so that it need not be kept.
+    /// Whether this is the default resolution, which need not be kept.
     pub fn is_usual(&self) -> bool {
         let usual = |(above, below): (u32, u32)| u64::from(above) == u64::from(USUAL) * u64::from(below);
         self.unit == Unit::Inch && usual(self.x) && usual(self.y)

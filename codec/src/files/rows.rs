@@ -1,17 +1,18 @@
-//! Picture files that are read and written row by row, for pictures that memory should not hold as a whole: PNM and PNG.
+//! Reads and writes PNM and PNG files row by row, for pictures that should not be in memory as a whole.
 
 use std::io::{BufRead, Seek, SeekFrom, Write};
 
 use image::ImageError;
 
-use super::pnm::Header;
-use super::read::{Layout, described, possible, reduced};
+use super::metadata::described;
+use super::pnm::PnmHeader;
+use super::unpacked::{SampleLayout, failed, possible, reduced};
 use super::write::{nothing, pnm_head};
 use super::{Format, Notice, WriteOptions, exif, png};
 use crate::{Color, Error, Head, Limits, Result, Source};
 
 /// A picture file that is read row by row.
-pub struct Reader<'a, R: BufRead + Seek> {
+pub struct PictureReader<'a, R: BufRead + Seek> {
     open: Box<dyn Fn() -> std::io::Result<R> + 'a>,
     head: Head,
     limits: Limits,
@@ -19,20 +20,22 @@ pub struct Reader<'a, R: BufRead + Seek> {
     /// Bytes of the file.
     length: u64,
     at: At<R>,
-    /// Rows that are left.
+    /// Number of rows that are left.
     left: u32,
     wide: Vec<u8>,
 }
 
-/// The place in the file.
+/// The position in the file.
 enum At<R: BufRead + Seek> {
-    /// Samples follow, as they are.
+    /// The samples follow, uncompressed.
     Pnm(R),
     Png(Box<::png::Reader<R>>),
 }
 
-/// Opens a picture file to read it row by row; each call of `open` gives its bytes from the first one on. `None` where
-/// [`super::read`] has to read it as a whole: another format than PNM and PNG, alpha, interlaced or animated PNG.
+/// Opens a picture file to read it row by row. Each call of `open` returns the file, positioned at its first byte.
+///
+/// Returns `None` if the file has to be read as a whole, by [`super::read`]: if its format is not PNM or PNG, or if it is a
+/// PNG with alpha, interlaced or animated.
 ///
 /// ```
 /// use aecodec::{EncodeOptions, Limits, Model, Profile, files};
@@ -48,11 +51,11 @@ enum At<R: BufRead + Seek> {
 ///
 /// # Errors
 /// Returns [`Error::Limit`] if the header asks for more than `limits`, [`Error::Truncated`] if the file is too short for it,
-/// [`Error::Io`] if the file cannot be read, and [`Error::Image`] if what comes before the pixels is damaged.
+/// [`Error::Io`] if the file cannot be read, and [`Error::Image`] if the data before the pixels is damaged.
 pub fn open<'a, R: BufRead + Seek>(
     open: impl Fn() -> std::io::Result<R> + 'a,
     limits: &Limits,
-) -> Result<Option<Reader<'a, R>>> {
+) -> Result<Option<PictureReader<'a, R>>> {
     let mut file = open()?;
     let length = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
@@ -66,17 +69,26 @@ pub fn open<'a, R: BufRead + Seek>(
     limits.check_metadata(&head.metadata)?;
     let at = At::begin(file, &head, limits)?;
     let (limits, left) = (*limits, head.height);
-    Ok(Some(Reader { open: Box::new(open), head, limits, notices, length, at, left, wide: Vec::new() }))
+    Ok(Some(PictureReader {
+        open: Box::new(open),
+        head,
+        limits,
+        notices,
+        length,
+        at,
+        left,
+        wide: Vec::new(),
+    }))
 }
 
-impl<R: BufRead + Seek> Reader<'_, R> {
-    /// What is not carried over as it is.
+impl<R: BufRead + Seek> PictureReader<'_, R> {
+    /// What was lost or changed when the file was read.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
     }
 }
 
-impl<R: BufRead + Seek> Source for Reader<'_, R> {
+impl<R: BufRead + Seek> Source for PictureReader<'_, R> {
     fn head(&self) -> &Head {
         &self.head
     }
@@ -110,14 +122,14 @@ impl<R: BufRead + Seek> Source for Reader<'_, R> {
 }
 
 impl<R: BufRead + Seek> At<R> {
-    /// The first row of a file whose header has been read.
+    /// Moves to the first row of a file whose header has been read before.
     fn begin(mut file: R, head: &Head, limits: &Limits) -> Result<Self> {
         file.rewind()?;
         if file.fill_buf()?.starts_with(b"P") {
-            Header::read(&mut file)?;
+            PnmHeader::read(&mut file)?;
             return Ok(Self::Pnm(file));
         }
-        let reader = png::decoder(file, limits)?;
+        let reader = png::decoder(file, limits).map_err(failed)?;
         let bytes = if head.source_bits == 16 { 2 } else { 1 };
         if reader.output_line_size(head.width) != Some(head.stride() * bytes) {
             return Err(Error::Invalid { what: "PNG", detail: "its header has changed".into() });
@@ -137,7 +149,7 @@ impl<R: BufRead + Seek> At<R> {
         }
     }
 
-    /// Checks what stands behind the last row.
+    /// Checks the data after the last row.
     fn end(&mut self) -> std::result::Result<(), ImageError> {
         match self {
             Self::Pnm(_) => Ok(()),
@@ -149,7 +161,7 @@ impl<R: BufRead + Seek> At<R> {
 type Opened = Option<(Head, Vec<Notice>)>;
 
 fn open_pnm(file: &mut impl BufRead, length: u64) -> Result<Opened> {
-    let Some(Header { magic, width, height, maximum }) = Header::read(file)? else { return Ok(None) };
+    let Some(PnmHeader { magic, width, height, maximum }) = PnmHeader::read(file)? else { return Ok(None) };
     let color = match magic {
         b'5' => Color::Gray,
         b'6' => Color::Rgb,
@@ -167,7 +179,7 @@ fn open_pnm(file: &mut impl BufRead, length: u64) -> Result<Opened> {
     if head.pixels() == 0 {
         return Ok(None);
     }
-    possible(Layout { color, alpha: false, bits: head.source_bits }.bytes(width, height), length, 1)?;
+    possible(SampleLayout { color, alpha: false, bits: head.source_bits }.bytes(width, height), length, 1)?;
     Ok(Some((head, notices)))
 }
 
@@ -177,7 +189,7 @@ fn open_png<R: BufRead + Seek>(file: &mut R, limits: &Limits) -> Result<Opened> 
         return Ok(None);
     }
     file.rewind()?;
-    let reader = png::decoder(file, limits)?;
+    let reader = png::decoder(file, limits).map_err(failed)?;
     let (layout, (width, height)) = (png::layout(&reader)?, reader.info().size());
     if layout.alpha {
         return Ok(None);
@@ -194,7 +206,7 @@ fn open_png<R: BufRead + Seek>(file: &mut R, limits: &Limits) -> Result<Opened> 
     Ok(Some((head, notices)))
 }
 
-/// Whether [`write_rows`] writes such a picture: as PNM or PNG, if its rows stay where they are.
+/// Whether [`write_rows`] can write such a picture: the format must be PNM or PNG, and the rows must not have to be turned.
 pub fn writes_rows(head: &Head, format: Format) -> bool {
     let turned_by_viewers = match format {
         Format::Png => exif::orientation(head.metadata.exif.as_deref()) != 1,
@@ -204,13 +216,13 @@ pub fn writes_rows(head: &Head, format: Format) -> bool {
     turned_by_viewers || head.orientation == 1
 }
 
-/// Writes a picture file row by row: `rows` gets a function that takes samples `[.., width, channels]`, from top to bottom.
-/// What it returns is returned, with what the file could not carry. The samples of the file are those that [`super::write`]
-/// writes; PNG may pack them differently.
+/// Writes a picture file row by row. `rows` is called with a function to which it passes the samples `[.., width, channels]`,
+/// from top to bottom. Returns the result of `rows`, with notices of what the format could not hold. The samples of the file
+/// are the same as those of [`super::write`]; a PNG may be compressed differently.
 ///
 /// # Errors
-/// Those of `rows` and of `out`; [`Error::Invalid`] where the number of rows is not that of `head`, and for a picture that
-/// [`writes_rows`] refuses.
+/// Returns the errors of `rows` and of `out`, and [`Error::Invalid`] if the number of rows is not that of `head` or if
+/// [`writes_rows`] is false for this picture.
 pub fn write_rows<T>(
     mut out: impl Write,
     head: &Head,
@@ -219,7 +231,7 @@ pub fn write_rows<T>(
     rows: impl FnOnce(&mut dyn FnMut(&[u8]) -> Result<()>) -> Result<T>,
 ) -> Result<(T, Vec<Notice>)> {
     if !writes_rows(head, format) {
-        let detail = format!("{format} with orientation {} is written as a whole", head.orientation);
+        let detail = format!("{format} with orientation {} cannot be written row by row", head.orientation);
         return Err(Error::Invalid { what: "picture", detail });
     }
     let mut notices = Vec::new();

@@ -1,21 +1,22 @@
-//! Writes picture files, with all that the format can hold.
+//! Writes picture files, with all metadata that the format can hold.
 
 use std::borrow::Cow;
 
+use super::alpha::{flatten, interleaved};
 use super::{Format, Notice, WriteOptions, exif, jpeg, png, upright};
 use crate::{Color, Error, Metadata, Picture, Result};
 
 /// Longest side of a WebP picture.
 const WEBP_SIDE: u32 = 16383;
 
-/// A picture file in memory, and what it could not carry.
+/// Writes a picture file to memory, and returns it with notices of what the format could not hold.
 ///
-/// EXIF goes along unchanged, so viewers turn the picture; where the file carries no EXIF with an orientation,
-/// the rows are turned upright instead.
+/// EXIF is written unchanged, so viewers turn the picture. If the file holds no EXIF with an orientation, the rows are turned
+/// upright instead.
 ///
 /// # Errors
-/// [`Error::Limit`] where a side is too long for the format, [`Error::Invalid`] or [`Error::Image`] where the
-/// format cannot take the picture.
+/// Returns [`Error::Limit`] if a side is too long for the format, and [`Error::Invalid`] or [`Error::Image`] if the format
+/// cannot hold the picture.
 pub fn write(picture: &Picture, format: Format, options: &WriteOptions) -> Result<(Vec<u8>, Vec<Notice>)> {
     let mut notices = Vec::new();
     let metadata = match format {
@@ -41,18 +42,7 @@ pub fn write(picture: &Picture, format: Format, options: &WriteOptions) -> Resul
     Ok((bytes, notices))
 }
 
-/// Colour samples and alpha side by side, `[height, width, channels]`.
-pub fn interleaved(picture: &Picture) -> Cow<'_, [u8]> {
-    let Some(alpha) = &picture.alpha else { return Cow::Borrowed(&picture.samples) };
-    let mut out = Vec::with_capacity(picture.samples.len() + alpha.len());
-    for (samples, &alpha) in picture.samples.chunks_exact(picture.color.channels()).zip(alpha) {
-        out.extend_from_slice(samples);
-        out.push(alpha);
-    }
-    Cow::Owned(out)
-}
-
-/// PNM holds no metadata; the colour profile is the one that changes what is seen.
+/// Adds a notice for each kind of metadata, because PNM holds none.
 pub fn nothing(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
     if metadata.icc.is_some() {
         notices.push(Notice::MetadataDropped { format: Format::Pnm, kind: "ICC profile" });
@@ -64,17 +54,6 @@ pub fn nothing(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
         notices.push(Notice::MetadataDropped { format: Format::Pnm, kind: "XMP" });
     }
     Metadata::default()
-}
-
-/// Lays the picture on white.
-fn flatten(picture: &mut Picture) {
-    let Some(alpha) = picture.alpha.take() else { return };
-    for (samples, alpha) in picture.samples.chunks_exact_mut(picture.color.channels()).zip(alpha) {
-        for sample in samples {
-            *sample =
-                ((u32::from(*sample) * u32::from(alpha) + 255 * (255 - u32::from(alpha)) + 127) / 255) as u8;
-        }
-    }
 }
 
 fn webp(picture: &Picture) -> Result<Vec<u8>> {
@@ -106,7 +85,7 @@ fn pnm(picture: &Picture) -> Vec<u8> {
     out
 }
 
-/// What stands before the samples.
+/// The header of a PNM file.
 pub fn pnm_head(color: Color, width: u32, height: u32) -> String {
     let magic = match color {
         Color::Gray => "P5",

@@ -1,19 +1,19 @@
-//! The algorithms, written once over the vector steps of a [`Leaf`] and compiled for each instruction set.
+//! The algorithms, written once with the vector steps of a [`Leaf`] and compiled for each instruction set.
 
 use super::leaf::Leaf;
+use super::number::{rnd, sat};
 use super::packed::{COUPLES, PANEL, Packed, PackedTaps};
-use super::{rnd, sat};
 use std::ops::Range;
 
-/// Most positions of a product tile: with 32 outputs, 24 accumulators of 512 bits.
+/// The most positions of a product tile: with 32 outputs, 24 accumulators of 512 bits.
 pub const ROWS: usize = 12;
-/// Positions that go through all panels together: their inputs and a panel of weights fit the first cache.
-const CHUNK: usize = 4 * ROWS;
+/// Positions that go through all panels together: their inputs and a panel of weights fit the first-level cache.
+const POSITIONS_AT_ONCE: usize = 4 * ROWS;
 /// Positions that go through all channels of a depthwise layer together, for the same reason.
 const RUN: usize = 16;
 
-/// A part of the input vector: `len` channels at `data[start + position * stride..]`, meeting
-/// the weights from input `k` on.
+/// A part of the input vector: `len` channels at `data[start + position * stride..]`, which are
+/// multiplied by the weights from input `k` on.
 #[derive(Debug, Clone, Copy)]
 pub struct Segment<'a> {
     /// Activations.
@@ -28,10 +28,10 @@ pub struct Segment<'a> {
     pub len: usize,
 }
 
-/// Where outputs go: channel n of a position to `data[start + position * stride + n]`, n counted
-/// from the first channel of the first panel.
+/// Where outputs are written: channel n of a position to `data[start + position * stride + n]`, if n
+/// counts from the first channel of the first panel.
 #[derive(Debug)]
-pub struct Target<'a> {
+pub struct Destination<'a> {
     /// Activations.
     pub data: &'a mut [i16],
     /// Offset of the first position.
@@ -40,17 +40,17 @@ pub struct Target<'a> {
     pub stride: usize,
 }
 
-/// What is done to an accumulator on its way to the target.
+/// What is done to an accumulator before it is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Epilogue {
     /// Round, saturate.
     Plain,
-    /// Leaky ReLU of slope 1/8 on the accumulator, then as plain.
+    /// Leaky ReLU of slope 1/8 on the accumulator, then as [`Self::Plain`].
     Leaky,
-    /// Round, add to what the target holds, saturate.
+    /// Round, add to the value at the destination, saturate.
     Residual,
-    /// ReGLU of the given shift: the first half of all outputs are u, the other v, both as plain; the
-    /// target gets `sat(rnd(max(u, 0) * v, shift))`, half as many channels. `panels` counts the u alone.
+    /// ReGLU of the given shift: the first half of all outputs are u, the other half are v, both rounded and saturated as by
+    /// [`Self::Plain`]. The result is `sat(rnd(max(u, 0) * v, shift))`, half as many channels. `panels` counts only u.
     Gate(u32),
 }
 
@@ -67,14 +67,17 @@ pub struct Depthwise<'a> {
     pub out: &'a mut [i16],
 }
 
-/// Checks once what the kernels then rely on.
+/// Checks once what the product kernels rely on.
+///
+/// # Panics
+/// Panics if an argument does not fit another.
 pub fn check_product(
     layer: &Packed,
     panels: &Range<usize>,
     segments: &[Segment],
     positions: usize,
     epilogue: Epilogue,
-    target: &Target,
+    destination: &Destination,
 ) {
     let outputs = match epilogue {
         Epilogue::Gate(shift) => {
@@ -90,17 +93,22 @@ pub fn check_product(
         assert!(positions == 0 || fits(s.start, last, s.stride, s.len, s.data.len()));
     }
     let width = outputs.min(panels.end * PANEL).saturating_sub(panels.start * PANEL);
-    assert!(positions == 0 || fits(target.start, last, target.stride, width, target.data.len()));
+    assert!(
+        positions == 0 || fits(destination.start, last, destination.stride, width, destination.data.len())
+    );
 }
 
-/// Whether `len` values from `start + last * stride` on lie inside `all`; nothing wraps.
+/// Whether `len` values from `start + last * stride` on lie inside `all`, computed without overflow.
 fn fits(start: usize, last: usize, stride: usize, len: usize, all: usize) -> bool {
     let end =
         last.checked_mul(stride).and_then(|at| at.checked_add(start)).and_then(|at| at.checked_add(len));
     end.is_some_and(|end| end <= all)
 }
 
-/// Checks once what the kernels then rely on.
+/// Checks once what the depthwise kernels rely on.
+///
+/// # Panics
+/// Panics if the input or the output is too short.
 pub fn check_depthwise(taps: &PackedTaps, call: &Depthwise) {
     let c = taps.channels();
     assert!(call.count.checked_mul(c) == Some(call.out.len()));
@@ -111,7 +119,7 @@ pub fn check_depthwise(taps: &PackedTaps, call: &Depthwise) {
 
 /// Two vectors of outputs that are computed together: neighbours, or the u and the v of a gate.
 #[derive(Clone, Copy)]
-struct Strip {
+struct OutputPair {
     weights: [*const i16; 2],
     bias: [*const i32; 2],
 }
@@ -128,42 +136,42 @@ pub unsafe fn product<L: Leaf>(
     segments: &[Segment],
     positions: usize,
     epilogue: Epilogue,
-    target: Target,
+    destination: Destination,
 ) {
     let gated = matches!(epilogue, Epilogue::Gate(_));
     let outputs = if gated { layer.outputs() / 2 } else { layer.outputs() };
-    // From a strip's first vector to its second, in outputs, and to the next strip.
+    // The distance in outputs from the first vector of a pair to the second, and to the next pair.
     let (second, step) = if gated { (outputs, L::LANES) } else { (L::LANES, 2 * L::LANES) };
     let first = panels.start * PANEL;
     let end = outputs.min(panels.end * PANEL);
-    for from in (0..positions).step_by(CHUNK) {
-        let to = (from + CHUNK).min(positions);
+    for from in (0..positions).step_by(POSITIONS_AT_ONCE) {
+        let to = (from + POSITIONS_AT_ONCE).min(positions);
         for n in (first..end).step_by(step) {
             let weights = [n, n + second].map(|n| layer.vector(n));
             let bias = [n, n + second].map(|n| layer.bias[n..].as_ptr());
-            let strip = Strip { weights, bias };
+            let pair = OutputPair { weights, bias };
             let mut at = from;
             while at < to {
                 let left = to - at;
                 // Tiles of about the same height: a low one does not keep the multipliers busy.
                 let rows = left.div_ceil(left.div_ceil(L::ROWS));
-                let out = &mut target.data[target.start + at * target.stride + n - first..];
+                let out = &mut destination.data[destination.start + at * destination.stride + n - first..];
                 // SAFETY: `check_product` has compared every extent with its slice: the tile reads
-                // `rows` positions from `at` on, and writes a strip of each; a strip that reaches
+                // `rows` positions from `at` on, and writes a pair of each; a pair that reaches
                 // beyond the last output goes through `spare`.
                 unsafe {
                     if n + step <= end {
                         let to = out.as_mut_ptr();
-                        tile_of::<L>(rows, layer, strip, segments, at, epilogue, to, target.stride);
+                        tile_of::<L>(rows, layer, pair, segments, at, epilogue, to, destination.stride);
                     } else {
                         let (mut spare, width) = ([0; ROWS * PANEL], end - n);
                         for (r, spare) in spare.chunks_exact_mut(PANEL).take(rows).enumerate() {
-                            spare[..width].copy_from_slice(&out[r * target.stride..][..width]);
+                            spare[..width].copy_from_slice(&out[r * destination.stride..][..width]);
                         }
                         let to = spare.as_mut_ptr();
-                        tile_of::<L>(rows, layer, strip, segments, at, epilogue, to, PANEL);
+                        tile_of::<L>(rows, layer, pair, segments, at, epilogue, to, PANEL);
                         for (r, spare) in spare.chunks_exact(PANEL).take(rows).enumerate() {
-                            out[r * target.stride..][..width].copy_from_slice(&spare[..width]);
+                            out[r * destination.stride..][..width].copy_from_slice(&spare[..width]);
                         }
                     }
                 }
@@ -180,7 +188,7 @@ pub unsafe fn product<L: Leaf>(
 unsafe fn tile_of<L: Leaf>(
     rows: usize,
     layer: &Packed,
-    strip: Strip,
+    pair: OutputPair,
     segments: &[Segment],
     at: usize,
     epilogue: Epilogue,
@@ -190,7 +198,7 @@ unsafe fn tile_of<L: Leaf>(
     macro_rules! heights {
         ($($r:literal)*) => {
             match rows {
-                $($r if $r <= L::ROWS => tile::<L, $r>(layer, strip, segments, at, epilogue, out, stride),)*
+                $($r if $r <= L::ROWS => tile::<L, $r>(layer, pair, segments, at, epilogue, out, stride),)*
                 _ => unreachable!("at most ROWS"),
             }
         };
@@ -199,16 +207,16 @@ unsafe fn tile_of<L: Leaf>(
     unsafe { heights!(12 11 10 9 8 7 6 5 4 3 2 1) }
 }
 
-/// `R` positions of a strip. The accumulators stay in registers from the bias to the stored activation.
+/// `R` positions of a pair. The accumulators stay in registers from the bias to the stored activation.
 ///
 /// # Safety
-/// The processor has the leaf's features; segments are readable for the positions from `at` on, `strip` for
-/// all inputs, `out` writable for `R` strips that are `stride` apart.
+/// The processor has the leaf's features; segments are readable for the positions from `at` on, `pair` for
+/// all inputs, `out` writable for `R` pairs that are `stride` apart.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn tile<L: Leaf, const R: usize>(
     layer: &Packed,
-    strip: Strip,
+    pair: OutputPair,
     segments: &[Segment],
     at: usize,
     epilogue: Epilogue,
@@ -217,10 +225,10 @@ unsafe fn tile<L: Leaf, const R: usize>(
 ) {
     // SAFETY: passed on from the caller.
     unsafe {
-        let mut sums = [[L::load(strip.bias[0]), L::load(strip.bias[1])]; R];
+        let mut sums = [[L::load(pair.bias[0]), L::load(pair.bias[1])]; R];
         for s in segments {
             let x = s.data.as_ptr().add(s.start + at * s.stride);
-            let w = strip.weights.map(|w| w.add(s.k * PANEL));
+            let w = pair.weights.map(|w| w.add(s.k * PANEL));
             for p in 0..s.len / 2 {
                 let w0 = L::weights(w[0].add(2 * PANEL * p));
                 let w1 = L::weights(w[1].add(2 * PANEL * p));
@@ -260,8 +268,8 @@ unsafe fn tile<L: Leaf, const R: usize>(
     }
 }
 
-/// See [`super::depthwise`]. A strip of channels goes along some positions with its weights in registers; so few
-/// of them that their inputs are still in the first cache when the next strip comes.
+/// See [`super::depthwise`]. Two vectors of channels are computed along some positions with their weights in registers:
+/// so few positions that their inputs are still in the first-level cache for the next channels.
 ///
 /// # Safety
 /// The processor has the leaf's features; the arguments passed [`check_depthwise`].
@@ -273,7 +281,7 @@ pub unsafe fn depthwise<L: Leaf>(taps: &PackedTaps, call: Depthwise) {
     for from in (0..call.count).step_by(RUN) {
         let to = (from + RUN).min(call.count);
         for n in (0..whole).step_by(2 * L::LANES) {
-            // SAFETY: `check_depthwise` has compared every extent with its slice, and `n` is a whole strip below C.
+            // SAFETY: `check_depthwise` has compared every extent with its slice, and `n` is a whole pair of vectors below C.
             unsafe { depthwise_run::<L>(taps, call.input, call.rows, n, from..to, call.out.as_mut_ptr()) }
         }
     }
@@ -293,7 +301,7 @@ pub unsafe fn depthwise<L: Leaf>(taps: &PackedTaps, call: Depthwise) {
 /// `2 * LANES` channels from `n` on, at the positions of `run`.
 ///
 /// # Safety
-/// As for [`depthwise`]; the strip and the run lie inside, and the run is not empty.
+/// As for [`depthwise`]; the channels and the run lie inside, and the run is not empty.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn depthwise_run<L: Leaf>(
@@ -315,7 +323,7 @@ unsafe fn depthwise_run<L: Leaf>(
         let at = run.start * c + n;
         let (mut top, mut middle) = (input.as_ptr().add(rows[0] + at), input.as_ptr().add(rows[1] + at));
         let (mut bottom, mut out) = (input.as_ptr().add(rows[2] + at), out.add(at));
-        // What a position shares with the next stays in registers: two columns of the upper rows, a pair of the lower.
+        // Inputs that the next position needs too stay in registers: two columns of the upper rows, a pair of the lower.
         let mut columns = [L::couple(top, middle), L::couple(top.add(c), middle.add(c))];
         let mut lower = L::couple(bottom, bottom.add(c));
         for _ in run {

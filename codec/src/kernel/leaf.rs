@@ -1,19 +1,19 @@
-//! What an instruction set brings: a few vector steps, from which `generic` builds every kernel.
+//! What each instruction set implements: a few vector steps, from which `generic` builds every kernel.
 
 /// The vector steps of an instruction set. `LANES` neighbouring outputs are one vector of `i32`.
 ///
 /// # Safety
-/// Every function needs a processor with the leaf's features, and every pointer the extent that its
-/// function names. Nothing is aligned.
+/// Every function needs a processor with the features of the leaf, and every pointer must be valid for as many values as
+/// its function says. No pointer needs to be aligned.
 #[allow(unsafe_code)]
 pub trait Leaf {
     /// `i32` accumulators of `LANES` outputs, in order.
     type Lanes: Copy;
-    /// Two neighbouring inputs of a position, ready to meet any weights.
+    /// Two neighbouring inputs of a position, ready to be multiplied by weights.
     type Pair: Copy;
     /// Weights from two neighbouring inputs to `LANES` outputs.
     type Weights: Copy;
-    /// Accumulators of `2 * LANES` channels of a depthwise layer, in an order of the leaf's own.
+    /// Accumulators of `2 * LANES` channels of a depthwise layer, in an order that the leaf chooses.
     type Channels: Copy;
     /// Two activations of each of `2 * LANES` channels, in that order.
     type Couple: Copy;
@@ -22,7 +22,7 @@ pub trait Leaf {
 
     /// Outputs of a vector; divides 16.
     const LANES: usize;
-    /// Positions of a tile, at most 12: with two vectors a position, as many as the registers hold.
+    /// Positions of a tile, at most 12: as many as the registers hold, with two vectors per position.
     const ROWS: usize;
 
     /// `LANES` numbers.
@@ -36,11 +36,11 @@ pub trait Leaf {
 
     /// `max(v, v >> 3)`.
     unsafe fn leaky(v: Self::Lanes) -> Self::Lanes;
-    /// [`super::rnd`].
+    /// [`rnd`](super::number::rnd).
     unsafe fn round(v: Self::Lanes, shift: u32) -> Self::Lanes;
     /// `v` plus the `LANES` activations at `x`, wrapping.
     unsafe fn add(v: Self::Lanes, x: *const i16) -> Self::Lanes;
-    /// [`super::sat`] of `2 * LANES` outputs.
+    /// [`sat`](super::number::sat) of `2 * LANES` outputs.
     unsafe fn store(low: Self::Lanes, high: Self::Lanes, to: *mut i16);
     /// ReGLU of `LANES` outputs: `sat(rnd(max(sat(u), 0) * sat(v), shift))`.
     unsafe fn store_gated(u: Self::Lanes, v: Self::Lanes, shift: u32, to: *mut i16);
@@ -53,50 +53,6 @@ pub trait Leaf {
     unsafe fn couple(a: *const i16, b: *const i16) -> Self::Couple;
     /// `sum + a * w[0] + b * w[1]` in each channel, wrapping.
     unsafe fn tap(sum: Self::Channels, ab: Self::Couple, w: Self::Taps) -> Self::Channels;
-    /// [`super::sat`] of [`super::rnd`] of `2 * LANES` channels.
+    /// [`sat`](super::number::sat) of [`rnd`](super::number::rnd) of `2 * LANES` channels.
     unsafe fn store_channels(sum: Self::Channels, shift: u32, to: *mut i16);
 }
-
-/// Compiles the generic algorithms with a leaf and the features that it needs.
-macro_rules! instantiate {
-    ($module:ident, $leaf:ty $(, $features:literal)?) => {
-        pub mod $module {
-            use crate::kernel::generic::{self, Depthwise, Epilogue, Segment, Target};
-            use crate::kernel::packed::{Packed, PackedTaps};
-
-            /// # Safety
-            /// The processor has the module's features; the arguments passed [`generic::check_product`].
-            $(#[target_feature(enable = $features)])?
-            #[allow(unsafe_code)]
-            pub unsafe fn product(
-                layer: &Packed,
-                panels: std::ops::Range<usize>,
-                segments: &[Segment],
-                positions: usize,
-                epilogue: Epilogue,
-                target: Target,
-            ) {
-                // SAFETY: passed on from the caller.
-                unsafe { generic::product::<$leaf>(layer, panels, segments, positions, epilogue, target) }
-            }
-
-            /// # Safety
-            /// The processor has the module's features; the arguments passed [`generic::check_depthwise`].
-            $(#[target_feature(enable = $features)])?
-            #[allow(unsafe_code)]
-            pub unsafe fn depthwise(taps: &PackedTaps, call: Depthwise) {
-                // SAFETY: passed on from the caller.
-                unsafe { generic::depthwise::<$leaf>(taps, call) }
-            }
-
-            /// # Safety
-            /// The processor has the module's features.
-            $(#[target_feature(enable = $features)])?
-            #[allow(unsafe_code)]
-            pub unsafe fn scale(x: &mut [i16], gains: &[u16], shift: u32) {
-                generic::scale(x, gains, shift);
-            }
-        }
-    };
-}
-pub(super) use instantiate;

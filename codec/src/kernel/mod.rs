@@ -1,15 +1,17 @@
 //! Integer kernels: matrix product, depthwise 3x3 and the steps between them.
 //!
-//! `scalar` is the specification; every other path equals it bit for bit, because products wrap
-//! in `i32` and so may be summed in any order. The algorithms are written once (`generic`) over the
-//! vector steps of an instruction set (`leaf`) and compiled for each.
-//! `AECODEC_CPU=scalar|sse41|avx2|avxvnni|avx512bw|avx512|neon|simd128` forces a path that the machine
-//! has; with any other name the fastest one is taken.
+//! `scalar` is the specification. Every other instruction set gives the same result bit for bit, because products wrap
+//! in `i32` and so may be summed in any order. The algorithms are written once (`generic`) with the vector steps of an
+//! instruction set (`leaf`) and compiled for each.
+//! `AECODEC_CPU=scalar|sse41|avx2|avxvnni|avx512bw|avx512|neon|simd128` forces an instruction set that the machine
+//! has; with any other name the fastest one is used.
 
 mod generic;
+mod instantiate;
 mod leaf;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod number;
 mod packed;
 mod scalar;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
@@ -19,19 +21,17 @@ mod tests;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use generic::{Depthwise, Epilogue, Segment, Target};
+pub use generic::{Depthwise, Destination, Epilogue, Segment};
+pub use number::{ACTIVATION_MAX, rnd, sat};
 pub use packed::{PANEL, Packed, PackedTaps};
 
 use std::sync::OnceLock;
 
-/// Largest magnitude of an activation.
-pub const ACTIVATION_MAX: i32 = 8191;
-
 /// An instruction set that kernels are compiled for, and that this machine has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Path(Set);
+pub struct Isa(Set);
 
-/// Only [`Path::available`] makes these, after asking the processor.
+/// Only [`Isa::available`] makes these, after it has asked the processor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Set {
     Scalar,
@@ -58,13 +58,13 @@ enum Set {
     Simd128,
 }
 
-impl Path {
+impl Isa {
     /// Plain Rust; the specification.
     pub const SCALAR: Self = Self(Set::Scalar);
 
-    /// Every path that this machine can run, slowest first.
+    /// Every instruction set that this machine has, slowest first.
     pub fn available() -> Vec<Self> {
-        // Elsewhere nothing is added to it.
+        // On other machines nothing is added to it.
         #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused_mut))]
         let mut sets = vec![Set::Scalar];
         #[cfg(target_arch = "x86_64")]
@@ -92,17 +92,17 @@ impl Path {
         sets.into_iter().map(Self).collect()
     }
 
-    /// The path in use: the fastest, or the one that `AECODEC_CPU` names if the machine has it.
+    /// The instruction set in use: the fastest, or the one that `AECODEC_CPU` names if the machine has it.
     pub fn chosen() -> Self {
-        static CHOSEN: OnceLock<Path> = OnceLock::new();
+        static CHOSEN: OnceLock<Isa> = OnceLock::new();
         *CHOSEN.get_or_init(|| {
-            let paths = Self::available();
+            let sets = Self::available();
             let wanted = std::env::var("AECODEC_CPU").unwrap_or_default();
-            paths.iter().copied().find(|p| p.name() == wanted).unwrap_or(paths[paths.len() - 1])
+            sets.iter().copied().find(|p| p.name() == wanted).unwrap_or(sets[sets.len() - 1])
         })
     }
 
-    /// Name as in `AECODEC_CPU`.
+    /// The name in `AECODEC_CPU`.
     pub const fn name(self) -> &'static str {
         match self.0 {
             Set::Scalar => "scalar",
@@ -124,24 +124,14 @@ impl Path {
     }
 }
 
-/// Rounding arithmetic shift right; the addition wraps.
-#[inline(always)]
-pub fn rnd(v: i32, shift: u32) -> i32 {
-    v.wrapping_add((1 << shift) >> 1) >> shift
-}
-
-/// Saturates to the range of an activation.
-#[inline(always)]
-pub fn sat(v: i32) -> i16 {
-    v.clamp(-ACTIVATION_MAX, ACTIVATION_MAX) as i16
-}
-
+/// Calls a kernel that is compiled for an instruction set.
+///
 /// # Safety
-/// What the kernel asks of its arguments; a [`Path`] other than scalar is only made by
-/// [`Path::available`], which has asked the processor for the features that its kernels are compiled with.
+/// The arguments must be as the kernel requires. The processor has the features: only [`Isa::available`] makes a
+/// [`Isa`] other than scalar, after it has asked the processor for them.
 macro_rules! dispatch {
-    ($path:expr, $name:ident($($arg:expr),*)) => {
-        match $path.0 {
+    ($isa:expr, $name:ident($($arg:expr),*)) => {
+        match $isa.0 {
             Set::Scalar => scalar::kernels::$name($($arg),*),
             #[cfg(target_arch = "x86_64")]
             Set::Sse41 => x86::sse41_kernels::$name($($arg),*),
@@ -162,43 +152,43 @@ macro_rules! dispatch {
 }
 
 /// Matrix product of `positions` input vectors, each the concatenation of `segments`, with the
-/// output panels `panels` of `layer`; see [`Epilogue`] for what is written to `target`.
+/// output panels `panels` of `layer`; see [`Epilogue`] for what is written.
 ///
 /// # Panics
-/// Where a segment or the target is too short: a bug of the caller, never of the input.
+/// Panics if a segment or the destination is too short, which is a bug of the caller and no fault of the input.
 #[allow(unsafe_code)]
 pub fn product(
-    path: Path,
+    isa: Isa,
     layer: &Packed,
     panels: std::ops::Range<usize>,
     segments: &[Segment],
     positions: usize,
     epilogue: Epilogue,
-    target: Target,
+    destination: Destination,
 ) {
-    generic::check_product(layer, &panels, segments, positions, epilogue, &target);
-    // SAFETY: just checked; the features are the path's promise.
-    unsafe { dispatch!(path, product(layer, panels, segments, positions, epilogue, target)) }
+    generic::check_product(layer, &panels, segments, positions, epilogue, &destination);
+    // SAFETY: the arguments were just checked; a `Isa` promises the features.
+    unsafe { dispatch!(isa, product(layer, panels, segments, positions, epilogue, destination)) }
 }
 
 /// Depthwise 3x3 over `count` neighbouring positions.
 ///
 /// # Panics
-/// Where the input or the output is too short: a bug of the caller, never of the input.
+/// Panics if the input or the output is too short, which is a bug of the caller and no fault of the input.
 #[allow(unsafe_code)]
-pub fn depthwise(path: Path, taps: &PackedTaps, call: Depthwise) {
+pub fn depthwise(isa: Isa, taps: &PackedTaps, call: Depthwise) {
     generic::check_depthwise(taps, &call);
-    // SAFETY: just checked; the features are the path's promise.
-    unsafe { dispatch!(path, depthwise(taps, call)) }
+    // SAFETY: the arguments were just checked; a `Isa` promises the features.
+    unsafe { dispatch!(isa, depthwise(taps, call)) }
 }
 
 /// `x = sat(rnd(x * gain, shift))` for each channel.
 ///
 /// # Panics
-/// Where `x` is no whole number of positions: a bug of the caller, never of the input.
+/// Panics if `x` is not a whole number of positions, which is a bug of the caller and no fault of the input.
 #[allow(unsafe_code)]
-pub fn scale(path: Path, x: &mut [i16], gains: &[u16], shift: u32) {
+pub fn scale(isa: Isa, x: &mut [i16], gains: &[u16], shift: u32) {
     assert!(!gains.is_empty() && x.len().is_multiple_of(gains.len()));
-    // SAFETY: the features are the path's promise.
-    unsafe { dispatch!(path, scale(x, gains, shift)) }
+    // SAFETY: a `Isa` promises the features.
+    unsafe { dispatch!(isa, scale(x, gains, shift)) }
 }

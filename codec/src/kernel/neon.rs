@@ -1,7 +1,8 @@
-//! AArch64: `smlal`, the weights of even and odd inputs taken apart as they are loaded.
+//! AArch64: `smlal`; loading separates the weights of even and odd inputs.
 
-use super::ACTIVATION_MAX;
-use super::leaf::{Leaf, instantiate};
+use super::instantiate::instantiate;
+use super::leaf::Leaf;
+use super::number::ACTIVATION_MAX;
 use std::arch::aarch64::*;
 
 instantiate!(kernels, super::Neon, "neon");
@@ -59,7 +60,7 @@ impl Leaf for Neon {
         unsafe { vmaxq_s32(v, vshrq_n_s32::<3>(v)) }
     }
 
-    /// Not `srshl`, whose addition does not wrap.
+    /// `srshl` does not fit, because its addition does not wrap.
     #[inline(always)]
     unsafe fn round(v: int32x4_t, shift: u32) -> int32x4_t {
         unsafe { vshlq_s32(vaddq_s32(v, vdupq_n_s32((1 << shift) >> 1)), vdupq_n_s32(-(shift as i32))) }

@@ -1,10 +1,10 @@
 //! Weights in the order in which the kernels read them, laid out once when a model is loaded.
 
-/// Output channels of a panel: one register-blocked strip of a product.
+/// Output channels of a panel: those that a product computes together in registers.
 pub const PANEL: usize = 32;
 
-/// Weights of a product: panels of 32 outputs, in each one pairs of inputs, for each pair
-/// 32 outputs of two neighbouring weights (the layout of 16-bit pair products).
+/// Weights of a product: panels of 32 outputs, each a list of pairs of inputs; for each pair, two neighbouring weights for
+/// each of the 32 outputs (the layout of 16-bit pair products).
 #[derive(Debug, Clone)]
 pub struct Packed {
     pub(super) weights: Vec<i16>,
@@ -18,7 +18,7 @@ impl Packed {
     /// Packs `weights` `[outputs, inputs]`. Outputs are padded to whole panels with zeros.
     ///
     /// # Panics
-    /// If `inputs` is odd or the lengths disagree; the model reader has checked both.
+    /// Panics if `inputs` is odd or the lengths disagree. The reader of models checks both.
     pub fn new(inputs: usize, shift: u32, bias: &[i32], weights: &[i16]) -> Self {
         let outputs = bias.len();
         assert!(inputs.is_multiple_of(2) && shift < 31);
@@ -62,8 +62,8 @@ impl Packed {
     }
 }
 
-/// The pairs of taps of a depthwise 3x3, as (row, column): three across the upper rows, which the next two positions
-/// meet again, and two along the lower one.
+/// The pairs of taps of a depthwise 3x3, as (row, column): three across the upper two rows, whose inputs the next two
+/// positions use again, and two along the lower row.
 pub(super) const COUPLES: [[Option<(usize, usize)>; 2]; 5] = [
     [Some((0, 0)), Some((1, 0))],
     [Some((0, 1)), Some((1, 1))],
@@ -72,7 +72,7 @@ pub(super) const COUPLES: [[Option<(usize, usize)>; 2]; 5] = [
     [None, Some((2, 2))],
 ];
 
-/// Weights of a depthwise 3x3: `[5, C, 2]`, taps in pairs (`COUPLES`), zero where there is none.
+/// Weights of a depthwise 3x3: `[5, C, 2]`, taps in pairs (`COUPLES`), zero if there is none.
 #[derive(Debug, Clone)]
 pub struct PackedTaps {
     pub(super) pairs: Vec<i16>,
@@ -84,7 +84,7 @@ impl PackedTaps {
     /// Packs `weights` `[9, C]`, taps in order (dy, dx).
     ///
     /// # Panics
-    /// If the lengths disagree; the model reader has checked them.
+    /// Panics if the lengths disagree. The reader of models checks them.
     pub fn new(shift: u32, bias: &[i32], weights: &[i16]) -> Self {
         let channels = bias.len();
         assert!(weights.len() == 9 * channels && shift < 31);

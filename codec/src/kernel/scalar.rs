@@ -1,24 +1,25 @@
-//! The specification: plain Rust, the definitions of docs/format.md section 2 word for word.
+//! The specification: plain Rust that follows docs/format.md, section 2, word for word.
 
-use super::leaf::{Leaf, instantiate};
-use super::{rnd, sat};
+use super::instantiate::instantiate;
+use super::leaf::Leaf;
+use super::number::{rnd, sat};
 use std::array::from_fn;
 
 instantiate!(kernels, super::Scalar);
 
-/// Outputs that are written down together; any number would do.
+/// Outputs that are computed together; any number would do.
 const LANES: usize = 16;
 
 pub struct Scalar;
 
-/// `N` values.
+/// Reads `N` values.
 ///
 /// # Safety
-/// They are readable.
+/// `at` must be valid for reads of `N` values.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn read<T: Copy, const N: usize>(at: *const T) -> [T; N] {
-    // SAFETY: the caller vouches for them; an array needs no more alignment than its elements.
+    // SAFETY: the caller promises it; an array needs no more alignment than its elements.
     unsafe { at.cast::<[T; N]>().read() }
 }
 

@@ -1,7 +1,8 @@
 //! WebAssembly: `i32x4.dot_i16x8_s`, for modules that are compiled with `simd128`.
 
-use super::ACTIVATION_MAX;
-use super::leaf::{Leaf, instantiate};
+use super::instantiate::instantiate;
+use super::leaf::Leaf;
+use super::number::ACTIVATION_MAX;
 use std::arch::wasm32::*;
 
 instantiate!(kernels, super::Simd128, "simd128");

@@ -1,4 +1,4 @@
-//! Every path equals scalar, bit for bit, on random and on extreme values.
+//! Tests that every instruction set equals scalar, bit for bit, on random and on extreme values.
 
 use super::*;
 
@@ -28,39 +28,39 @@ impl Random {
     }
 }
 
-fn paths() -> impl Iterator<Item = Path> {
-    Path::available().into_iter().skip(1)
+fn sets() -> impl Iterator<Item = Isa> {
+    Isa::available().into_iter().skip(1)
 }
 
 #[test]
-fn products_equal_scalar_on_every_path() {
+fn products_equal_scalar_on_every_instruction_set() {
     let mut random = Random(1);
     for (inputs, outputs, positions) in
         [(2, 32, 1), (32, 96, 5), (128, 128, 61), (192, 576, 13), (576, 192, 12), (96, 40, 25)]
     {
         for epilogue in [Epilogue::Plain, Epilogue::Leaky, Epilogue::Residual] {
             for shift in [0, 1, 9, 17, 30] {
-                // Weights at the full range wrap the accumulators: that too is the same everywhere.
+                // Weights of the full range wrap the accumulators, which must be the same everywhere too.
                 let weights = random.activations(inputs * outputs, i16::MAX);
                 let layer = Packed::new(inputs, shift, &random.biases(outputs), &weights);
                 let x = random.activations(positions * (inputs + 3), 8191);
                 let before = random.activations(positions * (outputs + 1), 8191);
-                let run = |path| {
+                let run = |isa| {
                     let mut out = before.clone();
                     let half = inputs / 4 * 2;
                     let segments = [
                         Segment { data: &x, start: 0, stride: inputs + 3, k: 0, len: half },
                         Segment { data: &x, start: half, stride: inputs + 3, k: half, len: inputs - half },
                     ];
-                    let target = Target { data: &mut out, start: 1, stride: outputs + 1 };
-                    product(path, &layer, layer.panels(), &segments, positions, epilogue, target);
+                    let destination = Destination { data: &mut out, start: 1, stride: outputs + 1 };
+                    product(isa, &layer, layer.panels(), &segments, positions, epilogue, destination);
                     out
                 };
-                let expected = run(Path::SCALAR);
-                for path in paths() {
+                let expected = run(Isa::SCALAR);
+                for isa in sets() {
                     assert!(
-                        run(path) == expected,
-                        "{path:?} {inputs}x{outputs} {positions} {epilogue:?} {shift}"
+                        run(isa) == expected,
+                        "{isa:?} {inputs}x{outputs} {positions} {epilogue:?} {shift}"
                     );
                 }
             }
@@ -78,8 +78,8 @@ fn a_product_is_its_definition() {
     let x = random.activations(inputs, 8191);
     let mut out = vec![0; outputs];
     let segment = Segment { data: &x, start: 0, stride: 0, k: 0, len: inputs };
-    let target = Target { data: &mut out, start: 0, stride: 0 };
-    product(Path::SCALAR, &layer, layer.panels(), &[segment], 1, Epilogue::Plain, target);
+    let destination = Destination { data: &mut out, start: 0, stride: 0 };
+    product(Isa::SCALAR, &layer, layer.panels(), &[segment], 1, Epilogue::Plain, destination);
     for n in 0..outputs {
         let sum: i64 = (0..inputs).map(|k| i64::from(weights[n * inputs + k]) * i64::from(x[k])).sum();
         let expected = (i64::from(bias[n]) + sum + 8).div_euclid(16).clamp(-8191, 8191);
@@ -98,14 +98,14 @@ fn depthwise_equals_scalar_and_its_definition() {
             let width = count + 2;
             let input = random.activations(3 * width * channels, 8191);
             let rows = [0, width * channels, 2 * width * channels];
-            let run = |path| {
+            let run = |isa| {
                 let mut out = vec![0; count * channels];
-                depthwise(path, &taps, Depthwise { input: &input, rows, count, out: &mut out });
+                depthwise(isa, &taps, Depthwise { input: &input, rows, count, out: &mut out });
                 out
             };
-            let expected = run(Path::SCALAR);
-            for path in paths() {
-                assert!(run(path) == expected, "{path:?} {channels} {count} {shift}");
+            let expected = run(Isa::SCALAR);
+            for isa in sets() {
+                assert!(run(isa) == expected, "{isa:?} {channels} {count} {shift}");
             }
             for (i, &v) in expected.iter().enumerate() {
                 let (position, c) = (i / channels, i % channels);
@@ -128,23 +128,23 @@ fn gated_products_equal_scalar_and_their_definition() {
             let weights = random.activations(inputs * 2 * hidden, i16::MAX);
             let layer = Packed::new(inputs, shift, &random.biases(2 * hidden), &weights);
             let x = random.activations(positions * inputs, 8191);
-            let run = |path, epilogue, width: usize| {
+            let run = |isa, epilogue, width: usize| {
                 let mut out = vec![0; positions * width];
                 let segment = Segment { data: &x, start: 0, stride: inputs, k: 0, len: inputs };
-                let target = Target { data: &mut out, start: 0, stride: width };
-                product(path, &layer, 0..width / PANEL, &[segment], positions, epilogue, target);
+                let destination = Destination { data: &mut out, start: 0, stride: width };
+                product(isa, &layer, 0..width / PANEL, &[segment], positions, epilogue, destination);
                 out
             };
-            let plain = run(Path::SCALAR, Epilogue::Plain, 2 * hidden);
+            let plain = run(Isa::SCALAR, Epilogue::Plain, 2 * hidden);
             let gated = |uv: &[i16]| {
                 let (u, v) = uv.split_at(hidden);
                 let one = |(&u, &v): (&i16, &i16)| sat(rnd(i32::from(u.max(0)) * i32::from(v), gate));
                 u.iter().zip(v).map(one).collect::<Vec<_>>()
             };
             let expected: Vec<i16> = plain.chunks_exact(2 * hidden).flat_map(gated).collect();
-            for path in Path::available() {
-                let gated = run(path, Epilogue::Gate(gate), hidden);
-                assert!(gated == expected, "{path:?} {inputs}x{hidden} {positions} {shift} {gate}");
+            for isa in Isa::available() {
+                let gated = run(isa, Epilogue::Gate(gate), hidden);
+                assert!(gated == expected, "{isa:?} {inputs}x{hidden} {positions} {shift} {gate}");
             }
         }
     }
@@ -157,14 +157,14 @@ fn gains_equal_scalar() {
         let x = random.activations(channels * 5, 8191);
         let gains: Vec<u16> = (0..channels).map(|_| random.next() as u16).collect();
         for shift in [0, 3, 13, 26] {
-            let run = |path| {
+            let run = |isa| {
                 let mut scaled = x.clone();
-                scale(path, &mut scaled, &gains, shift);
+                scale(isa, &mut scaled, &gains, shift);
                 scaled
             };
-            let expected = run(Path::SCALAR);
-            for path in paths() {
-                assert!(run(path) == expected, "{path:?} {channels} {shift}");
+            let expected = run(Isa::SCALAR);
+            for isa in sets() {
+                assert!(run(isa) == expected, "{isa:?} {channels} {shift}");
             }
         }
     }

@@ -1,32 +1,32 @@
-//! Analysis: rows of the picture to latents. Only the encoder runs it.
+//! Analysis: turns rows of the picture into latents. Only the encoder runs it.
 
 use super::Net;
-use super::rolling::{self, Columns, Rows, Stage, Work};
+use super::rolling::{self, ActivationRows, LayerColumns, RollingBlock, Work};
 use crate::band::Band;
-use crate::kernel::{self, Epilogue, Packed, Path, Segment, Target};
-use crate::memory::{product, sum};
+use crate::kernel::{self, Destination, Epilogue, Isa, Packed, Segment};
 use crate::picture::Color;
 use crate::quality::Gains;
+use crate::saturating::{product, sum};
+use crate::strip::{self, Split};
 use crate::threads;
-use crate::window::{self, Cut};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Samples of an 8x8 patch.
 const PATCH: usize = 192;
 
-/// Rows of samples, of a picture of this size.
+/// ActivationRows of samples of a picture.
 #[derive(Debug)]
-pub(crate) struct Pixels {
+pub(crate) struct PixelRows {
     pub width: usize,
     pub height: usize,
     pub color: Color,
-    /// Rows that are held.
+    /// The rows that are held.
     pub rows: Range<usize>,
     pub samples: Vec<u8>,
 }
 
-impl Pixels {
+impl PixelRows {
     /// Samples of a row; those below the picture repeat its last one.
     fn row(&self, row: usize) -> &[u8] {
         let stride = self.width * self.color.channels();
@@ -37,34 +37,36 @@ impl Pixels {
 /// An analysis from the top of the picture to its bottom.
 pub(crate) struct Analysis<'a> {
     net: &'a Net,
-    path: Path,
+    isa: Isa,
     gains: &'a Gains,
     threads: usize,
-    /// Rows of patches of the picture, and those that went in.
+    /// ActivationRows of patches of the picture, and how many of them have been read.
     height: usize,
     fed: usize,
-    strips: Vec<Mutex<Strip>>,
+    strips: Vec<Mutex<AnalysisStrip>>,
 }
 
 impl<'a> Analysis<'a> {
-    /// For a picture of that many rows and columns of latents.
-    pub fn new(net: &'a Net, path: Path, gains: &'a Gains, shape: (usize, usize), cut: Cut) -> Self {
-        let strips = strips(shape.1, cut).into_iter().map(|columns| Strip::new(net, shape, columns));
+    /// For a picture with `shape` rows and columns of latents.
+    pub fn new(net: &'a Net, isa: Isa, gains: &'a Gains, shape: (usize, usize), split: Split) -> Self {
+        let strips = strip::of_analysis(shape.1, split)
+            .into_iter()
+            .map(|columns| AnalysisStrip::new(net, shape, columns));
         let strips = strips.map(Mutex::new).collect();
-        Self { net, path, gains, threads: cut.threads, height: 2 * shape.0, fed: 0, strips }
+        Self { net, isa, gains, threads: split.threads, height: 2 * shape.0, fed: 0, strips }
     }
 
-    /// Rows of patches that went in so far.
+    /// Number of rows of patches that have been read so far.
     pub fn fed(&self) -> usize {
         self.fed
     }
 
-    /// Rows of patches that have to go in before so many rows of latents come out.
+    /// ActivationRows of patches that have to be read to compute `latents` rows of latents.
     pub fn needs(&self, latents: usize) -> usize {
         (2 * latents + self.net.shapes.ne).min(self.height)
     }
 
-    /// Puts the latents into `band` that were ready before it was there: the last rows of a picture become ready together.
+    /// Writes latents into `band` that were ready before it began: the last rows of a picture become ready together.
     pub fn begin(&mut self, band: &Band) {
         for strip in &self.strips {
             let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,70 +78,68 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    /// Takes the rows of patches up to `until` out of `pixels`; the latents that are ready go to their place in `band`,
-    /// before their gain.
-    pub fn push(&mut self, pixels: &Pixels, until: usize, band: &Band) {
+    /// Reads the rows of patches up to `until` from `pixels`, and writes the latents that are ready into `band`, before their
+    /// gain.
+    pub fn push(&mut self, pixels: &PixelRows, until: usize, band: &Band) {
         let rows = self.fed..until;
         threads::for_each(self.threads, &self.strips, Work::default, |work, strip| {
             let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
-            strip.push(self.net, self.path, self.gains, pixels, rows.clone(), band, work);
+            strip.push(self.net, self.isa, self.gains, pixels, rows.clone(), band, work);
         });
         self.fed = until;
     }
 }
 
-/// Columns of latents that the picture is cut into.
-fn strips(width: usize, cut: Cut) -> Vec<Range<usize>> {
-    window::strips(0..width, cut.threads, cut.largest.1.div_ceil(2))
-}
-
-/// Some columns of the picture, with what their layers keep of the rows above.
+/// Some columns of the picture, with what their layers keep of the rows above them.
 #[derive(Debug)]
-struct Strip {
+struct AnalysisStrip {
     latents: Range<usize>,
-    /// Columns of patches that the first layer reads.
+    /// LayerColumns of patches that the first layer reads.
     patches: Range<usize>,
-    batch: usize,
-    stages: Vec<Stage>,
-    /// A row of activations whose lower neighbour has not come: two make one row of latents.
+    rows_at_once: usize,
+    blocks: Vec<RollingBlock>,
+    /// A row of activations that waits for the row below it: two make one row of latents.
     upper: Vec<i16>,
-    /// Rows of latents below the band that was there when they were ready.
+    /// ActivationRows of latents that were ready before their band began.
     ahead: Vec<(usize, Vec<i16>)>,
 }
 
-impl Strip {
+impl AnalysisStrip {
     fn new(net: &Net, (height, width): (usize, usize), latents: Range<usize>) -> Self {
         let core = 2 * latents.start..2 * latents.end;
-        let layers = Columns::of_layers((2 * height, 2 * width), &core, net.shapes.ne);
+        let layers = LayerColumns::of_layers((2 * height, 2 * width), &core, net.shapes.ne);
         let patches = layers.first().map_or(core, |first| first.input.clone());
-        let batch = window::batch(patches.len());
-        let stages = layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, batch)).collect();
-        Self { latents, patches, batch, stages, upper: Vec::new(), ahead: Vec::new() }
+        let rows_at_once = strip::rows_at_once(patches.len());
+        let blocks = layers
+            .into_iter()
+            .map(|columns| RollingBlock::new(columns, net.shapes.c, rows_at_once))
+            .collect();
+        Self { latents, patches, rows_at_once, blocks, upper: Vec::new(), ahead: Vec::new() }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what all strips share, and this strip's turn")]
+    #[expect(clippy::too_many_arguments, reason = "what all strips share, and the rows of this call")]
     fn push(
         &mut self,
         net: &Net,
-        path: Path,
+        isa: Isa,
         gains: &Gains,
-        pixels: &Pixels,
+        pixels: &PixelRows,
         rows: Range<usize>,
         band: &Band,
         work: &mut Work,
     ) {
-        for start in rows.clone().step_by(self.batch) {
-            self.enter(net, path, pixels, start..(start + self.batch).min(rows.end), work);
-            kernel::scale(path, &mut work.rows.data, &gains.enc, gains.gain_shift);
-            for (stage, block) in self.stages.iter_mut().zip(&net.e) {
-                stage.push(path, block, work);
+        for start in rows.clone().step_by(self.rows_at_once) {
+            self.enter(net, isa, pixels, start..(start + self.rows_at_once).min(rows.end), work);
+            kernel::scale(isa, &mut work.rows.data, &gains.enc, gains.gain_shift);
+            for (rolling, block) in self.blocks.iter_mut().zip(&net.e) {
+                rolling.push(isa, block, work);
             }
             for row in work.rows.first..work.rows.first + work.rows.count {
                 if row % 2 == 0 {
                     self.upper.clear();
                     self.upper.extend_from_slice(work.rows.row(row));
                 } else {
-                    join(path, &net.e_out, &self.upper, &work.rows, row, (&mut work.input, &mut work.output));
+                    join(isa, &net.e_out, &self.upper, &work.rows, row, (&mut work.input, &mut work.output));
                     if row / 2 < band.rows.end {
                         band.write(row / 2, self.latents.clone(), &work.output);
                     } else {
@@ -150,8 +150,8 @@ impl Strip {
         }
     }
 
-    /// The first layer: rows of patches to `work.rows`.
-    fn enter(&self, net: &Net, path: Path, pixels: &Pixels, rows: Range<usize>, work: &mut Work) {
+    /// The first layer: writes rows of patches to `work.rows`.
+    fn enter(&self, net: &Net, isa: Isa, pixels: &PixelRows, rows: Range<usize>, work: &mut Work) {
         let width = self.patches.len();
         work.rows.shape(rows.clone(), width, net.shapes.c);
         work.input.resize(width * PATCH, 0);
@@ -159,19 +159,19 @@ impl Strip {
             read_patches(pixels, y, self.patches.clone(), &mut work.input);
             let segment = Segment { data: &work.input, start: 0, stride: PATCH, k: 0, len: PATCH };
             let (start, stride) = (work.rows.at(y), net.shapes.c);
-            let target = Target { data: &mut work.rows.data, start, stride };
+            let destination = Destination { data: &mut work.rows.data, start, stride };
             let panels = net.e_in.panels();
-            kernel::product(path, &net.e_in, panels, &[segment], width, Epilogue::Plain, target);
+            kernel::product(isa, &net.e_in, panels, &[segment], width, Epilogue::Plain, destination);
         }
     }
 }
 
-/// The last layer: two rows of activations, `upper` and `row` of `rows`, to one row of latents.
+/// The last layer: turns two rows of activations, `upper` and `row` of `rows`, into one row of latents.
 fn join(
-    path: Path,
+    isa: Isa,
     layer: &Packed,
     upper: &[i16],
-    rows: &Rows,
+    rows: &ActivationRows,
     row: usize,
     (input, output): (&mut Vec<i16>, &mut Vec<i16>),
 ) {
@@ -183,12 +183,12 @@ fn join(
     }
     output.resize(width * layer.outputs(), 0);
     let segment = Segment { data: input, start: 0, stride: 2 * pair, k: 0, len: 2 * pair };
-    let target = Target { data: output, start: 0, stride: layer.outputs() };
-    kernel::product(path, layer, layer.panels(), &[segment], width, Epilogue::Plain, target);
+    let destination = Destination { data: output, start: 0, stride: layer.outputs() };
+    kernel::product(isa, layer, layer.panels(), &[segment], width, Epilogue::Plain, destination);
 }
 
-/// A row of 8x8 patches, each `[8, 8, 3]` of `2*p - 255`; beyond the edge the last row and column repeat.
-fn read_patches(pixels: &Pixels, y: usize, columns: Range<usize>, patches: &mut [i16]) {
+/// Reads a row of 8x8 patches, each `[8, 8, 3]` of `2*p - 255`; beyond the edge the last row and column repeat.
+fn read_patches(pixels: &PixelRows, y: usize, columns: Range<usize>, patches: &mut [i16]) {
     let channels = pixels.color.channels();
     let widen = |p: u8| 2 * i16::from(p) - 255;
     for i in 0..8 {
@@ -211,37 +211,37 @@ fn read_patches(pixels: &Pixels, y: usize, columns: Range<usize>, patches: &mut 
     }
 }
 
-/// Bytes that an analysis holds at most, of a picture of that many columns of latents.
-pub(crate) fn bytes(net: &super::Shapes, width: usize, cut: Cut) -> u64 {
-    let strips = strips(width, cut);
+/// The most bytes that an analysis holds, for a picture with `width` columns of latents.
+pub(crate) fn bytes(net: &super::Shapes, width: usize, split: Split) -> u64 {
+    let strips = strip::of_analysis(width, split);
     let widest = strips.iter().map(Range::len).max().unwrap_or(0);
     let patches = |latents: usize| 2 * (latents + net.ne);
     let kept = strips.iter().fold(0, |all: u64, strip| {
-        let (patches, batch) = (patches(strip.len()), window::batch(2 * strip.len()));
+        let (patches, rows_at_once) = (patches(strip.len()), strip::rows_at_once(2 * strip.len()));
         let upper = product([2, patches, net.c]);
         let ahead = product([2, net.ne, strip.len(), net.m]);
-        sum([all, rolling::kept_bytes(patches, net.c, net.ne, batch), upper, ahead])
+        sum([all, rolling::kept_bytes(patches, net.c, net.ne, rows_at_once), upper, ahead])
     });
     let work = sum([
-        rolling::work_bytes(patches(widest), net.c, window::MOST_ROWS + net.ne),
+        rolling::work_bytes(patches(widest), net.c, strip::MOST_ROWS + net.ne),
         product([2, patches(widest), PATCH + 2 * net.c]),
         product([2, widest, net.m]),
     ]);
-    sum([kept, work.saturating_mul(cut.threads.min(strips.len()) as u64)])
+    sum([kept, work.saturating_mul(split.threads.min(strips.len()) as u64)])
 }
 
 /// Latents of a whole picture, before their gain.
 #[cfg(test)]
 pub(crate) fn analyse(
     net: &Net,
-    path: Path,
+    isa: Isa,
     picture: &crate::Picture,
     gains: &Gains,
     threads: usize,
 ) -> super::Plane {
     let grid = crate::band::Grid::new((picture.height, picture.width), 14, threads);
-    let mut analysis = Analysis::new(net, path, gains, (grid.height, grid.width), Cut::new(threads));
-    let pixels = Pixels {
+    let mut analysis = Analysis::new(net, isa, gains, (grid.height, grid.width), Split::new(threads));
+    let pixels = PixelRows {
         width: picture.width as usize,
         height: picture.height as usize,
         color: picture.color,
@@ -249,7 +249,7 @@ pub(crate) fn analyse(
         samples: picture.samples.clone(),
     };
     let band = grid.bands(0..grid.height).next().expect("a band");
-    band.fill(&crate::window::Window::new(0, 0, grid.height, grid.width), net.shapes.m);
+    band.fill(&crate::rect::Rect::new(0, 0, grid.height, grid.width), net.shapes.m);
     analysis.push(&pixels, analysis.needs(grid.height), &band);
     band.groups[0].plane().clone()
 }

@@ -1,7 +1,7 @@
 //! The context model: four passes, each predicting one quarter of the channels at each position.
 
 use super::{Net, Plane, Scratch};
-use crate::kernel::{self, Epilogue, PANEL, Packed, Path, Segment, Target};
+use crate::kernel::{self, Destination, Epilogue, Isa, PANEL, Packed, Segment};
 
 /// Number of passes.
 pub(crate) const PASSES: usize = 4;
@@ -15,18 +15,18 @@ pub(crate) fn phase(y: usize, x: usize) -> usize {
 }
 
 /// Predicts pass `pass` of a group: writes the means into `y_hat`, at the quarter that the pass
-/// codes, and returns the scales `[h, w, M/4]` of the same latents, 128 to an octave.
+/// codes, and returns the scales `[h, w, M/4]` of the same latents, 128 per octave.
 pub(crate) fn predict(
     net: &Net,
-    path: Path,
+    isa: Isa,
     pass: usize,
     prior: &Plane,
     y_hat: &mut Plane,
     scratch: &mut Scratch,
 ) -> Plane {
     let feature = (pass > 0).then(|| {
-        let mut f = enter(net, path, pass, prior, y_hat);
-        net.ctx.run(path, &mut f, scratch);
+        let mut f = enter(net, isa, pass, prior, y_hat);
+        net.ctx.run(isa, &mut f, scratch);
         f
     });
     let (f, scale, mean) = match &feature {
@@ -39,33 +39,33 @@ pub(crate) fn predict(
         for x in 0..f.width.min(2) {
             let coded = QUARTER[pass][phase(y, x)];
             let (start, stride) = (scales.at(y, x), 2 * quarter);
-            head(path, scale, coded, f, y, x, Target { data: &mut scales.data, start, stride });
+            head(isa, scale, coded, f, y, x, Destination { data: &mut scales.data, start, stride });
             let (start, stride) = (y_hat.at(y, x) + coded * quarter, 2 * y_hat.channels);
-            head(path, mean, coded, f, y, x, Target { data: &mut y_hat.data, start, stride });
+            head(isa, mean, coded, f, y, x, Destination { data: &mut y_hat.data, start, stride });
         }
     }
     scales
 }
 
-/// One quarter of a head at every second position of row `y` from `x` on.
-fn head(path: Path, layer: &Packed, quarter: usize, f: &Plane, y: usize, x: usize, target: Target) {
+/// Computes one quarter of a head's outputs at every second position of row `y`, from `x` on.
+fn head(isa: Isa, layer: &Packed, quarter: usize, f: &Plane, y: usize, x: usize, destination: Destination) {
     let panels = layer.outputs() / 4 / PANEL;
     let segment = Segment { data: &f.data, start: f.at(y, x), stride: 2 * f.channels, k: 0, len: f.channels };
     let positions = (f.width - x).div_ceil(2);
     kernel::product(
-        path,
+        isa,
         layer,
         quarter * panels..(quarter + 1) * panels,
         &[segment],
         positions,
         Epilogue::Plain,
-        target,
+        destination,
     );
 }
 
-/// `ctx_in` of the decoded latents and the prior. Latents not known yet are zero, so that only the
-/// quarters of earlier passes enter the product.
-fn enter(net: &Net, path: Path, pass: usize, prior: &Plane, y_hat: &Plane) -> Plane {
+/// Computes `ctx_in` of the decoded latents and the prior. Latents that are not known yet count as zero, so only the quarters
+/// of earlier passes enter the product.
+fn enter(net: &Net, isa: Isa, pass: usize, prior: &Plane, y_hat: &Plane) -> Plane {
     let layer = &net.ctx_in[pass - 1];
     let (m, quarter) = (net.shapes.m, net.shapes.m / 4);
     let mut out = Plane::new(prior.height, prior.width, layer.outputs());
@@ -84,9 +84,9 @@ fn enter(net: &Net, path: Path, pass: usize, prior: &Plane, y_hat: &Plane) -> Pl
             let (start, stride) = (prior.at(y, x), 2 * prior.channels);
             segments.push(Segment { data: &prior.data, start, stride, k: m, len: prior.channels });
             let (start, stride) = (out.at(y, x), 2 * out.channels);
-            let target = Target { data: &mut out.data, start, stride };
+            let destination = Destination { data: &mut out.data, start, stride };
             let positions = (prior.width - x).div_ceil(2);
-            kernel::product(path, layer, layer.panels(), &segments, positions, Epilogue::Plain, target);
+            kernel::product(isa, layer, layer.panels(), &segments, positions, Epilogue::Plain, destination);
         }
     }
     out

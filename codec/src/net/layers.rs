@@ -1,10 +1,10 @@
 //! Layers on whole planes: a product at every position, and the residual block.
 
 use super::Plane;
-use crate::kernel::{self, Depthwise, Epilogue, PANEL, Packed, PackedTaps, Path, Segment, Target};
+use crate::kernel::{self, Depthwise, Destination, Epilogue, Isa, PANEL, Packed, PackedTaps, Segment};
 
 /// Positions that go through a block's second half together: their activations stay in the cache.
-pub(super) const CHUNK: usize = 48;
+pub(super) const POSITIONS_AT_ONCE: usize = 48;
 
 /// The residual unit of the network.
 #[derive(Debug)]
@@ -17,16 +17,16 @@ pub(crate) struct Block {
     pub f2: Packed,
 }
 
-/// Buffers that layers use again and again: a few rows, so that they stay in the second cache.
+/// Buffers that layers reuse: a few rows, so that they stay in the second-level cache.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    ring: Ring,
-    chain: Chain,
+    three_rows: ThreeRows,
+    buffers: BlockBuffers,
 }
 
-/// What passes between the layers of a block's second half, for at most [`CHUNK`] positions.
+/// Activations between the layers of a block's second half, for at most [`POSITIONS_AT_ONCE`] positions.
 #[derive(Debug, Default)]
-pub(super) struct Chain {
+pub(super) struct BlockBuffers {
     depthwise: Vec<i16>,
     hidden: Vec<i16>,
 }
@@ -34,22 +34,22 @@ pub(super) struct Chain {
 /// The three rows that a 3x3 layer reads, each with a position of zeros at either end:
 /// `[3, width + 2, channels]`.
 #[derive(Debug, Default)]
-struct Ring {
+struct ThreeRows {
     data: Vec<i16>,
     /// Activations of a row with its border.
     row: usize,
     channels: usize,
 }
 
-impl Ring {
-    /// Makes the rows fit and zero; then row -1 is a border too.
+impl ThreeRows {
+    /// Makes room for rows of this size, all zero, so that row -1 is a border too.
     fn reset(&mut self, width: usize, channels: usize) {
         (self.row, self.channels) = ((width + 2) * channels, channels);
         self.data.clear();
         self.data.resize(3 * self.row, 0);
     }
 
-    /// Row `y` of the plane without its border, to write; it takes the place of row `y - 3`.
+    /// Row `y` of the plane without its border, to write; it replaces row `y - 3`.
     fn row(&mut self, y: usize) -> &mut [i16] {
         let at = (y + 1) % 3 * self.row + self.channels;
         &mut self.data[at..][..self.row - 2 * self.channels]
@@ -61,19 +61,19 @@ impl Ring {
     }
 }
 
-/// `product` at every position of a plane.
-pub(crate) fn plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
+/// Applies a product at every position of a plane.
+pub(crate) fn plain(isa: Isa, layer: &Packed, x: &Plane) -> Plane {
     let mut out = Plane::new(x.height, x.width, layer.outputs());
     let positions = x.height * x.width;
     let segment = Segment { data: &x.data, start: 0, stride: x.channels, k: 0, len: x.channels };
     let stride = out.channels;
-    let target = Target { data: &mut out.data, start: 0, stride };
-    kernel::product(path, layer, layer.panels(), &[segment], positions, Epilogue::Plain, target);
+    let destination = Destination { data: &mut out.data, start: 0, stride };
+    kernel::product(isa, layer, layer.panels(), &[segment], positions, Epilogue::Plain, destination);
     out
 }
 
-/// `product`, then shuffle 2, without a copy: two neighbours of the larger plane are half of the outputs.
-pub(crate) fn plain_shuffle2(path: Path, layer: &Packed, x: &Plane) -> Plane {
+/// Applies a product, then shuffle 2, without a copy: two neighbours of the larger plane are half of the outputs.
+pub(crate) fn plain_shuffle2(isa: Isa, layer: &Packed, x: &Plane) -> Plane {
     let half = layer.outputs() / 2;
     let mut out = Plane::new(2 * x.height, 2 * x.width, half / 2);
     let panels = half / PANEL;
@@ -81,15 +81,15 @@ pub(crate) fn plain_shuffle2(path: Path, layer: &Packed, x: &Plane) -> Plane {
         let segment =
             Segment { data: &x.data, start: x.at(y / 2, 0), stride: x.channels, k: 0, len: x.channels };
         let start = out.at(y, 0);
-        let target = Target { data: &mut out.data, start, stride: half };
+        let destination = Destination { data: &mut out.data, start, stride: half };
         let panels = y % 2 * panels..(y % 2 + 1) * panels;
-        kernel::product(path, layer, panels, &[segment], x.width, Epilogue::Plain, target);
+        kernel::product(isa, layer, panels, &[segment], x.width, Epilogue::Plain, destination);
     }
     out
 }
 
-/// Unshuffle 2, then `product`, without a copy. Sides are even.
-pub(crate) fn unshuffle2_plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
+/// Applies unshuffle 2, then a product, without a copy. The sides are even.
+pub(crate) fn unshuffle2_plain(isa: Isa, layer: &Packed, x: &Plane) -> Plane {
     let mut out = Plane::new(x.height / 2, x.width / 2, layer.outputs());
     let pair = 2 * x.channels;
     for y in 0..out.height {
@@ -101,67 +101,82 @@ pub(crate) fn unshuffle2_plain(path: Path, layer: &Packed, x: &Plane) -> Plane {
             len: pair,
         });
         let (start, stride) = (out.at(y, 0), out.channels);
-        let target = Target { data: &mut out.data, start, stride };
-        kernel::product(path, layer, layer.panels(), &segments, out.width, Epilogue::Plain, target);
+        let destination = Destination { data: &mut out.data, start, stride };
+        kernel::product(isa, layer, layer.panels(), &segments, out.width, Epilogue::Plain, destination);
     }
     out
 }
 
 impl Block {
-    /// Runs the block in place, row by row: what a row's chain writes is read again from the cache.
-    pub fn run(&self, path: Path, x: &mut Plane, scratch: &mut Scratch) {
+    /// Runs the block in place, row by row, so that each layer reads the last one's output from the cache.
+    pub fn run(&self, isa: Isa, x: &mut Plane, scratch: &mut Scratch) {
         let (width, c) = (x.width, x.channels);
-        let Scratch { ring, chain } = scratch;
-        ring.reset(width, c);
-        // Row y enters the ring before row y - 1 is computed, which changes it.
+        let Scratch { three_rows, buffers } = scratch;
+        three_rows.reset(width, c);
+        // Row y is read before row y - 1 of the result is computed, because that overwrites row y - 1.
         for y in 0..=x.height {
-            let row = ring.row(y);
+            let row = three_rows.row(y);
             if y < x.height {
                 let segment = Segment { data: &x.data, start: x.at(y, 0), stride: c, k: 0, len: c };
-                let target = Target { data: row, start: 0, stride: c };
-                kernel::product(path, &self.p1, self.p1.panels(), &[segment], width, Epilogue::Leaky, target);
+                let destination = Destination { data: row, start: 0, stride: c };
+                kernel::product(
+                    isa,
+                    &self.p1,
+                    self.p1.panels(),
+                    &[segment],
+                    width,
+                    Epilogue::Leaky,
+                    destination,
+                );
             } else {
                 row.fill(0);
             }
             let Some(y) = y.checked_sub(1) else { continue };
-            for from in (0..width).step_by(CHUNK) {
+            for from in (0..width).step_by(POSITIONS_AT_ONCE) {
                 let start = x.at(y, from);
-                let target = Target { data: &mut x.data, start, stride: c };
-                let rows = ring.around(y, from);
-                self.rest(path, &ring.data, rows, target, CHUNK.min(width - from), chain);
+                let destination = Destination { data: &mut x.data, start, stride: c };
+                let rows = three_rows.around(y, from);
+                self.rest(
+                    isa,
+                    &three_rows.data,
+                    rows,
+                    destination,
+                    POSITIONS_AT_ONCE.min(width - from),
+                    buffers,
+                );
             }
         }
     }
 
-    /// Everything after `p1`, in place, for the first `count` positions of `x`, at most [`CHUNK`]. `rows` are the offsets
-    /// in `lines`, outputs of `p1`, of the top left tap of the first position and of those below it.
+    /// Everything after `p1`, in place, for the first `count` positions of `x`, at most [`POSITIONS_AT_ONCE`]. `rows` are the offsets
+    /// in `input`, outputs of `p1`, of the top left tap of the first position and of those below it.
     pub(super) fn rest(
         &self,
-        path: Path,
-        lines: &[i16],
+        isa: Isa,
+        input: &[i16],
         rows: [usize; 3],
-        x: Target,
+        x: Destination,
         count: usize,
-        chain: &mut Chain,
+        buffers: &mut BlockBuffers,
     ) {
-        let Target { data: x, start, stride } = x;
+        let Destination { data: x, start, stride } = x;
         let (c, hidden) = (self.dw.channels(), self.f2.inputs());
-        chain.depthwise.resize(CHUNK * c, 0);
-        chain.hidden.resize(CHUNK * hidden, 0);
-        let out = &mut chain.depthwise[..count * c];
-        kernel::depthwise(path, &self.dw, Depthwise { input: lines, rows, count, out });
+        buffers.depthwise.resize(POSITIONS_AT_ONCE * c, 0);
+        buffers.hidden.resize(POSITIONS_AT_ONCE * hidden, 0);
+        let out = &mut buffers.depthwise[..count * c];
+        kernel::depthwise(isa, &self.dw, Depthwise { input, rows, count, out });
 
-        let segment = Segment { data: &chain.depthwise, start: 0, stride: c, k: 0, len: c };
-        let target = Target { data: &mut *x, start, stride };
-        kernel::product(path, &self.p2, self.p2.panels(), &[segment], count, Epilogue::Residual, target);
+        let segment = Segment { data: &buffers.depthwise, start: 0, stride: c, k: 0, len: c };
+        let destination = Destination { data: &mut *x, start, stride };
+        kernel::product(isa, &self.p2, self.p2.panels(), &[segment], count, Epilogue::Residual, destination);
 
         let segment = Segment { data: &*x, start, stride, k: 0, len: c };
-        let target = Target { data: &mut chain.hidden, start: 0, stride: hidden };
+        let destination = Destination { data: &mut buffers.hidden, start: 0, stride: hidden };
         let gate = Epilogue::Gate(self.gate_shift);
-        kernel::product(path, &self.f1, 0..hidden / PANEL, &[segment], count, gate, target);
+        kernel::product(isa, &self.f1, 0..hidden / PANEL, &[segment], count, gate, destination);
 
-        let segment = Segment { data: &chain.hidden, start: 0, stride: hidden, k: 0, len: hidden };
-        let target = Target { data: x, start, stride };
-        kernel::product(path, &self.f2, self.f2.panels(), &[segment], count, Epilogue::Residual, target);
+        let segment = Segment { data: &buffers.hidden, start: 0, stride: hidden, k: 0, len: hidden };
+        let destination = Destination { data: x, start, stride };
+        kernel::product(isa, &self.f2, self.f2.panels(), &[segment], count, Epilogue::Residual, destination);
     }
 }

@@ -1,6 +1,6 @@
 //! A tensor of activations: `[height, width, channels]`, channels fastest.
 
-/// Activations of a plane.
+/// A tensor of activations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plane {
     pub height: usize,
@@ -30,8 +30,8 @@ impl Plane {
         &mut self.data[at..][..count * self.channels]
     }
 
-    /// The rectangle `width` x `height` at (x, y); parts beyond the edge repeat it.
-    pub fn window(&self, y: usize, x: usize, height: usize, width: usize) -> Self {
+    /// Copies the rectangle `width` x `height` at (x, y); positions beyond the edge repeat it.
+    pub fn crop_or_repeat(&self, y: usize, x: usize, height: usize, width: usize) -> Self {
         let mut out = Self::new(height, width, self.channels);
         let inside = width.min(self.width.saturating_sub(x));
         for row in 0..height {

@@ -1,16 +1,16 @@
-//! Layers on rows that come one after the other. A 3x3 layer keeps the rows that it looks back on, so a strip of any height
-//! is computed once, in memory for a few rows: they stay in the processor's cache from one layer to the next.
+//! Layers that receive their input row by row. A 3x3 layer keeps the last rows that it needs, so each row of a strip is
+//! computed once, and a few rows of memory are enough for any height: they stay in the processor's cache between layers.
 
-use super::layers::{Block, CHUNK, Chain};
-use crate::kernel::{self, Epilogue, Packed, Path, Segment, Target};
-use crate::memory::{product, sum};
-use crate::window;
+use super::layers::{Block, BlockBuffers, POSITIONS_AT_ONCE};
+use crate::kernel::{self, Destination, Epilogue, Isa, Packed, Segment};
+use crate::rect;
+use crate::saturating::{product, sum};
 use std::ops::Range;
 
-/// Neighbouring rows of activations, `[count, width, channels]`.
+/// Consecutive rows of activations, `[count, width, channels]`.
 #[derive(Debug, Default)]
-pub(crate) struct Rows {
-    /// The first one's index in the plane.
+pub(crate) struct ActivationRows {
+    /// The index of the first row in the plane.
     pub first: usize,
     pub count: usize,
     pub width: usize,
@@ -18,8 +18,8 @@ pub(crate) struct Rows {
     pub data: Vec<i16>,
 }
 
-impl Rows {
-    /// Makes room for these rows; what they hold is left over from the last ones.
+impl ActivationRows {
+    /// Makes room for these rows. Their content is undefined: it is left over from earlier rows.
     pub fn shape(&mut self, rows: Range<usize>, width: usize, channels: usize) {
         (self.first, self.count, self.width, self.channels) = (rows.start, rows.len(), width, channels);
         self.data.resize(self.count * width * channels, 0);
@@ -39,28 +39,28 @@ impl Rows {
 /// Buffers that the strips of one thread use in turn.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
-    /// Rows on their way from layer to layer.
-    pub rows: Rows,
-    next: Rows,
+    /// The rows that pass from layer to layer.
+    pub rows: ActivationRows,
+    next: ActivationRows,
     /// Input of the first layer, output of the last one.
     pub input: Vec<i16>,
     pub output: Vec<i16>,
-    chain: Chain,
+    buffers: BlockBuffers,
 }
 
 /// The columns of a strip that a 3x3 layer reads and those that it makes, in a plane of this size.
 #[derive(Debug, Clone)]
-pub(crate) struct Columns {
+pub(crate) struct LayerColumns {
     pub plane: (usize, usize),
     pub input: Range<usize>,
     pub output: Range<usize>,
 }
 
-impl Columns {
-    /// Columns of the layers that lead to `core`, the first one first: each reads one column more than it makes on
-    /// either side, as far as the plane has them.
+impl LayerColumns {
+    /// The columns of `layers` layers whose last one makes `core`, in order. Each layer reads one column more than it makes
+    /// on either side, as far as the plane has one.
     pub fn of_layers(plane: (usize, usize), core: &Range<usize>, layers: usize) -> Vec<Self> {
-        let grown = |by: usize| window::grown(core, by, plane.1);
+        let grown = |by: usize| rect::grown(core, by, plane.1);
         let layer = |left: usize| Self { plane, input: grown(left), output: grown(left - 1) };
         (1..=layers).rev().map(layer).collect()
     }
@@ -68,20 +68,20 @@ impl Columns {
 
 /// The last rows of a 3x3 layer's input, with a border of zeros.
 #[derive(Debug)]
-struct Lines {
-    columns: Columns,
+struct RowBuffer {
+    columns: LayerColumns,
     channels: usize,
     slots: usize,
     /// `[slots + 1, width + 2, channels]`; the last slot stays zero, for rows beyond the plane.
     data: Vec<i16>,
-    /// The first row that came, and the next that will.
+    /// The rows that have been received.
     known: Option<Range<usize>>,
 }
 
-impl Lines {
-    /// For at most `batch` rows at a time.
-    fn new(columns: Columns, channels: usize, batch: usize) -> Self {
-        let slots = batch + 2;
+impl RowBuffer {
+    /// For at most `rows_at_once` rows at a time.
+    fn new(columns: LayerColumns, channels: usize, rows_at_once: usize) -> Self {
+        let slots = rows_at_once + 2;
         let data = vec![0; (slots + 1) * (columns.input.len() + 2) * channels];
         Self { columns, channels, slots, data, known: None }
     }
@@ -103,12 +103,12 @@ impl Lines {
         [above, inside(row), inside(row + 1)].map(|slot| self.slot(slot) + left)
     }
 
-    /// Rows that may come at a time.
-    fn batch(&self) -> usize {
+    /// The most rows that can be received at a time.
+    fn rows_at_once(&self) -> usize {
         self.slots - 2
     }
 
-    /// The rows that will have all their neighbours once `rows` are in.
+    /// The rows that get their last neighbour when `rows` are received.
     fn after(&self, rows: Range<usize>) -> Range<usize> {
         if rows.is_empty() {
             return rows;
@@ -120,7 +120,7 @@ impl Lines {
         start..end.max(start)
     }
 
-    /// Takes note that `rows` are in; returns the rows that have all their neighbours now and had not before.
+    /// Records that `rows` have been received, and returns the rows that got their last neighbour.
     fn advance(&mut self, rows: Range<usize>) -> Range<usize> {
         let ready = self.after(rows.clone());
         if !rows.is_empty() {
@@ -132,44 +132,44 @@ impl Lines {
 
 /// One residual block of a strip.
 #[derive(Debug)]
-pub(crate) struct Stage {
-    lines: Lines,
-    /// The row that waits for its lower neighbour, as it came.
+pub(crate) struct RollingBlock {
+    buffer: RowBuffer,
+    /// The input row that waits for the row below it.
     waiting: Vec<i16>,
 }
 
-impl Stage {
-    pub fn new(columns: Columns, channels: usize, batch: usize) -> Self {
+impl RollingBlock {
+    pub fn new(columns: LayerColumns, channels: usize, rows_at_once: usize) -> Self {
         let waiting = vec![0; columns.input.len() * channels];
-        Self { lines: Lines::new(columns, channels, batch), waiting }
+        Self { buffer: RowBuffer::new(columns, channels, rows_at_once), waiting }
     }
 
-    /// Runs the block: `work.rows` come in and those that are ready go out.
-    pub fn push(&mut self, path: Path, block: &Block, work: &mut Work) {
+    /// Runs the block: takes `work.rows`, and replaces them with the rows that are ready.
+    pub fn push(&mut self, isa: Isa, block: &Block, work: &mut Work) {
         let (first, end, c) = (work.rows.first, work.rows.first + work.rows.count, work.rows.channels);
-        let all = self.lines.after(first..end);
-        work.next.shape(all, self.lines.columns.output.len(), c);
-        // At the lower edge there are more rows than usual: those that waited in the layers before.
-        for start in (first..end).step_by(self.lines.batch()) {
-            let rows = start..(start + self.lines.batch()).min(end);
+        let all = self.buffer.after(first..end);
+        work.next.shape(all, self.buffer.columns.output.len(), c);
+        // At the lower edge there are more rows than usual, because those that waited in earlier layers are ready too.
+        for start in (first..end).step_by(self.buffer.rows_at_once()) {
+            let rows = start..(start + self.buffer.rows_at_once()).min(end);
             for row in rows.clone() {
                 let segment =
                     Segment { data: &work.rows.data, start: work.rows.at(row), stride: c, k: 0, len: c };
-                let start = self.lines.at(row);
-                let target = Target { data: &mut self.lines.data, start, stride: c };
+                let start = self.buffer.at(row);
+                let destination = Destination { data: &mut self.buffer.data, start, stride: c };
                 let panels = block.p1.panels();
                 kernel::product(
-                    path,
+                    isa,
                     &block.p1,
                     panels,
                     &[segment],
                     work.rows.width,
                     Epilogue::Leaky,
-                    target,
+                    destination,
                 );
             }
-            for row in self.lines.advance(rows) {
-                self.finish(path, block, row, work);
+            for row in self.buffer.advance(rows) {
+                self.finish(isa, block, row, work);
             }
         }
         if let Some(last) = (first..end).last() {
@@ -178,69 +178,76 @@ impl Stage {
         std::mem::swap(&mut work.rows, &mut work.next);
     }
 
-    /// A row that has all its neighbours, to `work.next`.
-    fn finish(&self, path: Path, block: &Block, row: usize, work: &mut Work) {
-        let Columns { input, output, .. } = &self.lines.columns;
+    /// Computes a row that has all its neighbours, in `work.next`.
+    fn finish(&self, isa: Isa, block: &Block, row: usize, work: &mut Work) {
+        let LayerColumns { input, output, .. } = &self.buffer.columns;
         let (width, c) = (output.len(), work.rows.channels);
         let left = (output.start - input.start) * c;
         let from = if row < work.rows.first { &self.waiting } else { work.rows.row(row) };
         let at = work.next.at(row);
         work.next.data[at..][..width * c].copy_from_slice(&from[left..][..width * c]);
-        for x in (0..width).step_by(CHUNK) {
-            let rows = self.lines.around(row, x);
-            let target = Target { data: &mut work.next.data, start: at + x * c, stride: c };
-            block.rest(path, &self.lines.data, rows, target, CHUNK.min(width - x), &mut work.chain);
+        for x in (0..width).step_by(POSITIONS_AT_ONCE) {
+            let rows = self.buffer.around(row, x);
+            let destination = Destination { data: &mut work.next.data, start: at + x * c, stride: c };
+            block.rest(
+                isa,
+                &self.buffer.data,
+                rows,
+                destination,
+                POSITIONS_AT_ONCE.min(width - x),
+                &mut work.buffers,
+            );
         }
     }
 }
 
 /// A 3x3 convolution of a strip.
 #[derive(Debug)]
-pub(crate) struct Conv(Lines);
+pub(crate) struct RollingConv(RowBuffer);
 
-impl Conv {
-    pub fn new(columns: Columns, channels: usize, batch: usize) -> Self {
-        Self(Lines::new(columns, channels, batch))
+impl RollingConv {
+    pub fn new(columns: LayerColumns, channels: usize, rows_at_once: usize) -> Self {
+        Self(RowBuffer::new(columns, channels, rows_at_once))
     }
 
-    /// Takes `work.rows` in; `each(row, its outputs)` for those that are ready.
-    pub fn push(&mut self, path: Path, layer: &Packed, work: &mut Work, mut each: impl FnMut(usize, &[i16])) {
-        let (lines, x) = (&mut self.0, &work.rows);
-        let (end, c, width) = (x.first + x.count, x.channels, lines.columns.output.len());
+    /// Takes `work.rows`, and calls `each(row, outputs)` for each row that is ready.
+    pub fn push(&mut self, isa: Isa, layer: &Packed, work: &mut Work, mut each: impl FnMut(usize, &[i16])) {
+        let (buffer, x) = (&mut self.0, &work.rows);
+        let (end, c, width) = (x.first + x.count, x.channels, buffer.columns.output.len());
         work.output.resize(width * layer.outputs(), 0);
-        for start in (x.first..end).step_by(lines.batch()) {
-            let rows = start..(start + lines.batch()).min(end);
+        for start in (x.first..end).step_by(buffer.rows_at_once()) {
+            let rows = start..(start + buffer.rows_at_once()).min(end);
             for row in rows.clone() {
-                let at = lines.at(row);
-                lines.data[at..][..x.width * c].copy_from_slice(x.row(row));
+                let at = buffer.at(row);
+                buffer.data[at..][..x.width * c].copy_from_slice(x.row(row));
             }
-            for row in lines.advance(rows) {
-                let starts = lines.around(row, 0);
+            for row in buffer.advance(rows) {
+                let starts = buffer.around(row, 0);
                 let segments = [0, 1, 2].map(|dy| Segment {
-                    data: &lines.data,
+                    data: &buffer.data,
                     start: starts[dy],
                     stride: c,
                     k: dy * 3 * c,
                     len: 3 * c,
                 });
-                let target = Target { data: &mut work.output, start: 0, stride: layer.outputs() };
-                kernel::product(path, layer, layer.panels(), &segments, width, Epilogue::Plain, target);
+                let destination = Destination { data: &mut work.output, start: 0, stride: layer.outputs() };
+                kernel::product(isa, layer, layer.panels(), &segments, width, Epilogue::Plain, destination);
                 each(row, &work.output);
             }
         }
     }
 }
 
-/// Bytes that the layers of a strip keep: `width` columns at the widest, `layers` of them, for at most `batch` rows at a time.
-pub(crate) fn kept_bytes(width: usize, channels: usize, layers: usize, batch: usize) -> u64 {
-    // The lines, with one that is zero, and the row that waits.
-    product([2, width + 2, channels, layers, batch + 4])
+/// Bytes that `layers` layers of a strip keep, with at most `width` columns, for at most `rows_at_once` rows at a time.
+pub(crate) fn kept_bytes(width: usize, channels: usize, layers: usize, rows_at_once: usize) -> u64 {
+    // The rows of each layer, one row of zeros, and the row that waits.
+    product([2, width + 2, channels, layers, rows_at_once + 4])
 }
 
-/// Bytes of the buffers of one thread, without the first layer's input and the last one's output.
-pub(crate) fn work_bytes(width: usize, channels: usize, batch: usize) -> u64 {
+/// Bytes of the buffers of one thread, without the input of the first layer and the output of the last one.
+pub(crate) fn work_bytes(width: usize, channels: usize, rows_at_once: usize) -> u64 {
     // Two sets of rows; the activations of a chunk, at most eight times as wide as the layer.
-    sum([product([2, width, channels, 2, batch + 1]), product([2, 8, CHUNK, channels])])
+    sum([product([2, width, channels, 2, rows_at_once + 1]), product([2, 8, POSITIONS_AT_ONCE, channels])])
 }
 
 #[cfg(test)]
@@ -249,22 +256,22 @@ mod tests {
 
     #[test]
     fn a_row_is_ready_when_its_neighbours_are_there() {
-        let columns = |height| Columns { plane: (height, 4), input: 0..4, output: 0..4 };
-        let mut lines = Lines::new(columns(5), 2, 3);
-        assert_eq!(lines.advance(0..0), 0..0);
-        assert_eq!(lines.advance(0..1), 0..0);
-        assert_eq!(lines.advance(1..4), 0..3);
-        assert_eq!(lines.advance(4..5), 3..5);
-        let mut inner = Lines::new(columns(9), 2, 3);
+        let columns = |height| LayerColumns { plane: (height, 4), input: 0..4, output: 0..4 };
+        let mut buffer = RowBuffer::new(columns(5), 2, 3);
+        assert_eq!(buffer.advance(0..0), 0..0);
+        assert_eq!(buffer.advance(0..1), 0..0);
+        assert_eq!(buffer.advance(1..4), 0..3);
+        assert_eq!(buffer.advance(4..5), 3..5);
+        let mut inner = RowBuffer::new(columns(9), 2, 3);
         assert_eq!(inner.advance(2..4), 3..3);
         assert_eq!(inner.advance(4..7), 3..6);
-        let mut low = Lines::new(columns(1), 2, 3);
+        let mut low = RowBuffer::new(columns(1), 2, 3);
         assert_eq!(low.advance(0..1), 0..1);
     }
 
     #[test]
     fn columns_shrink_to_the_core_but_not_at_the_edge() {
-        let layers = Columns::of_layers((8, 10), &(1..4), 3);
+        let layers = LayerColumns::of_layers((8, 10), &(1..4), 3);
         let found: Vec<_> = layers.iter().map(|c| (c.input.clone(), c.output.clone())).collect();
         assert_eq!(found, [(0..7, 0..6), (0..6, 0..5), (0..5, 1..4)]);
     }

@@ -1,103 +1,86 @@
-//! Synthesis: decoded latents to rows of samples.
+//! Synthesis: turns decoded latents into rows of samples.
 
 use super::Net;
-use super::rolling::{self, Columns, Conv, Stage, Work};
+use super::rolling::{self, LayerColumns, RollingBlock, RollingConv, Work};
 use crate::Result;
 use crate::band::Band;
-use crate::blank::Blank;
-use crate::kernel::{self, Epilogue, Path, Segment, Target};
-use crate::memory::{product, sum};
+use crate::empty::Blank;
+use crate::kernel::{self, Destination, Epilogue, Isa, Segment};
 use crate::picture::Color;
 use crate::quality::Gains;
+use crate::rect::{self, Rect};
+use crate::saturating::{product, sum};
+use crate::strip::{self, Split};
 use crate::threads;
-use crate::window::{self, Cut, Window};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Samples of an 8x8 patch.
 const PATCH: usize = 192;
-/// Bytes of samples that each thread paints before they go on, or some rows of latents where that is more.
-const CANVAS: usize = 1 << 20;
+/// Bytes of samples that each thread paints before they are handed out, or `SOME_ROWS` rows of latents if that is more.
+const BYTES_AT_ONCE: usize = 1 << 20;
 const SOME_ROWS: usize = 4;
 
-/// The 8x8 patches that cover an area of pixels.
-fn patches_of(area: &Window) -> Window {
-    area.halved().halved().halved()
-}
-
-/// How many latents away from a pixel's own the farthest are that it depends on.
-pub(crate) fn reach(net: &super::Shapes) -> usize {
-    (net.nd + 1).div_ceil(2)
-}
-
-/// The latents that these patches lie in.
-pub(crate) fn latents(patches: &Range<usize>) -> Range<usize> {
-    patches.start / 2..patches.end.div_ceil(2)
-}
-
-/// Latents, by their halo, that the pixels of `area` depend on, in a picture of that many rows and columns of latents.
-fn support(net: &Net, area: &Window, height: usize, width: usize) -> Window {
-    patches_of(area).grow(net.shapes.nd + 1, 2 * height, 2 * width).halved()
-}
-
-/// A synthesis of an area of pixels, from its top to its bottom.
+/// A synthesis of an area of pixels, from top to bottom.
 pub(crate) struct Synthesis<'a> {
     net: &'a Net,
-    path: Path,
+    isa: Isa,
     gains: &'a Gains,
-    cut: Cut,
+    split: Split,
     color: Color,
-    /// Rows and columns of latents of the picture.
+    /// ActivationRows and columns of latents of the picture.
     shape: (usize, usize),
-    /// Pixels to paint, and the first row that is not painted yet.
-    area: Window,
+    /// The pixels to paint, and the first row that is not painted yet.
+    area: Rect,
     painted: usize,
-    support: Window,
-    strips: Vec<Mutex<Strip>>,
-    /// What stands in for groups that hold nothing.
+    support: Rect,
+    strips: Vec<Mutex<SynthesisStrip>>,
+    /// The small picture that stands in for groups that hold nothing.
     blank: Option<&'a Blank<'a>>,
 }
 
 impl<'a> Synthesis<'a> {
-    #[expect(clippy::too_many_arguments, reason = "what the network needs, and what is to be painted")]
+    #[expect(clippy::too_many_arguments, reason = "the network, and the area to paint")]
     pub fn new(
         net: &'a Net,
-        path: Path,
+        isa: Isa,
         gains: &'a Gains,
         shape: (usize, usize),
-        area: Window,
+        area: Rect,
         color: Color,
-        cut: Cut,
+        split: Split,
         blank: Option<&'a Blank<'a>>,
     ) -> Self {
-        let strips = strips(&area, cut).into_iter().map(|patches| Strip::new(net, shape, patches, blank));
+        let strips = strip::of_synthesis(&area, split)
+            .into_iter()
+            .map(|patches| SynthesisStrip::new(net, shape, patches, blank));
         let strips = strips.map(Mutex::new).collect();
-        let support = support(net, &area, shape.0, shape.1);
-        Self { net, path, gains, cut, color, shape, painted: area.rows.start, area, support, strips, blank }
+        let support = strip::support(&net.shapes, &area, shape.0, shape.1);
+        Self { net, isa, gains, split, color, shape, painted: area.rows.start, area, support, strips, blank }
     }
 
     /// The latents that it needs.
-    pub fn support(&self) -> Window {
+    pub fn support(&self) -> Rect {
         self.support.clone()
     }
 
-    /// Takes the latents of the next band; `sink` gets the rows of samples that are ready, some at a time.
+    /// Takes the latents of the next band, and passes the rows of samples that are ready to `sink`, some at a time.
     pub fn push(&mut self, band: &Band, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let rows = band.rows.start.max(self.support.rows.start)..band.rows.end.min(self.support.rows.end);
-        let step = slice(&self.area, self.color, self.cut);
+        let step = rows_at_once(&self.area, self.color, self.split);
         for start in rows.clone().step_by(step) {
             let rows = start..(start + step).min(rows.end);
             let end = self.ready(rows.end).max(self.painted);
-            let area = Window { rows: self.painted..end, columns: self.area.columns.clone() };
+            let area = Rect { rows: self.painted..end, columns: self.area.columns.clone() };
             let canvas = Mutex::new(Canvas::new(area, self.color));
-            threads::for_each(self.cut.threads, &self.strips, Work::default, |work, strip| {
+            threads::for_each(self.split.threads, &self.strips, Work::default, |work, strip| {
                 let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
                 let wanted = strip.wanted(rows.clone(), self.blank, self.net);
                 if wanted.is_empty() {
                     strip.running = None;
                 }
                 for rows in wanted {
-                    strip.push(self.net, self.path, self.gains, band, rows, &canvas, self.blank, work);
+                    strip.push(self.net, self.isa, self.gains, band, rows, &canvas, self.blank, work);
                 }
                 if let Some(blank) = self.blank {
                     strip.copy(blank, self.painted..end, &canvas);
@@ -112,64 +95,59 @@ impl<'a> Synthesis<'a> {
         Ok(())
     }
 
-    /// The end of the rows of pixels that are painted when so many rows of latents are in.
+    /// The end of the rows of pixels that can be painted from the first `latents` rows of latents.
     fn ready(&self, latents: usize) -> usize {
         let lag = if latents == self.shape.0 { 0 } else { self.net.shapes.nd + 1 };
         (8 * (2 * latents).saturating_sub(lag)).min(self.area.rows.end)
     }
 }
 
-/// Columns of patches that an area is cut into.
-pub(crate) fn strips(area: &Window, cut: Cut) -> Vec<Range<usize>> {
-    window::strips(patches_of(area).columns, cut.threads, cut.largest.1)
-}
-
-/// Rows of latents that are painted before their samples go on.
-fn slice(area: &Window, color: Color, cut: Cut) -> usize {
+/// ActivationRows of latents that are painted before their samples are handed out.
+fn rows_at_once(area: &Rect, color: Color, split: Split) -> usize {
     let row = product([16, area.width(), color.channels()]).max(1);
-    let rows = product([CANVAS, cut.threads]) / row;
-    (rows as usize).max(SOME_ROWS).min(cut.largest.0 / 2).max(1)
+    let rows = product([BYTES_AT_ONCE, split.threads]) / row;
+    (rows as usize).max(SOME_ROWS).min(split.largest.0 / 2).max(1)
 }
 
-/// Some columns of the picture, with what their layers keep of the rows above.
+/// Some columns of the picture, with what their layers keep of the rows above them.
 #[derive(Debug)]
-struct Strip {
-    /// Columns of patches that it paints.
+struct SynthesisStrip {
+    /// LayerColumns of patches that it paints.
     patches: Range<usize>,
-    /// Columns of patches that the first block reads, and of the latents that they come from.
+    /// LayerColumns of patches that the first block reads, and the columns of latents that they come from.
     entry: Range<usize>,
     latents: Range<usize>,
-    batch: usize,
-    /// Rows and columns of patches of the picture.
+    rows_at_once: usize,
+    /// ActivationRows and columns of patches of the picture.
     plane: (usize, usize),
     /// What the layers keep, while the strip is at work.
     running: Option<Running>,
-    /// By row of groups, if groups may be empty: whether there is anything to do but to copy.
+    /// For each row of groups, if groups may be empty: whether it has to be synthesised, not only copied.
     busy: Vec<bool>,
 }
 
 /// What the layers of a strip keep of the rows above.
 #[derive(Debug)]
 struct Running {
-    /// The row of latents that has to come next.
+    /// The row of latents that has to follow.
     next: usize,
-    stages: Vec<Stage>,
-    last: Conv,
+    blocks: Vec<RollingBlock>,
+    last: RollingConv,
 }
 
-impl Strip {
+impl SynthesisStrip {
     fn new(net: &Net, (height, width): (usize, usize), patches: Range<usize>, blank: Option<&Blank>) -> Self {
         let plane = (2 * height, 2 * width);
-        let entry = window::grown(&patches, net.shapes.nd + 1, plane.1);
-        let (latents, batch) = (latents(&entry), window::batch(entry.len()));
-        let busy = blank.map_or_else(Vec::new, |blank| blank.empty.busy(&self::latents(&patches)));
-        Self { patches, entry, latents, batch, plane, running: None, busy }
+        let entry = rect::grown(&patches, net.shapes.nd + 1, plane.1);
+        let (latents, rows_at_once) = (strip::latents(&entry), strip::rows_at_once(entry.len()));
+        let busy = blank.map_or_else(Vec::new, |blank| blank.empty.busy(&strip::latents(&patches)));
+        Self { patches, entry, latents, rows_at_once, plane, running: None, busy }
     }
 
-    /// Those of the rows of latents that it has to take in.
+    /// The rows of latents that this strip has to read.
     fn wanted(&self, rows: Range<usize>, blank: Option<&Blank>, net: &Net) -> Vec<Range<usize>> {
         let Some(blank) = blank else { return vec![rows] };
-        let (side, reach) = (blank.empty.grid.side, reach(&net.shapes));
+        let (side, reach) = (blank.empty.grid.side, strip::reach(&net.shapes));
         let near = |row: usize| {
             let groups = row.saturating_sub(reach) / side..=(row + reach) / side;
             self.busy.iter().take(groups.end() + 1).skip(*groups.start()).any(|&busy| busy)
@@ -184,7 +162,7 @@ impl Strip {
         wanted
     }
 
-    /// Pastes the rows of pixels that it had nothing to do for.
+    /// Copies the rows of pixels that did not have to be synthesised.
     fn copy(&self, blank: &Blank, rows: Range<usize>, canvas: &Mutex<Canvas>) {
         let mut samples = Vec::new();
         let columns = {
@@ -199,25 +177,27 @@ impl Strip {
         }
     }
 
-    /// The layers, ready for row `next` of latents; if others came before it, they begin anew.
+    /// The layers, ready for row `next` of latents. They start again unless the row before it was their last one.
     fn start(&mut self, net: &Net, next: usize) -> Running {
         if let Some(running) = self.running.take_if(|running| running.next == next) {
             return running;
         }
-        // The memory of the old ones goes first.
+        // Free the memory of the old layers first.
         self.running = None;
-        let mut layers = Columns::of_layers(self.plane, &self.patches, net.shapes.nd + 1);
-        let last = layers.pop().map(|columns| Conv::new(columns, net.shapes.c, self.batch));
-        let stages =
-            layers.into_iter().map(|columns| Stage::new(columns, net.shapes.c, self.batch)).collect();
-        Running { next, stages, last: last.expect("a layer") }
+        let mut layers = LayerColumns::of_layers(self.plane, &self.patches, net.shapes.nd + 1);
+        let last = layers.pop().map(|columns| RollingConv::new(columns, net.shapes.c, self.rows_at_once));
+        let blocks = layers
+            .into_iter()
+            .map(|columns| RollingBlock::new(columns, net.shapes.c, self.rows_at_once))
+            .collect();
+        Running { next, blocks, last: last.expect("a layer") }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what all strips share, and this strip's turn")]
+    #[expect(clippy::too_many_arguments, reason = "what all strips share, and the rows of this call")]
     fn push(
         &mut self,
         net: &Net,
-        path: Path,
+        isa: Isa,
         gains: &Gains,
         band: &Band,
         rows: Range<usize>,
@@ -228,14 +208,14 @@ impl Strip {
         let mut eight = Vec::new();
         let mut running = self.start(net, rows.start);
         running.next = rows.end;
-        for start in rows.clone().step_by(self.batch / 2) {
-            self.enter(net, path, band, start..(start + self.batch / 2).min(rows.end), blank, work);
-            for (stage, block) in running.stages.iter_mut().zip(&net.d) {
-                stage.push(path, block, work);
+        for start in rows.clone().step_by(self.rows_at_once / 2) {
+            self.enter(net, isa, band, start..(start + self.rows_at_once / 2).min(rows.end), blank, work);
+            for (rolling, block) in running.blocks.iter_mut().zip(&net.d) {
+                rolling.push(isa, block, work);
             }
-            kernel::scale(path, &mut work.rows.data, &gains.dec, gains.gain_shift);
+            kernel::scale(isa, &mut work.rows.data, &gains.dec, gains.gain_shift);
             let patches = &self.patches;
-            running.last.push(path, &net.d_out, work, |y, out| {
+            running.last.push(isa, &net.d_out, work, |y, out| {
                 let mut canvas = canvas.lock().unwrap_or_else(PoisonError::into_inner);
                 let channels = canvas.color.channels();
                 if canvas.area.rows.start < 8 * y + 8 {
@@ -250,11 +230,11 @@ impl Strip {
         self.running = Some(running);
     }
 
-    /// The first layer: rows of latents to `work.rows`, twice as many and as wide.
+    /// The first layer: turns rows of latents into `work.rows`, twice as many and twice as wide.
     fn enter(
         &self,
         net: &Net,
-        path: Path,
+        isa: Isa,
         band: &Band,
         rows: Range<usize>,
         blank: Option<&Blank>,
@@ -271,9 +251,9 @@ impl Strip {
             }
             band.read(y, self.latents.clone(), &mut work.input);
             let segment = Segment { data: &work.input, start: 0, stride: m, k: 0, len: m };
-            let target = Target { data: &mut work.output, start: 0, stride: 4 * c };
+            let destination = Destination { data: &mut work.output, start: 0, stride: 4 * c };
             let panels = net.d_in.panels();
-            kernel::product(path, &net.d_in, panels, &[segment], width, Epilogue::Plain, target);
+            kernel::product(isa, &net.d_in, panels, &[segment], width, Epilogue::Plain, destination);
             let skip = self.entry.start - 2 * self.latents.start;
             for i in 0..2 {
                 let at = work.rows.at(2 * y + i);
@@ -290,19 +270,19 @@ impl Strip {
 #[derive(Debug)]
 struct Canvas {
     /// The rectangle, in pixels of the picture.
-    area: Window,
+    area: Rect,
     color: Color,
     /// `[rows, columns, channels]`.
     samples: Vec<u8>,
 }
 
 impl Canvas {
-    fn new(area: Window, color: Color) -> Self {
+    fn new(area: Rect, color: Color) -> Self {
         let samples = vec![0; area.height() * area.width() * color.channels()];
         Self { area, color, samples }
     }
 
-    /// Copies the part of a row of samples that lies inside; the row begins at pixel (y, x).
+    /// Copies the part of a row of samples that lies inside the rectangle; the row begins at pixel (y, x).
     fn paste_row(&mut self, y: usize, x: usize, row: &[u8]) {
         let channels = self.color.channels();
         let end = (x + row.len() / channels).min(self.area.columns.end);
@@ -342,43 +322,44 @@ fn paint(patches: &[i16], color: Color, eight: &mut [u8]) {
     }
 }
 
-/// Bytes that a synthesis of an area holds at most, if no more than so many strips are at work at a time.
-pub(crate) fn bytes(net: &super::Shapes, area: &Window, color: Color, cut: Cut, busy: usize) -> u64 {
-    let strips = strips(area, cut);
+/// The most bytes that a synthesis of an area holds, if at most `busy` strips are at work at a time.
+pub(crate) fn bytes(net: &super::Shapes, area: &Rect, color: Color, split: Split, busy: usize) -> u64 {
+    let strips = strip::of_synthesis(area, split);
     let entry = |patches: usize| patches + 2 * (net.nd + 2);
     let kept = |strip: &Range<usize>| {
-        rolling::kept_bytes(entry(strip.len()), net.c, net.nd + 1, window::batch(strip.len()))
+        rolling::kept_bytes(entry(strip.len()), net.c, net.nd + 1, strip::rows_at_once(strip.len()))
     };
     let mut kept: Vec<u64> = strips.iter().map(kept).collect();
     kept.sort_unstable_by(|a, b| b.cmp(a));
     let kept = kept.into_iter().take(busy).fold(0, u64::saturating_add);
     let widest = entry(strips.iter().map(Range::len).max().unwrap_or(0));
     let work = sum([
-        rolling::work_bytes(widest, net.c, window::MOST_ROWS + net.nd),
+        rolling::work_bytes(widest, net.c, strip::MOST_ROWS + net.nd),
         product([2, widest, net.m / 2 + 2 * net.c + PATCH + 8 * color.channels()]),
     ]);
-    let rows = 16_usize.saturating_mul(slice(area, color, cut)).saturating_add(8 * (net.nd + 1));
+    let rows = 16_usize.saturating_mul(rows_at_once(area, color, split)).saturating_add(8 * (net.nd + 1));
     let canvas = product([rows.min(area.height()), area.width(), color.channels()]);
-    sum([kept, work.saturating_mul(cut.threads.min(strips.len()) as u64), canvas])
+    sum([kept, work.saturating_mul(split.threads.min(strips.len()) as u64), canvas])
 }
 
 /// Samples of an area, from the whole plane of latents.
 #[cfg(test)]
 pub(crate) fn synthesise(
     net: &Net,
-    path: Path,
+    isa: Isa,
     y_hat: &super::Plane,
     gains: &Gains,
-    area: Window,
+    area: Rect,
     color: Color,
-    cut: Cut,
+    split: Split,
 ) -> Vec<u8> {
     let shape = (y_hat.height, y_hat.width);
-    let grid = crate::band::Grid { height: shape.0, width: shape.1, side: shape.0.max(shape.1), deep: 1 };
+    let grid =
+        crate::band::Grid { height: shape.0, width: shape.1, side: shape.0.max(shape.1), groups_deep: 1 };
     let band = grid.bands(0..shape.0).next().expect("a band");
     *band.groups[0].plane() = y_hat.clone();
     let mut samples = Vec::new();
-    let mut synthesis = Synthesis::new(net, path, gains, shape, area, color, cut, None);
+    let mut synthesis = Synthesis::new(net, isa, gains, shape, area, color, split, None);
     synthesis
         .push(&band, |rows| {
             samples.extend_from_slice(rows);

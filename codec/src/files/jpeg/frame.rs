@@ -15,13 +15,13 @@ pub struct Component {
     pub sampling: (u64, u64),
     /// Blocks that cover the picture, across and down.
     pub blocks: (u64, u64),
-    /// Which coefficients of each block are set, and their last bit that was sent; for progressive frames alone.
+    /// For progressive frames: which coefficients of each block are set, and the last bit of them that was sent.
     pub set: Vec<u64>,
     pub sent: [Option<u8>; 64],
 }
 
 impl Frame {
-    /// Of the header's payload; `None` for a header that no decoder takes.
+    /// Parses the payload of the header; `None` if no decoder accepts it.
     pub fn parse(payload: &[u8], progressive: bool) -> Option<Self> {
         let [_, h1, h0, w1, w0, count, rest @ ..] = payload else { return None };
         let (height, width) = (u64::from(*h1) << 8 | u64::from(*h0), u64::from(*w1) << 8 | u64::from(*w0));
@@ -43,12 +43,12 @@ impl Frame {
         Some(Self { progressive, components: fields.iter().map(component).collect(), units })
     }
 
-    /// Blocks of all components, those around the edge left out.
+    /// Number of blocks of all components, without padding at the edges.
     pub fn blocks(&self) -> u64 {
         self.components.iter().map(|component| component.blocks.0 * component.blocks.1).sum()
     }
 
-    /// Makes room for what progressive scans refine.
+    /// Allocates the state that progressive scans refine.
     pub fn prepare(&mut self) {
         for component in &mut self.components {
             let (h, v) = component.sampling;
@@ -56,7 +56,7 @@ impl Frame {
         }
     }
 
-    /// Whether every scan was there.
+    /// Whether every scan was present.
     pub fn is_whole(&self) -> bool {
         let coefficients = |component: &Component| {
             if self.progressive {

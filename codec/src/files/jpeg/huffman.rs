@@ -1,29 +1,29 @@
 //! Huffman codes of JPEG: the tables, and the bits of a scan up to the next marker.
 
-/// Codes of up to so many bits are looked up at once.
+/// Codes of up to this many bits are looked up in one step.
 const FAST: u32 = 9;
 const LONGEST: usize = 16;
 
-/// Why a scan cannot be read on.
+/// Why the rest of a scan cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The data ends.
     Short,
-    /// No encoder writes this.
+    /// The data is not valid.
     Corrupt,
 }
 
 /// A table of codes.
 pub struct Table {
-    /// By the next bits: length in the upper byte, symbol in the lower one; 0 for a longer code.
+    /// Indexed by the next bits: length in the upper byte, symbol in the lower one; 0 for a longer code.
     fast: Vec<u16>,
-    /// By length: one above its last code, and what to add to a code for the place of its symbol.
+    /// Indexed by length: one above its last code, and what to add to a code to get the index of its symbol.
     lengths: [(i32, i32); LONGEST + 1],
     symbols: Vec<u8>,
 }
 
 impl Table {
-    /// Of the numbers of codes by length, and the symbols; `None` if there are more codes than fit.
+    /// From the number of codes of each length, and the symbols; `None` if there are more codes than fit.
     pub fn new(counts: &[u8; LONGEST], symbols: &[u8]) -> Option<Self> {
         let mut table =
             Self { fast: vec![0; 1 << FAST], lengths: [(0, 0); LONGEST + 1], symbols: symbols.to_vec() };
@@ -59,7 +59,7 @@ pub struct Bits<'a> {
 }
 
 impl<'a> Bits<'a> {
-    /// From this byte on.
+    /// Starts at this byte.
     pub fn new(bytes: &'a [u8], at: usize) -> Self {
         Self { bytes, at, bits: 0, count: 0 }
     }
@@ -72,7 +72,7 @@ impl<'a> Bits<'a> {
         let (length, symbol) = if found == 0 {
             let fits = |&length: &usize| ((next >> (16 - length)) as i32) < table.lengths[length].0;
             let length = (FAST as usize + 1..=LONGEST).find(fits);
-            // Behind the last bit there are zeros, which may make no code.
+            // Zeros follow the last bit, and may not form a code.
             let length = length.ok_or(if self.count < 16 { Fault::Short } else { Fault::Corrupt })?;
             let place = (next >> (16 - length)) as i32 + table.lengths[length].1;
             (length as u32, *table.symbols.get(place as usize).ok_or(Fault::Corrupt)?)
@@ -83,7 +83,7 @@ impl<'a> Bits<'a> {
         Ok(symbol)
     }
 
-    /// The next bits as a number, 16 at most.
+    /// Reads up to 16 bits as a number.
     pub fn number(&mut self, count: u32) -> Result<u32, Fault> {
         self.fill();
         let number = if count == 0 { 0 } else { self.peek() >> (16 - count) };
@@ -91,7 +91,7 @@ impl<'a> Bits<'a> {
         Ok(number)
     }
 
-    /// Passes over bits, any number of them.
+    /// Skips any number of bits.
     pub fn skip(&mut self, mut count: u32) -> Result<(), Fault> {
         while count > 0 {
             self.fill();
@@ -102,7 +102,7 @@ impl<'a> Bits<'a> {
         Ok(())
     }
 
-    /// Where the next marker begins, and how many bytes before it are not read, zeros aside.
+    /// Where the next marker begins, and how many bytes before it are not read, apart from zeros.
     pub fn marker(mut self) -> (usize, u64) {
         let whole = self.count / 8;
         let mut left = (0..whole).filter(|i| (self.bits >> (8 * i)) as u8 != 0).count() as u64;
@@ -112,7 +112,7 @@ impl<'a> Bits<'a> {
         (self.at, left)
     }
 
-    /// The next 16 bits, zeros behind the last one.
+    /// The next 16 bits; zeros follow the last one.
     fn peek(&self) -> u32 {
         let bits =
             if self.count >= 16 { self.bits >> (self.count - 16) } else { self.bits << (16 - self.count) };

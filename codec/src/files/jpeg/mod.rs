@@ -1,4 +1,4 @@
-//! JPEG: what the marker segments tell, and the writer.
+//! JPEG: reads the marker segments, finds damage, and writes files.
 
 mod frame;
 mod huffman;
@@ -6,16 +6,16 @@ mod scan;
 
 use std::borrow::Cow;
 
-use image::ExtendedColorType;
-use image::ImageEncoder as _;
 use image::codecs::jpeg::{JpegEncoder, PixelDensity, PixelDensityUnit};
+use image::{ExtendedColorType, ImageEncoder as _, ImageError};
 
 use self::scan::{Share, Trouble};
 use super::resolution::{Resolution, Unit};
+use super::unpacked::failed;
 use super::{Format, Notice, WriteOptions, exif};
 use crate::{Color, Error, Metadata, Picture, Result};
 
-/// A segment's length field counts itself and is 16 bits wide.
+/// The longest payload of a segment: its length field has 16 bits and counts itself.
 const LONGEST_PAYLOAD: usize = 65533;
 const END: [u8; 2] = [0xFF, 0xD9];
 const JFIF: &[u8] = b"JFIF\0";
@@ -23,12 +23,12 @@ const EXIF: &[u8] = b"Exif\0\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 const EXTENDED_XMP: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
 
-/// What a walk over the segments found.
+/// The result of a walk over the segments.
 #[derive(Default)]
 pub struct Found {
     pub extended_xmp: bool,
     pub resolution: Option<Resolution>,
-    /// Width and height of a pixel, if they differ and no length is told.
+    /// Width and height of a pixel, if they differ and the file gives no unit.
     pub aspect: Option<(u32, u32)>,
 }
 
@@ -70,11 +70,12 @@ impl Found {
     }
 }
 
-/// Looks for damage of the coded data, which the decoder paints over, and gives the file with the end marker that the decoder
-/// waits for.
+/// Looks for damage of the coded data, which the decoder would hide, and returns the file with the end marker that the decoder
+/// expects.
 ///
 /// # Errors
-/// Returns [`Error::Truncated`] if the file ends before its picture does, and [`Error::Limit`] for more scans than any picture has.
+/// Returns [`Error::Truncated`] if the file ends before its picture does, and [`Error::Limit`] if there are more scans than
+/// any picture has.
 pub fn inspect<'a>(bytes: &'a [u8], notices: &mut Vec<Notice>) -> Result<Cow<'a, [u8]>> {
     let coded = scan::check(bytes);
     let length = bytes.len() as u64;
@@ -98,7 +99,7 @@ pub fn inspect<'a>(bytes: &'a [u8], notices: &mut Vec<Notice>) -> Result<Cow<'a,
     Ok(Cow::Borrowed(bytes))
 }
 
-/// What is wrong, in words.
+/// Describes what is wrong.
 fn words(trouble: Trouble) -> String {
     let place = |scan: usize, share: Share| match scan {
         1 => format!("{} % of the picture", share.percent()),
@@ -118,7 +119,7 @@ fn words(trouble: Trouble) -> String {
     }
 }
 
-/// Leaves out what fits into no segment, with a notice for each.
+/// Leaves out metadata that does not fit a segment, with a notice for each kind.
 pub fn fitting(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
     let mut drop = |kind| notices.push(Notice::MetadataDropped { format: Format::Jpeg, kind });
     let mut kept = metadata.clone();
@@ -137,12 +138,12 @@ pub fn fitting(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
     kept
 }
 
-/// The whole file; alpha has to be flattened and the metadata fitting.
+/// Writes a file to memory. The picture must have no alpha, and its metadata must be [`fitting`].
 pub fn write(picture: &Picture, options: &WriteOptions) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     let mut encoder = JpegEncoder::new_with_quality(&mut out, options.jpeg_quality.clamp(1, 100));
     if let Some(icc) = &picture.metadata.icc {
-        encoder.set_icc_profile(icc.clone()).map_err(image::ImageError::Unsupported)?;
+        encoder.set_icc_profile(icc.clone()).map_err(|error| failed(ImageError::Unsupported(error)))?;
     }
     let resolution = picture.metadata.exif.as_deref().and_then(exif::resolution);
     if let Some((resolution, density)) = resolution.and_then(|found| Some((found, found.whole()?))) {
@@ -156,9 +157,9 @@ pub fn write(picture: &Picture, options: &WriteOptions) -> Result<Vec<u8>> {
         Color::Gray => ExtendedColorType::L8,
         Color::Rgb => ExtendedColorType::Rgb8,
     };
-    encoder.encode(&picture.samples, picture.width, picture.height, color)?;
+    encoder.encode(&picture.samples, picture.width, picture.height, color).map_err(failed)?;
 
-    // Right behind the start marker and the JFIF segment, where readers look for them.
+    // They follow the start marker and the JFIF segment, where readers look for them.
     let at = out.get(4..6).map_or(2, |length| 4 + usize::from(u16::from_be_bytes([length[0], length[1]])));
     let mut segments = Vec::new();
     push_segment(&mut segments, EXIF, picture.metadata.exif.as_deref());
@@ -167,7 +168,7 @@ pub fn write(picture: &Picture, options: &WriteOptions) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-/// One APP1 segment.
+/// Makes an APP1 segment.
 fn push_segment(out: &mut Vec<u8>, name: &[u8], data: Option<&[u8]>) {
     let Some(data) = data else { return };
     let length = 2 + name.len() + data.len();

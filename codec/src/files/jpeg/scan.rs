@@ -1,10 +1,11 @@
-//! Reads the coded data of a JPEG without making pixels of it, and says how much of the picture is there: decoders paint over what
-//! is damaged or missing without a word. Methods: ITU-T T.81, annexes F and G.
+//! Parses the coded data of a JPEG without computing pixels, and reports how much of the picture is there: decoders silently
+//! paint over damaged and missing parts. The methods are those of ITU-T T.81, annexes F and G.
 
 use super::frame::Frame;
 use super::huffman::{Bits, Fault, Table};
 
-/// A file with more scans is made to take time: each of them may visit every block, and cost a few bytes.
+/// The most scans that are accepted. Each scan may visit every block at the cost of a few bytes, so a file with more scans is
+/// an attack on the reader's time.
 pub const MOST_SCANS: usize = 500;
 
 /// What is wrong with the coded data.
@@ -12,19 +13,19 @@ pub const MOST_SCANS: usize = 500;
 pub enum Trouble {
     /// It ends within a scan.
     Short { scan: usize, share: Share },
-    /// A scan cannot be read on.
+    /// The rest of a scan cannot be read.
     Corrupt { scan: usize, share: Share },
-    /// Bytes are left behind the last block of a scan.
+    /// Bytes are left after the last block of a scan.
     Left { scan: usize, bytes: u64 },
     /// A scan ends without the rest of the scans that the picture needs.
     Scans,
-    /// There are fewer bytes than so many blocks can have.
+    /// There are fewer bytes than this many blocks need.
     Impossible { blocks: u64 },
-    /// More scans than any picture has.
+    /// There are more scans than any picture has.
     Scattered,
 }
 
-/// Units that were read, of those that are expected.
+/// The number of units that were read, and the number that is expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     pub units: u64,
@@ -38,21 +39,22 @@ impl Share {
     }
 }
 
-/// What was found.
+/// The result of parsing a file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Coded {
-    /// The first trouble.
+    /// The first problem.
     pub trouble: Option<Trouble>,
-    /// Whether the end marker is there.
+    /// Whether the end marker is present.
     pub ended: bool,
-    /// Scans that were found.
+    /// Number of scans that were found.
     pub scans: usize,
 }
 
-/// Of a frame that is not read here the decoder has to say what is wrong with it.
+/// The result for a frame that is not parsed here: the decoder has to find its problems.
 const UNKNOWN: Coded = Coded { trouble: None, ended: true, scans: 0 };
 
-/// Reads the scans of a file. Of a frame that is neither sequential nor progressive it knows nothing, and finds no trouble.
+/// Parses the scans of a file. It does not parse a frame that is neither sequential nor progressive, and finds no problem in
+/// it.
 pub fn check(bytes: &[u8]) -> Coded {
     let mut reader = Reader::default();
     let mut at = 2;
@@ -66,7 +68,7 @@ pub fn check(bytes: &[u8]) -> Coded {
             }
             0xC0..=0xC2 if reader.frame.is_none() => {
                 let Some(frame) = Frame::parse(payload, marker == 0xC2) else { return UNKNOWN };
-                // Each block takes a bit at least.
+                // Each block takes at least one bit.
                 if frame.blocks() > 8 * bytes.len() as u64 {
                     found.trouble = Some(Trouble::Impossible { blocks: frame.blocks() });
                     break;
@@ -101,7 +103,7 @@ pub fn check(bytes: &[u8]) -> Coded {
     found
 }
 
-/// The next segment: marker, payload, and where the bytes behind it begin.
+/// The next segment: its marker, its payload, and the offset of the bytes after it.
 fn segment(bytes: &[u8], mut at: usize) -> Option<(u8, &[u8], usize)> {
     loop {
         at += bytes.get(at..)?.iter().position(|&byte| byte == 0xFF)?;
@@ -129,7 +131,7 @@ struct Reader {
     interval: u64,
 }
 
-/// What a scan holds of its components.
+/// The parameters of a scan.
 struct Scan {
     /// Index in the frame, and tables.
     components: Vec<(usize, usize, usize)>,
@@ -154,7 +156,7 @@ impl Reader {
         }
     }
 
-    /// Reads a scan that begins at `at`, and moves that to the marker behind it.
+    /// Parses a scan that begins at `at`, and moves `at` to the marker after it.
     fn scan(&mut self, bytes: &[u8], payload: &[u8], at: &mut usize, number: usize) -> Option<Trouble> {
         let Self { frame: Some(frame), dc, ac, interval } = self else { return None };
         let scan = Scan::parse(payload, frame)?;
@@ -208,7 +210,7 @@ impl Reader {
     }
 }
 
-/// Passes over restart markers, and the data between them.
+/// Skips restart markers, and the data between them.
 fn skip_restarts(bytes: &[u8], at: &mut usize) {
     while let Some([0xFF, 0xD0..=0xD7]) = bytes.get(*at..*at + 2) {
         *at = Bits::new(bytes, *at + 2).marker().0;
@@ -232,7 +234,7 @@ impl Scan {
         sound.then_some(Self { components, band, bits })
     }
 
-    /// Reads a unit: of one component a block, of several the blocks that cover the same pixels.
+    /// Parses a unit: one block in a scan of one component, or the blocks that cover the same pixels in a scan of several.
     fn unit(
         &self,
         frame: &mut Frame,
@@ -304,7 +306,7 @@ fn sequential(bits: &mut Bits, dc: &Table, ac: &Table) -> Result<(), Fault> {
     Ok(())
 }
 
-/// How many blocks from this one on have no more coefficients in the band.
+/// Reads how many blocks, from this one on, have no more coefficients in the band.
 fn run_length(bits: &mut Bits, power: u8) -> Result<u32, Fault> {
     Ok((1 << power) + bits.number(power.into())?)
 }

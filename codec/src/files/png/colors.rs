@@ -1,15 +1,15 @@
-//! How a PNG describes its colours without a profile: gamma, primaries, code points.
+//! Descriptions of colour in a PNG without an ICC profile: gamma, primaries, code points.
 
-/// The value of `gAMA` that stands for sRGB, 100000 being 1.
+/// The value of `gAMA` for sRGB, in units of 1/100000.
 const GAMMA: u32 = 45455;
-/// The values of `cHRM` that stand for sRGB.
+/// The values of `cHRM` for sRGB.
 const PRIMARIES: [u32; 8] = [31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000];
 /// `cICP` for sRGB at the full range.
 const CODE_POINTS: [u8; 4] = [1, 13, 0, 1];
-/// Differences that nobody sees.
+/// A difference that is not visible.
 const NEAR: u32 = 1000;
 
-/// What the chunks tell.
+/// What the chunks say about colour.
 #[derive(Default)]
 pub struct Colors {
     srgb: bool,
@@ -32,7 +32,7 @@ impl Colors {
         }
     }
 
-    /// Whether they are others than those of sRGB, which is what a picture without a profile has.
+    /// Whether the colours are not sRGB, which is assumed of a picture without a profile.
     pub fn are_other(&self) -> bool {
         self.other && !self.srgb
     }

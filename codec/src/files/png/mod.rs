@@ -1,4 +1,4 @@
-//! PNG: the reader of the pixels, and of the chunks around them.
+//! PNG: reads the pixels, and the chunks around them.
 
 mod colors;
 mod profiles;
@@ -11,22 +11,21 @@ use image::{ImageError, ImageFormat};
 
 use self::colors::Colors;
 use self::profiles::Fault;
+use self::write::XMP;
 pub use self::write::{PIECE, begin, color, failed, write};
 use super::Notice;
-use super::read::{Layout, Unpacked, check, possible};
 use super::resolution::Resolution;
+use super::unpacked::{self, SampleLayout, Unpacked, check, possible};
 use crate::{Color, Error, Limits, Metadata, Result};
 
-/// Keyword of the text chunk that holds XMP.
-const XMP: &[u8] = b"XML:com.adobe.xmp\0";
-/// How the keywords begin of chunks that hold metadata as hexadecimal digits, such as ImageMagick writes.
+/// The beginning of the keywords of chunks that hold metadata as hexadecimal digits. ImageMagick writes such chunks.
 const RAW_PROFILE: &[u8] = b"Raw profile type ";
 const SIGNATURE_LENGTH: u64 = 8;
-/// No keyword is longer, the zero behind it counted.
+/// The longest keyword, including the zero after it.
 const KEYWORD: u64 = 80;
-/// Deflate makes no more bytes than this of one.
+/// The most bytes that deflate makes of one byte.
 const EXPANSION: u64 = 1032;
-/// A raw profile has two digits for each byte, and line ends.
+/// A raw profile has two digits for each byte, and line breaks.
 const DIGITS: u64 = 3;
 
 /// Reads a file from memory.
@@ -59,7 +58,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     })
 }
 
-/// A decoder at the first row, which takes no memory for text and profiles: [`walk`] finds those.
+/// A decoder at the first row. It allocates no memory for text and profiles, which [`walk`] finds.
 pub fn decoder<R: BufRead + Seek>(
     file: R,
     limits: &Limits,
@@ -72,8 +71,8 @@ pub fn decoder<R: BufRead + Seek>(
     decoder.read_info().map_err(from_png)
 }
 
-/// The samples that a decoder gives.
-pub fn layout<R: BufRead + Seek>(reader: &::png::Reader<R>) -> Result<Layout> {
+/// The layout of a decoder's samples.
+pub fn layout<R: BufRead + Seek>(reader: &::png::Reader<R>) -> Result<SampleLayout> {
     let (color, depth) = reader.output_color_type();
     let (color, alpha) = match color {
         ::png::ColorType::Grayscale => (Color::Gray, false),
@@ -84,10 +83,10 @@ pub fn layout<R: BufRead + Seek>(reader: &::png::Reader<R>) -> Result<Layout> {
             return Err(Error::Invalid { what: "PNG", detail: "it has no palette".into() });
         }
     };
-    Ok(Layout { color, alpha, bits: if depth == ::png::BitDepth::Sixteen { 16 } else { 8 } })
+    Ok(SampleLayout { color, alpha, bits: if depth == ::png::BitDepth::Sixteen { 16 } else { 8 } })
 }
 
-/// The image crate's words for errors of PNG.
+/// Converts an error of PNG to an error of the `image` crate.
 pub fn from_png(error: ::png::DecodingError) -> ImageError {
     match error {
         ::png::DecodingError::IoError(error) => ImageError::IoError(error),
@@ -98,38 +97,38 @@ pub fn from_png(error: ::png::DecodingError) -> ImageError {
     }
 }
 
-/// Missing data has a name of its own.
+/// Converts an error of the `image` crate; missing data becomes [`Error::Truncated`].
 pub fn damaged(error: ImageError, length: u64) -> Error {
     match error {
         ImageError::IoError(io) if io.kind() == ErrorKind::UnexpectedEof => {
             Error::Truncated { what: "picture", offset: length, missing: 1 }
         }
         ImageError::IoError(io) => Error::Io(io),
-        other => other.into(),
+        other => unpacked::failed(other),
     }
 }
 
-/// What a walk over the chunks found.
+/// The result of a walk over the chunks.
 #[derive(Default)]
 pub struct Found {
     pub metadata: Metadata,
     pub resolution: Option<Resolution>,
     pub animated: bool,
-    /// Its rows stand in order and have no transparency.
+    /// The rows are in order and have no transparency.
     pub plain: bool,
     pub notices: Vec<Notice>,
     colors: Colors,
-    /// Metadata of raw profiles, for what has no chunk of its own.
+    /// Metadata of raw profiles, used if there is no other chunk of its kind.
     raw: Metadata,
-    /// Bytes of coded pixels that are there.
+    /// Number of bytes of compressed pixels that are present.
     data: u64,
 }
 
-/// Finds metadata of up to `limit` bytes, wherever it stands: some tools append it behind the pixels. A file that ends too
-/// early has no more chunks.
+/// Finds metadata of up to `limit` bytes anywhere in the file, because some tools append it after the pixels. A file that
+/// ends too early is read as far as it goes.
 ///
 /// # Errors
-/// Returns [`Error::Limit`] for metadata beyond the limit, and [`Error::Io`] if the file cannot be read.
+/// Returns [`Error::Limit`] if there is more metadata, and [`Error::Io`] if the file cannot be read.
 pub fn walk(mut file: impl BufRead + Seek, limit: u64) -> Result<Found> {
     let mut found = Found::default();
     let end = file.seek(SeekFrom::End(0))?;
@@ -171,7 +170,7 @@ pub fn walk(mut file: impl BufRead + Seek, limit: u64) -> Result<Found> {
     Ok(found)
 }
 
-/// Whether a chunk that begins so is looked into.
+/// Whether a chunk that begins with `start` is read.
 fn wanted(kind: &[u8; 4], start: &[u8]) -> bool {
     match kind {
         b"IHDR" | b"eXIf" | b"iCCP" | b"acTL" | b"tRNS" | b"pHYs" => true,
@@ -183,10 +182,10 @@ fn wanted(kind: &[u8; 4], start: &[u8]) -> bool {
 }
 
 impl Found {
-    /// Refuses a picture that the coded data cannot make.
+    /// Refuses a picture that is too large for the compressed data.
     ///
     /// # Errors
-    /// Returns [`Error::Truncated`] if there is too little of it.
+    /// Returns [`Error::Truncated`] if there is too little data.
     pub fn check(&self, needed: u64) -> Result<()> {
         possible(needed, self.data, EXPANSION)
     }
@@ -243,11 +242,11 @@ impl Found {
                     b"icc" | b"icm" => &mut self.raw.icc,
                     b"xmp" => &mut self.raw.xmp,
                     b"APP1" | b"app1" => &mut self.raw.exif,
-                    // Such as IPTC, which has no place in a stream.
+                    // For example IPTC, which a stream cannot hold.
                     _ => return Ok(()),
                 };
                 let bytes = profiles::raw(text).ok_or(Fault::Damaged)?;
-                // The segment of a JPEG, which may hold either.
+                // This is a segment of a JPEG, which holds either EXIF or XMP.
                 match bytes.strip_prefix(b"http://ns.adobe.com/xap/1.0/\0") {
                     Some(packet) => (&mut self.raw.xmp, packet.to_vec()),
                     None => (place, bytes),

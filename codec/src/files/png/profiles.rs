@@ -1,16 +1,16 @@
-//! Metadata in text chunks: ImageMagick's raw profiles, and whatever is deflated, within limits.
+//! Metadata in chunks of PNG: ImageMagick's raw profiles, and compressed data, within limits.
 
 use crate::Error;
 
-/// What is to be done with a part that cannot be read.
+/// Why metadata cannot be read.
 pub enum Fault {
-    /// It asks for too much: the picture is refused.
+    /// It is too large: the picture is refused.
     Limit(Error),
     /// It is damaged: it is left out.
     Damaged,
 }
 
-/// Inflates, to no more than `limit` bytes.
+/// Inflates data to at most `limit` bytes.
 pub fn inflate(bytes: &[u8], limit: u64) -> Result<Vec<u8>, Fault> {
     use miniz_oxide::inflate::{TINFLStatus, decompress_to_vec_zlib_with_limit};
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -20,7 +20,7 @@ pub fn inflate(bytes: &[u8], limit: u64) -> Result<Vec<u8>, Fault> {
     })
 }
 
-/// The error for metadata beyond the limit.
+/// The error for metadata above the limit.
 pub fn above(needed: u64, limit: u64) -> Error {
     Error::Limit { what: "bytes of metadata", needed, limit }
 }
@@ -36,13 +36,13 @@ pub fn raw(text: &[u8]) -> Option<Vec<u8>> {
     (bytes.len() == length).then_some(bytes)
 }
 
-/// The keyword of a text chunk, and what stands behind it.
+/// The keyword of a text chunk, and the data after it.
 pub fn keyword(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = data.iter().position(|&byte| byte == 0)?;
     Some((&data[..end], &data[end + 1..]))
 }
 
-/// The text of an international text chunk behind its keyword.
+/// The text of an international text chunk, from the data after its keyword.
 pub fn international(rest: &[u8], limit: u64) -> Result<Vec<u8>, Fault> {
     let [compressed, method, rest @ ..] = rest else { return Err(Fault::Damaged) };
     let (_, rest) = keyword(rest).ok_or(Fault::Damaged)?;

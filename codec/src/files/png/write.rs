@@ -1,16 +1,18 @@
-//! PNG: the writer.
+//! PNG: writes files.
 
 use std::borrow::Cow;
 use std::io::Write;
 
-use super::XMP;
-use crate::files::{PngEffort, exif, write::interleaved};
+use crate::files::alpha::interleaved;
+use crate::files::{PngEffort, exif};
 use crate::{Color, Error, Head, Picture, Result};
 
-/// Bytes of pixels in a chunk of a file that is written row by row.
+/// Keyword of the text chunk that holds XMP.
+pub const XMP: &[u8] = b"XML:com.adobe.xmp\0";
+/// Bytes of compressed pixels per chunk in a file that is written row by row.
 pub const PIECE: usize = 1 << 20;
 
-/// The whole file.
+/// Writes a file to memory.
 pub fn write(picture: &Picture, effort: PngEffort) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     let color = color(picture.color, picture.alpha.is_some());
@@ -30,7 +32,7 @@ pub fn color(color: Color, alpha: bool) -> ::png::ColorType {
     }
 }
 
-/// Everything before the pixels.
+/// Writes everything before the pixels.
 pub fn begin<W: Write>(
     out: W,
     head: &Head,
@@ -43,7 +45,7 @@ pub fn begin<W: Write>(
     info.color_type = color;
     info.icc_profile = metadata.icc.as_deref().map(Cow::Borrowed);
     info.exif_metadata = metadata.exif.as_deref().map(Cow::Borrowed);
-    // Few viewers look into EXIF for it.
+    // Few viewers read it from EXIF.
     let resolution = metadata.exif.as_deref().and_then(exif::resolution);
     info.pixel_dims = resolution
         .and_then(|found| found.per_metre())
@@ -63,7 +65,7 @@ pub fn begin<W: Write>(
     Ok(writer)
 }
 
-/// Errors of the PNG writer in our words.
+/// Converts an error of the PNG writer.
 pub fn failed(error: ::png::EncodingError) -> Error {
     match error {
         ::png::EncodingError::IoError(error) => Error::Io(error),

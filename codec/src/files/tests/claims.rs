@@ -1,4 +1,4 @@
-//! Claims of headers: no memory and no work for what is not there.
+//! Tests of headers that claim too much: no memory and no work for data that is not there.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Damaged files: a clear error, or the picture with a notice; never a wrong picture without a word.
+//! Tests of damaged files: they give a clear error, or the picture with a notice, and never a wrong picture without one.
 
 use super::*;
 
@@ -22,8 +22,8 @@ fn bytes_of(hex: &str) -> Vec<u8> {
     digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()
 }
 
-/// A gray JPEG, all of it written by hand: blocks of one colour, each two bits long, with a restart marker behind every
-/// `interval` of them.
+/// A gray JPEG that is written by hand: blocks of one colour, each two bits long, with a restart marker after every `interval`
+/// blocks.
 fn flat(across: u16, down: u16, interval: u16) -> Vec<u8> {
     let side = |blocks: u16| (8 * blocks).to_be_bytes();
     let [h, w, r] = [side(down), side(across), interval.to_be_bytes()];
@@ -31,7 +31,7 @@ fn flat(across: u16, down: u16, interval: u16) -> Vec<u8> {
     out.extend([16; 64]);
     out.extend([0xFF, 0xC0, 0, 11, 8, h[0], h[1], w[0], w[1], 1, 1, 0x11, 0]);
     for class in [0, 0x10] {
-        // One code of one bit, for nothing, and one of two bits.
+        // One code of one bit, which is not used, and one of two bits.
         out.extend([0xFF, 0xC4, 0, 21, class, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
     }
     out.extend([0xFF, 0xDD, 0, 4, r[0], r[1], 0xFF, 0xDA, 0, 8, 1, 1, 0, 0, 63, 0]);
@@ -153,7 +153,7 @@ fn a_progressive_jpeg_without_its_last_scans_is_called_damaged() {
         (0..bytes.len() - 1).filter(|&i| bytes[i] == 0xFF && bytes[i + 1] == 0xDA).collect();
     assert_eq!(scans.len(), 10);
     for &cut in &scans[1..] {
-        // In front of the tables of the scan, if it has some.
+        // Before the tables of the scan, if it has any.
         let tables = bytes[..cut].windows(2).rposition(|pair| pair == [0xFF, 0xC4]).unwrap();
         let previous = scans.iter().rposition(|&scan| scan < cut).unwrap();
         let end = if tables > scans[previous] { tables } else { cut };

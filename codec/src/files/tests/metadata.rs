@@ -1,4 +1,4 @@
-//! Metadata in odd places is kept, or it is said that it is not.
+//! Tests of metadata in unusual places: it is kept, or a notice says that it is not.
 
 use super::claims::png_with;
 use super::*;
@@ -122,7 +122,7 @@ fn an_orientation_of_another_type_is_kept_and_written_as_viewers_read_it() {
     for format in [Format::Jpeg, Format::Png, Format::WebP] {
         let mut before = Picture::new(8, 4, Color::Rgb, vec![90; 96]).unwrap();
         before.metadata.exif = Some(long.clone());
-        // Written as it is, since the writers change nothing.
+        // The writers write it unchanged.
         let (after, notices) = reading(&writing(&before, format).0).unwrap();
         assert_eq!((after.orientation, after.metadata.exif), (6, Some(exif(6))), "{format}");
         assert_eq!(notices, []);

@@ -1,4 +1,4 @@
-//! Promises of reading and writing picture files.
+//! Tests of reading and writing picture files.
 
 mod claims;
 mod damage;
@@ -14,7 +14,7 @@ use crate::{Color, Error, Limits, Metadata, Picture};
 
 const SIZE: (u32, u32) = (5, 3);
 
-/// Samples that no format predicts, the same at every run.
+/// Samples that no format can predict, the same in every run.
 fn noise(len: usize) -> Vec<u8> {
     (0..len as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
@@ -217,7 +217,7 @@ fn rows_are_turned_where_no_exif_goes_along() {
     before.orientation = 6;
     let turned = upright(&before).into_owned();
     assert_eq!((turned.width, turned.height), (3, 5));
-    // As read from TIFF, whose orientation stands outside EXIF.
+    // As read from TIFF, whose orientation is not in EXIF.
     assert_eq!(reading(&writing(&before, Format::Png).0).unwrap().0, turned);
     before.metadata.exif = Some(exif(6));
     let (bytes, notices) = writing(&before, Format::Pnm);

@@ -1,9 +1,9 @@
-//! PNM: rows and whole pictures are read alike, whatever the header looks like.
+//! Tests of PNM: rows and whole pictures are read alike, for every form of the header.
 
 use super::*;
 use crate::Source as _;
 
-/// Reads in rows; `None` for a file that has to be read as a whole.
+/// Reads row by row; `None` for a file that has to be read as a whole.
 fn rows(bytes: &[u8]) -> crate::Result<Option<(Picture, Vec<Notice>)>> {
     let Some(mut rows) = open(|| Ok(Cursor::new(bytes)), &Limits::default())? else { return Ok(None) };
     let head = rows.head().clone();

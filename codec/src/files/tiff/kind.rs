@@ -1,4 +1,4 @@
-//! The kinds of TIFF, and which of them are read; the others are refused by name.
+//! The kinds of TIFF that are read. Others are refused with the name of the feature.
 
 use crate::files::directory::Directory;
 use crate::{Color, Error, Result};
@@ -26,19 +26,19 @@ const JPEG: u64 = 7;
 pub struct Kind {
     pub width: u32,
     pub height: u32,
-    /// Of a sample: 1, 2, 4, 8 or 16.
+    /// Bits per sample: 1, 2, 4, 8 or 16.
     pub bits: u8,
-    /// Of a pixel.
+    /// Samples per pixel.
     pub samples: usize,
     pub meaning: Meaning,
     /// The sample that is alpha.
     pub alpha: Option<Alpha>,
-    /// Whether each sample has a plane of its own.
+    /// Whether each sample has its own plane.
     pub planar: bool,
     compression: u64,
 }
 
-/// What the first samples of a pixel are.
+/// What the first samples of a pixel mean.
 pub enum Meaning {
     Gray {
         inverted: bool,
@@ -47,11 +47,11 @@ pub enum Meaning {
     /// Red, green and blue of every entry.
     Palette(Vec<[u8; 3]>),
     Cmyk,
-    /// The shares of red, green and blue in the brightness.
+    /// The shares of red, green and blue in the luma.
     YCbCr([f64; 3]),
 }
 
-/// Where alpha stands among the samples, and whether the colours are multiplied by it.
+/// The index of alpha among the samples, and whether the colours are multiplied by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Alpha {
     Apart(usize),
@@ -62,7 +62,7 @@ impl Kind {
     /// The kind of a picture.
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] with the name of what is not supported.
+    /// Returns [`Error::Invalid`], with the name of the feature, if it is not supported.
     pub fn of(directory: &Directory) -> Result<Self> {
         let number = |tag, usual| directory.number(tag).unwrap_or(usual);
         let (bits, format) = (all(directory, BITS, 1)?, all(directory, SAMPLE_FORMAT, 1)?);
@@ -106,7 +106,7 @@ impl Kind {
         let meaning = Meaning::of(directory, bits as u8, compression)?;
         let own = meaning.samples();
         if samples < own {
-            return invalid(&format!("{samples} samples a pixel, expected {own}"));
+            return invalid(&format!("{samples} samples per pixel, expected {own}"));
         }
         let extra: Vec<u64> = directory.numbers(EXTRA_SAMPLES).map(Iterator::collect).unwrap_or_default();
         let alpha = match extra.iter().position(|&kind| kind == 1 || kind == 2) {
@@ -131,19 +131,19 @@ impl Kind {
         }
     }
 
-    /// Bytes of a row in the decoder's layout; of a plane's row, if there are planes.
+    /// Bytes of a row in the layout of the decoder; of a row of a plane, if there are planes.
     pub fn row(&self) -> u64 {
         let samples = if self.planar { 1 } else { self.samples as u64 };
         (u64::from(self.width) * u64::from(self.bits)).saturating_mul(samples).div_ceil(8)
     }
 
-    /// Bytes of the picture in the decoder's layout.
+    /// Bytes of the picture in the layout of the decoder.
     pub fn unpacked(&self) -> u64 {
         let planes = if self.planar { self.samples as u64 } else { 1 };
         self.row().saturating_mul(u64::from(self.height)).saturating_mul(planes)
     }
 
-    /// Bytes of packed samples that are there.
+    /// Number of bytes of packed samples that are present.
     pub fn present(&self, directory: &Directory, length: u64) -> u64 {
         let sum = |tag| directory.numbers(tag).map(|all| all.fold(0, u64::saturating_add));
         sum(STRIP_LENGTHS).or_else(|| sum(TILE_LENGTHS)).map_or(length, |sum| sum.min(length))
@@ -154,15 +154,15 @@ impl Kind {
         self.compression != 1
     }
 
-    /// How many bytes of samples a packed byte makes at most.
+    /// The most bytes of samples that a packed byte gives.
     pub fn expansion(&self) -> u64 {
         match self.compression {
             1 => 1,
-            // A bit makes a row.
+            // A bit may give a row.
             4 => 1 << 16,
-            // The longest strings of a table that is full.
+            // The longest string of a full table.
             5 => 1400,
-            // A bit makes a block.
+            // A bit may give a block.
             JPEG => 512,
             32773 => 64,
             _ => 1032,
@@ -171,7 +171,7 @@ impl Kind {
 }
 
 impl Meaning {
-    /// Samples of a pixel that it takes.
+    /// Number of samples per pixel that it takes.
     pub fn samples(&self) -> usize {
         match self {
             Self::Gray { .. } | Self::Palette(_) => 1,
@@ -216,7 +216,7 @@ fn palette(directory: &Directory, bits: u8) -> Result<Meaning> {
     if map.len() < 3 * count {
         return invalid(&format!("its palette has {} values, expected {}", map.len(), 3 * count));
     }
-    // The values have 16 bits, but some writers put 8 into them.
+    // The values have 16 bits, but some writers use only 8 of them.
     let shift = if map.iter().all(|&value| value < 256) { 0 } else { 8 };
     let entry = |i: usize| [0, 1, 2].map(|channel| (map[channel * count + i] >> shift) as u8);
     Ok(Meaning::Palette((0..count).map(entry).collect()))
@@ -225,7 +225,7 @@ fn palette(directory: &Directory, bits: u8) -> Result<Meaning> {
 fn ycbcr(directory: &Directory, bits: u8, compression: u64) -> Result<Meaning> {
     let mut subsampling = directory.numbers(SUBSAMPLING).into_iter().flatten();
     let subsampling = (subsampling.next().unwrap_or(2), subsampling.next().unwrap_or(2));
-    // The decoder of JPEG undoes it.
+    // The decoder of JPEG converts it.
     if compression != JPEG && subsampling != (1, 1) {
         return unsupported("subsampled YCbCr without JPEG compression");
     }

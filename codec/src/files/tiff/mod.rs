@@ -1,4 +1,5 @@
-//! TIFF: which of its many kinds are read, and the decoder that unpacks their samples. What these mean is told by [`samples`].
+//! TIFF: reads files with a decoder that unpacks the samples. [`kind`] says which kinds of TIFF are read, and [`samples`] turns
+//! their samples into gray or RGB.
 
 mod kind;
 mod samples;
@@ -12,7 +13,7 @@ use image::error::{DecodingError, ImageError};
 
 use self::kind::Kind;
 use super::directory::Directory;
-use super::read::{Unpacked, check, possible};
+use super::unpacked::{Unpacked, check, possible};
 use super::{Notice, exif, png};
 use crate::{Error, Limits, Metadata, Result};
 
@@ -24,7 +25,8 @@ const ICC: u16 = 34675;
 /// Reads the first picture of a file, classic or big.
 ///
 /// # Errors
-/// Returns [`Error::Invalid`], with the name of what it is, for a kind that is not supported, and those of [`super::read`].
+/// Returns [`Error::Invalid`], with the name of the feature, if this kind of TIFF is not supported, and the errors of
+/// [`super::read`].
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     let broken = || Error::Invalid { what: "TIFF", detail: "its first directory cannot be read".into() };
     let directory = Directory::first(bytes).ok_or_else(broken)?;
@@ -34,7 +36,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     check(kind.width, kind.height, needed, limits)?;
     let present = kind.present(&directory, bytes.len() as u64);
     possible(kind.unpacked(), present, kind.expansion())?;
-    // The decoder would take whatever follows for samples.
+    // Otherwise the decoder would read unrelated bytes as samples.
     if let Some(missing) = kind.unpacked().checked_sub(present).filter(|&n| n > 0 && !kind.is_packed()) {
         return Err(Error::Truncated { what: "TIFF", offset: bytes.len() as u64, missing });
     }
@@ -69,7 +71,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     })
 }
 
-/// The samples as they are stored, in the decoder's layout.
+/// The samples as stored, in the layout of the decoder.
 fn unpack(bytes: &[u8], directory: &Directory, kind: &Kind, limits: &Limits) -> Result<DecodingResult> {
     let damage = |error| damaged(error, bytes.len() as u64);
     let mut decoder = Decoder::new(Plain::new(bytes, directory)).map_err(damage)?;
@@ -87,7 +89,7 @@ fn unpack(bytes: &[u8], directory: &Directory, kind: &Kind, limits: &Limits) -> 
     Ok(data)
 }
 
-/// The decoder's errors in the words of the `image` crate.
+/// Converts an error of the decoder to an error of the `image` crate.
 fn damaged(error: TiffError, length: u64) -> Error {
     let error = match error {
         TiffError::IoError(error) => ImageError::IoError(error),
@@ -96,11 +98,11 @@ fn damaged(error: TiffError, length: u64) -> Error {
     png::damaged(error, length)
 }
 
-/// A file that calls its samples gray, whatever they are: so the decoder hands them on as they are stored, all of them, instead of
-/// refusing some kinds and taking others for what they are not.
+/// A file that declares all samples to be gray, so that the decoder returns them as stored: otherwise it refuses some kinds and
+/// misinterprets others.
 struct Plain<'a> {
     file: Cursor<&'a [u8]>,
-    /// Where the kind of samples is told, and what is read there.
+    /// The position of the field that declares the kind of samples, and what is read there.
     place: u64,
     told: Vec<u8>,
 }

@@ -1,17 +1,17 @@
-//! What the samples of a TIFF are: gray, palette, CMYK and the rest become 8-bit gray or RGB.
+//! Turns the samples of a TIFF (gray, palette, CMYK and others) into 8-bit gray or RGB.
 
 use ::tiff::decoder::DecodingResult;
 
 use super::kind::{Alpha, Kind, Meaning};
-use crate::files::read::reduced;
+use crate::files::unpacked::reduced;
 
-/// Samples `[height, width, channels]` and alpha, of samples in the decoder's layout.
+/// Samples `[height, width, channels]` and alpha, from samples in the layout of the decoder.
 pub fn picture(kind: &Kind, data: DecodingResult) -> (Vec<u8>, Option<Vec<u8>>) {
     match data {
         DecodingResult::U16(wide) => wide_picture(kind, &interleaved(kind, wide)),
         DecodingResult::U8(bytes) => {
             let samples = interleaved(kind, spread(kind, bytes));
-            // Nothing is to be done with most.
+            // Most pictures need no conversion.
             if matches!(kind.meaning, Meaning::Rgb | Meaning::Gray { inverted: false })
                 && kind.bits == 8
                 && kind.samples == kind.meaning.samples()
@@ -20,12 +20,12 @@ pub fn picture(kind: &Kind, data: DecodingResult) -> (Vec<u8>, Option<Vec<u8>>) 
             }
             narrow_picture(kind, &samples)
         }
-        // Kinds with other samples were refused.
+        // Other kinds of samples have been refused.
         _ => (Vec::new(), None),
     }
 }
 
-/// A byte for each sample, its value as it is stored.
+/// Unpacks each sample to a byte, without scaling its value.
 fn spread(kind: &Kind, bytes: Vec<u8>) -> Vec<u8> {
     if kind.bits >= 8 {
         return bytes;
@@ -41,7 +41,7 @@ fn spread(kind: &Kind, bytes: Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// The samples of each pixel side by side.
+/// Interleaves the samples of each pixel.
 fn interleaved<T: Copy>(kind: &Kind, samples: Vec<T>) -> Vec<T> {
     if !kind.planar {
         return samples;
@@ -70,7 +70,7 @@ fn narrow_picture(kind: &Kind, samples: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
     let alpha = kind.alpha.map(|alpha| {
         let (Alpha::Apart(at) | Alpha::Multiplied(at)) = alpha;
         let plane: Vec<u8> = samples.chunks_exact(kind.samples).map(|pixel| scaled(pixel[at])).collect();
-        // Numbers of entries cannot be multiplied by anything.
+        // Indices into a palette cannot be scaled.
         if matches!(alpha, Alpha::Multiplied(_)) && !matches!(kind.meaning, Meaning::Palette(_)) {
             for (pixel, &alpha) in pixels.chunks_exact_mut(kind.color().channels()).zip(&plane) {
                 pixel.iter_mut().for_each(|v| *v = divided((*v).into(), alpha.into(), 255) as u8);
@@ -96,7 +96,7 @@ fn wide_picture(kind: &Kind, samples: &[u16]) -> (Vec<u8>, Option<Vec<u8>>) {
                 let ink = |c: u16| (65535 - u64::from(c)) * (65535 - u64::from(pixel[3]));
                 pixel[..3].iter().for_each(|&c| put((ink(c) + 32767) / 65535));
             }
-            // The others have 8 bits at most.
+            // The others have at most 8 bits.
             _ => pixel[..3].iter().for_each(|&v| put(v.into())),
         }
     }
@@ -106,17 +106,17 @@ fn wide_picture(kind: &Kind, samples: &[u16]) -> (Vec<u8>, Option<Vec<u8>>) {
     (pixels, alpha)
 }
 
-/// A colour as it was before it was multiplied by alpha; black if nothing is left of it.
+/// Divides a colour by alpha; black if alpha is 0.
 fn divided(v: u64, alpha: u64, most: u64) -> u64 {
     (v * most + alpha / 2).checked_div(alpha).unwrap_or(0).min(most)
 }
 
-/// ITU-R BT.601 with these shares, at the full range.
+/// Converts YCbCr of ITU-R BT.601 with these shares, in full range.
 fn rgb(pixel: &[u8], [red, green, blue]: [f64; 3]) -> [u8; 3] {
     let (y, cb, cr) = (f64::from(pixel[0]), f64::from(pixel[1]) - 128.0, f64::from(pixel[2]) - 128.0);
     let r = y + (2.0 - 2.0 * red) * cr;
     let b = y + (2.0 - 2.0 * blue) * cb;
     let g = (y - red * r - blue * b) / green;
-    // Numbers outside of the range become its ends.
+    // Values outside of the range are clamped.
     [r, g, b].map(|v| v.round() as u8)
 }

@@ -1,4 +1,4 @@
-//! Promises of reading TIFF: right colours, or a refusal by name.
+//! Tests of reading TIFF: the right colours, or an error that names the feature.
 
 use super::*;
 use crate::files::{Format, Notice, WriteOptions, read};
@@ -28,7 +28,7 @@ impl Style {
         }
     }
 
-    /// A file of these tags and strips; the type of a tag follows from its number.
+    /// A file with these tags and strips; the type of a tag follows from its number.
     fn file(self, tags: &[(u16, Vec<u64>)], strips: &[Vec<u8>]) -> Vec<u8> {
         let field = if self.big { 8 } else { 4 };
         let mut out = if self.little { b"II".to_vec() } else { b"MM".to_vec() };
@@ -219,7 +219,7 @@ fn predicted_samples_beside_ones_of_no_meaning_are_read() {
         (0..12).map(|i| if i < 4 { flat[i] } else { flat[i].wrapping_sub(flat[i - 4]) }).collect();
     let expected: Vec<u8> = pixels_of
         .iter()
-        .flat_map(|pixel| pixel[..3].iter().map(|&v| crate::files::read::reduced(v)))
+        .flat_map(|pixel| pixel[..3].iter().map(|&v| crate::files::unpacked::reduced(v)))
         .collect();
     for style in STYLES {
         for extra in [0, 2] {

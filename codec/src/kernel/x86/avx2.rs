@@ -1,7 +1,7 @@
 //! 256 bits: `vpmaddwd` and an addition, or the `vpdpwssd` of AVX-VNNI.
 
-use crate::kernel::ACTIVATION_MAX;
 use crate::kernel::leaf::Leaf;
+use crate::kernel::number::ACTIVATION_MAX;
 use std::arch::asm;
 use std::arch::x86_64::*;
 
@@ -10,7 +10,7 @@ pub struct Avx2<const VNNI: bool>;
 /// `sum + a[2i] * b[2i] + a[2i+1] * b[2i+1]` in each 32-bit lane.
 ///
 /// # Safety
-/// AVX2, and AVX-VNNI where asked for.
+/// AVX2, and AVX-VNNI if `VNNI` is true.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn dot<const VNNI: bool>(sum: __m256i, a: __m256i, b: __m256i) -> __m256i {

@@ -1,7 +1,7 @@
-//! 512 bits: `vpdpwssd` where the processor has VNNI, else `vpmaddwd` and an addition.
+//! 512 bits: `vpdpwssd` if the processor has VNNI, otherwise `vpmaddwd` and an addition.
 
-use crate::kernel::ACTIVATION_MAX;
 use crate::kernel::leaf::Leaf;
+use crate::kernel::number::ACTIVATION_MAX;
 use std::arch::asm;
 use std::arch::x86_64::*;
 
@@ -10,7 +10,7 @@ pub struct Avx512<const VNNI: bool>;
 /// `sum + a[2i] * b[2i] + a[2i+1] * b[2i+1]` in each 32-bit lane.
 ///
 /// # Safety
-/// AVX-512BW, and VNNI where asked for.
+/// AVX-512BW, and VNNI if `VNNI` is true.
 #[inline(always)]
 #[allow(unsafe_code)]
 unsafe fn dot<const VNNI: bool>(sum: __m512i, a: __m512i, b: __m512i) -> __m512i {

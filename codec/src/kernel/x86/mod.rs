@@ -4,7 +4,7 @@ mod avx2;
 mod avx512;
 mod sse41;
 
-use super::leaf::instantiate;
+use super::instantiate::instantiate;
 
 instantiate!(sse41_kernels, super::sse41::Sse41, "sse4.1");
 instantiate!(avx2_kernels, super::avx2::Avx2<false>, "avx2");

@@ -1,7 +1,7 @@
 //! 128 bits: `pmaddwd` and an addition.
 
-use crate::kernel::ACTIVATION_MAX;
 use crate::kernel::leaf::Leaf;
+use crate::kernel::number::ACTIVATION_MAX;
 use std::arch::x86_64::*;
 
 pub struct Sse41;

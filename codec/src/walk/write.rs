@@ -1,79 +1,80 @@
-//! The encoder's side of the walk: latents to symbols, symbols to substreams.
+//! The encoder's side of the walk: turns latents into symbols, and symbols into substreams.
 
+use super::{Coded, Symbols};
 use crate::band::Band;
 use crate::entropy;
-use crate::kernel::Path;
+use crate::kernel::Isa;
 use crate::model::Model;
 use crate::net::context::{PASSES, QUARTER, phase};
 use crate::net::{Plane, Scratch, hyper};
 use crate::quality::{Gains, Quality};
 use crate::threads;
-use crate::walk::{self, Coded, Symbols};
 use std::sync::{Mutex, PoisonError};
 
 /// Largest magnitude of a symbol.
 const SYMBOL_MAX: i64 = 16383;
 
-/// What the groups of a picture are coded with.
-pub(crate) struct Coder<'a> {
+/// Codes the groups of a picture.
+pub(crate) struct GroupEncoder<'a> {
     pub model: &'a Model,
-    pub path: Path,
+    pub isa: Isa,
     pub quality: Quality,
     pub gains: &'a Gains,
     pub threads: usize,
 }
 
-/// What the groups of a picture were coded to.
+/// The coded groups of a picture.
 pub(crate) struct Substreams {
     /// z of every group, then pass 0 of every group, up to pass 3.
-    pub parts: Vec<Vec<u8>>,
-    /// Bits of each group by the model's own probabilities.
+    pub chunks: Vec<Vec<u8>>,
+    /// For each group, the bits that it needs according to the model's probabilities.
     pub bits: Vec<f64>,
 }
 
 impl Substreams {
-    /// Of that many groups, none coded yet.
+    /// For `groups` groups, none of them coded yet.
     pub fn new(groups: usize) -> Self {
-        Self { parts: vec![Vec::new(); groups * (PASSES + 1)], bits: vec![0.0; groups] }
+        Self { chunks: vec![Vec::new(); groups * (PASSES + 1)], bits: vec![0.0; groups] }
     }
 
-    fn put(&mut self, group: usize, parts: Vec<Vec<u8>>, bits: f64) {
+    fn put(&mut self, group: usize, substreams: Vec<Vec<u8>>, bits: f64) {
         let groups = self.bits.len();
         self.bits[group] = bits;
-        for (part, mut bytes) in parts.into_iter().enumerate() {
-            // They are kept to the end; what they might still grow by would add up.
+        for (index, mut bytes) in substreams.into_iter().enumerate() {
+            // They are kept to the end, and unused capacity would add up.
             bytes.shrink_to_fit();
-            self.parts[part * groups + group] = bytes;
+            self.chunks[index * groups + group] = bytes;
         }
     }
 }
 
-impl Coder<'_> {
-    /// Codes the groups of a band, whose latents become the decoded ones; `given` are the hyper-latents of all groups of
-    /// the picture, where they are not to be found from the latents.
+impl GroupEncoder<'_> {
+    /// Codes the groups of a band and replaces their latents with the decoded ones. `given` holds the hyper-latents of all
+    /// groups of the picture; without it they are computed from the latents.
     pub fn band(&self, band: &Band, given: Option<&[Vec<i16>]>, out: &mut Substreams) {
-        let Self { model, path, quality, gains, threads } = *self;
+        let Self { model, isa, quality, gains, threads } = *self;
         let out = Mutex::new(out);
         threads::for_each(threads, &band.groups, Scratch::default, |scratch, group| {
             let y = std::mem::take(&mut *group.plane());
             let z = match given {
-                None => hyper::analyse(&model.net, path, &y, scratch),
+                None => hyper::analyse(&model.net, isa, &y, scratch),
                 Some(z) => {
                     let (height, width) = hyper::hyper_shape(y.height, y.width);
                     Plane { height, width, channels: model.net.shapes.z, data: z[group.index].clone() }
                 }
             };
-            let mut writer = Writer { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
-            let y_hat = walk::group(model, path, gains, y, &mut writer, scratch);
-            let Writer { out: parts, bits, .. } = writer;
+            let mut writer =
+                WriteSymbols { model, quality, gains, y: Vec::new(), z, out: Vec::new(), bits: 0.0 };
+            let y_hat = super::group(model, isa, gains, y, &mut writer, scratch);
+            let WriteSymbols { out: substreams, bits, .. } = writer;
             *group.plane() = y_hat;
-            out.lock().unwrap_or_else(PoisonError::into_inner).put(group.index, parts, bits);
+            out.lock().unwrap_or_else(PoisonError::into_inner).put(group.index, substreams, bits);
         });
     }
 }
 
 /// The encoder's side of the walk.
-struct Writer<'a> {
+struct WriteSymbols<'a> {
     model: &'a Model,
     quality: Quality,
     gains: &'a Gains,
@@ -85,14 +86,14 @@ struct Writer<'a> {
     bits: f64,
 }
 
-impl Writer<'_> {
+impl WriteSymbols<'_> {
     fn put(&mut self, book: &entropy::Book, contexts: &[u8], values: &[i16]) {
         self.bits += contexts.iter().zip(values).map(|(&c, &v)| f64::from(book.bits(c, v))).sum::<f64>();
         self.out.push(entropy::encode(book, contexts, values));
     }
 }
 
-impl Symbols for Writer<'_> {
+impl Symbols for WriteSymbols<'_> {
     fn hyper(&mut self, _: usize, _: usize) -> Plane {
         let z = self.z.clone();
         self.put(self.model.hyper_book(self.quality), &hyper::contexts(&z), &z.data);

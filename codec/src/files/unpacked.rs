@@ -1,0 +1,103 @@
+//! What the readers of all formats have in common: their result, the layout of samples, and checks of what a header claims.
+
+use super::Notice;
+use super::resolution::Resolution;
+use crate::{Color, Error, Limits, Metadata, Result};
+use image::ImageError;
+
+/// Memory that a header may ask for, no matter how little data follows it.
+const FREE: u64 = 16 << 20;
+
+/// What the reader of a format returns.
+pub struct Unpacked {
+    pub width: u32,
+    pub height: u32,
+    pub color: Color,
+    /// `[height, width, channels]`.
+    pub samples: Vec<u8>,
+    /// `[height, width]`.
+    pub alpha: Option<Vec<u8>>,
+    pub source_bits: u8,
+    pub metadata: Metadata,
+    /// The orientation that the file gives outside of EXIF.
+    pub orientation: u8,
+    /// The resolution that the file gives outside of EXIF.
+    pub resolution: Option<Resolution>,
+    pub notices: Vec<Notice>,
+}
+
+/// The layout of a decoder's samples, `[height, width, channels]`; alpha is the last channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SampleLayout {
+    pub color: Color,
+    pub alpha: bool,
+    /// 8 or 16.
+    pub bits: u8,
+}
+
+impl SampleLayout {
+    /// Number of bytes of a picture.
+    pub fn bytes(self, width: u32, height: u32) -> u64 {
+        let pixel = (self.color.channels() + usize::from(self.alpha)) as u64 * u64::from(self.bits / 8);
+        (u64::from(width) * u64::from(height)).saturating_mul(pixel)
+    }
+
+    /// Returns 8-bit samples and separate alpha; `number` reads a sample of 16 bits.
+    pub fn split(self, mut data: Vec<u8>, number: fn([u8; 2]) -> u16) -> (Vec<u8>, Option<Vec<u8>>) {
+        if self.bits == 16 {
+            data = data.as_chunks::<2>().0.iter().map(|&pair| reduced(number(pair))).collect();
+        }
+        if !self.alpha {
+            return (data, None);
+        }
+        let channels = self.color.channels();
+        let pixels = data.len() / (channels + 1);
+        let (mut samples, mut alpha) = (Vec::with_capacity(pixels * channels), Vec::with_capacity(pixels));
+        for pixel in data.chunks_exact(channels + 1) {
+            samples.extend_from_slice(&pixel[..channels]);
+            alpha.push(pixel[channels]);
+        }
+        (samples, Some(alpha))
+    }
+}
+
+/// Refuses a picture that is above the limits.
+///
+/// # Errors
+/// Returns [`Error::Limit`] if it is, and [`Error::Invalid`] if it has no pixels.
+pub fn check(width: u32, height: u32, bytes: u64, limits: &Limits) -> Result<()> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels > limits.pixels {
+        return Err(Error::Limit { what: "pixels", needed: pixels, limit: limits.pixels });
+    }
+    let limit = limits.bytes.min(isize::MAX as u64);
+    if bytes > limit {
+        return Err(Error::Limit { what: "bytes", needed: bytes, limit });
+    }
+    if pixels == 0 {
+        return Err(Error::Invalid { what: "picture", detail: format!("its size is {width}x{height}") });
+    }
+    Ok(())
+}
+
+/// Refuses a picture that needs more memory than the bytes that are present can fill, if each gives at most `expansion` bytes.
+/// So a header cannot make the reader allocate much more memory than the file fills.
+///
+/// # Errors
+/// Returns [`Error::Truncated`] if there are too few bytes.
+pub fn possible(needed: u64, present: u64, expansion: u64) -> Result<()> {
+    match needed.saturating_sub(FREE).div_ceil(expansion).checked_sub(present) {
+        None | Some(0) => Ok(()),
+        Some(missing) => Err(Error::Truncated { what: "picture", offset: present, missing }),
+    }
+}
+
+/// Converts an error of the `image` crate.
+pub fn failed(error: ImageError) -> Error {
+    Error::Image(Box::new(error))
+}
+
+/// Rounds a sample of 16 bits to 8.
+pub fn reduced(sample: u16) -> u8 {
+    ((u32::from(sample) * 255 + 32767) / 65535) as u8
+}

@@ -1,0 +1,115 @@
+//! The decoder's side of the walk: turns substreams into symbols, and reports the damaged ones.
+
+use super::{Coded, Symbols};
+use crate::band::{Band, Group};
+use crate::container::{Chunk, ChunkState, Stream};
+use crate::empty::Empty;
+use crate::entropy;
+use crate::kernel::Isa;
+use crate::model::Model;
+use crate::net::context::PASSES;
+use crate::net::{Plane, Scratch, hyper};
+use crate::quality::{Gains, Quality};
+use crate::rect::Rect;
+use crate::threads;
+use std::sync::{Mutex, PoisonError};
+
+/// What the groups of one stream share.
+pub(crate) struct GroupDecoder<'a> {
+    pub stream: &'a Stream<'a>,
+    pub model: &'a Model,
+    pub isa: Isa,
+    pub gains: &'a Gains,
+    pub quality: Quality,
+    pub passes: usize,
+    pub empty: Option<&'a Empty>,
+}
+
+impl GroupDecoder<'_> {
+    /// Decodes the latents of the groups of a band that `support` covers, and returns a line for each damaged substream.
+    pub fn band(&self, band: &Band, support: &Rect, threads: usize) -> Vec<String> {
+        let needed: Vec<&Group> = band.groups.iter().filter(|group| group.rect.meets(support)).collect();
+        let damaged = Mutex::new(Vec::new());
+        threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
+            let mut reader = ReadSymbols {
+                decoder: self,
+                substreams: self.substreams(group.index),
+                intact: true,
+                damaged: Vec::new(),
+            };
+            if self.empty.is_none_or(|empty| !empty.is_empty(group.index)) {
+                let latents = std::mem::take(&mut *group.plane());
+                let latents = super::group(self.model, self.isa, self.gains, latents, &mut reader, scratch);
+                *group.plane() = latents;
+            } else if matches!(reader.substreams[0].state, ChunkState::Present(_)) {
+                // The chunk is there, but its values cannot be decoded: this says why.
+                let (height, width) = hyper::hyper_shape(group.rect.height(), group.rect.width());
+                reader.hyper(height, width);
+            }
+            let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
+            damaged.extend(reader.damaged.into_iter().map(|line| (group.index, line)));
+        });
+        let mut damaged = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
+        damaged.sort_by_key(|&(group, _)| group);
+        damaged.into_iter().map(|(_, line)| line).collect()
+    }
+
+    /// The substreams of a group: z, then the passes.
+    fn substreams(&self, group: usize) -> Vec<&Chunk<'_>> {
+        let chunks = &self.stream.chunks;
+        let groups = self.stream.header.groups().count() as usize;
+        let all = &chunks[chunks.len() - groups * (PASSES + 1)..];
+        (0..=PASSES).map(|index| &all[index * groups + group]).collect()
+    }
+}
+
+/// The decoder's side of the walk. After the first lost substream of a group the later ones are useless, because their
+/// meaning depends on it.
+struct ReadSymbols<'a> {
+    decoder: &'a GroupDecoder<'a>,
+    substreams: Vec<&'a Chunk<'a>>,
+    intact: bool,
+    damaged: Vec<String>,
+}
+
+impl ReadSymbols<'_> {
+    fn take(&mut self, index: usize, book: &entropy::Book, contexts: &[u8]) -> Vec<i16> {
+        let mut values = vec![0; contexts.len()];
+        let chunk = self.substreams[index];
+        let ChunkState::Present(bytes) = chunk.state else {
+            self.intact = false;
+            return values;
+        };
+        if self.intact
+            && index <= self.decoder.passes
+            && let Err(error) = entropy::decode(book, bytes, contexts, &mut values)
+        {
+            self.damaged.push(format!("{}: {error}", chunk.kind));
+            self.intact = false;
+            values.fill(0);
+        }
+        values
+    }
+}
+
+impl Symbols for ReadSymbols<'_> {
+    fn hyper(&mut self, height: usize, width: usize) -> Plane {
+        let mut z = Plane::new(height, width, self.decoder.model.net.shapes.z);
+        let book = self.decoder.model.hyper_book(self.decoder.quality);
+        z.data = self.take(0, book, &hyper::contexts(&z));
+        if let Some(v) = hyper::out_of_range(&z.data) {
+            self.damaged.push(format!(
+                "{}: holds {v}, expected at most {}",
+                self.substreams[0].kind,
+                hyper::Z_MAX
+            ));
+            self.intact = false;
+            z.data.fill(0);
+        }
+        z
+    }
+
+    fn pass(&mut self, pass: usize, coded: &Coded, _: &Plane) -> Vec<i16> {
+        self.take(pass + 1, &self.decoder.model.latents, &coded.levels)
+    }
+}
