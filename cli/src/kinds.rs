@@ -75,7 +75,7 @@ impl Others {
         let is_there = |extension: &&str| self.0.contains_key(&format!(".{extension}"));
         let advice: Vec<String> = CONVERTERS
             .iter()
-            .filter(|(_, extensions, _)| extensions.iter().any(|extension| is_there(&extension)))
+            .filter(|(_, extensions, _)| extensions.iter().any(&is_there))
             .map(|(name, _, line)| {
                 format!("{name} is not supported; convert it to PNG first, for example with '{line}'")
             })

@@ -244,7 +244,7 @@ fn aec(file: &mut BufReader<File>) -> io::Result<bool> {
     let mut limits = Limits::default();
     limits.bytes = limits.bytes.max(LARGEST_AEC);
     Ok(match container::read(&bytes, &limits) {
-        Ok(stream) => !stream.chunks.iter().any(|chunk| matches!(chunk.state, ChunkState::Cut { .. })),
+        Ok(stream) => !stream.chunks.iter().any(|chunk| matches!(chunk.state, ChunkState::Truncated { .. })),
         Err(aecodec::Error::Truncated { .. }) => false,
         Err(_) => true,
     } && !bytes.ends_with(&[0; 64]))

@@ -93,8 +93,7 @@ fn a_picture_larger_than_its_bytes_can_make_is_refused() {
         b"P7\nWIDTH 20000\nHEIGHT 20000\nDEPTH 3\nMAXVAL 255\nTUPLTYPE RGB\nENDHDR\nabc".to_vec(),
     ));
     // The limits allow the pictures that are claimed; what refuses them is that their bytes are not there.
-    let mut limits = Limits::default();
-    limits.bytes = 1 << 40;
+    let limits = Limits { bytes: 1 << 40, ..Limits::default() };
     for (name, bytes) in files {
         let found = read(&bytes, &limits);
         assert!(matches!(found, Err(Error::Truncated { .. })), "{name}: {:?}", found.err());
