@@ -14,6 +14,8 @@ use aecodec_proto::name::{
 
 /// Bytes that a file's own extension may have before `.aec` in a name that is changed.
 const LONGEST_EXTENSION: usize = 16;
+/// Bytes that a number adds to a name at most, as in `a-4294967295.aec`.
+const LONGEST_NUMBER: usize = 11;
 /// Folders and bytes that are kept of a path that is too deep or too long.
 const KEPT: (usize, usize) = (16, 480);
 
@@ -50,7 +52,7 @@ pub(crate) fn of(below: &Path, ending: Ending) -> (String, Naming) {
     let mut parts: Vec<String> = own.iter().map(|&part| note(folder(part))).collect();
     let file = note(file(last, ending));
     let length = parts.iter().map(|part| part.len() + 1).sum::<usize>() + file.len();
-    if parts.len() >= DEEPEST || length > LONGEST {
+    if parts.len() >= DEEPEST || length + LONGEST_NUMBER > LONGEST {
         naming = Naming::Changed;
         gather(&mut parts, &own);
     }
@@ -224,6 +226,16 @@ mod tests {
         assert_eq!(numbered("x/a.aec", 2), "x/a-2.aec");
         let long = format!("{}.aec", "x".repeat(196));
         assert!(check(&long).is_none() && check(&numbered(&long, 12)).is_none());
+    }
+
+    #[test]
+    fn a_name_of_nearly_the_longest_kind_still_has_room_for_a_number() {
+        for length in 900..1100 {
+            let folders = "0123456789abcde/".repeat((length - 20) / 16);
+            let below = format!("{folders}{}.png", "x".repeat(length - folders.len()));
+            let (name, _) = of(Path::new(&below), Ending::Plain);
+            assert_eq!(check(&numbered(&name, u32::MAX)), None, "{length}: {name}");
+        }
     }
 
     proptest! {

@@ -184,7 +184,7 @@ impl Victim {
         let breaches = [
             ("a message of 131073 bytes", varint(MESSAGE_MAX + 1)),
             ("a number above 2^64", vec![0xff; 10]),
-            ("no message: Hit the end of buffer", vec![3, 0xff, 0xff, 0xff]),
+            ("not a message: Hit the end of buffer", vec![3, 0xff, 0xff, 0xff]),
             ("bytes are left over", left_over),
             ("expected Hello", say(vec![ToReceiver::Offer(offer(0, &[1]))])),
             ("it came already", then(hello())),
@@ -221,9 +221,9 @@ impl Victim {
         let breaches = [
             ("part 1 of offer 0 was not expected", vec![(part(1, 10), open)]),
             ("part 0 of offer 0 was not expected", vec![(part(0, 10), open), (part(0, 10), open)]),
-            ("a stream of 1001 bytes where 1000", vec![(part(0, 5000), open)]),
-            ("a stream of 999 bytes where 1000", vec![(part(0, 999), ended)]),
-            ("a stream of 0 bytes where 1000", vec![(part(0, 0), ended)]),
+            ("a stream of 1001 bytes, although 1000", vec![(part(0, 5000), open)]),
+            ("a stream of 999 bytes, although 1000", vec![(part(0, 999), ended)]),
+            ("a stream of 0 bytes, although 1000", vec![(part(0, 0), ended)]),
             ("a stream of an unknown kind", vec![(vec![9], open)]),
             ("a number above 2^64", vec![([vec![1], vec![0xff; 10]].concat(), open)]),
             ("the number of a part is above 2^32", vec![([vec![1, 0], varint(1 << 33)].concat(), open)]),
