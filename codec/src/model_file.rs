@@ -1,7 +1,7 @@
-//! The packed form of model files: two thirds of the size (docs/format.md, section 8).
+//! The packed form of model files: about 71 % of the size (docs/format.md, section 8).
 //!
-//! Weights are 16-bit numbers whose high bytes have few different values. Compressed separately from the low bytes, they
-//! shrink to half their size.
+//! Weights are 16-bit numbers whose high bytes have few different values. They compress well if they are
+//! separated from the low bytes.
 
 use crate::container::frame;
 use crate::{Error, Result};
