@@ -20,7 +20,7 @@ fn compress_says_what_is_wrong_with_its_input() {
         ("missing.png", "no such file"),
         ("empty.png", "empty"),
         ("text.png", "not a picture"),
-        ("bomb.ppm", "cut short"),
+        ("bomb.ppm", "limit"),
         ("done.png", ".aec file already"),
         ("short.png", "short.png"),
         ("short.jpg", "short.jpg"),

@@ -60,7 +60,7 @@ pub fn open<'a, R: BufRead + Seek>(
     let length = file.seek(SeekFrom::End(0))?;
     file.rewind()?;
     let found = match file.fill_buf()? {
-        [b'P', b'5' | b'6', ..] => open_pnm(&mut file, length)?,
+        [b'P', b'5' | b'6', ..] => open_pnm(&mut file, length, limits)?,
         [0x89, b'P', b'N', b'G', ..] => open_png(&mut file, limits)?,
         _ => None,
     };
@@ -160,7 +160,7 @@ impl<R: BufRead + Seek> At<R> {
 
 type Opened = Option<(Head, Vec<Notice>)>;
 
-fn open_pnm(file: &mut impl BufRead, length: u64) -> Result<Opened> {
+fn open_pnm(file: &mut impl BufRead, length: u64, limits: &Limits) -> Result<Opened> {
     let Some(PnmHeader { magic, width, height, maximum }) = PnmHeader::read(file)? else { return Ok(None) };
     let color = match magic {
         b'5' => Color::Gray,
@@ -179,6 +179,7 @@ fn open_pnm(file: &mut impl BufRead, length: u64) -> Result<Opened> {
     if head.pixels() == 0 {
         return Ok(None);
     }
+    limits.check_pixels(width, height)?;
     possible(SampleLayout { color, alpha: false, bits: head.source_bits }.bytes(width, height), length, 1)?;
     Ok(Some((head, notices)))
 }
