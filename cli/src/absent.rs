@@ -10,7 +10,7 @@ struct Part {
     options: &'static [&'static str],
 }
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     Part {
         built_in: cfg!(feature = "network"),
         feature: "network",
@@ -19,6 +19,12 @@ const PARTS: [Part; 4] = [
     },
     Part { built_in: cfg!(feature = "bench"), feature: "full", commands: &["bench"], options: &[] },
     Part { built_in: cfg!(feature = "train"), feature: "full", commands: &["train", "sample"], options: &[] },
+    Part {
+        built_in: cfg!(feature = "services"),
+        feature: "full",
+        commands: &[],
+        options: &["--store", "--notify", "--metrics"],
+    },
     Part { built_in: cfg!(feature = "refine"), feature: "full", commands: &[], options: &["--effort"] },
 ];
 

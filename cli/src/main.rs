@@ -36,6 +36,9 @@ mod runtime;
 mod sample;
 #[cfg(feature = "network")]
 mod send;
+#[cfg(feature = "network")]
+#[cfg_attr(not(feature = "services"), path = "services_absent.rs")]
+mod services;
 mod size;
 #[cfg(feature = "train")]
 mod train;

@@ -12,11 +12,8 @@ use aecodec_proto::{Identity, Ticket};
 use aecodec_receiver::decode::{Finished, PoolOptions};
 use aecodec_receiver::listener::{Event, Options, Receiver};
 use aecodec_receiver::live::Outlet;
-use aecodec_receiver::metrics::Metrics;
-use aecodec_receiver::notify::Notifier;
 use aecodec_receiver::peers::{Kind, Peers};
 use aecodec_receiver::preview::PreviewOptions;
-use aecodec_receiver::store::Store;
 use aecodec_receiver::{Inbox, InboxOptions, Stages};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -26,6 +23,7 @@ use crate::failure::{Exit, usage};
 use crate::pairing::{Listen, Standing};
 use crate::printable::printable;
 use crate::report::{Reporter, Stream, Style, grouped, warn};
+use crate::services::ServiceArgs;
 use crate::{pairing, runtime};
 
 /// The folder of the receiver's own files, in the folder of the pictures.
@@ -59,16 +57,8 @@ pub struct Args {
     /// Write a preview of each picture while it arrives, to NAME.preview.jpg
     #[arg(long)]
     preview: bool,
-    /// Upload each .aec to s3://bucket/prefix or file:///folder before its receipt; the environment holds the
-    /// credentials (AWS_ACCESS_KEY_ID and so on)
-    #[arg(long, value_name = "URL")]
-    store: Option<String>,
-    /// Announce each picture on nats://host:port/subject (JetStream)
-    #[arg(long, value_name = "URL")]
-    notify: Option<String>,
-    /// Serve metrics for Prometheus on http://ADDR:PORT/metrics
-    #[arg(long, value_name = "ADDR:PORT", value_parser = pairing::addresses_of)]
-    metrics: Option<Listen>,
+    #[command(flatten)]
+    services: ServiceArgs,
     /// Also use the model in this .aem file; may be given more than once
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
@@ -131,13 +121,12 @@ pub fn run(args: &Args) -> Result<Exit> {
         Some(file) => Outlet::file(file.clone()).map_err(plainly)?,
         None => Outlet::Folder(args.out.clone()),
     };
-    let store = args.store.as_deref().map(Store::open).transpose().map_err(plainly)?;
-    let notifier = args.notify.as_deref().map(Notifier::parse).transpose().map_err(plainly)?;
+    let services = args.services.open().map_err(plainly)?;
     let decode = args.decode.map(Format::from);
     let mut inbox = InboxOptions::default();
     inbox.out.clone_from(&args.out);
     inbox.pixels = args.max_pixels;
-    (inbox.decode, inbox.upload, inbox.notify) = (decode, store.is_some(), notifier.is_some());
+    (inbox.decode, inbox.upload, inbox.notify) = (decode, services.uploads(), services.notifies());
     let inbox = Inbox::open(inbox)?;
     let models = aecodec_receiver::Models::open(&args.out, &args.model)?;
     let peers = Peers::open(&args.out)?;
@@ -147,8 +136,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     options.models = if args.accept_models { Models::Accept } else { Models::Refuse };
     runtime::run(async |stop| {
         let (events, told) = mpsc::unbounded_channel();
-        let metrics = args.metrics.as_ref().map(|listen| listen.first(Metrics::serve)).transpose()?;
-        let metrics = metrics.unwrap_or_default();
+        let metrics = services.metrics()?;
         let mut stages = Stages::new(models, outlet, metrics.clone(), events.clone());
         if let Some(format) = decode {
             let mut pool = PoolOptions::default();
@@ -158,34 +146,13 @@ pub fn run(args: &Args) -> Result<Exit> {
         if args.preview {
             stages.preview(&inbox, PreviewOptions::default())?;
         }
-        let mut beside = tokio::task::JoinSet::new();
-        let trouble = |what: &'static str| {
-            let events = events.clone();
-            move |error: &aecodec_receiver::Error| {
-                let _ = events.send(Event::Trouble { what, error: error.to_string() });
-            }
-        };
-        if let Some(store) = store.clone() {
-            stages.upload(store.clone());
-            let (inbox, trouble) = (inbox.clone(), trouble("object store"));
-            beside.spawn(async move {
-                if let Err(error) = store.resume(&inbox, &trouble).await {
-                    trouble(&error);
-                }
-            });
-        }
+        services.join(&mut stages);
         let receiver = bind(args.listen.as_ref(), &peers, |listen| {
             let (identity, inbox, peers) = (identity.clone(), inbox.clone(), peers.clone());
             Receiver::bind(listen, identity, inbox, peers, options.clone(), stages.clone(), events.clone())
         })?;
-        if args.metrics.is_some() {
-            let (inbox, pool) = (inbox.clone(), stages.pool().cloned());
-            beside.spawn(async move { metrics.watch(inbox, pool).await });
-        }
-        if let Some(notifier) = notifier {
-            let (inbox, receiver, trouble) = (inbox.clone(), identity.public(), trouble("NATS"));
-            beside.spawn(async move { notifier.run(inbox, receiver, store, trouble).await });
-        }
+        let mut beside = tokio::task::JoinSet::new();
+        services.start(&mut beside, &inbox, identity.public(), &stages, metrics, &events);
         let pool = stages.pool().cloned();
         drop((events, stages));
         let bound = receiver.address()?;

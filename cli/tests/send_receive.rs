@@ -132,7 +132,9 @@ fn an_aec_of_another_model_than_the_senders_is_decoded() {
 #[test]
 fn what_cannot_be_meant_is_wrong_usage() {
     let place = Place::new();
-    for wrong in ["--store nowhere", "--notify http://example.org", "--live live.gif"] {
+    let services = ["--store nowhere", "--notify http://example.org"];
+    let services = if cfg!(feature = "services") { &services[..] } else { &[] };
+    for &wrong in ["--live live.gif"].iter().chain(services) {
         let ended = place.run(&format!("receive --out inbox {wrong}")).with(2);
         let found = wrong.split(' ').nth(1).expect("a word");
         assert!(ended.errors.contains(found), "{wrong}: {}", ended.errors);

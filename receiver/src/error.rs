@@ -121,7 +121,7 @@ pub enum Error {
     },
     /// The object store did not store or return an object.
     #[error("object store: {0}")]
-    Store(#[from] object_store::Error),
+    Store(String),
     /// NATS did not take a message.
     #[error("NATS: {0}")]
     Notify(String),

@@ -45,6 +45,7 @@ pub mod live;
 pub mod metrics;
 pub mod models;
 mod name;
+#[cfg(feature = "services")]
 pub mod notify;
 mod options;
 mod partial;
@@ -55,6 +56,7 @@ mod session;
 mod shared;
 pub mod stages;
 mod state;
+#[cfg(feature = "services")]
 pub mod store;
 mod stored;
 mod transfer;

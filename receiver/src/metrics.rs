@@ -1,27 +1,33 @@
 //! Figures for Prometheus, behind `--metrics`.
 
+#[cfg(feature = "services")]
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use aecodec_proto::message::{FrameReport, StoredWhen};
-use metrics::{Counter, Gauge, Histogram, Key, KeyName, Label, Level, Metadata, Recorder};
+#[cfg(feature = "services")]
+use metrics::KeyName;
+use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder};
+#[cfg(feature = "services")]
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 
 use crate::decode::Pool;
 use crate::inbox::Inbox;
 use crate::stored::Stored;
+#[cfg(feature = "services")]
 use crate::{Error, Result};
 
 /// How often the gauges are read.
 const INTERVAL: Duration = Duration::from_secs(2);
 /// Bounds of the histogram of decode times, in seconds.
+#[cfg(feature = "services")]
 const SECONDS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// Counts events. It is cheap to clone. The default counts nothing.
 #[derive(Clone)]
 pub struct Metrics {
-    recorder: Option<Arc<PrometheusRecorder>>,
+    recorder: Option<Arc<dyn Recorder + Send + Sync>>,
     pictures: Counter,
     known: Counter,
     bytes: Counter,
@@ -68,6 +74,7 @@ impl std::fmt::Debug for Metrics {
     }
 }
 
+#[cfg(feature = "services")]
 impl Metrics {
     /// Serves the figures on `http://address/metrics`, without access control: choose an address that only the
     /// monitoring reaches. Call it inside a tokio runtime, which serves from then on.
@@ -132,7 +139,9 @@ impl Metrics {
             recorder: Some(Arc::new(recorder)),
         }
     }
+}
 
+impl Metrics {
     /// A picture was stored, or was already there; `wire` UDP payload bytes were sent and received for it.
     pub fn arrived(&self, stored: &Stored, when: StoredWhen, wire: u64) {
         self.wire_bytes.increment(wire);
@@ -196,7 +205,7 @@ const REFUSED: &str = "aecodec_refused_total";
 const DECLINED: &str = "aecodec_declined_total";
 static META: Metadata<'static> = Metadata::new(module_path!(), Level::INFO, Some(module_path!()));
 
-#[cfg(test)]
+#[cfg(all(test, feature = "services"))]
 mod tests {
     use super::*;
     use crate::inbox::tests::{inbox_with, store_one};

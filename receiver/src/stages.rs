@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::live::{Outlet, Stage};
 use crate::metrics::Metrics;
 use crate::preview::{PreviewOptions, PreviewWritten, Previews};
+#[cfg(feature = "services")]
 use crate::store::Store;
 use crate::transfer::Transfer;
 use crate::{Begin, Error, Inbox, Models, Result, Stored, Task};
@@ -22,6 +23,7 @@ pub struct Stages {
     models: Models,
     pool: Option<Pool>,
     previews: Option<Previews>,
+    #[cfg(feature = "services")]
     store: Option<Store>,
     live: Stage,
     metrics: Metrics,
@@ -42,7 +44,16 @@ impl Stages {
         metrics: Metrics,
         events: mpsc::UnboundedSender<Event>,
     ) -> Self {
-        Self { models, pool: None, previews: None, store: None, live: Stage::new(outlet), metrics, events }
+        Self {
+            models,
+            pool: None,
+            previews: None,
+            #[cfg(feature = "services")]
+            store: None,
+            live: Stage::new(outlet),
+            metrics,
+            events,
+        }
     }
 
     /// Decodes the stored pictures. The inbox must have been opened with the same format.
@@ -78,6 +89,7 @@ impl Stages {
     }
 
     /// Uploads each stored picture to an object store, before its receipt.
+    #[cfg(feature = "services")]
     pub fn upload(&mut self, store: Store) {
         self.store = Some(store);
     }
@@ -162,12 +174,18 @@ impl Stages {
         Ok(Begin::Already(stored.clone()))
     }
 
+    #[cfg(feature = "services")]
     async fn upload_now(&self, inbox: &Inbox, stored: &Stored) -> Result<()> {
         let Some(store) = &self.store else { return Ok(()) };
         let trouble = |error: &Error| {
             let _ = self.events.send(Event::Trouble { what: "object store", error: error.to_string() });
         };
         store.ensure(inbox, stored, trouble).await.map(drop)
+    }
+
+    #[cfg(not(feature = "services"))]
+    async fn upload_now(&self, _: &Inbox, _: &Stored) -> Result<()> {
+        Ok(())
     }
 
     /// A model has arrived, so pictures that waited for it can be decoded.

@@ -66,7 +66,7 @@ impl Store {
                 return Err(invalid("expected file:///, then an absolute path"));
             }
             std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
-            let store = LocalFileSystem::new_with_prefix(&folder)?.with_fsync(true);
+            let store = LocalFileSystem::new_with_prefix(&folder).map_err(failed)?.with_fsync(true);
             return Ok(Self::new(Arc::new(store), Path::default(), Keeps::Nothing));
         }
         let Some(place) = url.strip_prefix("s3://") else {
@@ -90,7 +90,8 @@ impl Store {
             .with_bucket_name(bucket)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
             .with_retry(retry)
-            .build()?;
+            .build()
+            .map_err(failed)?;
         Ok(Self::new(Arc::new(s3), prefix, Keeps::Attributes))
     }
 
@@ -111,7 +112,7 @@ impl Store {
         match self.store.head(&self.path(hash, "aec")).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(failed(error)),
         }
     }
 
@@ -199,7 +200,7 @@ impl Store {
             Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
                 Ok(())
             }
-            other => Ok(other?),
+            other => other.map_err(failed),
         }
     }
 
@@ -252,6 +253,10 @@ impl Store {
             (metadata("peer"), value(stored.peer.to_string())),
         ])
     }
+}
+
+fn failed(error: object_store::Error) -> Error {
+    Error::Store(error.to_string())
 }
 
 /// A name as the value of an HTTP header: characters other than printable ASCII are percent-encoded.
