@@ -71,13 +71,18 @@ fn what_is_not_built_in_is_named_with_the_command_that_builds_it() {
     let place = Workplace::new();
     place.picture("a.png");
     let help = stdout(&mut place.run("--help"));
-    for (built_in, name, args) in [
+    let mut parts = vec![
         (cfg!(feature = "bench"), "bench", "bench --list"),
         (cfg!(feature = "train"), "train", "train --help"),
         (cfg!(feature = "train"), "sample", "sample --help"),
         (cfg!(feature = "refine"), "--effort", "compress a.png -o a.aec --effort 0"),
         (cfg!(feature = "network"), "peers", "peers --help"),
-    ] {
+    ];
+    // Its command has to be there.
+    if cfg!(feature = "network") {
+        parts.push((cfg!(feature = "services"), "--store", "receive --store file:///inbox --help"));
+    }
+    for (built_in, name, args) in parts {
         if built_in {
             place.run(args).assert().success();
         } else {
