@@ -21,7 +21,8 @@
 //! # Ok::<(), aecodec::Error>(())
 //! ```
 //!
-//! The library starts no thread unless an option asks for it, prints nothing, and never panics on input.
+//! The library starts no thread unless an option asks for it, except for a second one while it loads a model. It prints
+//! nothing, and never panics on input.
 
 mod band;
 mod blank;
