@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aecodec::container::{self, Header};
 use aecodec::files::{self, Format, PngEffort, WriteOptions};
-use aecodec::{DecodeOptions, Decoder, Head, Model, Outcome, Region};
+use aecodec::{DecodeOptions, Decoder, Model, Outcome, PictureInfo, Region};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
@@ -182,7 +182,7 @@ fn one(
 
 /// A picture that has been written.
 struct Made {
-    head: Head,
+    head: PictureInfo,
     alpha: bool,
     outcome: Outcome,
     /// Bytes of the file.

@@ -14,7 +14,7 @@ use crate::model::Model;
 use crate::net::context::PASSES;
 use crate::net::synthesis::Synthesis;
 use crate::net::{Plane, hyper};
-use crate::picture::{Color, Head, Metadata, Picture};
+use crate::picture::{Color, Metadata, Picture, PictureInfo};
 use crate::quality::Quality;
 use crate::rect::Rect;
 use crate::saturating::{product, sum};
@@ -90,7 +90,7 @@ impl Decoded {
 /// damaged.
 pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<Decoded> {
     let decoder = Decoder::open(bytes, model, options, Keep::Picture)?;
-    let Head { width, height, color, orientation, metadata, source_bits } = decoder.head.clone();
+    let PictureInfo { width, height, color, orientation, metadata, source_bits } = decoder.head.clone();
     // The samples have been checked against the limits, so their number fits a `usize`.
     let mut samples = Vec::with_capacity(decoder.head.samples() as usize);
     let (outcome, alpha) = decoder.finish(|rows| {
@@ -139,7 +139,7 @@ struct Plan {
 pub struct Decoder<'a> {
     stream: Stream<'a>,
     model: &'a Model,
-    head: Head,
+    head: PictureInfo,
     area: Rect,
     plan: Plan,
     passes: usize,
@@ -186,11 +186,11 @@ impl<'a> Decoder<'a> {
         options.limits.check_bytes(plan.needed)?;
 
         let (metadata, lost) = read_metadata(&stream, &options.limits);
-        let head = Head {
+        let head = PictureInfo {
             orientation: header.orientation,
             metadata,
             source_bits: if header.source_16bit { 16 } else { 8 },
-            ..Head::new(area.width() as u32, area.height() as u32, color)
+            ..PictureInfo::new(area.width() as u32, area.height() as u32, color)
         };
         let passes = usize::from(options.passes).min(PASSES);
         let whole = options.region.is_none() && passes == PASSES;
@@ -198,7 +198,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Describes the picture that is decoded, without its samples. If a region was asked for, its size is that of the region.
-    pub fn head(&self) -> &Head {
+    pub fn head(&self) -> &PictureInfo {
         &self.head
     }
 

@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::net::analysis::Analysis;
 use crate::net::synthesis::Synthesis;
 use crate::net::{Scratch, hyper};
-use crate::picture::{Color, Head, Picture};
+use crate::picture::{Color, Picture, PictureInfo};
 use crate::quality::Quality;
 use crate::rate::{self, Candidate};
 use crate::rect::Rect;
@@ -116,13 +116,13 @@ fn packed_alpha(picture: &Picture) -> Result<Option<Vec<u8>>> {
 /// the stream.
 ///
 /// ```
-/// use aecodec::{Color, EncodeOptions, Head, Model, Profile, Result, Source};
+/// use aecodec::{Color, EncodeOptions, PictureInfo, Model, Profile, Result, Source};
 ///
 /// /// A vertical gradient.
-/// struct Gradient(Head, u8);
+/// struct Gradient(PictureInfo, u8);
 ///
 /// impl Source for Gradient {
-///     fn head(&self) -> &Head {
+///     fn head(&self) -> &PictureInfo {
 ///         &self.0
 ///     }
 ///     fn read(&mut self, rows: &mut [u8]) -> Result<()> {
@@ -139,7 +139,7 @@ fn packed_alpha(picture: &Picture) -> Result<Option<Vec<u8>>> {
 /// }
 ///
 /// let model = Model::embedded(Profile::Fast)?;
-/// let mut gradient = Gradient(Head::new(300, 100, Color::Gray), 0);
+/// let mut gradient = Gradient(PictureInfo::new(300, 100, Color::Gray), 0);
 /// let encoded = aecodec::encode_rows(&mut gradient, &model, &EncodeOptions::default())?;
 ///
 /// let decoder = aecodec::Decoder::new(&encoded.bytes, &model, &Default::default())?;
@@ -225,7 +225,7 @@ struct PictureEncoder<'a> {
     source: &'a mut dyn Source,
     /// Whether the source is at its first row.
     fresh: bool,
-    head: Head,
+    head: PictureInfo,
     model: &'a Model,
     isa: Isa,
     split: Split,

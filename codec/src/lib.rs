@@ -70,7 +70,7 @@ pub use latents::Latents;
 pub use limits::Limits;
 pub use measure::psnr;
 pub use model::{Model, Profile};
-pub use picture::{Color, Head, Metadata, Picture};
+pub use picture::{Color, Metadata, Picture, PictureInfo};
 pub use quality::Quality;
 pub use source::Source;
 pub use target::Target;
