@@ -313,7 +313,7 @@ fn fields(
         "input_bytes": sums.pictures,
         "raw_bytes": sums.raw,
         "bpp": bits_per_pixel(sums.coded, sums.pixels),
-        "psnr": encoded.psnr.is_finite().then_some(encoded.psnr),
+        "psnr": encoded.psnr,
         "quality": encoded.quality.value(),
         "effort": effort,
         "reached": encoded.reached,

@@ -34,7 +34,7 @@ pub enum Check {
     /// encode.
     #[default]
     Exact,
-    /// Skips this decode, for live pictures that nobody verifies. [`Encoded::psnr`] is then NaN and the stream
+    /// Skips this decode, for live pictures that nobody verifies. [`Encoded::psnr`] is then `None` and the stream
     /// records no hash, so a decoder reports `hash_matches: None`. [`Target::Psnr`] measures nevertheless.
     None,
 }
@@ -76,9 +76,9 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// The quality that was chosen.
     pub quality: Quality,
-    /// PSNR of the decoded colour samples in dB, as every decoder will get them; infinite if they are exact;
-    /// NaN if it was not measured ([`Check::None`]).
-    pub psnr: f64,
+    /// PSNR of the decoded colour samples in dB, as every decoder will get them. It is `None` if they are exact, and if it
+    /// was not measured ([`Check::None`]).
+    pub psnr: Option<f64>,
     /// False if the target is out of reach; this is then the nearest result. A rate is an upper bound: any file below it
     /// reaches it.
     pub reached: bool,
@@ -251,7 +251,7 @@ impl Candidate for Attempt {
     }
 
     fn psnr(&self) -> f64 {
-        self.measured.as_ref().map_or(f64::NAN, |measured| measured.psnr)
+        self.measured.as_ref().map_or(f64::NAN, |measured| measured.psnr.unwrap_or(f64::INFINITY))
     }
 
     fn is_broken(&self) -> bool {
@@ -415,7 +415,7 @@ impl<'a> PictureEncoder<'a> {
             container::record(&mut bytes, recorded_hash(&found.hash))?;
             measured = Some(found);
         }
-        let (psnr, broken) = measured.map_or((f64::NAN, 0.0), |m| (m.psnr, m.broken));
+        let (psnr, broken) = measured.map_or((None, 0.0), |m| (m.psnr, m.broken));
         Ok(Encoded { bytes, quality, psnr, reached, broken, model_bits })
     }
 
@@ -425,7 +425,7 @@ impl<'a> PictureEncoder<'a> {
         let mut best: Option<Attempt> = None;
         for quality in rate::below(encoded.quality) {
             let attempt = self.attempt(quality, Check::Exact, None)?;
-            let psnr = best.as_ref().map_or(encoded.psnr, Attempt::psnr);
+            let psnr = best.as_ref().map_or(encoded.psnr.unwrap_or(f64::INFINITY), Attempt::psnr);
             if attempt.psnr() > psnr && attempt.bytes <= bytes {
                 best = Some(attempt);
             }
