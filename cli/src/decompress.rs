@@ -137,8 +137,9 @@ fn one(
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
     notices.extend(output.notice.clone());
-    notices.extend(outcome.missing.iter().map(|part| format!("damaged: {part}")));
-    if outcome.hash_matches == Some(false) && outcome.missing.is_empty() {
+    let missing: Vec<String> = outcome.damage.iter().map(ToString::to_string).collect();
+    notices.extend(missing.iter().map(|part| format!("damaged: {part}")));
+    if outcome.hash_matches == Some(false) && missing.is_empty() {
         notices
             .push("damaged: the decoded pixels differ from those in the encoder; get the file again".into());
     }
@@ -150,7 +151,7 @@ fn one(
         raw: raw(&head, alpha),
         pixels: head.pixels(),
     };
-    let damaged = outcome.hash_matches == Some(false) || !outcome.missing.is_empty();
+    let damaged = outcome.hash_matches == Some(false) || !missing.is_empty();
     let state = if damaged { "  damaged" } else { "" };
     Ok(Item {
         text: format!(
@@ -171,7 +172,7 @@ fn one(
             "bytes": sums.pictures,
             "pixel_hash": hex(&outcome.pixel_hash),
             "hash_matches": outcome.hash_matches,
-            "missing": outcome.missing,
+            "missing": missing,
             "notices": notices,
         }),
         notices,

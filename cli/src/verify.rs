@@ -72,8 +72,9 @@ fn one(args: &Args, input: &Input, models: &Models, share: &Share) -> Result<Ite
         share.done(done, all);
         Ok(())
     })?;
-    if !decoded.missing.is_empty() {
-        let (lost, missing) = (decoded.missing.len(), decoded.missing.join(", "));
+    if !decoded.damage.is_empty() {
+        let missing: Vec<String> = decoded.damage.iter().map(ToString::to_string).collect();
+        let (lost, missing) = (missing.len(), missing.join(", "));
         bail!("damaged: {lost} of {chunks} parts are missing ({missing}); get the file again");
     }
     let mut notices = Vec::new();

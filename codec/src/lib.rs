@@ -29,6 +29,7 @@ mod blank;
 #[cfg(test)]
 mod claims;
 pub mod container;
+mod damage;
 mod decode;
 mod empty;
 mod encode;
@@ -62,6 +63,7 @@ mod target;
 mod threads;
 mod walk;
 
+pub use damage::{Damage, DamageCause};
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
 pub use encode::{Check, EncodeOptions, Encoded, analyse, encode, encode_latents, encode_rows};
 pub use error::{Error, Result};

@@ -16,7 +16,7 @@ fn an_unchecked_encode_differs_in_the_hash_alone() {
     let [a, b] = [&checked, &unchecked]
         .map(|e| decode(&e.bytes, &model, &DecodeOptions::default()).expect("a sound stream"));
     assert_eq!((a.hash_matches, b.hash_matches), (Some(true), None));
-    assert!(a.picture == b.picture && b.missing.is_empty());
+    assert!(a.picture == b.picture && b.damage.is_empty());
     assert_eq!(checked.bytes.len(), unchecked.bytes.len());
 }
 
