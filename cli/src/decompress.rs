@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aecodec::container::{self, Header};
 use aecodec::files::{self, Format, PngEffort, WriteOptions};
-use aecodec::{DecodeOptions, Decoder, Model, Outcome, PictureInfo, Region};
+use aecodec::{DecodeOptions, Decoder, Model, ModelRegistry, Outcome, PictureInfo, Region};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
-use crate::models::Models;
+use crate::models;
 use crate::output::{Destination, Existing, Origin};
 use crate::plan::{self, Planned};
 use crate::printable::printable;
@@ -98,7 +98,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         }
         _ => args.format.unwrap_or(Format::Png),
     };
-    let models = Models::load(&args.model)?;
+    let models = models::to_decode_with(&args.model)?;
     let reporter = args.common.reporter(plan::to_stdout(&outputs));
     batch::run(
         &inputs,
@@ -114,7 +114,7 @@ fn one(
     input: &Input,
     output: &Planned,
     format: Format,
-    models: &Models,
+    models: &ModelRegistry,
     share: &Share,
 ) -> Result<Item> {
     let destination = &output.destination;
