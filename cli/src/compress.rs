@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aecodec::files::{self, Format};
-use aecodec::{EncodeOptions, Encoded, Head, Model, Picture, Quality, Source, Target};
+use aecodec::{EncodeOptions, Encoded, Model, Picture, PictureInfo, Quality, Source, Target};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -235,7 +235,7 @@ struct Watched<'a, S> {
 }
 
 impl<S: Source> Source for Watched<'_, S> {
-    fn head(&self) -> &Head {
+    fn head(&self) -> &PictureInfo {
         self.rows.head()
     }
 
@@ -252,11 +252,11 @@ impl<S: Source> Source for Watched<'_, S> {
 }
 
 /// The number of bytes in the 8-bit samples of a picture.
-pub fn raw(head: &Head, alpha: bool) -> u64 {
+pub fn raw(head: &PictureInfo, alpha: bool) -> u64 {
     head.pixels() * (head.color.channels() + usize::from(alpha)) as u64
 }
 
-fn out_of_reach(target: &TargetArgs, encoded: &Encoded, head: &Head) -> String {
+fn out_of_reach(target: &TargetArgs, encoded: &Encoded, head: &PictureInfo) -> String {
     let bytes = encoded.bytes.len() as u64;
     format!(
         "{} cannot be reached; the nearest is {} bytes, {:.3} bits per pixel, PSNR {}",
@@ -297,7 +297,7 @@ fn fields(
     destination: &Destination,
     encoded: &Encoded,
     sums: &Sums,
-    head: &Head,
+    head: &PictureInfo,
     notices: &[String],
 ) -> Value {
     #[cfg(feature = "refine")]
@@ -313,7 +313,7 @@ fn fields(
         "input_bytes": sums.pictures,
         "raw_bytes": sums.raw,
         "bpp": bits_per_pixel(sums.coded, sums.pixels),
-        "psnr": encoded.psnr.is_finite().then_some(encoded.psnr),
+        "psnr": encoded.psnr,
         "quality": encoded.quality.value(),
         "effort": effort,
         "reached": encoded.reached,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aecodec::container::{self, Header};
 use aecodec::files::{self, Format, PngEffort, WriteOptions};
-use aecodec::{DecodeOptions, Decoder, Head, Model, Outcome, Region};
+use aecodec::{DecodeOptions, Decoder, Model, ModelRegistry, Outcome, PictureInfo, Region};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
@@ -14,7 +14,7 @@ use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
-use crate::models::Models;
+use crate::models;
 use crate::output::{Destination, Existing, Origin};
 use crate::plan::{self, Planned};
 use crate::printable::printable;
@@ -98,7 +98,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         }
         _ => args.format.unwrap_or(Format::Png),
     };
-    let models = Models::load(&args.model)?;
+    let models = models::to_decode_with(&args.model)?;
     let reporter = args.common.reporter(plan::to_stdout(&outputs));
     batch::run(
         &inputs,
@@ -114,7 +114,7 @@ fn one(
     input: &Input,
     output: &Planned,
     format: Format,
-    models: &Models,
+    models: &ModelRegistry,
     share: &Share,
 ) -> Result<Item> {
     let destination = &output.destination;
@@ -137,8 +137,9 @@ fn one(
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
     notices.extend(output.notice.clone());
-    notices.extend(outcome.missing.iter().map(|part| format!("damaged: {part}")));
-    if outcome.hash_matches == Some(false) && outcome.missing.is_empty() {
+    let missing: Vec<String> = outcome.damage.iter().map(ToString::to_string).collect();
+    notices.extend(missing.iter().map(|part| format!("damaged: {part}")));
+    if outcome.hash_matches == Some(false) && missing.is_empty() {
         notices
             .push("damaged: the decoded pixels differ from those in the encoder; get the file again".into());
     }
@@ -150,7 +151,7 @@ fn one(
         raw: raw(&head, alpha),
         pixels: head.pixels(),
     };
-    let damaged = outcome.hash_matches == Some(false) || !outcome.missing.is_empty();
+    let damaged = outcome.hash_matches == Some(false) || !missing.is_empty();
     let state = if damaged { "  damaged" } else { "" };
     Ok(Item {
         text: format!(
@@ -171,7 +172,7 @@ fn one(
             "bytes": sums.pictures,
             "pixel_hash": hex(&outcome.pixel_hash),
             "hash_matches": outcome.hash_matches,
-            "missing": outcome.missing,
+            "missing": missing,
             "notices": notices,
         }),
         notices,
@@ -182,7 +183,7 @@ fn one(
 
 /// A picture that has been written.
 struct Made {
-    head: Head,
+    head: PictureInfo,
     alpha: bool,
     outcome: Outcome,
     /// Bytes of the file.

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use aecodec::ModelRegistry;
 use aecodec::container::{self, ChunkKind, ChunkState, Header, Stream};
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -11,7 +12,7 @@ use crate::failure::Exit;
 use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
-use crate::models::{Models, profile_name};
+use crate::models::{self, profile_name};
 use crate::report::{bits_per_pixel, grouped, hex};
 
 #[derive(clap::Args)]
@@ -29,13 +30,13 @@ pub struct Args {
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let inputs = inputs::expand(&args.inputs, Kind::Coded)?;
-    let models = Models::load(&args.model)?;
+    let models = models::to_decode_with(&args.model)?;
     let reporter = args.common.reporter(false);
     let job = |input: &Input, _, _: &Share| one(args, input, &models);
     batch::run(&inputs, args.common.threads, &reporter, job, |_| None)
 }
 
-fn one(args: &Args, input: &Input, models: &Models) -> Result<Item> {
+fn one(args: &Args, input: &Input, models: &ModelRegistry) -> Result<Item> {
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
     let limits = args.common.limits_for(bytes.len() as u64);

@@ -3,12 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aecodec::container::Header;
-use aecodec::{Error, Model, Profile};
+use aecodec::{Model, ModelRegistry, Profile};
 use anyhow::{Context as _, Result};
 
 use crate::printable::printable;
-use crate::report::hex;
 
 /// The profiles of the built-in models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -28,43 +26,13 @@ impl From<ProfileName> for Profile {
     }
 }
 
-/// Models to decode with.
-pub struct Models {
-    /// The models that were given as files, with the names of the files.
-    given: Vec<(String, Arc<Model>)>,
-}
-
-impl Models {
-    /// Loads the given files. The built-in models are loaded when they are needed.
-    pub fn load(paths: &[PathBuf]) -> Result<Self> {
-        let given = paths.iter().map(|path| Ok((printable(path), open(path)?))).collect::<Result<_>>()?;
-        Ok(Self { given })
+/// The models to decode with: the given files, and those in this build.
+pub fn to_decode_with(paths: &[PathBuf]) -> Result<ModelRegistry> {
+    let mut models = ModelRegistry::embedded();
+    for path in paths {
+        models.add(printable(path), open(path)?);
     }
-
-    /// The model that a stream was encoded with.
-    pub fn of(&self, header: &Header) -> Result<Arc<Model>> {
-        let fits = |model: &Model| model.id().starts_with(&header.model);
-        if let Some((_, model)) = self.given.iter().find(|(_, model)| fits(model)) {
-            return Ok(model.clone());
-        }
-        let named = |name: &str, model: &Model| format!("{name} ({})", hex(&model.short_id()));
-        let mut loaded: Vec<_> = self.given.iter().map(|(name, model)| named(name, model)).collect();
-        // The profile in the header says which model to try first, so that the other one is rarely loaded.
-        let likely = if header.profile == Profile::Best.raw() {
-            [Profile::Best, Profile::Fast]
-        } else {
-            [Profile::Fast, Profile::Best]
-        };
-        for profile in likely {
-            let Ok(model) = Model::embedded(profile) else { continue };
-            if fits(&model) {
-                return Ok(model);
-            }
-            loaded.push(named(&format!("{} in this build", profile.name()), &model));
-        }
-        let loaded = if loaded.is_empty() { "none".into() } else { loaded.join(", ") };
-        Err(Error::UnknownModel { needed: hex(&header.model), loaded }.into())
-    }
+    Ok(models)
 }
 
 /// The model to encode with: the given file, or the built-in model of the profile.

@@ -91,9 +91,9 @@ pub fn bits_per_pixel(bytes: u64, pixels: u64) -> f64 {
     if pixels == 0 { 0.0 } else { bytes as f64 * 8.0 / pixels as f64 }
 }
 
-/// `36.12 dB`, or `exact`.
-pub fn decibels(psnr: f64) -> String {
-    if psnr.is_finite() { format!("{psnr:.2} dB") } else { "exact".into() }
+/// `36.12 dB`, or `exact` without a PSNR.
+pub fn decibels(psnr: Option<f64>) -> String {
+    psnr.map_or("exact".into(), |psnr| format!("{psnr:.2} dB"))
 }
 
 /// Lower-case hexadecimal.
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(saving(76, 1000, "a.png"), "92.4 % smaller than a.png");
         assert_eq!(saving(1500, 1000, "a.png"), "50.0 % larger than a.png");
-        assert_eq!(decibels(f64::INFINITY), "exact");
+        assert_eq!((decibels(None), decibels(Some(36.125))), ("exact".into(), "36.12 dB".into()));
         assert_eq!(hex(&[0, 0xAB]), "00ab");
     }
 }

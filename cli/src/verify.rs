@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aecodec::container;
-use aecodec::{DecodeOptions, Decoder};
+use aecodec::{DecodeOptions, Decoder, ModelRegistry};
 use anyhow::{Result, bail};
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::failure::Exit;
 use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
-use crate::models::Models;
+use crate::models;
 use crate::report::{grouped, hex};
 
 #[derive(clap::Args)]
@@ -39,7 +39,7 @@ The exit code is 0 if every file is intact, 1 if none is, and 4 if some are not.
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let inputs = inputs::expand(&args.inputs, Kind::Coded)?;
-    let models = Models::load(&args.model)?;
+    let models = models::to_decode_with(&args.model)?;
     let reporter = args.common.reporter(false);
     batch::run(
         &inputs,
@@ -50,7 +50,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     )
 }
 
-fn one(args: &Args, input: &Input, models: &Models, share: &Share) -> Result<Item> {
+fn one(args: &Args, input: &Input, models: &ModelRegistry, share: &Share) -> Result<Item> {
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
     let limits = args.common.limits_for(bytes.len() as u64);
@@ -72,8 +72,9 @@ fn one(args: &Args, input: &Input, models: &Models, share: &Share) -> Result<Ite
         share.done(done, all);
         Ok(())
     })?;
-    if !decoded.missing.is_empty() {
-        let (lost, missing) = (decoded.missing.len(), decoded.missing.join(", "));
+    if !decoded.damage.is_empty() {
+        let missing: Vec<String> = decoded.damage.iter().map(ToString::to_string).collect();
+        let (lost, missing) = (missing.len(), missing.join(", "));
         bail!("damaged: {lost} of {chunks} parts are missing ({missing}); get the file again");
     }
     let mut notices = Vec::new();

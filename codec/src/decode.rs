@@ -3,7 +3,8 @@
 
 use crate::band::Grid;
 use crate::blank;
-use crate::container::{self, Chunk, ChunkKind, ChunkState, NO_PIXEL_HASH, Stream, alpha, metadata};
+use crate::container::{self, ChunkKind, NO_PIXEL_HASH, Stream, alpha, metadata};
+use crate::damage::Damage;
 use crate::empty::Empty;
 use crate::entropy;
 use crate::kernel::Isa;
@@ -14,7 +15,7 @@ use crate::model::Model;
 use crate::net::context::PASSES;
 use crate::net::synthesis::Synthesis;
 use crate::net::{Plane, hyper};
-use crate::picture::{Color, Head, Metadata, Picture};
+use crate::picture::{Color, Metadata, Picture, PictureInfo};
 use crate::quality::Quality;
 use crate::rect::Rect;
 use crate::saturating::{product, sum};
@@ -65,8 +66,8 @@ impl Default for DecodeOptions {
 pub struct Decoded {
     /// The picture, or the part of it that was asked for.
     pub picture: Picture,
-    /// One line for each part that is lost; empty for an intact stream.
-    pub missing: Vec<String>,
+    /// The parts that are lost; empty for an intact stream.
+    pub damage: Vec<Damage>,
     /// BLAKE3 of the colour samples.
     pub pixel_hash: [u8; 32],
     /// Whether the samples are those that the encoder measured; `None` for a region, a preview, a damaged stream and a
@@ -77,12 +78,12 @@ pub struct Decoded {
 impl Decoded {
     /// Splits the picture from the rest of the result.
     pub fn into_parts(self) -> (Picture, Outcome) {
-        let Self { picture, missing, pixel_hash, hash_matches } = self;
-        (picture, Outcome { missing, pixel_hash, hash_matches })
+        let Self { picture, damage, pixel_hash, hash_matches } = self;
+        (picture, Outcome { damage, pixel_hash, hash_matches })
     }
 }
 
-/// Decodes a stream. If it is damaged, the result is the picture that it still holds, with a list of what is missing.
+/// Decodes a stream. If it is damaged, the result is the picture that it still holds, with a list of what is lost.
 ///
 /// # Errors
 /// Returns [`Error::UnknownModel`] if the stream needs another model, [`Error::Limit`] if it is above a limit,
@@ -90,7 +91,7 @@ impl Decoded {
 /// damaged.
 pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<Decoded> {
     let decoder = Decoder::open(bytes, model, options, Keep::Picture)?;
-    let Head { width, height, color, orientation, metadata, source_bits } = decoder.head.clone();
+    let PictureInfo { width, height, color, orientation, metadata, source_bits } = decoder.head.clone();
     // The samples have been checked against the limits, so their number fits a `usize`.
     let mut samples = Vec::with_capacity(decoder.head.samples() as usize);
     let (outcome, alpha) = decoder.finish(|rows| {
@@ -99,16 +100,16 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
     })?;
     let picture =
         Picture { orientation, alpha, metadata, source_bits, ..Picture::new(width, height, color, samples)? };
-    let Outcome { missing, pixel_hash, hash_matches } = outcome;
-    Ok(Decoded { picture, missing, pixel_hash, hash_matches })
+    let Outcome { damage, pixel_hash, hash_matches } = outcome;
+    Ok(Decoded { picture, damage, pixel_hash, hash_matches })
 }
 
 /// The result of a decode, without the picture.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// One line for each part that is lost; empty for an intact stream.
-    pub missing: Vec<String>,
+    /// The parts that are lost; empty for an intact stream.
+    pub damage: Vec<Damage>,
     /// BLAKE3 of the colour samples.
     pub pixel_hash: [u8; 32],
     /// See [`Decoded::hash_matches`].
@@ -139,13 +140,13 @@ struct Plan {
 pub struct Decoder<'a> {
     stream: Stream<'a>,
     model: &'a Model,
-    head: Head,
+    head: PictureInfo,
     area: Rect,
     plan: Plan,
     passes: usize,
     whole: bool,
     /// What is wrong with the metadata.
-    lost: Option<String>,
+    lost: Option<Damage>,
 }
 
 impl<'a> Decoder<'a> {
@@ -186,11 +187,11 @@ impl<'a> Decoder<'a> {
         options.limits.check_bytes(plan.needed)?;
 
         let (metadata, lost) = read_metadata(&stream, &options.limits);
-        let head = Head {
+        let head = PictureInfo {
             orientation: header.orientation,
             metadata,
             source_bits: if header.source_16bit { 16 } else { 8 },
-            ..Head::new(area.width() as u32, area.height() as u32, color)
+            ..PictureInfo::new(area.width() as u32, area.height() as u32, color)
         };
         let passes = usize::from(options.passes).min(PASSES);
         let whole = options.region.is_none() && passes == PASSES;
@@ -198,7 +199,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Describes the picture that is decoded, without its samples. If a region was asked for, its size is that of the region.
-    pub fn head(&self) -> &Head {
+    pub fn head(&self) -> &PictureInfo {
         &self.head
     }
 
@@ -220,7 +221,7 @@ impl<'a> Decoder<'a> {
     }
 
     /// Decodes the picture. `sink` is called with rows of samples `[.., width, channels]`, some at a time, from top to
-    /// bottom. The samples of parts that [`Outcome::missing`] lists are not those of the picture.
+    /// bottom. The samples of parts that [`Outcome::damage`] lists are not those of the picture.
     ///
     /// # Errors
     /// Returns the errors of the sink.
@@ -244,23 +245,23 @@ impl<'a> Decoder<'a> {
         let mut synthesis =
             Synthesis::new(&model.net, isa, &gains, shape, area.clone(), head.color, *split, blank);
         let support = synthesis.support();
-        let mut missing: Vec<String> = stream.chunks.iter().filter_map(account).collect();
+        let mut damage: Vec<Damage> = stream.chunks.iter().filter_map(Damage::of).collect();
         let mut hasher = blake3::Hasher::new();
         for band in grid.bands(support.rows.clone()) {
             let holds = |group: usize| empty.is_none_or(|empty| !empty.is_empty(group));
             band.fill_those(&support, model.net.shapes.m, holds);
-            missing.extend(decoder.band(&band, &support, split.threads));
+            damage.extend(decoder.band(&band, &support, split.threads));
             synthesis.push(&band, |rows| {
                 hasher.update(rows);
                 sink(rows)
             })?;
         }
         let hash = hasher.finalize();
-        let alpha = read_alpha(stream, area, &mut missing);
-        missing.extend(self.lost.clone());
-        let whole = self.whole && missing.is_empty() && header.pixel_hash != NO_PIXEL_HASH;
+        let alpha = read_alpha(stream, area, &mut damage);
+        damage.extend(self.lost.clone());
+        let whole = self.whole && damage.is_empty() && header.pixel_hash != NO_PIXEL_HASH;
         let hash_matches = whole.then(|| container::recorded_hash(&hash) == header.pixel_hash);
-        Ok((Outcome { missing, pixel_hash: *hash.as_bytes(), hash_matches }, alpha))
+        Ok((Outcome { damage, pixel_hash: *hash.as_bytes(), hash_matches }, alpha))
     }
 }
 
@@ -279,19 +280,8 @@ fn area(stream: &Stream, region: Option<Region>) -> Result<Rect> {
     Ok(Rect::new(r.y as usize, r.x as usize, r.height as usize, r.width as usize))
 }
 
-/// Describes the damage of a chunk, if there is any.
-fn account(chunk: &Chunk) -> Option<String> {
-    match chunk.state {
-        ChunkState::Present(_) => None,
-        ChunkState::Truncated { have } => {
-            Some(format!("{}: cut short, {have} of {} bytes", chunk.kind, chunk.length))
-        }
-        ChunkState::Corrupt => Some(format!("{}: damaged, its checksum does not match", chunk.kind)),
-    }
-}
-
 /// The alpha of the area; opaque if it is lost.
-fn read_alpha(stream: &Stream, area: &Rect, missing: &mut Vec<String>) -> Option<Vec<u8>> {
+fn read_alpha(stream: &Stream, area: &Rect, damage: &mut Vec<Damage>) -> Option<Vec<u8>> {
     let header = &stream.header;
     if !header.alpha {
         return None;
@@ -299,19 +289,19 @@ fn read_alpha(stream: &Stream, area: &Rect, missing: &mut Vec<String>) -> Option
     let bytes = stream.bytes(ChunkKind::Alpha);
     let whole = bytes
         .map(|b| alpha::unpack(b, header.width, header.height))
-        .and_then(|a| a.map_err(|e| missing.push(e.to_string())).ok());
+        .and_then(|a| a.map_err(|e| damage.push(Damage::undecodable(ChunkKind::Alpha, e))).ok());
     let Some(whole) = whole else { return Some(vec![255; area.height() * area.width()]) };
     let width = header.width as usize;
     let rows = area.rows.clone().map(|y| &whole[y * width..][area.columns.clone()]);
     Some(rows.collect::<Vec<_>>().concat())
 }
 
-/// The metadata, or an empty one and a line that says why.
-fn read_metadata(stream: &Stream, limits: &Limits) -> (Metadata, Option<String>) {
+/// The metadata, or an empty one and what is wrong with it.
+fn read_metadata(stream: &Stream, limits: &Limits) -> (Metadata, Option<Damage>) {
     let bytes = stream.bytes(ChunkKind::Metadata);
     match bytes.map_or(Ok(Metadata::default()), |b| metadata::unpack(b, limits)) {
         Ok(metadata) => (metadata, None),
-        Err(error) => (Metadata::default(), Some(error.to_string())),
+        Err(error) => (Metadata::default(), Some(Damage::undecodable(ChunkKind::Metadata, error))),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::net::analysis::Analysis;
 use crate::net::synthesis::Synthesis;
 use crate::net::{Scratch, hyper};
-use crate::picture::{Color, Head, Picture};
+use crate::picture::{Color, Picture, PictureInfo};
 use crate::quality::Quality;
 use crate::rate::{self, Candidate};
 use crate::rect::Rect;
@@ -34,7 +34,7 @@ pub enum Check {
     /// encode.
     #[default]
     Exact,
-    /// Skips this decode, for live pictures that nobody verifies. [`Encoded::psnr`] is then NaN and the stream
+    /// Skips this decode, for live pictures that nobody verifies. [`Encoded::psnr`] is then `None` and the stream
     /// records no hash, so a decoder reports `hash_matches: None`. [`Target::Psnr`] measures nevertheless.
     None,
 }
@@ -76,9 +76,9 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// The quality that was chosen.
     pub quality: Quality,
-    /// PSNR of the decoded colour samples in dB, as every decoder will get them; infinite if they are exact;
-    /// NaN if it was not measured ([`Check::None`]).
-    pub psnr: f64,
+    /// PSNR of the decoded colour samples in dB, as every decoder will get them. It is `None` if they are exact, and if it
+    /// was not measured ([`Check::None`]).
+    pub psnr: Option<f64>,
     /// False if the target is out of reach; this is then the nearest result. A rate is an upper bound: any file below it
     /// reaches it.
     pub reached: bool,
@@ -116,13 +116,13 @@ fn packed_alpha(picture: &Picture) -> Result<Option<Vec<u8>>> {
 /// the stream.
 ///
 /// ```
-/// use aecodec::{Color, EncodeOptions, Head, Model, Profile, Result, Source};
+/// use aecodec::{Color, EncodeOptions, PictureInfo, Model, Profile, Result, Source};
 ///
 /// /// A vertical gradient.
-/// struct Gradient(Head, u8);
+/// struct Gradient(PictureInfo, u8);
 ///
 /// impl Source for Gradient {
-///     fn head(&self) -> &Head {
+///     fn head(&self) -> &PictureInfo {
 ///         &self.0
 ///     }
 ///     fn read(&mut self, rows: &mut [u8]) -> Result<()> {
@@ -139,7 +139,7 @@ fn packed_alpha(picture: &Picture) -> Result<Option<Vec<u8>>> {
 /// }
 ///
 /// let model = Model::embedded(Profile::Fast)?;
-/// let mut gradient = Gradient(Head::new(300, 100, Color::Gray), 0);
+/// let mut gradient = Gradient(PictureInfo::new(300, 100, Color::Gray), 0);
 /// let encoded = aecodec::encode_rows(&mut gradient, &model, &EncodeOptions::default())?;
 ///
 /// let decoder = aecodec::Decoder::new(&encoded.bytes, &model, &Default::default())?;
@@ -225,7 +225,7 @@ struct PictureEncoder<'a> {
     source: &'a mut dyn Source,
     /// Whether the source is at its first row.
     fresh: bool,
-    head: Head,
+    head: PictureInfo,
     model: &'a Model,
     isa: Isa,
     split: Split,
@@ -251,7 +251,7 @@ impl Candidate for Attempt {
     }
 
     fn psnr(&self) -> f64 {
-        self.measured.as_ref().map_or(f64::NAN, |measured| measured.psnr)
+        self.measured.as_ref().map_or(f64::NAN, |measured| measured.psnr.unwrap_or(f64::INFINITY))
     }
 
     fn is_broken(&self) -> bool {
@@ -415,7 +415,7 @@ impl<'a> PictureEncoder<'a> {
             container::record(&mut bytes, recorded_hash(&found.hash))?;
             measured = Some(found);
         }
-        let (psnr, broken) = measured.map_or((f64::NAN, 0.0), |m| (m.psnr, m.broken));
+        let (psnr, broken) = measured.map_or((None, 0.0), |m| (m.psnr, m.broken));
         Ok(Encoded { bytes, quality, psnr, reached, broken, model_bits })
     }
 
@@ -425,7 +425,7 @@ impl<'a> PictureEncoder<'a> {
         let mut best: Option<Attempt> = None;
         for quality in rate::below(encoded.quality) {
             let attempt = self.attempt(quality, Check::Exact, None)?;
-            let psnr = best.as_ref().map_or(encoded.psnr, Attempt::psnr);
+            let psnr = best.as_ref().map_or(encoded.psnr.unwrap_or(f64::INFINITY), Attempt::psnr);
             if attempt.psnr() > psnr && attempt.bytes <= bytes {
                 best = Some(attempt);
             }

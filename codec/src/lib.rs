@@ -21,13 +21,15 @@
 //! # Ok::<(), aecodec::Error>(())
 //! ```
 //!
-//! The library starts no thread unless an option asks for it, prints nothing, and never panics on input.
+//! The library starts no thread unless an option asks for it, except for a second one while it loads a model. It prints
+//! nothing, and never panics on input.
 
 mod band;
 mod blank;
 #[cfg(test)]
 mod claims;
 pub mod container;
+mod damage;
 mod decode;
 mod empty;
 mod encode;
@@ -54,6 +56,7 @@ mod picture;
 mod quality;
 mod rate;
 mod rect;
+mod registry;
 mod saturating;
 mod source;
 mod strip;
@@ -61,6 +64,7 @@ mod target;
 mod threads;
 mod walk;
 
+pub use damage::{Damage, DamageCause};
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
 pub use encode::{Check, EncodeOptions, Encoded, analyse, encode, encode_latents, encode_rows};
 pub use error::{Error, Result};
@@ -69,7 +73,8 @@ pub use latents::Latents;
 pub use limits::Limits;
 pub use measure::psnr;
 pub use model::{Model, Profile};
-pub use picture::{Color, Head, Metadata, Picture};
+pub use picture::{Color, Metadata, Picture, PictureInfo};
 pub use quality::Quality;
+pub use registry::ModelRegistry;
 pub use source::Source;
 pub use target::Target;

@@ -2,8 +2,8 @@
 
 use crate::net::analysis::PixelRows;
 
-/// Returns the peak signal-to-noise ratio of 8-bit samples in dB, over all samples; infinite if they are equal.
-pub fn psnr(a: &[u8], b: &[u8]) -> f64 {
+/// Returns the peak signal-to-noise ratio of 8-bit samples in dB, over all samples, or `None` if they are equal.
+pub fn psnr(a: &[u8], b: &[u8]) -> Option<f64> {
     decibels(squares(a, b), a.len() as u64)
 }
 
@@ -11,13 +11,14 @@ fn squares(a: &[u8], b: &[u8]) -> u64 {
     a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
 }
 
-fn decibels(squares: u64, samples: u64) -> f64 {
-    10.0 * (255.0 * 255.0 * samples as f64 / squares as f64).log10()
+fn decibels(squares: u64, samples: u64) -> Option<f64> {
+    (squares > 0).then(|| 10.0 * (255.0 * 255.0 * samples as f64 / squares as f64).log10())
 }
 
 /// The result of a measurement.
 pub(crate) struct Measured {
-    pub psnr: f64,
+    /// `None` if the decode is exact.
+    pub psnr: Option<f64>,
     pub hash: blake3::Hash,
     /// Share of the pixels that lie in broken blocks, 0 to 1.
     pub broken: f64,
@@ -137,6 +138,13 @@ impl Sums {
 mod tests {
     use super::*;
     use crate::Color;
+
+    #[test]
+    fn equal_samples_have_no_psnr() {
+        assert_eq!((psnr(&[7; 12], &[7; 12]), psnr(&[], &[])), (None, None));
+        assert_eq!(psnr(&[0; 3], &[255; 3]), Some(0.0));
+        assert!(psnr(&[7; 12], &[8; 12]).is_some_and(|psnr| (psnr - 48.1308).abs() < 1e-4));
+    }
 
     /// Share of broken pixels of a picture of this size, by functions of column, row and channel.
     fn broken(

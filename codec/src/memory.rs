@@ -3,7 +3,7 @@
 use crate::band::Grid;
 use crate::load::Load;
 use crate::net::{Shapes, analysis, synthesis};
-use crate::picture::{Color, Head};
+use crate::picture::{Color, PictureInfo};
 use crate::rect::Rect;
 use crate::saturating::{product, sum};
 use crate::strip::Split;
@@ -27,7 +27,7 @@ pub(crate) fn of_alpha(width: u32, height: u32) -> u64 {
 }
 
 /// The most bytes that an encode holds, without the picture and its streams. It also decodes, to measure the result.
-pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &Head, split: Split) -> u64 {
+pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &PictureInfo, split: Split) -> u64 {
     let area = Rect::new(0, 0, head.height as usize, head.width as usize);
     let load = Load::full(grid);
     // The padded latents of the groups that are walked.
@@ -44,12 +44,12 @@ pub(crate) fn of_latents(shapes: &Shapes, grid: Grid) -> u64 {
 }
 
 /// Rows of pixels that an encode reads from its source at once.
-pub(crate) fn rows_at_once(head: &Head, split: Split) -> usize {
+pub(crate) fn rows_at_once(head: &PictureInfo, split: Split) -> usize {
     (BYTES_AT_ONCE.saturating_mul(split.threads) / head.stride().max(1)).next_multiple_of(8).max(SOME_ROWS)
 }
 
 /// The most rows of pixels that an encode holds: those of a band, and those that the layers read ahead and lag behind.
-pub(crate) fn rows_held(shapes: &Shapes, grid: Grid, head: &Head) -> usize {
+pub(crate) fn rows_held(shapes: &Shapes, grid: Grid, head: &PictureInfo) -> usize {
     (16 * grid.band_rows() + 8 * (shapes.ne + shapes.nd + 2)).min(head.height as usize)
 }
 
@@ -92,7 +92,7 @@ mod tests {
             for threads in [1, crate::threads::MOST] {
                 let split = Split { threads, largest: (usize::MAX / 64, usize::MAX / 64) };
                 let grid = Grid::new((side, u32::MAX), 14, threads);
-                let head = Head::new(u32::MAX, side, Color::Rgb);
+                let head = PictureInfo::new(u32::MAX, side, Color::Rgb);
                 assert!(of_encode(&shapes, grid, &head, split) > u64::from(u32::MAX));
             }
         }
@@ -107,7 +107,7 @@ mod tests {
         let limit = crate::Limits::default().bytes;
         let best = Shapes { c: 192, p: 256, ..SHAPES };
         for (shapes, width) in [(SHAPES, 32768), (best, 32768), (SHAPES, 40000)] {
-            let head = Head::new(width, (1 << 30) / width, Color::Rgb);
+            let head = PictureInfo::new(width, (1 << 30) / width, Color::Rgb);
             let needed = |threads: usize| {
                 let grid = Grid::new((head.height, head.width), 10, threads);
                 of_encode(&shapes, grid, &head, Split::new(threads))

@@ -5,7 +5,7 @@ use crate::kernel::{PANEL, Packed, PackedTaps};
 use crate::model_file::{PLAIN, SIGNATURE};
 use crate::net::{Block, Net, Shapes};
 use crate::quality::{GainTable, Gains, Quality};
-use crate::{Error, Figures, Result, model_file};
+use crate::{Error, Figures, Result, model_file, threads};
 #[cfg(feature = "embedded")]
 use std::sync::{Arc, OnceLock};
 
@@ -114,7 +114,9 @@ impl Model {
     /// Returns an error if the bytes are not a complete and consistent model file of a known version.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let bytes = &*model_file::unpack(bytes)?;
-        ModelReader { rest: bytes, total: bytes.len() }.model(*blake3::hash(bytes).as_bytes())
+        let parse = || ModelReader { rest: bytes, total: bytes.len() }.model();
+        let (id, model) = threads::both(|| *blake3::hash(bytes).as_bytes(), parse);
+        Ok(Self { id, ..model? })
     }
 
     /// Returns the built-in model of a profile. It is loaded once, then shared.
@@ -198,7 +200,8 @@ fn invalid(what: &'static str, detail: String) -> Error {
 }
 
 impl ModelReader<'_> {
-    fn model(mut self, id: [u8; 32]) -> Result<Model> {
+    /// Everything except the identity, which is zero.
+    fn model(mut self) -> Result<Model> {
         let found = self.rest[..self.rest.len().min(8)].to_vec();
         if found != SIGNATURE {
             return Err(Error::Signature { format: ".aem", found });
@@ -273,7 +276,18 @@ impl ModelReader<'_> {
             return Err(invalid("model file", format!("{} bytes after its end", self.rest.len())));
         }
         let figures = Figures::of(shapes, [hidden_c, hidden_z, hidden_p]);
-        Ok(Model { id, profile, card, figures, net, skip_below, y_fraction, latents, hyper, gain_table })
+        Ok(Model {
+            id: [0; 32],
+            profile,
+            card,
+            figures,
+            net,
+            skip_below,
+            y_fraction,
+            latents,
+            hyper,
+            gain_table,
+        })
     }
 
     /// The count is 64-bit, because the counts that 16-bit shapes announce may overflow a 32-bit `usize`.
@@ -314,7 +328,8 @@ impl ModelReader<'_> {
         let shift = shift(self.u8()?)?;
         let _fraction = self.u8()?;
         let bias = self.numbers([n], i32::from_le_bytes)?;
-        Ok(Packed::new(k, shift, &bias, &self.numbers([n, k], i16::from_le_bytes)?))
+        let weights = self.bytes((k * n) as u64 * 2)?;
+        Ok(Packed::from_file(k, shift, &bias, weights.as_chunks().0))
     }
 
     fn taps(&mut self, channels: usize) -> Result<PackedTaps> {

@@ -4,7 +4,7 @@
 //! separated from the low bytes.
 
 use crate::container::frame;
-use crate::{Error, Result};
+use crate::{Error, Result, threads};
 use std::borrow::Cow;
 
 /// The first bytes of every model file.
@@ -61,22 +61,16 @@ pub fn unpack(file: &[u8]) -> Result<Cow<'_, [u8]>> {
     }
     let (even, odd) =
         usize::try_from(even_length).ok().and_then(|n| frames.split_at_checked(n)).ok_or_else(short)?;
-    let half = |frame: &[u8], bytes: u32| {
-        let half = frame::unpack("packed model file", frame, bytes.into())?;
-        match half.len() == bytes as usize {
-            true => Ok(half),
-            false => Err(Error::Invalid {
-                what: "packed model file",
-                detail: format!("{} bytes in a frame, expected {bytes}", half.len()),
-            }),
-        }
-    };
-    let (even, odd) = (half(even, length.div_ceil(2))?, half(odd, length / 2)?);
-    let mut plain = Vec::with_capacity(length as usize);
-    for (&a, &b) in even.iter().zip(&odd) {
-        plain.extend([a, b]);
+    let length = length as usize;
+    let half = |frame: &[u8], bytes: usize| frame::unpack_exact("packed model file", frame, bytes);
+    let (odd, even) = threads::both(|| half(odd, length / 2), || half(even, length.div_ceil(2)));
+    let (even, odd) = (even?, odd?);
+    let mut plain = vec![0; length];
+    let (pairs, last) = plain.as_chunks_mut();
+    for (pair, (&a, &b)) in pairs.iter_mut().zip(even.iter().zip(&odd)) {
+        *pair = [a, b];
     }
-    plain.extend(&even[odd.len()..]);
+    last.copy_from_slice(&even[odd.len()..]);
     // A packed file within a packed file would have two identities.
     match version(&plain)? {
         PLAIN => Ok(Cow::Owned(plain)),
@@ -128,7 +122,9 @@ mod tests {
         for cut in 0..packed.len() {
             assert!(unpack(&packed[..cut]).is_err(), "cut at {cut}");
         }
-        for (at, value) in [(0, 0x88), (8, 3), (9, 0), (12, 0xFF), (13, 0), (16, 0xFF)] {
+        for (at, value) in
+            [(0, 0x88), (8, 3), (9, 0), (11, 0xFF), (12, 0x0F), (12, 0xFF), (13, 0), (16, 0xFF)]
+        {
             let mut other = packed.clone();
             other[at] = value;
             assert!(unpack(&other).is_err(), "byte {at} set to {value}");

@@ -42,7 +42,7 @@ impl Metadata {
 /// Describes a picture without its samples, for pictures that are never in memory as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Head {
+pub struct PictureInfo {
     /// Width of a stored row in pixels, at least 1.
     pub width: u32,
     /// Number of stored rows, at least 1.
@@ -57,7 +57,7 @@ pub struct Head {
     pub source_bits: u8,
 }
 
-impl Head {
+impl PictureInfo {
     /// An upright picture of 8-bit samples without metadata.
     pub fn new(width: u32, height: u32, color: Color) -> Self {
         Self { width, height, color, orientation: 1, metadata: Metadata::default(), source_bits: 8 }
@@ -164,8 +164,8 @@ impl Picture {
     }
 
     /// Describes the picture, without its samples and alpha.
-    pub fn head(&self) -> Head {
-        Head {
+    pub fn head(&self) -> PictureInfo {
+        PictureInfo {
             width: self.width,
             height: self.height,
             color: self.color,

@@ -23,7 +23,7 @@ pub(crate) trait Candidate {
     /// Bytes of the file.
     fn bytes(&self) -> u64;
 
-    /// PSNR in dB, or NaN if it was not measured.
+    /// PSNR in dB: infinite if the decode is exact, and NaN if it was not measured. The search compares it as a number.
     fn psnr(&self) -> f64;
 
     /// See [`Encoded::is_broken`](crate::Encoded::is_broken).

@@ -2,12 +2,12 @@
 
 use crate::Result;
 use crate::net::analysis::PixelRows;
-use crate::picture::{Head, Picture};
+use crate::picture::{Picture, PictureInfo};
 
 /// A picture that is read row by row.
 pub trait Source {
     /// Describes the picture, without its samples. Every call returns the same.
-    fn head(&self) -> &Head;
+    fn head(&self) -> &PictureInfo;
 
     /// Fills `rows` with the next samples `[.., width, channels]`: a whole number of rows, and never more than are left.
     ///
@@ -24,7 +24,7 @@ pub trait Source {
 
 /// The rows of a picture in memory.
 pub(crate) struct InMemory<'a> {
-    head: Head,
+    head: PictureInfo,
     samples: &'a [u8],
     /// Number of samples that were read.
     read: usize,
@@ -37,7 +37,7 @@ impl<'a> InMemory<'a> {
 }
 
 impl Source for InMemory<'_> {
-    fn head(&self) -> &Head {
+    fn head(&self) -> &PictureInfo {
         &self.head
     }
 
@@ -61,7 +61,7 @@ pub(crate) struct Feed<'a> {
 
 impl<'a> Feed<'a> {
     /// Reads a picture with this head, from its first row on. It will hold no more than `most` rows.
-    pub fn new(source: &'a mut dyn Source, head: &Head, most: usize) -> Self {
+    pub fn new(source: &'a mut dyn Source, head: &PictureInfo, most: usize) -> Self {
         let (width, height, color) = (head.width as usize, head.height as usize, head.color);
         let samples = Vec::with_capacity(most.min(height) * head.stride());
         Self { source, pixels: PixelRows { width, height, color, rows: 0..0, samples } }

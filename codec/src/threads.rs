@@ -25,6 +25,19 @@ pub(crate) fn fitting(threads: usize, needed: impl Fn(usize) -> u64, limit: u64)
     threads
 }
 
+/// Calls `other` on a thread of its own while this one calls `own`. If the system refuses a thread, this one calls both.
+pub(crate) fn both<A: Send, B>(other: impl Fn() -> A + Sync, own: impl FnOnce() -> B) -> (A, B) {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().spawn_scoped(scope, &other);
+        let own = own();
+        let other = match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(_) => other(),
+        };
+        (other, own)
+    })
+}
+
 /// Calls `work` once for each item, on up to `threads` threads. Each thread has its own `state`.
 pub(crate) fn for_each<T: Sync, S>(
     threads: usize,

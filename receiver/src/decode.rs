@@ -243,8 +243,9 @@ impl Worker {
         let path = name.decoded(out, self.options.format.extension());
         disk::replace(&path, &bytes, &self.inbox.folder().scratch())?;
         name.previews(out).try_for_each(|preview| disk::remove(&preview))?;
-        let damaged = !decoded.missing.is_empty();
-        let notices = decoded.missing.into_iter().chain(notices.iter().map(ToString::to_string)).collect();
+        let damaged = !decoded.damage.is_empty();
+        let damage = decoded.damage.iter().map(ToString::to_string);
+        let notices = damage.chain(notices.iter().map(ToString::to_string)).collect();
         Ok(Decoded { path, hash_matches: decoded.hash_matches, damaged, took, notices })
     }
 }

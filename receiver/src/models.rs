@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use aecodec::{Limits, Model, Profile, container};
+use aecodec::{Limits, Model, ModelRegistry, Profile, container};
 use aecodec_proto::Hash;
 
 use crate::state::Folder;
@@ -19,7 +19,7 @@ const LOADED: usize = 4;
 pub struct Models {
     folder: Folder,
     /// Models that are built in or were given.
-    fixed: Arc<Vec<Arc<Model>>>,
+    fixed: Arc<ModelRegistry>,
     loaded: Arc<Mutex<HashMap<[u8; 8], Arc<Model>>>>,
 }
 
@@ -29,12 +29,10 @@ impl Models {
     /// # Errors
     /// Returns an error if a file cannot be read or is not a model.
     pub fn open(out: &Path, given: &[PathBuf]) -> Result<Self> {
-        let mut fixed: Vec<_> = [Profile::Fast, Profile::Best]
-            .into_iter()
-            .filter_map(|profile| Model::embedded(profile).ok())
-            .collect();
+        let mut fixed = ModelRegistry::embedded();
         for path in given {
-            fixed.push(Arc::new(Model::parse(&fs::read(path).map_err(Error::io(path))?)?));
+            let model = Model::parse(&fs::read(path).map_err(Error::io(path))?)?;
+            fixed.add(path.display().to_string(), Arc::new(model));
         }
         Ok(Self { folder: Folder::open(out)?, fixed: Arc::new(fixed), loaded: Arc::default() })
     }
@@ -51,10 +49,9 @@ impl Models {
         let (short, rest) = hash.0.split_first_chunk().expect("32 bytes");
         // A sender that lacks the model only knows the part of its hash that a stream's header contains.
         if rest.iter().all(|&byte| byte == 0) {
-            return self.fixed.iter().any(|model| model.short_id() == *short)
-                || self.brought(short).is_some();
+            return self.fixed.find(*short, Profile::default()).is_some() || self.brought(short).is_some();
         }
-        self.fixed.iter().any(|model| model.id() == hash.0) || self.path(hash).is_file()
+        self.fixed.all().any(|(_, model)| model.id() == hash.0) || self.path(hash).is_file()
     }
 
     /// Stores a model that a sender has sent.
@@ -82,13 +79,14 @@ impl Models {
     /// Returns [`Error::NoModel`] if the model is not available, or the codec's error if the header is damaged or
     /// incomplete.
     pub fn of(&self, bytes: &[u8], limits: &Limits) -> Result<Arc<Model>> {
-        self.named(container::read(bytes, limits)?.header.model)
+        let header = container::read(bytes, limits)?.header;
+        self.named(header.model, Profile::from_raw(header.profile))
     }
 
-    /// The model that streams name with this identity.
-    fn named(&self, short: [u8; 8]) -> Result<Arc<Model>> {
-        if let Some(model) = self.fixed.iter().find(|model| model.short_id() == short) {
-            return Ok(Arc::clone(model));
+    /// The model that streams of this profile name with this identity.
+    fn named(&self, short: [u8; 8], likely: Profile) -> Result<Arc<Model>> {
+        if let Some(model) = self.fixed.find(short, likely) {
+            return Ok(model);
         }
         if let Some(model) = self.loaded().get(&short) {
             return Ok(Arc::clone(model));
@@ -148,7 +146,7 @@ mod tests {
     /// A stream that says it needs the model with this identity.
     fn needs(short: [u8; 8]) -> Result<Arc<Model>> {
         let dir = tempfile::tempdir().unwrap();
-        Models::open(dir.path(), &[]).unwrap().named(short)
+        Models::open(dir.path(), &[]).unwrap().named(short, Profile::Fast)
     }
 
     #[test]
@@ -178,10 +176,10 @@ mod tests {
         let padded = |short: &[u8; 8]| Hash(*[&short[..], &[0; 24]].concat().first_chunk().unwrap());
         assert!(models.has(&padded(&short)) && brought.has(&padded(&short)));
         assert!(!models.has(&padded(&[7; 8])));
-        assert_eq!(brought.named(short).unwrap().id(), hash.0);
+        assert_eq!(brought.named(short, Profile::Fast).unwrap().id(), hash.0);
         // A file that was altered is not taken for the model.
         brought.loaded().clear();
         fs::write(brought.path(&hash), b"altered").unwrap();
-        assert!(matches!(brought.named(short), Err(Error::WrongModel { .. })));
+        assert!(matches!(brought.named(short, Profile::Fast), Err(Error::WrongModel { .. })));
     }
 }

@@ -131,7 +131,9 @@ impl Encoder {
         let encoded = self.compress(&picture).map_err(Error::picture(path))?;
         let thumbnail = self.thumbnail(&picture).map_err(Error::picture(path))?;
         drop(picture);
-        let aec = self.check(path, encoded.bytes, file.bytes, Some(encoded.psnr))?;
+        // In the protocol, an exact decode has an infinite PSNR; one without a PSNR is not known.
+        let psnr = encoded.psnr.unwrap_or(f64::INFINITY);
+        let aec = self.check(path, encoded.bytes, file.bytes, Some(psnr))?;
         Ok(Made {
             aec: Aec { thumbnail, ..aec },
             reached: encoded.reached,

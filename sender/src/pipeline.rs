@@ -102,8 +102,8 @@ pub enum Event {
         file: SourceFile,
         /// Bytes of the `.aec`.
         bytes: u64,
-        /// PSNR in dB by an exact decode.
-        psnr: f64,
+        /// PSNR in dB of what every receiver will decode; `None` if that is exact.
+        psnr: Option<f64>,
         /// False if the target cannot be reached and this is the nearest to it.
         reached: bool,
         /// What could not be kept unchanged, in words.
@@ -353,7 +353,7 @@ impl Work {
         let event = Event::Encoded {
             file: file.clone(),
             bytes: aec.bytes.len() as u64,
-            psnr: psnr.unwrap_or(f64::NAN),
+            psnr: psnr.filter(|psnr| psnr.is_finite()),
             reached: made.reached,
             notices: made.notices,
             took: began.elapsed(),

@@ -36,7 +36,7 @@ fn a_large_claim_with_nothing_behind_it_costs_little() {
         });
         let outcome = outcome.expect("a sound header");
         assert_eq!((rows, outcome.hash_matches), (20_000, None));
-        assert_eq!(outcome.missing.len() * 5 * 5, length - 39, "one line for each group");
+        assert_eq!(outcome.damage.len() * 5 * 5, length - 39, "one entry for each group");
         assert!(taken < ANYWAY + FOR_EACH_BYTE * length, "{taken} bytes for {length}");
         // Away from the edges it repeats.
         assert_eq!(first[3 * 640..3 * 704], first[3 * 704..3 * 768]);

@@ -1,7 +1,7 @@
 //! What goes row by row is in memory for some rows only, however many there are. One test alone, because it watches what the
 //! whole program holds.
 
-use aecodec::{Color, Decoder, EncodeOptions, Head, Picture, Result, Source};
+use aecodec::{Color, Decoder, EncodeOptions, Picture, PictureInfo, Result, Source};
 use aecodec_tests::{model, peak, photo, quality, toward};
 use peak_alloc::PeakAlloc;
 
@@ -10,13 +10,13 @@ static MEMORY: PeakAlloc = PeakAlloc;
 
 /// A picture that repeats, downwards.
 struct Repeated<'a> {
-    head: Head,
+    head: PictureInfo,
     tile: &'a Picture,
     row: usize,
 }
 
 impl Source for Repeated<'_> {
-    fn head(&self) -> &Head {
+    fn head(&self) -> &PictureInfo {
         &self.head
     }
 
@@ -44,7 +44,7 @@ fn memory_does_not_grow_with_height() {
     options.group_log2 = 8;
     let mut found = Vec::new();
     for height in [1500, 6000] {
-        let mut source = Repeated { head: Head::new(300, height, Color::Rgb), tile: &tile, row: 0 };
+        let mut source = Repeated { head: PictureInfo::new(300, height, Color::Rgb), tile: &tile, row: 0 };
         let (encoded, encode) = peak(&MEMORY, || aecodec::encode_rows(&mut source, &model, &options));
         let bytes = encoded.expect("an encode").bytes;
         let (outcome, decode) = peak(&MEMORY, || {

@@ -20,7 +20,7 @@ fn pictures() -> [Picture; 4] {
 
 fn through(picture: &Picture) -> Picture {
     let decoded = decode(&encode(picture, 70.0).bytes);
-    assert_eq!(decoded.missing, [""; 0]);
+    assert!(decoded.damage.is_empty(), "{:?}", decoded.damage);
     assert_eq!(decoded.hash_matches, Some(true));
     decoded.picture
 }
@@ -32,7 +32,7 @@ fn every_mode_stays_what_it_is() {
         assert_eq!(found.color, picture.color);
         assert_eq!(found.samples.len(), picture.samples.len());
         assert_eq!(found.alpha.is_some(), picture.alpha.is_some());
-        let quality = psnr(&picture.samples, &found.samples);
+        let quality = psnr(&picture.samples, &found.samples).unwrap_or(f64::INFINITY);
         assert!(quality > 30.0, "{:?}: {quality} dB", picture.color);
     }
 }

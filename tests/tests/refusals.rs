@@ -85,9 +85,9 @@ fn options_of_any_value_are_endured() {
 /// A source that claims the largest picture of all is refused before a row of it is read.
 #[test]
 fn a_source_that_claims_more_than_a_machine_holds_is_refused() {
-    struct Claim(aecodec::Head);
+    struct Claim(aecodec::PictureInfo);
     impl aecodec::Source for Claim {
-        fn head(&self) -> &aecodec::Head {
+        fn head(&self) -> &aecodec::PictureInfo {
             &self.0
         }
         fn read(&mut self, _: &mut [u8]) -> aecodec::Result<()> {
@@ -103,7 +103,7 @@ fn a_source_that_claims_more_than_a_machine_holds_is_refused() {
         let mut options = toward(quality(50.0));
         options.group_log2 = group_log2;
         options.limits.pixels = u64::MAX;
-        let mut source = Claim(aecodec::Head::new(width, height, Color::Rgb));
+        let mut source = Claim(aecodec::PictureInfo::new(width, height, Color::Rgb));
         let error = aecodec::encode_rows(&mut source, &model(), &options).expect_err("a picture too large");
         assert!(matches!(error, Error::Limit { .. }), "{width}x{height}: {error}");
     }

@@ -40,13 +40,13 @@ fn comes_back(width: u32, height: u32, color: Color) {
     let encoded = encode_with(&picture, &options);
     let decoded = decode_with(&encoded.bytes, |options| options.threads = 2);
 
-    assert_eq!(decoded.missing, [""; 0], "{what}");
+    assert!(decoded.damage.is_empty(), "{what}: {:?}", decoded.damage);
     assert_eq!(decoded.hash_matches, Some(true), "{what}");
     let found = &decoded.picture;
     assert_eq!((found.width, found.height, found.color), (width, height, color), "{what}");
     let measured = psnr(&picture.samples, &found.samples);
     assert_eq!(measured, encoded.psnr, "{what}: PSNR told and PSNR measured");
-    assert!(measured > FLOOR, "{what}: {measured} dB");
+    assert!(measured.is_none_or(|psnr| psnr > FLOOR), "{what}: {measured:?} dB");
     // The header alone is larger than a picture of a few pixels.
     let raw = picture.samples.len();
     assert!(encoded.bytes.len() < raw.max(350), "{what}: {} bytes of {raw}", encoded.bytes.len());

@@ -76,7 +76,7 @@ impl Codec for Aec {
         let decoded =
             aecodec::decode(bytes, &self.model, &DecodeOptions::default()).map_err(|e| self.error(e))?;
         let seconds = start.elapsed().as_secs_f64();
-        if let Some(loss) = decoded.missing.first() {
+        if let Some(loss) = decoded.damage.first() {
             return Err(Error::codec(&self.id, format!("damaged stream: {loss}")));
         }
         Ok(DecodedPicture { picture: decoded.picture.into(), seconds, peak_memory: None })

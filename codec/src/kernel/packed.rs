@@ -2,6 +2,8 @@
 
 /// Output channels of a panel: those that a product computes together in registers.
 pub const PANEL: usize = 32;
+/// Pairs of inputs that are packed together: a cache line of each output's weights.
+const TILE: usize = 16;
 
 /// Weights of a product: panels of 32 outputs, each a list of pairs of inputs; for each pair, two neighbouring weights for
 /// each of the 32 outputs (the layout of 16-bit pair products).
@@ -20,6 +22,24 @@ impl Packed {
     /// # Panics
     /// Panics if `inputs` is odd or the lengths disagree. The reader of models checks both.
     pub fn new(inputs: usize, shift: u32, bias: &[i32], weights: &[i16]) -> Self {
+        Self::pack(inputs, shift, bias, weights, |weight| weight)
+    }
+
+    /// Like [`Self::new`], for weights as they are in a file: little-endian.
+    ///
+    /// # Panics
+    /// Panics if [`Self::new`] does.
+    pub fn from_file(inputs: usize, shift: u32, bias: &[i32], weights: &[[u8; 2]]) -> Self {
+        Self::pack(inputs, shift, bias, weights, i16::from_le_bytes)
+    }
+
+    fn pack<T: Copy>(
+        inputs: usize,
+        shift: u32,
+        bias: &[i32],
+        weights: &[T],
+        number: impl Fn(T) -> i16,
+    ) -> Self {
         let outputs = bias.len();
         assert!(inputs.is_multiple_of(2) && shift < 31);
         assert!(
@@ -28,11 +48,17 @@ impl Packed {
         );
         let panels = outputs.div_ceil(PANEL);
         let mut packed = vec![0; panels * PANEL * inputs];
-        for (n, row) in weights.chunks_exact(inputs).enumerate() {
-            let panel = &mut packed[n / PANEL * PANEL * inputs..][..PANEL * inputs];
-            for (pair, w) in row.chunks_exact(2).enumerate() {
-                let at = (pair * PANEL + n % PANEL) * 2;
-                panel[at..at + 2].copy_from_slice(w);
+        // Rows are read and panels are written tile by tile, so that both stay in the first-level cache.
+        for (rows, panel) in weights.chunks(PANEL * inputs).zip(packed.chunks_exact_mut(PANEL * inputs)) {
+            for (start, tile) in (0..).step_by(2 * TILE).zip(panel.chunks_mut(2 * TILE * PANEL)) {
+                let width = tile.len() / PANEL;
+                let pairs = tile.as_chunks_mut::<2>().0;
+                for (n, row) in rows.chunks_exact(inputs).enumerate() {
+                    let row = row[start..start + width].as_chunks::<2>().0;
+                    for (&pair, packed) in row.iter().zip(pairs[n..].iter_mut().step_by(PANEL)) {
+                        *packed = pair.map(&number);
+                    }
+                }
             }
         }
         let mut padded = bias.to_vec();

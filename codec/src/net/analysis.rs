@@ -1,7 +1,8 @@
 //! Analysis: turns rows of the picture into latents. Only the encoder runs it.
 
 use super::Net;
-use super::rolling::{self, ActivationRows, LayerColumns, RollingBlock, Work};
+use super::rolling::{self, ActivationRows, RollingBlock, Work};
+use super::row_buffer::LayerColumns;
 use crate::band::Band;
 use crate::kernel::{self, Destination, Epilogue, Isa, Packed, Segment};
 use crate::picture::Color;

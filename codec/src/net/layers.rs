@@ -1,6 +1,7 @@
 //! Layers on whole planes: a product at every position, and the residual block.
 
 use super::Plane;
+use super::row_buffer::{LayerColumns, RowBuffer};
 use crate::kernel::{self, Depthwise, Destination, Epilogue, Isa, PANEL, Packed, PackedTaps, Segment};
 
 /// Positions that go through a block's second half together: their activations stay in the cache.
@@ -20,7 +21,7 @@ pub(crate) struct Block {
 /// Buffers that layers reuse: a few rows, so that they stay in the second-level cache.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    three_rows: ThreeRows,
+    buffer: RowBuffer,
     buffers: BlockBuffers,
 }
 
@@ -29,36 +30,6 @@ pub(crate) struct Scratch {
 pub(super) struct BlockBuffers {
     depthwise: Vec<i16>,
     hidden: Vec<i16>,
-}
-
-/// The three rows that a 3x3 layer reads, each with a position of zeros at either end:
-/// `[3, width + 2, channels]`.
-#[derive(Debug, Default)]
-struct ThreeRows {
-    data: Vec<i16>,
-    /// Activations of a row with its border.
-    row: usize,
-    channels: usize,
-}
-
-impl ThreeRows {
-    /// Makes room for rows of this size, all zero, so that row -1 is a border too.
-    fn reset(&mut self, width: usize, channels: usize) {
-        (self.row, self.channels) = ((width + 2) * channels, channels);
-        self.data.clear();
-        self.data.resize(3 * self.row, 0);
-    }
-
-    /// Row `y` of the plane without its border, to write; it replaces row `y - 3`.
-    fn row(&mut self, y: usize) -> &mut [i16] {
-        let at = (y + 1) % 3 * self.row + self.channels;
-        &mut self.data[at..][..self.row - 2 * self.channels]
-    }
-
-    /// Offsets of the three rows around row `y`, from position `x - 1` on.
-    fn around(&self, y: usize, x: usize) -> [usize; 3] {
-        [0, 1, 2].map(|dy| (y + dy) % 3 * self.row + x * self.channels)
-    }
 }
 
 /// Applies a product at every position of a plane.
@@ -111,39 +82,21 @@ impl Block {
     /// Runs the block in place, row by row, so that each layer reads the last one's output from the cache.
     pub fn run(&self, isa: Isa, x: &mut Plane, scratch: &mut Scratch) {
         let (width, c) = (x.width, x.channels);
-        let Scratch { three_rows, buffers } = scratch;
-        three_rows.reset(width, c);
-        // Row y is read before row y - 1 of the result is computed, because that overwrites row y - 1.
-        for y in 0..=x.height {
-            let row = three_rows.row(y);
-            if y < x.height {
-                let segment = Segment { data: &x.data, start: x.at(y, 0), stride: c, k: 0, len: c };
-                let destination = Destination { data: row, start: 0, stride: c };
-                kernel::product(
-                    isa,
-                    &self.p1,
-                    self.p1.panels(),
-                    &[segment],
-                    width,
-                    Epilogue::Leaky,
-                    destination,
-                );
-            } else {
-                row.fill(0);
-            }
-            let Some(y) = y.checked_sub(1) else { continue };
-            for from in (0..width).step_by(POSITIONS_AT_ONCE) {
-                let start = x.at(y, from);
-                let destination = Destination { data: &mut x.data, start, stride: c };
-                let rows = three_rows.around(y, from);
-                self.rest(
-                    isa,
-                    &three_rows.data,
-                    rows,
-                    destination,
-                    POSITIONS_AT_ONCE.min(width - from),
-                    buffers,
-                );
+        let Scratch { buffer, buffers } = scratch;
+        buffer.reset(LayerColumns::all((x.height, width)), c, 1);
+        for y in 0..x.height {
+            let segment = Segment { data: &x.data, start: x.at(y, 0), stride: c, k: 0, len: c };
+            let start = buffer.at(y);
+            let destination = Destination { data: &mut buffer.data, start, stride: c };
+            let panels = self.p1.panels();
+            kernel::product(isa, &self.p1, panels, &[segment], width, Epilogue::Leaky, destination);
+            // A row is ready, and overwritten, only after the row below it has been read.
+            for y in buffer.advance(y..y + 1) {
+                for from in (0..width).step_by(POSITIONS_AT_ONCE) {
+                    let (start, count) = (x.at(y, from), POSITIONS_AT_ONCE.min(width - from));
+                    let destination = Destination { data: &mut x.data, start, stride: c };
+                    self.rest(isa, &buffer.data, buffer.around(y, from), destination, count, buffers);
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod hyper;
 mod layers;
 mod plane;
 mod rolling;
+mod row_buffer;
 pub(crate) mod synthesis;
 
 pub(crate) use layers::{Block, Scratch};

@@ -1,7 +1,8 @@
 //! Synthesis: turns decoded latents into rows of samples.
 
 use super::Net;
-use super::rolling::{self, LayerColumns, RollingBlock, RollingConv, Work};
+use super::rolling::{self, RollingBlock, RollingConv, Work};
+use super::row_buffer::LayerColumns;
 use crate::Result;
 use crate::band::Band;
 use crate::empty::Blank;

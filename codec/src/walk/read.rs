@@ -3,6 +3,7 @@
 use super::{Coded, Symbols};
 use crate::band::{Band, Group};
 use crate::container::{Chunk, ChunkState, Stream};
+use crate::damage::{Damage, DamageCause};
 use crate::empty::Empty;
 use crate::entropy;
 use crate::kernel::Isa;
@@ -26,8 +27,8 @@ pub(crate) struct GroupDecoder<'a> {
 }
 
 impl GroupDecoder<'_> {
-    /// Decodes the latents of the groups of a band that `support` covers, and returns a line for each damaged substream.
-    pub fn band(&self, band: &Band, support: &Rect, threads: usize) -> Vec<String> {
+    /// Decodes the latents of the groups of a band that `support` covers, and returns the damaged substreams.
+    pub fn band(&self, band: &Band, support: &Rect, threads: usize) -> Vec<Damage> {
         let needed: Vec<&Group> = band.groups.iter().filter(|group| group.rect.meets(support)).collect();
         let damaged = Mutex::new(Vec::new());
         threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
@@ -47,11 +48,11 @@ impl GroupDecoder<'_> {
                 reader.hyper(height, width);
             }
             let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
-            damaged.extend(reader.damaged.into_iter().map(|line| (group.index, line)));
+            damaged.extend(reader.damaged.into_iter().map(|damage| (group.index, damage)));
         });
         let mut damaged = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
         damaged.sort_by_key(|&(group, _)| group);
-        damaged.into_iter().map(|(_, line)| line).collect()
+        damaged.into_iter().map(|(_, damage)| damage).collect()
     }
 
     /// The substreams of a group: z, then the passes.
@@ -69,7 +70,7 @@ struct ReadSymbols<'a> {
     decoder: &'a GroupDecoder<'a>,
     substreams: Vec<&'a Chunk<'a>>,
     intact: bool,
-    damaged: Vec<String>,
+    damaged: Vec<Damage>,
 }
 
 impl ReadSymbols<'_> {
@@ -84,7 +85,7 @@ impl ReadSymbols<'_> {
             && index <= self.decoder.passes
             && let Err(error) = entropy::decode(book, bytes, contexts, &mut values)
         {
-            self.damaged.push(format!("{}: {error}", chunk.kind));
+            self.damaged.push(Damage::undecodable(chunk.kind, error));
             self.intact = false;
             values.fill(0);
         }
@@ -97,12 +98,9 @@ impl Symbols for ReadSymbols<'_> {
         let mut z = Plane::new(height, width, self.decoder.model.net.shapes.z);
         let book = self.decoder.model.hyper_book(self.decoder.quality);
         z.data = self.take(0, book, &hyper::contexts(&z));
-        if let Some(v) = hyper::out_of_range(&z.data) {
-            self.damaged.push(format!(
-                "{}: holds {v}, expected at most {}",
-                self.substreams[0].kind,
-                hyper::Z_MAX
-            ));
+        if let Some(found) = hyper::out_of_range(&z.data) {
+            let cause = DamageCause::OutOfRange { found, limit: hyper::Z_MAX as i16 };
+            self.damaged.push(Damage { part: self.substreams[0].kind, cause });
             self.intact = false;
             z.data.fill(0);
         }

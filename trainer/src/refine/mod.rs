@@ -219,7 +219,7 @@ impl TargetSearch<'_> {
         let cost = |encoded: &Encoded| {
             let lambda = loss::lambda((quality.value() / 100.0) as f32, 2);
             let pixels = f64::from(self.picture.width) * f64::from(self.picture.height);
-            let mse = 255.0 * 255.0 / 10f64.powf(encoded.psnr / 10.0);
+            let mse = encoded.psnr.map_or(0.0, |psnr| 255.0 * 255.0 / 10f64.powf(psnr / 10.0));
             8.0 * encoded.bytes.len() as f64 + lambda * pixels * mse
         };
         Ok(if cost(&refined) < cost(&plain) { (plain, refined) } else { (plain.clone(), plain) })
@@ -257,8 +257,9 @@ impl TargetSearch<'_> {
         let mut best: Option<Encoded> = None;
         for _ in 0..ROUNDS {
             let (plain, found) = self.at(quality)?;
-            let (before, after) = (plain.psnr, found.psnr);
-            if after <= psnr && best.as_ref().is_none_or(|best| after > best.psnr) {
+            // An exact decode is above every target.
+            let [before, after] = [&plain, &found].map(|encoded| encoded.psnr.unwrap_or(f64::INFINITY));
+            if after <= psnr && best.as_ref().is_none_or(|best| found.psnr > best.psnr) {
                 best = Some(found);
             }
             let wanted = psnr - (after - before) - 0.005;
@@ -274,7 +275,7 @@ impl TargetSearch<'_> {
         }
         // If refinement does not come as close, the target matters more than the bytes.
         Ok(match best {
-            Some(best) if best.psnr >= first.psnr.min(psnr) - 0.1 => {
+            Some(best) if best.psnr >= Some(first.psnr.map_or(psnr, |first| first.min(psnr)) - 0.1) => {
                 Encoded { reached: first.reached, ..best }
             }
             _ => first,

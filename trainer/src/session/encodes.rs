@@ -43,7 +43,7 @@ pub(super) fn encodes(model: &[u8], validation: &Validation) -> Result<Vec<Codin
             let encoded = aecodec::encode(picture, &model, &options)?;
             let pixels = f64::from(picture.width) * f64::from(picture.height);
             sum.bpp += 8.0 * encoded.bytes.len() as f64 / pixels / count;
-            sum.psnr += encoded.psnr.min(100.0) / count;
+            sum.psnr += encoded.psnr.map_or(100.0, |psnr| psnr.min(100.0)) / count;
         }
         Ok(sum)
     };

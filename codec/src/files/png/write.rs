@@ -5,7 +5,7 @@ use std::io::Write;
 
 use crate::files::alpha::interleaved;
 use crate::files::{PngEffort, exif};
-use crate::{Color, Error, Head, Picture, Result};
+use crate::{Color, Error, Picture, PictureInfo, Result};
 
 /// Keyword of the text chunk that holds XMP.
 pub const XMP: &[u8] = b"XML:com.adobe.xmp\0";
@@ -35,7 +35,7 @@ pub fn color(color: Color, alpha: bool) -> ::png::ColorType {
 /// Writes everything before the pixels.
 pub fn begin<W: Write>(
     out: W,
-    head: &Head,
+    head: &PictureInfo,
     color: ::png::ColorType,
     effort: PngEffort,
 ) -> Result<::png::Writer<W>> {
