@@ -430,27 +430,33 @@ def decode_values(data, tables, splits, limit):
 QUARTERS = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 3, 0, 1], [1, 0, 3, 2]]
 
 
-def decode_group(model, q, height, width, chunks, missing):
-    """The latents of one group. `chunks` holds z and the four passes, None for a missing one; `missing` gets the
-    names of those that count as missing."""
-    hz, wz = -(-height // 4), -(-width // 4)
-    names = ["z", "pass 0", "pass 1", "pass 2", "pass 3"]
-    lost = False
+class Substreams:
+    """The substreams of one group: z and the four passes, None for a missing chunk. After the first missing one all
+    others count as missing; `missing` names only those that are missing themselves."""
 
-    def substream(index, tables, splits, limit):
-        nonlocal lost
-        if not lost and chunks[index] is not None:
-            try:
-                return decode_values(chunks[index], tables, splits, limit)
-            except Damage:
-                pass
-        lost = True
-        missing.append(names[index])
+    def __init__(self, chunks, group, missing):
+        self.chunks, self.lost, self.missing = chunks, False, missing
+        self.names = [f"{name} of group {group}" for name in ("z", "pass 0", "pass 1", "pass 2", "pass 3")]
+
+    def values(self, index, tables, splits, limit):
+        chunk = self.chunks[index]
+        try:
+            if chunk is None:
+                raise Damage("the chunk is missing")
+            if not self.lost:
+                return decode_values(chunk, tables, splits, limit)
+        except Damage:
+            self.lost = True
+            self.missing.append(self.names[index])
         return [0] * len(tables)
 
+
+def decode_group(model, q, height, width, substreams):
+    """The latents of one group."""
+    hz, wz = -(-height // 4), -(-width // 4)
     band = q * model.bands // 6401
     tables = model.z_tables[band] * (hz * wz)
-    z = np.array(substream(0, tables, [0] * len(tables), 127), np.int32).reshape(hz, wz, model.Z)
+    z = np.array(substreams.values(0, tables, [0] * len(tables), 127), np.int32).reshape(hz, wz, model.Z)
 
     x = model.hd1(shuffle(model.hd_in.plain(z), 2))
     x = model.hd2(shuffle(model.hd_mid.plain(x), 2))
@@ -475,7 +481,7 @@ def decode_group(model, q, height, width, chunks, missing):
         table = np.where(of_coded >= 52, 44 + (of_coded - 52) % 8, of_coded)
         tables = [model.gaussian[t] for t in table.tolist()]
         r = np.zeros(level.shape, np.int32)
-        r[coded] = substream(1 + k, tables, split.tolist(), 16383)
+        r[coded] = substreams.values(1 + k, tables, split.tolist(), 16383)
         value = sat(np.take_along_axis(mean, channel, 2) + rnd(r * step[channel], model.step_shift))
         np.put_along_axis(y_hat, channel, value, 2)
     return y_hat
@@ -494,6 +500,7 @@ def synthesis(model, q, y_hat):
 
 SIGNATURE = b"\x89AEC\r\n\x1a\n"
 GRAY, ALPHA, METADATA, DEEP = 1, 2, 4, 8
+MOST_PIXELS = 1 << 30  # a limit of this decoder, not of the format
 
 
 def leb128(reader):
@@ -503,9 +510,9 @@ def leb128(reader):
         value |= (byte & 127) << (7 * i)
         if byte < 128:
             if i and byte == 0:
-                raise Refused("table", "a length is not in its shortest form")
+                raise Refused("invalid", "a length is not in its shortest form")
             return value
-    raise Refused("table", "a length of more than 5 bytes")
+    raise Refused("invalid", "a length of more than 5 bytes")
 
 
 class Stream:
@@ -513,7 +520,7 @@ class Stream:
 
     def __init__(self, data):
         r = Reader(data, "truncated")
-        if data[:8] != SIGNATURE:
+        if not data or not SIGNATURE.startswith(data[:8]):
             raise Refused("signature", "this is no .aec stream")
         r.take(8)
         version = r.u8()
@@ -526,14 +533,14 @@ class Stream:
         self.rows, self.columns = -(-self.height // 16), -(-self.width // 16)
         self.side = (1 << self.group_log2) // 16
         down, across = -(-self.rows // self.side), -(-self.columns // self.side)
-        self.groups = [(i, j) for i in range(down) for j in range(across)] if down * across < 1 << 20 else None
-        if self.groups is None:
+        entries = bool(self.flags & METADATA) + bool(self.flags & ALPHA) + 5 * down * across
+        if 5 * entries > len(data):
             raise Refused("truncated", "the table cannot fit")
-        extra = bool(self.flags & METADATA) + bool(self.flags & ALPHA)
-        table = [(leb128(r), r.u32()) for _ in range(extra + 5 * len(self.groups))]
+        self.groups = [(i, j) for i in range(down) for j in range(across)]
+        table = [(leb128(r), r.u32()) for _ in range(entries)]
         crc = zlib.crc32(data[:r.at])
         if r.u32() != crc:
-            raise Refused("header-crc", "the header's checksum is wrong")
+            raise Refused("checksum", "the header's checksum is wrong")
         chunks = []
         at = r.at
         for length, crc in table:
@@ -552,14 +559,15 @@ class Stream:
         for name, good in (
             ("flags", self.flags < 16),
             ("orientation", 1 <= self.orientation <= 8),
-            ("profile", self.profile <= 3),
             ("width", self.width >= 1),
             ("height", self.height >= 1),
             ("quality", self.q <= 6400),
             ("group_log2", 6 <= self.group_log2 <= 14),
         ):
             if not good:
-                raise Refused("field", f"{name} is out of range")
+                raise Refused("invalid", f"{name} is out of range")
+        if self.width * self.height > MOST_PIXELS:
+            raise Refused("limit", f"{self.width} x {self.height} pixels")
 
 
 def unfilter(data, width, height):
@@ -641,10 +649,8 @@ class Picture:
             top, left = i * stream.side, j * stream.side
             height = min(stream.side, stream.rows - top)
             width = min(stream.side, stream.columns - left)
-            missing = []
-            y_hat[top:top + height, left:left + width] = decode_group(
-                model, stream.q, height, width, stream.substreams[index], missing)
-            self.missing += [f"{name} of group {index}" for name in missing]
+            substreams = Substreams(stream.substreams[index], index, self.missing)
+            y_hat[top:top + height, left:left + width] = decode_group(model, stream.q, height, width, substreams)
         rgb = synthesis(model, stream.q, y_hat)[:stream.height, :stream.width]
         if stream.flags & GRAY:
             self.colour = ((rgb[:, :, 0] + 2 * rgb[:, :, 1] + rgb[:, :, 2] + 2) >> 2).astype(np.uint8)[:, :, None]
@@ -666,12 +672,31 @@ class Picture:
     def samples(self):
         return self.colour.tobytes() + (b"" if self.alpha is None else self.alpha.tobytes())
 
-    def pixel_hash_matches(self):
-        """Whether the recorded pixel hash fits, or None if none is recorded."""
-        if self.stream.pixel_hash == bytes(4):
-            return None
+    def pixel_hash(self):
+        """Whether the recorded pixel hash fits: "match", "mismatch", or "none" if there is nothing to compare."""
+        if self.stream.pixel_hash == bytes(4) or self.missing:
+            return "none"
         found = blake3(self.colour.tobytes())[:4]
-        return self.stream.pixel_hash == (b"\0\0\0\1" if found == bytes(4) else found)
+        found = b"\0\0\0\1" if found == bytes(4) else found
+        return "match" if self.stream.pixel_hash == found else "mismatch"
+
+    def report(self):
+        """What the manifest of the conformance set says about a picture."""
+        return {
+            "result": "picture",
+            "width": self.stream.width,
+            "height": self.stream.height,
+            "mode": self.mode(),
+            "orientation": self.stream.orientation,
+            "source_bits": 16 if self.stream.flags & DEEP else 8,
+            "quality": self.stream.q,
+            "group_log2": self.stream.group_log2,
+            "metadata": {name: blake3(block).hex() for name, block in sorted(self.metadata.items())},
+            "trailing": self.stream.trailing,
+            "missing": sorted(self.missing),
+            "pixel_hash": self.pixel_hash(),
+            "hash": blake3(self.samples()).hex(),
+        }
 
 
 def decode(data):
@@ -709,6 +734,22 @@ def check_golden(path, folder):
     return bad
 
 
+def check_manifest(path):
+    """Checks the files of a manifest, which lie beside it; the number of those that differ."""
+    bad = 0
+    for entry in json.loads(Path(path).read_text())["files"]:
+        started = time.monotonic()
+        try:
+            found = decode((Path(path).parent / entry["file"]).read_bytes()).report()
+        except Refused as error:
+            found = {"result": "error"} if error.kind in entry.get("errors", ()) else {"result": str(error)}
+        wrong = [f"{field}: {value}, expected {entry.get(field)}"
+                 for field, value in found.items() if value != entry.get(field)]
+        bad += bool(wrong)
+        print(f"{'WRONG' if wrong else 'ok':5} {entry['file']} {time.monotonic() - started:.1f} s", *wrong, flush=True)
+    return bad
+
+
 def main():
     parser = argparse.ArgumentParser(description="A second decoder of .aec streams, for conformance.")
     parser.add_argument("file", nargs="?")
@@ -720,6 +761,8 @@ def main():
     bad = 0
     if args.golden:
         bad += check_golden(*args.golden)
+    if args.manifest:
+        bad += check_manifest(args.manifest)
     if args.file:
         try:
             picture = decode(Path(args.file).read_bytes())
@@ -727,7 +770,7 @@ def main():
             sys.exit(f"{args.file}: {error}")
         for name in picture.missing:
             print(f"{args.file}: missing: {name}", file=sys.stderr)
-        if picture.pixel_hash_matches() is False:
+        if picture.pixel_hash() == "mismatch":
             print(f"{args.file}: the pixel hash differs", file=sys.stderr)
         if args.hash:
             print(blake3(picture.samples()).hex())
