@@ -7,7 +7,7 @@ slow. The numbers in brackets are sections of docs/format.md.
     decode.py FILE.aec -o OUT.png     decode a stream (.png or .npy)
     decode.py FILE.aec --hash         print the BLAKE3 of the decoded samples (colour, then alpha)
     decode.py --manifest FILE.json    check every file of a conformance set
-    decode.py --golden LIST FOLDER    check FOLDER's streams against a list of name, file hash, sample hash
+    decode.py --golden LIST FOLDER    check the streams in FOLDER against a list of name, file hash, sample hash
 """
 
 import argparse
@@ -615,20 +615,25 @@ def paeth(line, above):
     return out
 
 
+METADATA_KINDS = {1: "icc", 2: "exif", 3: "xmp"}
+
+
 def read_metadata(data):
-    """The records of the metadata chunk, by kind."""
+    """The records of the metadata chunk, by the names of their kinds; unknown kinds are skipped."""
     r = Reader(data, "metadata")
     records = {}
     try:
         while r.at < len(data):
             kind = r.u8()
             value = r.take(r.u32())
-            if kind in records:
-                raise Damage("a kind of metadata occurs twice")
-            records[kind] = value
+            name = METADATA_KINDS.get(kind)
+            if name in records:
+                raise Damage(f"a second record of kind {kind}")
+            if name:
+                records[name] = value
     except Refused as error:
         raise Damage(str(error)) from error
-    return {name: records[kind] for kind, name in ((1, "icc"), (2, "exif"), (3, "xmp")) if kind in records}
+    return records
 
 
 class Picture:

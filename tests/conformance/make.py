@@ -105,6 +105,11 @@ def wild(rng, index, table, split, limit):
     return rng.choice((-1, 1)) * min(limit, (1 << rng.randrange(15)) + rng.randrange(3))
 
 
+def sparse(rng, index, table, split, limit):
+    """Zeros, with a typical value of the passes here and there."""
+    return typical(rng, index, table, split, limit) if index and rng.randrange(200) == 0 else 0
+
+
 def quiet(rng, index, table, split, limit):
     """Typical hyper-latents and nothing but zeros after them."""
     return typical(rng, index, table, split, limit) if index == 0 else 0
@@ -282,16 +287,17 @@ def drawn():
                Parts(64, 64, wild, q=0, seed=8, model=model).bytes())
     yield "wild-gray", "the sum of the clamped channels of a gray picture", Parts(
         40, 40, wild, q=6000, gray=True, seed=9).bytes()
-    yield "zeros", "every symbol is 0", Parts(40, 24, zeros, recorded=True).bytes()
+    yield "zeros", "every symbol is 0", Parts(40, 24, zeros).bytes()
     yield "groups-64", "3 x 2 groups of 64 pixels, smaller at the right and lower edge", Parts(
         130, 70, group=6, seed=10).bytes()
     yield "groups-128-gray-alpha", "gray with alpha, in groups of 128 pixels that are higher than the picture", Parts(
         140, 20, group=7, gray=True, alpha=zstd(alpha_rows(140, 20, (0, 4))), seed=11).bytes()
     yield "group-log2-14", "the largest groups", Parts(30, 30, group=14, seed=12).bytes()
-    yield "lanes-2", "passes of 16384 values and more: two lanes", Parts(224, 208, quiet, q=3200, seed=13).bytes()
-    yield "lanes-4", "passes of 65536 values and more: four lanes", Parts(432, 432, quiet, q=3200, seed=14).bytes()
-    yield "lanes-8", "passes of 262144 values and more: eight lanes", Parts(
-        864, 864, zeros, q=3200, seed=15, gray=True).bytes()
+    yield "lanes-2", "passes of 16384 values and more: two lanes", Parts(224, 208, sparse, q=6400, seed=13).bytes()
+    yield "lanes-4", "passes of 65536 values and more: four lanes", Parts(432, 432, sparse, q=6400, seed=14).bytes()
+    largest = Parts(848, 848, sparse, q=6400, seed=15, gray=True, recorded=False)
+    yield ("lanes-8", "a pass of 262144 values and more: eight lanes; the file ends after it, to be small",
+           largest.bytes()[:largest.end_of("pass 0 of group 0")])
     for kind, name in enumerate(("none", "sub", "up", "average", "paeth")):
         rows = alpha_rows(19, 17, (kind,))
         yield f"alpha-{name}", f"PNG's filter {kind} in every row of alpha", Parts(
