@@ -1,0 +1,791 @@
+#!/usr/bin/env python3
+"""A second decoder of `.aec` streams, written from docs/format.md alone.
+
+It needs Python 3.9, numpy and zstandard. It exists to check the document and the other decoder, so it is plain and
+slow. The numbers in brackets are sections of docs/format.md.
+
+    decode.py FILE.aec -o OUT.png     decode a stream (.png or .npy)
+    decode.py FILE.aec --hash         print the BLAKE3 of the decoded samples (colour, then alpha)
+    decode.py --manifest FILE.json    check every file of a conformance set
+    decode.py --golden LIST FOLDER    check the streams in FOLDER against a list of name, file hash, sample hash
+"""
+
+import argparse
+import functools
+import json
+import struct
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import zstandard
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+
+
+class Refused(Exception):
+    """The stream or model is an error, not merely damaged. `kind` is one of the kinds of the manifest."""
+
+    def __init__(self, kind, message):
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+
+
+class Damage(Exception):
+    """A chunk does not hold what it should, so it counts as missing."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# BLAKE3, over many chunks at once.
+
+IV = np.array([0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19],
+              np.uint32)
+PERMUTATION = [2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8]
+COLUMNS_AND_DIAGONALS = [(0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
+                         (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14)]
+CHUNK_START, CHUNK_END, PARENT, ROOT = 1, 2, 4, 8
+
+
+def compress(cv, words, counter, length, flags):
+    """The compression function on n blocks: cv [8, n], words [16, n], counter [n]; gives the new cv [8, n]."""
+    n = words.shape[1]
+    low = (counter & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    high = (counter >> np.uint64(32)).astype(np.uint32)
+    v = list(cv) + [np.full(n, IV[i], np.uint32) for i in range(4)]
+    v += [low, high, np.full(n, length, np.uint32), np.full(n, flags, np.uint32)]
+
+    def turn(x, bits):
+        return (x >> np.uint32(bits)) | (x << np.uint32(32 - bits))
+
+    order = list(range(16))
+    for _ in range(7):
+        for i, (a, b, c, d) in enumerate(COLUMNS_AND_DIAGONALS):
+            v[a] = v[a] + v[b] + words[order[2 * i]]
+            v[d] = turn(v[d] ^ v[a], 16)
+            v[c] = v[c] + v[d]
+            v[b] = turn(v[b] ^ v[c], 12)
+            v[a] = v[a] + v[b] + words[order[2 * i + 1]]
+            v[d] = turn(v[d] ^ v[a], 8)
+            v[c] = v[c] + v[d]
+            v[b] = turn(v[b] ^ v[c], 7)
+        order = [order[p] for p in PERMUTATION]
+    return np.array([v[i] ^ v[i + 8] for i in range(8)])
+
+
+def blake3(data):
+    """The 32-byte BLAKE3 of `data`."""
+    data = bytes(data)
+    whole = max(0, (len(data) - 1) // 1024)  # chunks before the last
+    nodes = []
+    for first, count, part in ((0, whole, data[:whole * 1024]), (whole, 1, data[whole * 1024:])):
+        if count == 0:
+            continue
+        size = 1024 if first == 0 and count == whole and whole else len(part)
+        blocks = max(1, -(-size // 64))
+        padded = np.zeros((count, blocks * 64), np.uint8)
+        padded[:, :size] = np.frombuffer(part, np.uint8).reshape(count, size)
+        words = padded.view("<u4").astype(np.uint32).reshape(count, blocks, 16)
+        counter = np.arange(first, first + count, dtype=np.uint64)
+        cv = np.repeat(IV[:, None], count, axis=1)
+        for i in range(blocks):
+            flags = (CHUNK_START if i == 0 else 0) | (CHUNK_END if i == blocks - 1 else 0)
+            flags |= ROOT if i == blocks - 1 and whole == 0 else 0
+            cv = compress(cv, words[:, i].T, counter, min(64, size - 64 * i) if size else 0, flags)
+        nodes.append(cv)
+    level = np.concatenate(nodes, axis=1)
+    while level.shape[1] > 1:
+        pairs = level.shape[1] // 2
+        words = level[:, :2 * pairs].reshape(8, pairs, 2).transpose(2, 0, 1).reshape(16, pairs)
+        flags = PARENT | (ROOT if level.shape[1] == 2 else 0)
+        cv = compress(np.repeat(IV[:, None], pairs, axis=1), words, np.zeros(pairs, np.uint64), 64, flags)
+        level = np.concatenate([cv, level[:, 2 * pairs:]], axis=1)
+    return level[:, 0].astype("<u4").tobytes()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Arithmetic and layers [1, 2]. An activation is held as i32 within -8191..=8191; numpy's i32 wraps, as it must.
+
+def sat(v):
+    return np.clip(v, -8191, 8191)
+
+
+def rnd(v, shift):
+    return v if shift == 0 else (v + np.int32(1 << (shift - 1))) >> np.int32(shift)
+
+
+def shuffle(x, r):
+    height, width, channels = x.shape
+    inner = channels // (r * r)
+    return x.reshape(height, width, r, r, inner).transpose(0, 2, 1, 3, 4).reshape(height * r, width * r, inner)
+
+
+def neighbours(x):
+    """The nine shifted planes of x in order (dy, dx), with zeros outside."""
+    height, width, _ = x.shape
+    padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
+    return [padded[dy:dy + height, dx:dx + width] for dy in range(3) for dx in range(3)]
+
+
+class Product:
+    def __init__(self, reader, inputs, outputs):
+        reader.expect("K", reader.u16(), inputs)
+        reader.expect("N", reader.u16(), outputs)
+        self.shift = reader.shift()
+        reader.u8()  # the fraction, which is information only
+        self.bias = reader.array("<i4", outputs)
+        self.weight = reader.array("<i2", outputs * inputs).reshape(outputs, inputs)
+
+    @functools.cached_property
+    def matrix(self):
+        return self.weight.T.astype(np.float64)
+
+    def accumulate(self, x):
+        # A product of doubles is exact here: the sum of fewer than 2^16 products of 16-bit integers stays far below
+        # 2^53. It is much faster than numpy's product of integers. The conversion to i32 then wraps.
+        height, width, channels = x.shape
+        acc = x.reshape(-1, channels).astype(np.float64) @ self.matrix
+        acc = acc.astype(np.int64) + self.bias
+        return acc.astype(np.int32).reshape(height, width, -1)
+
+    def plain(self, x):
+        return sat(rnd(self.accumulate(x), self.shift))
+
+    def leaky(self, x):
+        acc = self.accumulate(x)
+        return sat(rnd(np.maximum(acc, acc >> 3), self.shift))
+
+    def residual(self, x, base):
+        return sat(base + rnd(self.accumulate(x), self.shift))
+
+    def conv3x3(self, x):
+        return self.plain(np.concatenate(neighbours(x), axis=2))
+
+
+class Depthwise:
+    def __init__(self, reader, channels):
+        reader.expect("C", reader.u16(), channels)
+        self.shift = reader.shift()
+        reader.u8()
+        self.bias = reader.array("<i4", channels)
+        self.weight = reader.array("<i2", 9 * channels).reshape(9, channels).astype(np.int32)
+
+    def plain(self, x):
+        acc = np.broadcast_to(self.bias, x.shape).astype(np.int32)
+        for plane, weight in zip(neighbours(x), self.weight):
+            acc = acc + plane * weight
+        return sat(rnd(acc, self.shift))
+
+
+class Block:
+    def __init__(self, reader, channels, gated):
+        self.gated = gated
+        self.p1 = Product(reader, channels, channels)
+        self.dw = Depthwise(reader, channels)
+        self.p2 = Product(reader, channels, channels)
+        self.f1 = Product(reader, channels, 2 * gated)
+        self.gate_shift = reader.shift()
+        self.f2 = Product(reader, gated, channels)
+
+    def __call__(self, x):
+        x = self.p2.residual(self.dw.plain(self.p1.leaky(x)), x)
+        uv = self.f1.plain(x)
+        u, v = uv[:, :, :self.gated], uv[:, :, self.gated:]
+        return self.f2.residual(sat(rnd(np.maximum(u, 0) * v, self.gate_shift)), x)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The model file [8].
+
+MODEL_SIGNATURE = b"\x89AEM\r\n\x1a\n"
+
+
+class Reader:
+    def __init__(self, data, kind):
+        self.data, self.at, self.kind = data, 0, kind
+
+    def take(self, count):
+        if self.at + count > len(self.data):
+            raise Refused(self.kind, "it ends early")
+        self.at += count
+        return self.data[self.at - count:self.at]
+
+    def u8(self):
+        return self.take(1)[0]
+
+    def u16(self):
+        return struct.unpack("<H", self.take(2))[0]
+
+    def u32(self):
+        return struct.unpack("<I", self.take(4))[0]
+
+    def shift(self):
+        shift = self.u8()
+        self.expect("a shift within 0..=30", 0 <= shift <= 30, True)
+        return shift
+
+    def array(self, kind, count):
+        return np.frombuffer(self.take(np.dtype(kind).itemsize * count), kind)
+
+    def expect(self, what, found, wanted):
+        if found != wanted:
+            raise Refused(self.kind, f"{what} is {found}, not {wanted}")
+
+
+def one_frame(data):
+    """What the one zstd frame in `data` holds. Raises Damage unless it is whole and nothing follows it."""
+    try:
+        decoder = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompressobj()
+        out = decoder.decompress(data)
+    except zstandard.ZstdError as error:
+        raise Damage(f"zstd: {error}") from error
+    if not decoder.eof or decoder.unused_data:
+        raise Damage("not exactly one zstd frame")
+    return out
+
+
+def plain_model(data):
+    """The plain file of a plain or packed model file."""
+    reader = Reader(data, "model")
+    reader.expect("the signature", reader.take(8), MODEL_SIGNATURE)
+    if reader.u8() != 2:
+        return data
+    length, first = reader.u32(), reader.u32()
+    reader.expect("a length of at most 2^28", length <= 1 << 28, True)
+    plain = bytearray(length)
+    try:
+        plain[0::2] = one_frame(reader.take(first))
+        plain[1::2] = one_frame(data[reader.at:])
+    except (Damage, ValueError) as error:
+        raise Refused("model", error) from error
+    return bytes(plain)
+
+
+class Table:
+    """One frequency table [6], spread over its 4096 slots."""
+
+    def __init__(self, reader):
+        self.offset = reader.u8()
+        reader.expect("an offset of at most 127", self.offset <= 127, True)
+        self.frequencies = reader.array("<u2", 2 * self.offset + 2).astype(np.int64)
+        reader.expect("the least frequency above 0", bool((self.frequencies >= 1).all()), True)
+        reader.expect("the sum of the frequencies", int(self.frequencies.sum()), 4096)
+
+    @functools.cached_property
+    def slots(self):
+        f = self.frequencies
+        start = np.cumsum(f) - f
+        symbols = np.repeat(np.arange(len(f)), f)
+        rest = np.arange(4096) - start[symbols]
+        return list(zip((symbols - self.offset).tolist(), f[symbols].tolist(), rest.tolist()))
+
+
+class Model:
+    def __init__(self, plain):
+        r = Reader(plain, "model")
+        r.expect("the signature", r.take(8), MODEL_SIGNATURE)
+        r.expect("the version", r.u8(), 1)
+        self.profile = r.u8()
+        self.C, self.M, self.Z, self.P, ne, nd = (r.u16() for _ in range(6))
+        hc, hz, hp = (r.u16() for _ in range(3))
+        self.rows, self.bands = r.u16(), r.u16()
+        self.skip_below = r.u8()
+        self.gain_shift, self.step_shift, self.z_shift = r.shift(), r.shift(), r.shift()
+        r.u8()  # y_fraction
+        C, M, Z, P = self.C, self.M, self.Z, self.P
+        good = M % 128 == 0 and 0 < M <= 2048 and 0 < Z <= 256 and self.rows >= 2 and 1 <= self.bands <= 64
+        r.expect("good shapes", good and all(v > 0 and v % 32 == 0 for v in (C, Z, P, hc, hz, hp)), True)
+        # The layers of the analysis are read only to come past them.
+        Product(r, 192, C)
+        for _ in range(ne):
+            Block(r, C, hc)
+        Product(r, 4 * C, M)
+        Product(r, M, Z)
+        Block(r, Z, hz)
+        Product(r, 4 * Z, Z)
+        Block(r, Z, hz)
+        Product(r, 4 * Z, Z)
+        self.hd_in = Product(r, Z, 4 * Z)
+        self.hd1 = Block(r, Z, hz)
+        self.hd_mid = Product(r, Z, 4 * Z)
+        self.hd2 = Block(r, Z, hz)
+        self.hd_out = Product(r, Z, P)
+        self.hd3 = Block(r, P, hp)
+        self.scale0, self.mean0 = Product(r, P, M), Product(r, P, M)
+        self.ctx_in = [Product(r, M + P, P) for _ in range(3)]
+        self.ctx = Block(r, P, hp)
+        self.scale, self.mean = Product(r, P, M), Product(r, P, M)
+        self.d_in = Product(r, M, 4 * C)
+        self.d = [Block(r, C, hc) for _ in range(nd)]
+        self.d_out = Product(r, 9 * C, 192)
+        self.enc = r.array("<u2", self.rows * C).reshape(self.rows, C)
+        self.dec = r.array("<u2", self.rows * C).reshape(self.rows, C)
+        self.step = r.array("<u2", self.rows * M).reshape(self.rows, M)
+        self.log_gain = r.array("<i2", self.rows * M).reshape(self.rows, M)
+        self.gaussian = [Table(r) for _ in range(52)]
+        self.z_tables = [[Table(r) for _ in range(Z)] for _ in range(self.bands)]
+        r.take(r.u32())
+        r.expect("the end of the file", r.at, len(plain))
+
+    def at_quality(self, table, q):
+        """One quality table at quality q [4]."""
+        u = q * (self.rows - 1)
+        i = min(u // 6400, self.rows - 2)
+        w = u - 6400 * i
+        low, high = table[i].astype(np.int64), table[i + 1].astype(np.int64)
+        return ((low * (6400 - w) + high * w + 3200) // 6400).astype(np.int32)
+
+
+@functools.lru_cache(maxsize=None)
+def models():
+    """The models of models/, by the first 8 bytes of their identities."""
+    found = {}
+    for path in sorted(MODELS.glob("*.aem")):
+        plain = plain_model(path.read_bytes())
+        found[blake3(plain)[:8]] = plain
+    return found
+
+
+@functools.lru_cache(maxsize=None)
+def load_model(identity):
+    if identity not in models():
+        raise Refused("unknown-model", f"no model {identity.hex()} in {MODELS}")
+    return Model(models()[identity])
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Entropy decoding [6].
+
+def lanes(count):
+    return 1 if count < 16384 else 2 if count < 65536 else 4 if count < 262144 else 8
+
+
+def decode_values(data, tables, splits, limit):
+    """The values of one substream, given the table and the number of split bits of each value."""
+    count = len(tables)
+    if count == 0:
+        if data:
+            raise Damage("a substream without values is not empty")
+        return []
+    width = lanes(count)
+    if len(data) < 4 * width or len(data) % 2:
+        raise Damage("no room for the states, or half a word")
+    states = list(struct.unpack_from(f"<{width}I", data))
+    if min(states) < 1 << 16:
+        raise Damage("a state below 2^16")
+    words = np.frombuffer(data, "<u2", offset=4 * width).tolist()
+    values = []
+    at = 0
+
+    def raw(x, bits):
+        nonlocal at
+        value = x & ((1 << bits) - 1)
+        x >>= bits
+        if x < 65536:
+            x = x << 16 | words[at]
+            at += 1
+        return value, x
+
+    try:
+        for i in range(count):
+            lane, table, k = i % width, tables[i], splits[i]
+            x = states[lane]
+            value, frequency, rest = table.slots[x & 4095]
+            x = frequency * (x >> 12) + rest
+            if x < 65536:
+                x = x << 16 | words[at]
+                at += 1
+            escaped = value > table.offset
+            if escaped:
+                negative, x = raw(x, 1)
+                n = 0
+                while True:
+                    bit, x = raw(x, 1)
+                    if not bit:
+                        break
+                    n += 1
+                    if n > 15:
+                        raise Damage("an escape of more than 15 ones")
+                low, x = raw(x, n) if n else (0, x)
+                value = (1 << n | low) - 1 + table.offset + 1
+                value = -value if negative else value
+            if k:
+                low, x = raw(x, k)
+                value = (value << k) + low - (1 << (k - 1))
+            if escaped and abs(value) > limit:
+                raise Damage("a value out of range")
+            states[lane] = x
+            values.append(value)
+    except IndexError as error:
+        raise Damage("the words end early") from error
+    if at != len(words) or any(x != 1 << 16 for x in states):
+        raise Damage("the substream ends wrongly")
+    return values
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Latents and synthesis [3, 5].
+
+QUARTERS = [[0, 1, 2, 3], [3, 2, 1, 0], [2, 3, 0, 1], [1, 0, 3, 2]]
+
+
+class Substreams:
+    """The substreams of one group: z and the four passes, None for a missing chunk. After the first missing one all
+    others count as missing; `missing` names only those that are missing themselves."""
+
+    def __init__(self, chunks, group, missing):
+        self.chunks, self.lost, self.missing = chunks, False, missing
+        self.names = [f"{name} of group {group}" for name in ("z", "pass 0", "pass 1", "pass 2", "pass 3")]
+
+    def values(self, index, tables, splits, limit):
+        chunk = self.chunks[index]
+        try:
+            if chunk is None:
+                raise Damage("the chunk is missing")
+            if not self.lost:
+                return decode_values(chunk, tables, splits, limit)
+        except Damage:
+            self.lost = True
+            self.missing.append(self.names[index])
+        return [0] * len(tables)
+
+
+def decode_group(model, q, height, width, substreams):
+    """The latents of one group."""
+    hz, wz = -(-height // 4), -(-width // 4)
+    band = q * model.bands // 6401
+    tables = model.z_tables[band] * (hz * wz)
+    z = np.array(substreams.values(0, tables, [0] * len(tables), 127), np.int32).reshape(hz, wz, model.Z)
+
+    x = model.hd1(shuffle(model.hd_in.plain(z), 2))
+    x = model.hd2(shuffle(model.hd_mid.plain(x), 2))
+    prior = model.hd3(model.hd_out.plain(x)[:height, :width])
+
+    step = model.at_quality(model.step, q)
+    log_gain = model.at_quality(model.log_gain, q)
+    phase = 2 * (np.arange(height)[:, None] & 1) + (np.arange(width)[None, :] & 1)
+    y_hat = np.zeros((height, width, model.M), np.int32)
+    quarter = model.M // 4
+    for k in range(4):
+        if k == 0:
+            scale, mean = model.scale0.plain(prior), model.mean0.plain(prior)
+        else:
+            f = model.ctx(model.ctx_in[k - 1].plain(np.concatenate([y_hat, prior], axis=2)))
+            scale, mean = model.scale.plain(f), model.mean.plain(f)
+        channel = np.array(QUARTERS[k])[phase][:, :, None] * quarter + np.arange(quarter)
+        level = np.clip(rnd(np.take_along_axis(scale, channel, 2) + log_gain[channel], 4) + 26, 0, 107)
+        coded = level >= model.skip_below
+        of_coded = level[coded]
+        split = np.where(of_coded >= 52, 1 + (of_coded - 52) // 8, 0)
+        table = np.where(of_coded >= 52, 44 + (of_coded - 52) % 8, of_coded)
+        tables = [model.gaussian[t] for t in table.tolist()]
+        r = np.zeros(level.shape, np.int32)
+        r[coded] = substreams.values(1 + k, tables, split.tolist(), 16383)
+        value = sat(np.take_along_axis(mean, channel, 2) + rnd(r * step[channel], model.step_shift))
+        np.put_along_axis(y_hat, channel, value, 2)
+    return y_hat
+
+
+def synthesis(model, q, y_hat):
+    x = shuffle(model.d_in.plain(y_hat), 2)
+    for block in model.d:
+        x = block(x)
+    x = sat(rnd(x * model.at_quality(model.dec, q), model.gain_shift))
+    return np.clip(shuffle(model.d_out.conv3x3(x), 8) + 128, 0, 255)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The container [7].
+
+SIGNATURE = b"\x89AEC\r\n\x1a\n"
+GRAY, ALPHA, METADATA, DEEP = 1, 2, 4, 8
+MOST_PIXELS = 1 << 30  # a limit of this decoder, not of the format
+
+
+def leb128(reader):
+    value = 0
+    for i in range(5):
+        byte = reader.u8()
+        value |= (byte & 127) << (7 * i)
+        if byte < 128:
+            if i and byte == 0:
+                raise Refused("invalid", "a length is not in its shortest form")
+            return value
+    raise Refused("invalid", "a length of more than 5 bytes")
+
+
+class Stream:
+    """A parsed stream: its header, and its chunks, None for those that are missing."""
+
+    def __init__(self, data):
+        r = Reader(data, "truncated")
+        if not data or not SIGNATURE.startswith(data[:8]):
+            raise Refused("signature", "this is no .aec stream")
+        r.take(8)
+        version = r.u8()
+        if version != 1:
+            raise Refused("version", f"version {version}")
+        self.flags, self.orientation, self.profile = r.u8(), r.u8(), r.u8()
+        self.width, self.height, self.q, self.group_log2 = r.u32(), r.u32(), r.u16(), r.u8()
+        self.model, self.pixel_hash = r.take(8), r.take(4)
+        self.check_fields()
+        self.rows, self.columns = -(-self.height // 16), -(-self.width // 16)
+        self.side = (1 << self.group_log2) // 16
+        down, across = -(-self.rows // self.side), -(-self.columns // self.side)
+        entries = bool(self.flags & METADATA) + bool(self.flags & ALPHA) + 5 * down * across
+        if 5 * entries > len(data):
+            raise Refused("truncated", "the table cannot fit")
+        self.groups = [(i, j) for i in range(down) for j in range(across)]
+        table = [(leb128(r), r.u32()) for _ in range(entries)]
+        crc = zlib.crc32(data[:r.at])
+        if r.u32() != crc:
+            raise Refused("checksum", "the header's checksum is wrong")
+        chunks = []
+        at = r.at
+        for length, crc in table:
+            chunk = data[at:at + length]
+            at += length
+            chunks.append(chunk if len(chunk) == length and zlib.crc32(chunk) == crc else None)
+        self.trailing = max(0, len(data) - at)
+        chunks.reverse()
+        self.metadata = chunks.pop() if self.flags & METADATA else None
+        self.alpha = chunks.pop() if self.flags & ALPHA else None
+        chunks.reverse()
+        count = len(self.groups)
+        self.substreams = [[chunks[kind * count + g] for kind in range(5)] for g in range(count)]
+
+    def check_fields(self):
+        for name, good in (
+            ("flags", self.flags < 16),
+            ("orientation", 1 <= self.orientation <= 8),
+            ("width", self.width >= 1),
+            ("height", self.height >= 1),
+            ("quality", self.q <= 6400),
+            ("group_log2", 6 <= self.group_log2 <= 14),
+        ):
+            if not good:
+                raise Refused("invalid", f"{name} is out of range")
+        if self.width * self.height > MOST_PIXELS:
+            raise Refused("limit", f"{self.width} x {self.height} pixels")
+
+
+def unfilter(data, width, height):
+    """The rows of alpha: PNG's filters at one byte per pixel."""
+    if len(data) != height * (width + 1):
+        raise Damage("the alpha has another length")
+    rows = np.frombuffer(data, np.uint8).reshape(height, width + 1)
+    out = np.zeros((height, width), np.uint8)
+    above = np.zeros(width, np.uint8)
+    for i, row in enumerate(rows):
+        kind, line = row[0], row[1:]
+        if kind == 0:
+            out[i] = line
+        elif kind == 1:
+            out[i] = np.cumsum(line, dtype=np.uint8)
+        elif kind == 2:
+            out[i] = line + above
+        elif kind == 3:
+            out[i] = average(line.tolist(), above.tolist())
+        elif kind == 4:
+            out[i] = paeth(line.tolist(), above.tolist())
+        else:
+            raise Damage("an unknown filter")
+        above = out[i]
+    return out
+
+
+def average(line, above):
+    left, out = 0, []
+    for value, b in zip(line, above):
+        left = (value + (left + b) // 2) & 255
+        out.append(left)
+    return out
+
+
+def paeth(line, above):
+    a = c = 0
+    out = []
+    for value, b in zip(line, above):
+        p = a + b - c
+        pa, pb, pc = abs(p - a), abs(p - b), abs(p - c)
+        a = (value + (a if pa <= pb and pa <= pc else b if pb <= pc else c)) & 255
+        c = b
+        out.append(a)
+    return out
+
+
+METADATA_KINDS = {1: "icc", 2: "exif", 3: "xmp"}
+
+
+def read_metadata(data):
+    """The records of the metadata chunk, by the names of their kinds; unknown kinds are skipped."""
+    r = Reader(data, "metadata")
+    records = {}
+    try:
+        while r.at < len(data):
+            kind = r.u8()
+            value = r.take(r.u32())
+            name = METADATA_KINDS.get(kind)
+            if name in records:
+                raise Damage(f"a second record of kind {kind}")
+            if name:
+                records[name] = value
+    except Refused as error:
+        raise Damage(str(error)) from error
+    return records
+
+
+class Picture:
+    """What a stream decodes to. `missing` names the chunks that are missing, with the group of a substream."""
+
+    def __init__(self, stream):
+        self.stream, self.missing = stream, []
+        self.metadata, self.alpha = {}, None
+        if stream.flags & METADATA:
+            self.metadata = self.part("metadata", stream.metadata, lambda d: read_metadata(one_frame(d)), {})
+        if stream.flags & ALPHA:
+            opaque = np.full((stream.height, stream.width), 255, np.uint8)
+            self.alpha = self.part(
+                "alpha", stream.alpha, lambda d: unfilter(one_frame(d), stream.width, stream.height), opaque)
+        model = load_model(stream.model)
+        y_hat = np.zeros((stream.rows, stream.columns, model.M), np.int32)
+        for index, (i, j) in enumerate(stream.groups):
+            top, left = i * stream.side, j * stream.side
+            height = min(stream.side, stream.rows - top)
+            width = min(stream.side, stream.columns - left)
+            substreams = Substreams(stream.substreams[index], index, self.missing)
+            y_hat[top:top + height, left:left + width] = decode_group(model, stream.q, height, width, substreams)
+        rgb = synthesis(model, stream.q, y_hat)[:stream.height, :stream.width]
+        if stream.flags & GRAY:
+            self.colour = ((rgb[:, :, 0] + 2 * rgb[:, :, 1] + rgb[:, :, 2] + 2) >> 2).astype(np.uint8)[:, :, None]
+        else:
+            self.colour = rgb.astype(np.uint8)
+
+    def part(self, name, data, read, otherwise):
+        try:
+            if data is not None:
+                return read(data)
+        except Damage:
+            pass
+        self.missing.append(name)
+        return otherwise
+
+    def mode(self):
+        return ("gray" if self.stream.flags & GRAY else "rgb") + ("+alpha" if self.alpha is not None else "")
+
+    def samples(self):
+        return self.colour.tobytes() + (b"" if self.alpha is None else self.alpha.tobytes())
+
+    def pixel_hash(self):
+        """Whether the recorded pixel hash fits: "match", "mismatch", or "none" if there is nothing to compare."""
+        if self.stream.pixel_hash == bytes(4) or self.missing:
+            return "none"
+        found = blake3(self.colour.tobytes())[:4]
+        found = b"\0\0\0\1" if found == bytes(4) else found
+        return "match" if self.stream.pixel_hash == found else "mismatch"
+
+    def report(self):
+        """What the manifest of the conformance set says about a picture."""
+        return {
+            "result": "picture",
+            "width": self.stream.width,
+            "height": self.stream.height,
+            "mode": self.mode(),
+            "orientation": self.stream.orientation,
+            "source_bits": 16 if self.stream.flags & DEEP else 8,
+            "quality": self.stream.q,
+            "group_log2": self.stream.group_log2,
+            "metadata": {name: blake3(block).hex() for name, block in sorted(self.metadata.items())},
+            "trailing": self.stream.trailing,
+            "missing": sorted(self.missing),
+            "pixel_hash": self.pixel_hash(),
+            "hash": blake3(self.samples()).hex(),
+        }
+
+
+def decode(data):
+    return Picture(Stream(data))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The program.
+
+def write_png(path, picture):
+    planes = picture.colour if picture.alpha is None else np.dstack([picture.colour, picture.alpha])
+    height, width, channels = planes.shape
+    rows = np.concatenate([np.zeros((height, 1), np.uint8), planes.reshape(height, -1)], axis=1)
+
+    def part(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    body = part(b"IHDR", header) + part(b"IDAT", zlib.compress(rows.tobytes())) + part(b"IEND", b"")
+    Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + body)
+
+
+def check_golden(path, folder):
+    bad = 0
+    for line in Path(path).read_text().splitlines():
+        if not line or line.startswith("#"):
+            continue
+        name, file_hash, sample_hash = line.split()
+        data = (Path(folder) / name).read_bytes()
+        started = time.monotonic()
+        picture = decode(data)
+        fits = blake3(picture.samples()).hex() == sample_hash and blake3(data).hex() == file_hash
+        bad += not fits
+        print(f"{'ok' if fits else 'WRONG':5} {name} {time.monotonic() - started:.1f} s", flush=True)
+    return bad
+
+
+def check_manifest(path):
+    """Checks the files of a manifest, which lie beside it; the number of those that differ."""
+    bad = 0
+    for entry in json.loads(Path(path).read_text())["files"]:
+        started = time.monotonic()
+        try:
+            found = decode((Path(path).parent / entry["file"]).read_bytes()).report()
+        except Refused as error:
+            found = {"result": "error"} if error.kind in entry.get("errors", ()) else {"result": str(error)}
+        wrong = [f"{field}: {value}, expected {entry.get(field)}"
+                 for field, value in found.items() if value != entry.get(field)]
+        bad += bool(wrong)
+        print(f"{'WRONG' if wrong else 'ok':5} {entry['file']} {time.monotonic() - started:.1f} s", *wrong, flush=True)
+    return bad
+
+
+def main():
+    parser = argparse.ArgumentParser(description="A second decoder of .aec streams, for conformance.")
+    parser.add_argument("file", nargs="?")
+    parser.add_argument("-o", "--output")
+    parser.add_argument("--hash", action="store_true")
+    parser.add_argument("--manifest")
+    parser.add_argument("--golden", nargs=2, metavar=("LIST", "FOLDER"))
+    args = parser.parse_args()
+    bad = 0
+    if args.golden:
+        bad += check_golden(*args.golden)
+    if args.manifest:
+        bad += check_manifest(args.manifest)
+    if args.file:
+        try:
+            picture = decode(Path(args.file).read_bytes())
+        except Refused as error:
+            sys.exit(f"{args.file}: {error}")
+        for name in picture.missing:
+            print(f"{args.file}: missing: {name}", file=sys.stderr)
+        if picture.pixel_hash() == "mismatch":
+            print(f"{args.file}: the pixel hash differs", file=sys.stderr)
+        if args.hash:
+            print(blake3(picture.samples()).hex())
+        if args.output and args.output.endswith(".npy"):
+            np.save(args.output, picture.colour if picture.alpha is None else
+                    np.dstack([picture.colour, picture.alpha]))
+        elif args.output:
+            write_png(args.output, picture)
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

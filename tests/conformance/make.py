@@ -1,0 +1,480 @@
+#!/usr/bin/env python3
+"""Makes the conformance set anew: the .aec files of this folder, and manifest.json.
+
+    make.py PATH/TO/aecodec
+
+Some files are compressed by the program. The others are written here, by a small encoder that draws symbols at random,
+because they hold what the program seldom or never writes: wild symbols, every escape, damage, invalid fields. What a
+file must decode to is decided by decode.py; the test of the other decoder checks the same manifest.
+"""
+
+import json
+import random
+import struct
+import subprocess
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import zstandard
+
+import decode as d
+
+HERE = Path(__file__).resolve().parent
+IDENTITIES = {d.Model(plain).profile: identity for identity, plain in d.models().items()}
+FAST, BEST = 1, 2
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# A small encoder.
+
+def encode_values(values, tables, splits):
+    """The substream of these values: section 6 of docs/format.md, backwards."""
+    if not values:
+        return b""
+    states = [1 << 16] * d.lanes(len(values))
+    words = []
+
+    def drain(x, limit):
+        if x < limit:
+            return x
+        words.append(x & 0xFFFF)
+        return x >> 16
+
+    def raw(x, bits, count):
+        return drain(x, 1 << (32 - count)) << count | bits if count else x
+
+    def symbol(x, table, index):
+        frequency = int(table.frequencies[index])
+        start = int(table.frequencies[:index].sum())
+        x = drain(x, frequency << 20)
+        return (x // frequency << 12) + x % frequency + start
+
+    for i in reversed(range(len(values))):
+        value, table, k = values[i], tables[i], splits[i]
+        x = states[i % len(states)]
+        if k:
+            x = raw(x, (value + (1 << (k - 1))) & ((1 << k) - 1), k)
+            value = (value + (1 << (k - 1))) >> k
+        if abs(value) <= table.offset:
+            x = symbol(x, table, value + table.offset)
+        else:
+            rest = abs(value) - table.offset
+            n = rest.bit_length() - 1
+            x = raw(x, rest - (1 << n), n)
+            x = raw(x, 0, 1)
+            for _ in range(n):
+                x = raw(x, 1, 1)
+            x = raw(x, int(value < 0), 1)
+            x = symbol(x, table, 2 * table.offset + 1)
+        states[i % len(states)] = x
+    return struct.pack(f"<{len(states)}I", *states) + struct.pack(f"<{len(words)}H", *reversed(words))
+
+
+class Writer:
+    """Stands in for the substreams of a group: draws the values and keeps their coded form."""
+
+    def __init__(self, draw, rng):
+        self.draw, self.rng, self.chunks = draw, rng, []
+
+    def values(self, index, tables, splits, limit):
+        values = [self.draw(self.rng, index, t, k, limit) for t, k in zip(tables, splits)]
+        self.chunks.append(encode_values(values, tables, splits))
+        return values
+
+
+def zeros(_rng, _index, _table, _split, _limit):
+    return 0
+
+
+def typical(rng, _index, table, split, limit):
+    """A value as likely as the table says, and a short escape in its place."""
+    high = table.slots[rng.randrange(4096)][0]
+    if high > table.offset:
+        high = (table.offset + 1 + rng.randrange(3)) * rng.choice((-1, 1))
+    value = (high << split) + (rng.randrange(1 << split) - (1 << split >> 1) if split else 0)
+    return max(-limit, min(limit, value))
+
+
+def wild(rng, index, table, split, limit):
+    """Every fiftieth value is an escape of any length, up to the largest that there is."""
+    if rng.randrange(50):
+        return typical(rng, index, table, split, limit)
+    return rng.choice((-1, 1)) * min(limit, (1 << rng.randrange(15)) + rng.randrange(3))
+
+
+def sparse(rng, index, table, split, limit):
+    """Zeros, with a typical value of the passes here and there."""
+    return typical(rng, index, table, split, limit) if index and rng.randrange(200) == 0 else 0
+
+
+def quiet(rng, index, table, split, limit):
+    """Typical hyper-latents and nothing but zeros after them."""
+    return typical(rng, index, table, split, limit) if index == 0 else 0
+
+
+class Parts:
+    """A stream taken apart: the fields, and a list of named chunks."""
+
+    def __init__(self, width, height, draw=typical, *, seed=1, q=3200, group=10, gray=False, deep=False, alpha=None,
+                 metadata=None, orientation=1, model=FAST, recorded=True):
+        self.width, self.height, self.q, self.group = width, height, q, group
+        self.flags = gray * d.GRAY | deep * d.DEEP
+        self.flags |= (alpha is not None) * d.ALPHA | (metadata is not None) * d.METADATA
+        self.version, self.orientation, self.profile = 1, orientation, model
+        self.model, self.pixel_hash = IDENTITIES[model], bytes(4)
+        self.chunks = [("metadata", metadata)] if metadata is not None else []
+        self.chunks += [("alpha", alpha)] if alpha is not None else []
+        self.chunks += self.substreams(draw, random.Random(seed))
+        if recorded:
+            self.pixel_hash = d.blake3(d.decode(self.bytes()).colour.tobytes())[:4]
+
+    def substreams(self, draw, rng):
+        model = d.load_model(self.model)
+        rows, columns, side = -(-self.height // 16), -(-self.width // 16), (1 << self.group) // 16
+        groups = []
+        for top in range(0, rows, side):
+            for left in range(0, columns, side):
+                writer = Writer(draw, rng)
+                d.decode_group(model, self.q, min(side, rows - top), min(side, columns - left), writer)
+                groups.append(writer.chunks)
+        names = ("z", "pass 0", "pass 1", "pass 2", "pass 3")
+        return [(f"{name} of group {g}", chunks[i]) for i, name in enumerate(names) for g, chunks in enumerate(groups)]
+
+    def edit(self, name, change):
+        """Replaces a chunk; its checksum is made good."""
+        names = [n for n, _ in self.chunks]
+        at = names.index(name)
+        self.chunks[at] = (name, change(self.chunks[at][1]))
+        return self
+
+    def head(self):
+        fields = struct.pack("<8sBBBBIIHB", d.SIGNATURE, self.version, self.flags, self.orientation, self.profile,
+                             self.width, self.height, self.q, self.group)
+        return fields + self.model + self.pixel_hash
+
+    def table(self):
+        return b"".join(leb128(len(chunk)) + struct.pack("<I", zlib.crc32(chunk)) for _, chunk in self.chunks)
+
+    def bytes(self):
+        return seal(self.head() + self.table()) + b"".join(chunk for _, chunk in self.chunks)
+
+    def end_of(self, name):
+        """Where a chunk ends in the file."""
+        names = [n for n, _ in self.chunks]
+        chunks = self.chunks[:names.index(name) + 1]
+        return len(self.head() + self.table()) + 4 + sum(len(chunk) for _, chunk in chunks)
+
+
+def leb128(value):
+    out = b""
+    while value >= 128:
+        out += bytes([value & 127 | 128])
+        value >>= 7
+    return out + bytes([value])
+
+
+def seal(data):
+    return data + struct.pack("<I", zlib.crc32(data))
+
+
+def zstd(data):
+    return zstandard.ZstdCompressor(level=19, write_content_size=True).compress(data)
+
+
+def frame_with_window(log2, data):
+    """A zstd frame of one raw block that asks for a window of 2^log2 bytes."""
+    return struct.pack("<IBB", 0xFD2FB528, 0, (log2 - 10) << 3) + (len(data) << 3 | 1).to_bytes(3, "little") + data
+
+
+def record(kind, data):
+    return struct.pack("<BI", kind, len(data)) + data
+
+
+ICC = bytes(i * i // 8 & 255 for i in range(300))
+EXIF = b"II*\0\x08\0\0\0\0\0\0\0\0\0"
+XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+
+
+def alpha_rows(width, height, filters, seed=3):
+    """Filtered rows of alpha: any bytes are valid, so they are drawn at random from few."""
+    rng = random.Random(seed)
+    rows = b""
+    for i in range(height):
+        rows += bytes([filters[i % len(filters)]]) + bytes(rng.choice((0, 1, 255, 7, 128)) for _ in range(width))
+    return rows
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Pictures for the program.
+
+def picture(width, height, channels, depth=8):
+    """A smooth picture with an edge and some noise."""
+    rng = np.random.default_rng(width * 1000 + height)
+    y, x = np.mgrid[0:height, 0:width]
+    planes = []
+    for c in range(channels):
+        plane = 0.5 + 0.4 * np.sin((x * (c + 1) + y * 2) / 9.0)
+        plane = np.where((x - width / 2) ** 2 + (y - height / 2) ** 2 < (min(width, height) / 3) ** 2, 1 - plane, plane)
+        planes.append(plane + rng.normal(0, 0.01, plane.shape))
+    most = (1 << depth) - 1
+    return np.clip(np.dstack(planes) * most, 0, most).astype(">u2" if depth == 16 else np.uint8)
+
+
+def png(samples, extra=()):
+    height, width, channels = samples.shape
+    depth = 16 if samples.dtype.itemsize == 2 else 8
+    rows = b"".join(b"\0" + row.tobytes() for row in samples)
+
+    def part(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    head = part(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0))
+    extra = b"".join(part(kind, body) for kind, body in extra)
+    return b"\x89PNG\r\n\x1a\n" + head + extra + part(b"IDAT", zlib.compress(rows)) + part(b"IEND", b"")
+
+
+EXIF_TURNED = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+METADATA_OF_PNG = (
+    (b"iCCP", b"profile\0\0" + zlib.compress(ICC)),
+    (b"eXIf", EXIF_TURNED),
+    (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP),
+)
+
+
+def compressed(program, samples, *options, extra=()):
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "in.png"), Path(folder, "out.aec")
+        source.write_bytes(png(samples, extra))
+        subprocess.run([program, "compress", source, "-o", target, *options], check=True, stdout=subprocess.DEVNULL)
+        return target.read_bytes()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The set. Each part yields (name, what the file exercises, bytes), and kinds of error for an invalid file.
+
+def by_the_program(program):
+    for name, channels in (("gray", 1), ("gray-alpha", 2), ("rgb", 3), ("rgb-alpha", 4)):
+        for profile in ("fast", "best"):
+            yield (f"program-{name}-{profile}", f"{name} picture, model {profile}, compressed by the program",
+                   compressed(program, picture(50, 37, channels), "--profile", profile))
+    for side in (1, 15, 16, 17, 65):
+        yield (f"program-{side}x{side}", "a size beside a multiple of 16, or the least",
+               compressed(program, picture(side, side, 3)))
+    yield "program-1x70", "one column", compressed(program, picture(1, 70, 3))
+    yield "program-70x1", "one row", compressed(program, picture(70, 1, 1))
+    for quality in ("0", "0.02", "33.33", "99.98", "100"):
+        yield (f"program-q{quality}", "an end of the quality scale, or a quality between two rows of the tables",
+               compressed(program, picture(33, 31, 3), "--quality", quality))
+    yield ("program-metadata", "ICC, EXIF with an orientation and XMP; the samples stay as stored",
+           compressed(program, picture(20, 30, 3), extra=METADATA_OF_PNG))
+    yield "program-16-bit", "the flag for a source of 16 bits per sample", compressed(program, picture(20, 30, 3, 16))
+    yield ("program-two-groups", "groups of 1024 pixels; the second has one column of latents",
+           compressed(program, picture(1030, 9, 1), "--quality", "20"))
+    yield "program-effort", "a file of the encoder's search", compressed(program, picture(40, 40, 3), "--effort", "3")
+
+
+def drawn():
+    for q in (0, 800, 801, 3200, 5600, 5601, 6399, 6400):
+        yield f"symbols-q{q}", "symbols as likely as the tables say; bands of z and rows of the tables", Parts(
+            48, 33, q=q, seed=q).bytes()
+    for model, name in ((FAST, "fast"), (BEST, "best")):
+        yield (f"wild-{name}", "escapes of every length up to 16383; saturated latents and samples",
+               Parts(64, 64, wild, q=6400, seed=7, model=model).bytes())
+        yield (f"wild-low-{name}", "escapes where most levels are low",
+               Parts(64, 64, wild, q=0, seed=8, model=model).bytes())
+    yield "wild-gray", "the sum of the clamped channels of a gray picture", Parts(
+        40, 40, wild, q=6000, gray=True, seed=9).bytes()
+    yield "zeros", "every symbol is 0", Parts(40, 24, zeros).bytes()
+    yield "groups-64", "3 x 2 groups of 64 pixels, smaller at the right and lower edge", Parts(
+        130, 70, group=6, seed=10).bytes()
+    yield "groups-128-gray-alpha", "gray with alpha, in groups of 128 pixels that are higher than the picture", Parts(
+        140, 20, group=7, gray=True, alpha=zstd(alpha_rows(140, 20, (0, 4))), seed=11).bytes()
+    yield "group-log2-14", "the largest groups", Parts(30, 30, group=14, seed=12).bytes()
+    yield "lanes-2", "passes of 16384 values and more: two lanes", Parts(224, 208, sparse, q=6400, seed=13).bytes()
+    yield "lanes-4", "passes of 65536 values and more: four lanes", Parts(432, 432, sparse, q=6400, seed=14).bytes()
+    largest = Parts(848, 848, sparse, q=6400, seed=15, gray=True, recorded=False)
+    yield ("lanes-8", "a pass of 262144 values and more: eight lanes; the file ends after it, to be small",
+           largest.bytes()[:largest.end_of("pass 0 of group 0")])
+    for kind, name in enumerate(("none", "sub", "up", "average", "paeth")):
+        rows = alpha_rows(19, 17, (kind,))
+        yield f"alpha-{name}", f"PNG's filter {kind} in every row of alpha", Parts(
+            19, 17, zeros, alpha=zstd(rows)).bytes()
+    yield "alpha-all-filters", "every filter of alpha in turn", Parts(
+        19, 17, zeros, alpha=zstd(alpha_rows(19, 17, (3, 1, 4, 2, 0)))).bytes()
+    for turn in range(1, 9):
+        yield f"orientation-{turn}", "the orientation is kept and not applied", Parts(
+            20, 10, zeros, orientation=turn).bytes()
+    some = {"icc": record(1, ICC), "exif": record(2, EXIF), "xmp": record(3, XMP)}
+    for name, data in some.items():
+        yield f"metadata-{name}", f"{name} alone", Parts(8, 8, zeros, metadata=zstd(data)).bytes()
+    yield "metadata-none", "metadata without records", Parts(8, 8, zeros, metadata=zstd(b"")).bytes()
+    yield "metadata-empty-record", "a record of 0 bytes", Parts(8, 8, zeros, metadata=zstd(record(3, b""))).bytes()
+    unknown = record(0, b"zero") + some["xmp"] + record(200, b"?") + record(200, b"again") + some["icc"]
+    yield "metadata-unknown", "unknown kinds are skipped, even twice; the order is free", Parts(
+        8, 8, zeros, metadata=zstd(unknown)).bytes()
+    yield "metadata-window", "a zstd window of 128 MiB, the largest", Parts(
+        8, 8, zeros, metadata=frame_with_window(27, some["xmp"])).bytes()
+    everything = Parts(70, 66, group=6, deep=True, gray=True, orientation=5, metadata=zstd(b"".join(some.values())),
+                       alpha=zstd(alpha_rows(70, 66, (0, 1, 2, 3, 4))), model=BEST, seed=16)
+    yield "everything", "all flags, an orientation, metadata, alpha, four groups, model best", everything.bytes()
+    other = Parts(20, 10, zeros)
+    other.profile = 255
+    yield "profile-255", "the profile is for information only, and any value is allowed", other.bytes()
+    yield "hash-none", "no pixel hash is recorded", Parts(20, 10, recorded=False).bytes()
+    wrong = Parts(20, 10)
+    wrong.pixel_hash = b"\1\2\3\4"
+    yield "hash-wrong", "the recorded pixel hash is another", wrong.bytes()
+    yield "trailing", "bytes after the last chunk", Parts(20, 10).bytes() + b"more"
+
+
+def damaged():
+    def fresh():
+        return Parts(70, 34, group=6, seed=20, alpha=zstd(alpha_rows(70, 34, (4, 2))), metadata=zstd(record(3, XMP)))
+
+    whole = fresh()
+    for name, _ in whole.chunks:
+        label = name.replace(" of group ", "-g").replace(" ", "-")
+        yield f"cut-after-{label}", f"the file ends after {name}", whole.bytes()[:whole.end_of(name)]
+        data = bytearray(whole.bytes())
+        data[whole.end_of(name) - 1] ^= 1
+        yield f"flipped-{label}", f"the checksum of {name} does not match", bytes(data)
+    table_end = len(whole.head() + whole.table()) + 4
+    yield "cut-after-table", "the file ends after the table", whole.bytes()[:table_end]
+    yield "cut-in-pass-2", "the file ends within a pass", whole.bytes()[:whole.end_of("pass 2 of group 0") - 1]
+    yield "cut-before-empty", "an empty substream is present beyond the end of the file", empty_at_the_end()
+
+    def state(value):
+        return lambda chunk: struct.pack("<I", value) + chunk[4:]
+
+    edits = (
+        ("rans-extra-word", "pass 1 of group 0", lambda c: c + b"\0\0", "a word that nothing takes"),
+        ("rans-half-word", "pass 1 of group 0", lambda c: c + b"\0", "half a word"),
+        ("rans-short", "pass 1 of group 1", lambda c: c[:-2], "a word too few"),
+        ("rans-no-state", "pass 0 of group 1", lambda c: c[:3], "fewer bytes than the states"),
+        ("rans-empty", "z of group 1", lambda c: b"", "no bytes for values"),
+        ("rans-low-state", "pass 3 of group 0", state(65535), "a state below 2^16"),
+        ("rans-wrong-end", "pass 3 of group 1", state(0x12345678), "a state that ends elsewhere"),
+        ("alpha-unknown-filter", "alpha", lambda c: zstd(alpha_rows(70, 34, (4, 5))), "filter 5"),
+        ("alpha-short", "alpha", lambda c: zstd(alpha_rows(70, 34, (4,))[:-1]), "one byte of alpha too few"),
+        ("alpha-long", "alpha", lambda c: zstd(alpha_rows(70, 34, (4,)) + b"\0"), "one byte of alpha too many"),
+        ("alpha-after-frame", "alpha", lambda c: c + b"\0", "a byte after the zstd frame"),
+        ("alpha-two-frames", "alpha", lambda c: zstd(alpha_rows(70, 17, (4,))) * 2, "two zstd frames"),
+        ("alpha-no-frame", "alpha", lambda c: b"", "no zstd frame"),
+        ("metadata-cut-frame", "metadata", lambda c: c[:-1], "a zstd frame that is cut"),
+        ("metadata-cut-record", "metadata", lambda c: zstd(record(3, XMP)[:-1]), "a record that is cut"),
+        ("metadata-cut-length", "metadata", lambda c: zstd(b"\3\1\0"), "a length that is cut"),
+        ("metadata-twice", "metadata", lambda c: zstd(record(3, XMP) * 2), "a kind that occurs twice"),
+        ("metadata-wide", "metadata", lambda c: frame_with_window(28, record(3, XMP)), "a zstd window of 256 MiB"),
+    )
+    for name, chunk, change, about in edits:
+        yield f"bad-{name}", f"{about}, in {chunk}, whose checksum is right", fresh().edit(chunk, change).bytes()
+    yield "bad-z-128", "a hyper-latent of 128", Parts(
+        16, 16, once(0, 128), recorded=False).bytes()
+    yield "good-z-127", "hyper-latents of -127", Parts(16, 16, once(0, -127)).bytes()
+    yield "bad-symbol-16384", "an escaped symbol of 16384", Parts(16, 16, once(1, 16384), q=6000, recorded=False).bytes()
+    yield "good-symbol-16383", "an escaped symbol of -16383", Parts(16, 16, once(1, -16383), q=6000).bytes()
+    yield "bad-escape-16", "an escape of sixteen ones", Parts(
+        16, 16, once(2, 1 << 17), q=6000, recorded=False).bytes()
+
+
+def once(index, value):
+    """Draws zeros, but for the first value of one substream."""
+    seen = set()
+
+    def draw(_rng, at, _table, _split, _limit):
+        first = at == index and at not in seen
+        seen.add(at)
+        return value if first else 0
+
+    return draw
+
+
+def empty_at_the_end():
+    """A stream whose last passes code nothing, cut where the last chunk with bytes begins."""
+    for seed in range(200):
+        parts = Parts(16, 16, quiet, q=0, seed=seed, recorded=False)
+        if not parts.chunks[-1][1] and any(chunk for _, chunk in parts.chunks[1:]):
+            full = [i for i, (_, chunk) in enumerate(parts.chunks) if chunk]
+            return parts.bytes()[:parts.end_of(parts.chunks[full[-1] - 1][0])]
+    raise SystemExit("no stream with an empty last pass was found")
+
+
+def invalid():
+    def fresh(**fields):
+        parts = Parts(20, 10, zeros, recorded=False)
+        for field, value in fields.items():
+            setattr(parts, field, value)
+        return parts
+
+    good = fresh().bytes()
+    head, table = fresh().head(), fresh().table()
+    rest = good[len(head + table) + 4:]
+    yield "error-empty", "no bytes at all", b"", ["signature", "truncated"]
+    yield "error-signature", "another first byte", b"\x88" + good[1:], ["signature"]
+    yield "error-signature-text", "line ends that were changed", good.replace(b"\r\n", b"\n", 1), ["signature"]
+    yield "error-aem", "the signature of a model", good[:3] + b"M" + good[4:], ["signature"]
+    for version in (0, 2, 255):
+        yield f"error-version-{version}", f"version {version}", fresh(version=version).bytes(), ["version"]
+    for bit in (16, 32, 64, 128):
+        yield f"error-flag-{bit}", f"the unknown flag {bit}", fresh(flags=bit).bytes(), ["invalid"]
+    for field, values in (
+        ("orientation", (0, 9)),
+        ("width", (0,)),
+        ("height", (0,)),
+        ("q", (6401, 65535)),
+        ("group", (0, 5, 15, 255)),
+    ):
+        for value in values:
+            yield f"error-{field}-{value}", f"{field} is {value}", fresh(**{field: value}).bytes(), ["invalid"]
+    yield "error-size-largest", "the largest sides that the fields can hold", fresh(
+        width=2**32 - 1, height=2**32 - 1).bytes(), ["limit", "truncated"]
+    yield "error-size-wide", "groups for which the table has no entries", fresh(
+        width=2**25, height=16, group=6).bytes(), ["limit", "truncated"]
+    yield "error-model", "a model that nobody has", fresh(model=b"\0" * 8).bytes(), ["unknown-model"]
+    for end in (1, 7, 8, 9, 20, 34, 35, 36, 40, len(head + table), len(head + table) + 3):
+        yield f"error-cut-{end}", f"the file ends after {end} bytes of header and table", good[:end], ["truncated"]
+    flipped = bytearray(good)
+    flipped[32] ^= 1
+    yield "error-checksum-field", "a field was changed after the checksum was made", bytes(flipped), ["checksum"]
+    flipped = bytearray(good)
+    flipped[37] ^= 1
+    yield "error-checksum-table", "an entry of the table was changed", bytes(flipped), ["checksum"]
+    flipped = bytearray(good)
+    flipped[len(head + table)] ^= 1
+    yield "error-checksum", "the checksum of the header was changed", bytes(flipped), ["checksum"]
+    length, entry = table[:1], table[1:]
+    for name, other in (("long", bytes([length[0] | 128]) + b"\0"), ("six-bytes", b"\x80" * 5 + b"\1")):
+        data = seal(head + other + entry) + rest
+        yield f"error-leb128-{name}", "a length that is not in its shortest form, or too long", data, ["invalid"]
+    yield "error-flag-without-chunk", "the flag for alpha without an entry in the table", fresh(
+        flags=d.ALPHA).bytes(), ["checksum", "truncated", "invalid"]
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    for old in HERE.glob("*.aec"):
+        old.unlink()
+    entries, total = [], 0
+    for source in (by_the_program(sys.argv[1]), drawn(), damaged(), invalid()):
+        for name, about, data, *errors in source:
+            file = f"{name}.aec"
+            (HERE / file).write_bytes(data)
+            total += len(data)
+            entry = {"file": file, "about": about}
+            if errors:
+                entry |= {"result": "error", "errors": errors[0]}
+            else:
+                entry |= d.decode(data).report()
+            entries.append(entry)
+            print(f"{len(data):7} {file}", flush=True)
+    lines = ",\n".join("  " + json.dumps(entry) for entry in entries)
+    (HERE / "manifest.json").write_text(f'{{"version": 1, "files": [\n{lines}\n]}}\n')
+    print(f"{len(entries)} files, {total} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+//! The conformance set: each file of `tests/conformance/` decodes to what its manifest says, or is refused as it says.
+
+use aecodec::{Color, DecodeOptions, Decoded, Error, Limits, Model, Profile, container};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
+
+#[test]
+fn every_valid_file_decodes_as_the_manifest_says() {
+    let entries = entries("picture");
+    assert!(entries.len() > 20, "a manifest of {} pictures", entries.len());
+    for entry in entries {
+        let (name, bytes) = read(&entry);
+        let found = decode(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let stream = container::read(&bytes, &Limits::default()).expect("a header that has been read");
+        let picture = &found.picture;
+        let mode = match (picture.color, picture.alpha.is_some()) {
+            (Color::Gray, false) => "gray",
+            (Color::Gray, true) => "gray+alpha",
+            (Color::Rgb, false) => "rgb",
+            (Color::Rgb, true) => "rgb+alpha",
+        };
+        let metadata = &picture.metadata;
+        let blocks = [("exif", &metadata.exif), ("icc", &metadata.icc), ("xmp", &metadata.xmp)];
+        let blocks: serde_json::Map<String, Value> = blocks
+            .into_iter()
+            .filter_map(|(kind, block)| Some((kind.to_owned(), json!(hash(&[block.as_deref()?])))))
+            .collect();
+        let report = json!({
+            "width": picture.width,
+            "height": picture.height,
+            "mode": mode,
+            "orientation": picture.orientation,
+            "source_bits": picture.source_bits,
+            "quality": stream.header.quality,
+            "group_log2": stream.header.group_log2,
+            "metadata": blocks,
+            "trailing": stream.trailing,
+            "pixel_hash": match found.hash_matches {
+                None => "none",
+                Some(true) => "match",
+                Some(false) => "mismatch",
+            },
+            "hash": hash(&[&picture.samples, picture.alpha.as_deref().unwrap_or_default()]),
+        });
+        for (field, value) in report.as_object().expect("an object") {
+            assert_eq!(value, &entry[field], "{name}: {field}");
+        }
+        assert_missing(&name, &found, &entry);
+    }
+}
+
+#[test]
+fn every_invalid_file_is_refused_as_the_manifest_says() {
+    let entries = entries("error");
+    assert!(entries.len() > 10, "a manifest of {} errors", entries.len());
+    for entry in entries {
+        let (name, bytes) = read(&entry);
+        let Err(error) = decode(&bytes) else { panic!("{name}: decoded, expected {}", entry["errors"]) };
+        let allowed = entry["errors"].as_array().expect("a list of kinds");
+        assert!(allowed.contains(&json!(kind(&error))), "{name}: {error}, expected one of {allowed:?}");
+    }
+}
+
+#[test]
+fn every_file_of_the_folder_is_in_the_manifest() {
+    let listed: BTreeSet<String> =
+        ["picture", "error"].into_iter().flat_map(entries).map(|entry| text(&entry, "file")).collect();
+    let folder = fs::read_dir(FOLDER).expect("tests/conformance");
+    let names = folder.map(|entry| entry.expect("a folder that can be read").file_name());
+    let there: BTreeSet<String> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .filter(|name| Path::new(name).extension().is_some_and(|e| e == "aec"))
+        .collect();
+    assert_eq!(listed, there);
+}
+
+/// The entries of the manifest with this result.
+fn entries(result: &str) -> Vec<Value> {
+    let bytes = fs::read(format!("{FOLDER}/manifest.json")).expect("tests/conformance/manifest.json");
+    let manifest: Value = serde_json::from_slice(&bytes).expect("a manifest in JSON");
+    let files = manifest["files"].as_array().expect("a list of files").clone();
+    files.into_iter().filter(|entry| entry["result"] == result).collect()
+}
+
+/// The name and the bytes of an entry's file.
+fn read(entry: &Value) -> (String, Vec<u8>) {
+    let name = text(entry, "file");
+    let bytes = fs::read(format!("{FOLDER}/{name}")).unwrap_or_else(|e| panic!("{name}: {e}"));
+    (name, bytes)
+}
+
+fn text(entry: &Value, field: &str) -> String {
+    entry[field].as_str().unwrap_or_else(|| panic!("{field} is no text in {entry}")).to_owned()
+}
+
+/// Decodes with the built-in model that the header names, or with `fast` if it names none of them.
+fn decode(bytes: &[u8]) -> aecodec::Result<Decoded> {
+    let named = container::read(bytes, &Limits::default()).ok().map(|stream| stream.header.model);
+    let built_in: Vec<Arc<Model>> =
+        [Profile::Fast, Profile::Best].into_iter().filter_map(|p| Model::embedded(p).ok()).collect();
+    let model = built_in.iter().find(|m| Some(m.short_id()) == named).unwrap_or(&built_in[0]);
+    aecodec::decode(bytes, model, &DecodeOptions::default())
+}
+
+/// The name that the manifest has for an error.
+fn kind(error: &Error) -> &'static str {
+    match error {
+        Error::Signature { .. } => "signature",
+        Error::Version { .. } => "version",
+        Error::Truncated { .. } => "truncated",
+        Error::Invalid { .. } => "invalid",
+        Error::Checksum { .. } => "checksum",
+        Error::UnknownModel { .. } => "unknown-model",
+        Error::Limit { .. } => "limit",
+        _ => "another",
+    }
+}
+
+/// Every missing part has its line, which begins with the name of the part.
+fn assert_missing(name: &str, found: &Decoded, entry: &Value) {
+    let parts: Vec<&str> =
+        entry["missing"].as_array().expect("a list of parts").iter().filter_map(Value::as_str).collect();
+    assert_eq!(found.missing.len(), parts.len(), "{name}: {:?}, expected {parts:?}", found.missing);
+    for part in parts {
+        let says = |line: &String| {
+            // A part that holds too much is reported as "alpha of 12 is above the limit".
+            line.strip_prefix(part).is_some_and(|rest| rest.starts_with([':', ' ']))
+        };
+        assert!(found.missing.iter().any(says), "{name}: no {part} in {:?}", found.missing);
+    }
+}
+
+fn hash(parts: &[&[u8]]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize().to_hex().to_string()
+}
