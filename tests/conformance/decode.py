@@ -742,7 +742,10 @@ def check_golden(path, folder):
 def check_manifest(path):
     """Checks the files of a manifest, which lie beside it; the number of those that differ."""
     bad = 0
-    for entry in json.loads(Path(path).read_text())["files"]:
+    files = json.loads(Path(path).read_text())["files"]
+    if not files:
+        sys.exit(f"{path}: lists no files")
+    for entry in files:
         started = time.monotonic()
         try:
             found = decode((Path(path).parent / entry["file"]).read_bytes()).report()

@@ -277,10 +277,10 @@ def by_the_program(program):
 
 
 def drawn():
-    for q in (0, 800, 801, 3200, 5600, 5601, 6399, 6400):
-        yield f"symbols-q{q}", "symbols as likely as the tables say; bands of z and rows of the tables", Parts(
-            48, 33, q=q, seed=q).bytes()
     for model, name in ((FAST, "fast"), (BEST, "best")):
+        for q in (0, 800, 801, 1601, 2401, 3200, 3201, 4001, 4801, 5600, 5601, 6399, 6400):
+            yield (f"symbols-{name}-q{q}", "symbols as likely as the tables say; every band of z, rows of the tables",
+                   Parts(33, 20, q=q, seed=q, model=model).bytes())
         yield (f"wild-{name}", "escapes of every length up to 16383; saturated latents and samples",
                Parts(64, 64, wild, q=6400, seed=7, model=model).bytes())
         yield (f"wild-low-{name}", "escapes where most levels are low",
@@ -454,7 +454,7 @@ def invalid():
 
 
 def main():
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         sys.exit(__doc__)
     for old in HERE.glob("*.aec"):
         old.unlink()
