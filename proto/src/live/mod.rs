@@ -26,6 +26,7 @@
 mod bucket;
 mod cpu;
 mod delivery;
+mod resizer;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,7 @@ use bucket::Bucket;
 use cpu::Cpu;
 pub use cpu::Scale;
 use delivery::Delivery;
+pub use resizer::{FilterType, FrameResizer};
 use size::Sizes;
 
 /// Share of the path that frames fill. The rest is a margin for errors of the estimate. If the rate of the path

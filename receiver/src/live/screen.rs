@@ -3,22 +3,21 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use aecodec::{Color, Error, Picture, Result, files};
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use aecodec::{Picture, Result, files};
+use aecodec_proto::live::{FilterType, FrameResizer};
 use tempfile::NamedTempFile;
 
 /// Enlarges frames that were coded smaller, and keeps its buffers from one frame to the next.
 #[derive(Debug, Default)]
 pub struct Screen {
-    resizer: Resizer,
+    resizer: FrameResizer,
 }
 
 impl Screen {
     /// The picture at `size` (width, height), unchanged if it has that size.
     ///
     /// # Errors
-    /// Returns [`Error::Invalid`] if a side is 0, and [`Error::Limit`] if the size is above the default limits.
+    /// Returns [`aecodec::Error::Invalid`] if a side is 0, and [`aecodec::Error::Limit`] if the size is above the default limits.
     pub fn fit(&mut self, picture: Picture, size: (u32, u32)) -> Result<Picture> {
         let (width, height) = size;
         if (picture.width, picture.height) == size {
@@ -26,17 +25,7 @@ impl Screen {
         }
         // The size comes from the sender, so it is checked like that of a header.
         aecodec::Limits::default().check_pixels(width, height)?;
-        let pixel = match picture.color {
-            Color::Gray => PixelType::U8,
-            Color::Rgb => PixelType::U8x3,
-        };
-        let invalid = |detail: String| Error::Invalid { what: "scaling", detail };
-        let from = ImageRef::new(picture.width, picture.height, &picture.samples, pixel)
-            .map_err(|e| invalid(e.to_string()))?;
-        let mut to = Image::new(width, height, pixel);
-        let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
-        self.resizer.resize(&from, &mut to, &options).map_err(|e| invalid(e.to_string()))?;
-        Picture::new(width, height, picture.color, to.into_vec())
+        self.resizer.resize(&picture, size, FilterType::CatmullRom)
     }
 }
 
@@ -138,6 +127,7 @@ fn planes(picture: &Picture, (red, blue): (f64, f64)) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aecodec::Color;
 
     fn flat(width: u32, height: u32, color: Color, sample: &[u8]) -> Picture {
         Picture::new(width, height, color, sample.repeat((width * height) as usize)).expect("a picture")
