@@ -2,7 +2,8 @@
 """A second decoder of `.aec` streams, written from docs/format.md alone.
 
 It needs Python 3.9, numpy and zstandard. It exists to check the document and the other decoder, so it is plain and
-slow. The numbers in brackets are sections of docs/format.md.
+slow, and one file that follows the document from top to bottom. The numbers in brackets are sections of
+docs/format.md.
 
     decode.py FILE.aec -o OUT.png     decode a stream (.png or .npy)
     decode.py FILE.aec --hash         print the BLAKE3 of the decoded samples (colour, then alpha)
