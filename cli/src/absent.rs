@@ -10,7 +10,7 @@ struct Part {
     options: &'static [&'static str],
 }
 
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     Part {
         built_in: cfg!(feature = "network"),
         feature: "network",
@@ -24,6 +24,12 @@ const PARTS: [Part; 5] = [
         feature: "full",
         commands: &[],
         options: &["--store", "--notify", "--metrics"],
+    },
+    Part {
+        built_in: cfg!(feature = "live"),
+        feature: "live",
+        commands: &[],
+        options: &["--stdin", "--live"],
     },
     Part { built_in: cfg!(feature = "refine"), feature: "full", commands: &[], options: &["--effort"] },
 ];

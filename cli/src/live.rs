@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use aecodec::Target;
-use aecodec_proto::live::{Config, OnFull};
-use aecodec_sender::live::{Event, Format, Options, Summary};
+use aecodec_live::capture::Format;
+use aecodec_live::control::{Config, OnFull};
+use aecodec_live::send::{Event, Options, Summary, stream};
 use anyhow::Result;
 use serde_json::json;
 use tokio::sync::mpsc;
@@ -59,6 +60,11 @@ enum Full {
 }
 
 impl Args {
+    /// Whether live frames are to be sent.
+    pub fn is_asked(&self) -> bool {
+        self.stdin.is_some()
+    }
+
     /// The format, if live frames are requested.
     pub fn format(&self) -> Option<Format> {
         Some(match self.stdin? {
@@ -74,7 +80,7 @@ impl Args {
         options.pace = Some(self.fps);
         runtime::run(async |stop| {
             let (events, told) = mpsc::unbounded_channel();
-            let running = aecodec_sender::live::stream(options, std::io::stdin(), events, stop);
+            let running = stream(options, std::io::stdin(), events, stop);
             let (shown, summary) = tokio::join!(show(told, reporter), running);
             shown?;
             finish(&summary?, reporter)

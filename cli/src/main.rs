@@ -13,6 +13,7 @@ mod inputs;
 mod interrupt;
 mod kinds;
 #[cfg(feature = "network")]
+#[cfg_attr(not(feature = "live"), path = "live_absent.rs")]
 mod live;
 mod model;
 mod models;
@@ -34,6 +35,9 @@ mod report;
 mod runtime;
 #[cfg(feature = "train")]
 mod sample;
+#[cfg(feature = "network")]
+#[cfg_attr(not(feature = "live"), path = "screens_absent.rs")]
+mod screens;
 #[cfg(feature = "network")]
 mod send;
 #[cfg(feature = "network")]

@@ -5,13 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use aecodec_proto::{Identity, Ticket};
 use aecodec_receiver::peers::{Kind, Peer, Peers};
+use aecodec_receiver::service::key_file;
 use anyhow::{Result, bail};
 use serde_json::json;
 
 use crate::failure::Exit;
 use crate::pairing;
 use crate::printable::printable;
-use crate::receive::STATE;
 use crate::report::{Reporter, Stream, Style, grouped};
 
 #[derive(clap::Args)]
@@ -66,7 +66,7 @@ The command can be used while the receiver runs.";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
-    let key = args.out.join(STATE).join("key");
+    let key = key_file(&args.out);
     if !key.is_file() {
         bail!(
             "{} is not the folder of a receiver; give the folder of 'aecodec receive' with --out",

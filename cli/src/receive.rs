@@ -1,20 +1,19 @@
 //! `aecodec receive`: stores pictures from the network in a folder.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aecodec::files::Format;
+use aecodec_proto::Ticket;
 use aecodec_proto::figures::Total;
 use aecodec_proto::message::FrameReport;
 use aecodec_proto::receiver::Models;
-use aecodec_proto::{Identity, Ticket};
 use aecodec_receiver::decode::{Finished, PoolOptions};
-use aecodec_receiver::listener::{Event, Options, Receiver};
-use aecodec_receiver::live::Outlet;
+use aecodec_receiver::listener;
 use aecodec_receiver::peers::{Kind, Peers};
 use aecodec_receiver::preview::PreviewOptions;
-use aecodec_receiver::{Inbox, InboxOptions, Stages};
+use aecodec_receiver::{Event, Service, ServiceOptions};
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -23,12 +22,9 @@ use crate::failure::{Exit, usage};
 use crate::pairing::{Listen, Standing};
 use crate::printable::printable;
 use crate::report::{Reporter, Stream, Style, grouped, warn};
+use crate::screens::ScreenArgs;
 use crate::services::ServiceArgs;
 use crate::{pairing, runtime};
-
-/// The folder of the receiver's own files, in the folder of the pictures.
-pub const STATE: &str = ".aecodec";
-const KEY: &str = "key";
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -62,10 +58,8 @@ pub struct Args {
     /// Also use the model in this .aem file; may be given more than once
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
-    /// Where to show live frames: a picture file that each frame replaces, or '-' for y4m on stdout, with results
-    /// on stderr [default: NAME.live.jpg of each sender in the folder]
-    #[arg(long, value_name = "FILE")]
-    live: Option<PathBuf>,
+    #[command(flatten)]
+    screens: ScreenArgs,
     /// Accept models from senders that are not known here
     #[arg(long)]
     accept_models: bool,
@@ -99,9 +93,6 @@ impl From<DecodeTo> for Format {
     }
 }
 
-/// Frames per second in the header of a y4m stream; frames are written when they are shown.
-const LIVE_RATE: u32 = 10;
-
 const EXAMPLES: &str = "\
 Examples:
   aecodec receive --out inbox/
@@ -114,65 +105,41 @@ sender that has paired once is recognised by its key. Stop the receiver with Ctr
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let style = if args.json { Style::Json } else { Style::Text };
-    let to_stdout = args.live.as_ref().is_some_and(|live| live.as_os_str() == "-");
+    let to_stdout = args.screens.use_stdout();
     let reporter = Reporter { stream: if to_stdout { Stream::Stderr } else { Stream::Stdout }, style };
-    let outlet = match &args.live {
-        Some(_) if to_stdout => Outlet::stream(Box::new(std::io::stdout()), LIVE_RATE),
-        Some(file) => Outlet::file(file.clone()).map_err(plainly)?,
-        None => Outlet::Folder(args.out.clone()),
-    };
-    let services = args.services.open().map_err(plainly)?;
-    let decode = args.decode.map(Format::from);
-    let mut inbox = InboxOptions::default();
-    inbox.out.clone_from(&args.out);
-    inbox.pixels = args.max_pixels;
-    (inbox.decode, inbox.upload, inbox.notify) = (decode, services.uploads(), services.notifies());
-    let inbox = Inbox::open(inbox)?;
-    let models = aecodec_receiver::Models::open(&args.out, &args.model)?;
-    let peers = Peers::open(&args.out)?;
-    let identity = Identity::load_or_create(&args.out.join(STATE).join(KEY))?;
-    let mut options = Options::default();
-    options.label = pairing::label(args.label.as_deref());
-    options.models = if args.accept_models { Models::Accept } else { Models::Refuse };
+    let mut service = Service::open(options(args)?)?;
+    args.screens.show(&mut service, &args.out)?;
     runtime::run(async |stop| {
+        let socket = socket(args.listen.as_ref(), service.peers())?;
+        service.count_in(args.services.metrics()?);
+        let (peers, identity) = (service.peers().clone(), service.identity().clone());
         let (events, told) = mpsc::unbounded_channel();
-        let metrics = services.metrics()?;
-        let mut stages = Stages::new(models, outlet, metrics.clone(), events.clone());
-        if let Some(format) = decode {
-            let mut pool = PoolOptions::default();
-            (pool.format, pool.threads, pool.pixels) = (format, args.threads, args.max_pixels);
-            stages.decode(&inbox, pool)?;
-        }
-        if args.preview {
-            stages.preview(&inbox, PreviewOptions::default())?;
-        }
-        services.join(&mut stages);
-        let receiver = bind(args.listen.as_ref(), &peers, |listen| {
-            let (identity, inbox, peers) = (identity.clone(), inbox.clone(), peers.clone());
-            Receiver::bind(listen, identity, inbox, peers, options.clone(), stages.clone(), events.clone())
-        })?;
-        let mut beside = tokio::task::JoinSet::new();
-        services.start(&mut beside, &inbox, identity.public(), &stages, metrics, &events);
-        let pool = stages.pool().cloned();
-        drop((events, stages));
-        let bound = receiver.address()?;
+        let running = service.start(socket, events)?;
+        let bound = running.address()?;
         let kind = args.reusable.then_some(Kind::Reusable);
         let addresses = pairing::addresses(&args.advertise, bound);
         let (ticket, standing) = pairing::ticket(&peers, &identity, addresses, kind)?;
         pairing::keep(&peers, &ticket, bound.port())?;
         announce(args, &reporter, &ticket, standing)?;
-        let running = async {
-            receiver.run(stop).await;
-            // The journal records which pictures wait to be decoded.
-            if let Some(pool) = pool {
-                pool.stop();
-            }
-            // Their events end with those of the receiver.
-            beside.shutdown().await;
-        };
-        let (shown, ()) = tokio::join!(show(told, &reporter), running);
+        let (shown, ()) = tokio::join!(show(told, &reporter), running.run(stop));
         shown
     })
+}
+
+fn options(args: &Args) -> Result<ServiceOptions> {
+    let mut options = ServiceOptions::new(args.out.clone());
+    options.models.clone_from(&args.model);
+    options.pixels = args.max_pixels;
+    options.connections.label = pairing::label(args.label.as_deref());
+    options.connections.models = if args.accept_models { Models::Accept } else { Models::Refuse };
+    options.decode = args.decode.map(|to| {
+        let mut pool = PoolOptions::default();
+        (pool.format, pool.threads, pool.pixels) = (to.into(), args.threads, args.max_pixels);
+        pool
+    });
+    options.preview = args.preview.then(PreviewOptions::default);
+    args.services.open(&mut options).map_err(plainly)?;
+    Ok(options)
 }
 
 /// Reports values that make no sense as wrong usage.
@@ -183,18 +150,15 @@ fn plainly(error: aecodec_receiver::Error) -> anyhow::Error {
     }
 }
 
-/// Binds the requested port, or that of the last run, or the usual one, or any.
-fn bind(
-    listen: Option<&Listen>,
-    peers: &Peers,
-    bind: impl Fn(SocketAddr) -> aecodec_receiver::Result<Receiver>,
-) -> Result<Receiver> {
+/// A socket at the requested address, or the port of the last run, or the usual one, or any.
+fn socket(listen: Option<&Listen>, peers: &Peers) -> Result<UdpSocket> {
     if let Some(listen) = listen {
-        return Ok(listen.first(bind)?);
+        return Ok(listen.first(listener::socket)?);
     }
     let every = |port: u16| {
         // Both families in one socket, if the system has both.
-        bind((Ipv6Addr::UNSPECIFIED, port).into()).or_else(|_| bind((Ipv4Addr::UNSPECIFIED, port).into()))
+        let v6 = listener::socket((Ipv6Addr::UNSPECIFIED, port).into());
+        v6.or_else(|_| listener::socket((Ipv4Addr::UNSPECIFIED, port).into()))
     };
     match peers.shown()? {
         // Existing tickets name this port.

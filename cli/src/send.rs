@@ -83,14 +83,14 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
-    let live = args.live.format();
-    if args.inputs.is_empty() && args.watch.is_empty() && live.is_none() {
+    let live = args.live.is_asked();
+    if args.inputs.is_empty() && args.watch.is_empty() && !live {
         return Err(usage("nothing to send: give pictures, a folder, --watch DIR or --stdin FORMAT"));
     }
-    if live.is_some() && !(args.inputs.is_empty() && args.watch.is_empty()) {
+    if live && !(args.inputs.is_empty() && args.watch.is_empty()) {
         return Err(usage("--stdin sends only live frames; send pictures with another command"));
     }
-    if live.is_some() && args.to.as_deref() == Some("-") {
+    if live && args.to.as_deref() == Some("-") {
         return Err(usage("stdin cannot carry both the ticket and the frames; give the ticket as @FILE"));
     }
     let reporter = args.common.reporter(false);
@@ -103,8 +103,9 @@ pub fn run(args: &Args) -> Result<Exit> {
     let target = pairing::target(args.to.as_deref(), &outbox)?;
     let model = models::to_encode_with(args.model.as_deref(), args.profile)?;
     let label = pairing::label(args.label.as_deref());
-    if let Some(format) = live {
-        let mut options = aecodec_sender::live::Options::new(target, identity, label, model, format);
+    #[cfg(feature = "live")]
+    if let Some(format) = args.live.format() {
+        let mut options = aecodec_live::send::Options::new(target, identity, label, model, format);
         options.limits = args.common.limits();
         options.remember = Some(outbox);
         if let Some(seconds) = args.patience {

@@ -26,7 +26,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// Parses a rate in bits per second, such as `800K`, `2M`, `2.5Mbit` or `800000`.
-#[cfg(feature = "network")]
+#[cfg(feature = "live")]
 pub fn bits(text: &str) -> Result<u64, String> {
     let plain = text.trim().to_ascii_lowercase();
     let plain = ["bit/s", "bps", "bit"].iter().find_map(|unit| plain.strip_suffix(unit)).unwrap_or(&plain);

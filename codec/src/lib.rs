@@ -57,6 +57,8 @@ mod quality;
 mod rate;
 mod rect;
 mod registry;
+#[cfg(feature = "resize")]
+pub mod resize;
 mod saturating;
 mod source;
 mod strip;

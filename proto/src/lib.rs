@@ -28,7 +28,6 @@ pub mod framing;
 pub mod identity;
 mod key;
 mod limits;
-pub mod live;
 pub mod message;
 pub mod name;
 pub mod parts;

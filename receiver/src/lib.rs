@@ -1,6 +1,6 @@
 //! The receiver: admits senders, stores the pictures that arrive, and decodes, uploads or announces them.
 //!
-//! [`Peers`] manages the known senders. [`Inbox`] takes offers and stores pictures so that no picture is lost,
+//! [`Service`] is the whole receiver. Of its parts, [`Peers`] manages the known senders, and [`Inbox`] takes offers and stores pictures so that no picture is lost,
 //! stored twice or stored in part, whatever ends the process.
 //!
 //! ```
@@ -37,11 +37,11 @@ pub mod decode;
 mod disk;
 mod error;
 mod event;
+pub mod frames;
 mod handle;
 mod inbox;
 mod journal;
 pub mod listener;
-pub mod live;
 pub mod metrics;
 pub mod models;
 mod name;
@@ -52,6 +52,7 @@ mod partial;
 pub mod peers;
 pub mod preview;
 mod recover;
+pub mod service;
 mod session;
 mod shared;
 pub mod stages;
@@ -71,6 +72,7 @@ pub use listener::Receiver;
 pub use models::Models;
 pub use options::InboxOptions;
 pub use peers::Peers;
+pub use service::{RunningService, Service, ServiceOptions};
 pub use stages::Stages;
 pub use stored::Stored;
 pub use transfer::Transfer;

@@ -1,7 +1,7 @@
 //! Listens for senders and lets in those that are known or invited.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +37,14 @@ const NO_PROTOCOL: u64 = 120;
 /// QUIC codes at and above this stand for a TLS alert (RFC 9001, section 4.8).
 const CRYPTO: std::ops::Range<u64> = 0x100..0x200;
 
+/// Binds a UDP port.
+///
+/// # Errors
+/// Returns [`Error::Bind`] if the port is in use or may not be used.
+pub fn socket(listen: SocketAddr) -> Result<UdpSocket> {
+    UdpSocket::bind(listen).map_err(|source| Error::Bind { listen, source })
+}
+
 /// A receiver that is bound to its port.
 #[derive(Debug)]
 pub struct Receiver {
@@ -45,12 +53,12 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// Binds a UDP port. Call it inside a tokio runtime.
+    /// Listens on a socket; see [`socket`]. Call it inside a tokio runtime.
     ///
     /// # Errors
-    /// Returns an error if the port is in use, or if the key is refused.
-    pub fn bind(
-        listen: SocketAddr,
+    /// Returns an error if the socket cannot be used, or if the key is refused.
+    pub fn new(
+        socket: UdpSocket,
         identity: Identity,
         inbox: Inbox,
         peers: Peers,
@@ -60,11 +68,10 @@ impl Receiver {
     ) -> Result<Self> {
         let strangers = Arc::new(Gate { peers: peers.clone(), verdict: Mutex::default() });
         let config = transport::server(&identity, strangers).map_err(Error::Proto)?;
-        let endpoint = std::net::UdpSocket::bind(listen).and_then(|socket| {
-            let runtime = Arc::new(quinn::TokioRuntime);
-            Endpoint::new(transport::endpoint(&identity), Some(config), socket, runtime)
-        });
-        let endpoint = endpoint.map_err(|source| Error::Bind { listen, source })?;
+        let unusable = |source| Error::Io { path: "the UDP socket".into(), source };
+        let runtime = Arc::new(quinn::TokioRuntime);
+        let endpoint = Endpoint::new(transport::endpoint(&identity), Some(config), socket, runtime);
+        let endpoint = endpoint.map_err(unusable)?;
         let shared = Connections::new(identity, inbox, peers, options, stages, events);
         Ok(Self { endpoint, shared: Arc::new(shared) })
     }

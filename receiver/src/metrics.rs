@@ -90,6 +90,11 @@ impl Metrics {
         Ok(Self::new(recorder))
     }
 
+    /// Whether the figures are served.
+    pub fn is_counting(&self) -> bool {
+        self.recorder.is_some()
+    }
+
     fn new(recorder: PrometheusRecorder) -> Self {
         let counter = |name: &'static str, help: &'static str| {
             recorder.describe_counter(KeyName::from(name), None, help.into());

@@ -25,8 +25,8 @@ use crate::connections::{Connections, plain};
 use crate::decode::Finished;
 use crate::error::Refusal;
 use crate::event::{Arrived, Event};
+use crate::frames::{FrameInput, FrameIntake};
 use crate::inbox::Begin;
-use crate::live::{Input, Place, View};
 use crate::peers::Enrolled;
 use crate::stored::Stored;
 use crate::{Error, Result};
@@ -75,9 +75,8 @@ struct Served {
     tasks: JoinSet<std::result::Result<Done, End>>,
     /// Held while a model is read, so that only one model at a time takes memory.
     model: Arc<Mutex<()>>,
-    /// The view of live frames, once there was one.
-    view: Option<View>,
-    _place: Option<Place>,
+    /// Takes live frames, once there was one.
+    intake: Option<FrameIntake>,
     reports: (mpsc::UnboundedSender<FrameReport>, mpsc::UnboundedReceiver<FrameReport>),
     /// Pictures that wait for a model.
     undecoded: HashMap<Hash, Vec<Stored>>,
@@ -105,8 +104,7 @@ impl Served {
             arriving: HashMap::new(),
             tasks: JoinSet::new(),
             model: Arc::default(),
-            view: None,
-            _place: None,
+            intake: None,
             reports: mpsc::unbounded_channel(),
             undecoded: HashMap::new(),
             wire: Wire::default(),
@@ -202,7 +200,7 @@ impl Served {
                 Output::Greeted { label } => self.greeted(label, Enrolled::Before),
                 Output::LookUp(offer) => self.look_up(offer),
                 Output::Complete(id) => self.complete(id),
-                Output::Frame(frame) => self.frame(frame).await,
+                Output::Frame(frame) => self.frame(frame).await?,
                 // Its transfer ends; the parts that have arrived wait for another offer.
                 Output::Withdrawn(id) => drop(self.arriving.remove(&id)),
                 _ => {}
@@ -404,24 +402,26 @@ impl Served {
     }
 
     /// A live frame begins.
-    async fn frame(&mut self, frame: Frame) {
-        self.view().put(Input::Frame(frame)).await;
+    async fn frame(&mut self, frame: Frame) -> std::result::Result<(), End> {
+        self.intake(frame.seq)?.put(FrameInput::Announced(frame)).await;
+        Ok(())
     }
 
-    /// The view of this sender's live frames. It is started with the first of them.
-    fn view(&mut self) -> View {
-        if let Some(view) = &self.view {
-            return view.clone();
+    /// Takes this sender's live frames. It is started with the first of them.
+    fn intake(&mut self, seq: u64) -> std::result::Result<FrameIntake, End> {
+        if let Some(intake) = &self.intake {
+            return Ok(intake.clone());
         }
         let shared = self.shared.clone();
-        let (outlet, place) = shared.stages.live().enter(shared.inbox.out());
-        self._place = place;
-        let models = shared.stages.models().clone();
-        let trouble = move |error: &Error| {
+        let Some(shower) = self.shared.stages.frames() else {
+            let detail = "live frame: this receiver does not show live frames".into();
+            return Err(Violation::Offer { id: seq, detail }.into());
+        };
+        let trouble = move |error: &dyn std::error::Error| {
             shared.tell(Event::Trouble { what: "live frame", error: error.to_string() });
         };
-        let view = View::start(self.name.clone(), outlet, models, self.reports.0.clone(), trouble);
-        self.view.insert(view).clone()
+        let intake = FrameIntake::start(shower, self.name.clone(), self.reports.0.clone(), trouble);
+        Ok(self.intake.insert(intake).clone())
     }
 
     /// Declines a picture. A problem of this end closes the connection instead, so that the sender tries again
@@ -486,9 +486,9 @@ impl Served {
                 });
             }
             StreamHeader::Frame { seq, part } => {
-                let view = self.view();
+                let intake = self.intake(seq)?;
                 self.tasks.spawn(async move {
-                    chunks(stream, rest, seq, part, view, stall).await?;
+                    chunks(stream, rest, seq, part, intake, stall).await?;
                     Ok(Done::Nothing)
                 });
             }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::decode::{Finished, Pool, PoolOptions};
 use crate::event::Event;
-use crate::live::{Outlet, Stage};
+use crate::frames::ShowFrames;
 use crate::metrics::Metrics;
 use crate::preview::{PreviewOptions, PreviewWritten, Previews};
 #[cfg(feature = "services")]
@@ -25,7 +25,7 @@ pub struct Stages {
     previews: Option<Previews>,
     #[cfg(feature = "services")]
     store: Option<Store>,
-    live: Stage,
+    frames: Option<Arc<dyn ShowFrames>>,
     metrics: Metrics,
     events: mpsc::UnboundedSender<Event>,
 }
@@ -37,20 +37,15 @@ impl fmt::Debug for Stages {
 }
 
 impl Stages {
-    /// Makes stages with these models, this place for live frames, these figures, and nothing else.
-    pub fn new(
-        models: Models,
-        outlet: Outlet,
-        metrics: Metrics,
-        events: mpsc::UnboundedSender<Event>,
-    ) -> Self {
+    /// Makes stages with these models, these figures, and nothing else.
+    pub fn new(models: Models, metrics: Metrics, events: mpsc::UnboundedSender<Event>) -> Self {
         Self {
             models,
             pool: None,
             previews: None,
             #[cfg(feature = "services")]
             store: None,
-            live: Stage::new(outlet),
+            frames: None,
             metrics,
             events,
         }
@@ -88,6 +83,11 @@ impl Stages {
         Ok(())
     }
 
+    /// Shows live frames. Without this, a sender of live frames is refused.
+    pub fn show_frames(&mut self, shower: Arc<dyn ShowFrames>) {
+        self.frames = Some(shower);
+    }
+
     /// Uploads each stored picture to an object store, before its receipt.
     #[cfg(feature = "services")]
     pub fn upload(&mut self, store: Store) {
@@ -99,8 +99,8 @@ impl Stages {
         self.pool.as_ref()
     }
 
-    pub(crate) fn live(&self) -> &Stage {
-        &self.live
+    pub(crate) fn frames(&self) -> Option<&dyn ShowFrames> {
+        self.frames.as_deref()
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {

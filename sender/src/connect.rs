@@ -109,23 +109,33 @@ fn tidy(text: &str) -> String {
 }
 
 /// A connection on which the receiver has answered with its welcome.
-pub(crate) struct Link {
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Link {
+    /// The connection.
     pub connection: Connection,
+    /// The stream for messages to the receiver; see [`write`].
     pub control: SendStream,
+    /// The receiver's messages.
     pub messages: Messages,
+    /// The state of the protocol, which has seen the welcome.
     pub session: Session,
     /// Name of the receiving host.
     pub label: String,
 }
 
 /// The receiver's messages.
-pub(crate) struct Messages {
+#[derive(Debug)]
+pub struct Messages {
     stream: RecvStream,
     framer: Framer<ToSender>,
 }
 
 impl Messages {
     /// The next message. The future may be dropped without losing anything.
+    ///
+    /// # Errors
+    /// Returns the reason if the connection is lost or a message cannot be read.
     pub async fn next(&mut self) -> Result<ToSender, Cut> {
         loop {
             if let Some(message) = self.framer.take()? {
@@ -142,7 +152,8 @@ impl Messages {
 }
 
 /// Makes connections to one receiver.
-pub(crate) struct Connector {
+#[derive(Debug)]
+pub struct Connector {
     identity: Identity,
     target: Destination,
     label: String,
@@ -151,11 +162,15 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
+    /// Connects with this identity to this receiver. `label` is the name of this host, for people.
     pub fn new(identity: Identity, target: Destination, label: String) -> Self {
         Self { identity, target, label, v4: None, v6: None }
     }
 
-    /// Connects, and pairs with the invitation if that is needed.
+    /// Connects, and pairs with the invitation if that is needed. Call it inside a tokio runtime.
+    ///
+    /// # Errors
+    /// Returns the reason if no address answers, or if the receiver refuses this sender.
     pub async fn connect(&mut self) -> Result<Link, Cut> {
         let own = (self.identity.clone(), false);
         let invited = self.target.invitation.clone().map(|invitation| (invitation, true));
@@ -294,7 +309,10 @@ impl Connector {
 }
 
 /// Sends one message.
-pub(crate) async fn write(control: &mut SendStream, message: &ToReceiver) -> Result<(), Cut> {
+///
+/// # Errors
+/// Returns the reason if the connection is lost.
+pub async fn write(control: &mut SendStream, message: &ToReceiver) -> Result<(), Cut> {
     match control.write_all(&framing::encode(message)).await {
         Ok(()) => Ok(()),
         Err(quinn::WriteError::ConnectionLost(error)) => Err(Cut::of(&error)),

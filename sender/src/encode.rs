@@ -8,11 +8,11 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use aecodec::container::{self, ChunkState, Header};
+use aecodec::resize::{Filter, PictureResizer};
 use aecodec::{Check, EncodeOptions, Encoded, Limits, Model, Picture, Quality, Target, files};
 use aecodec_proto::message::Source;
 use aecodec_proto::{Hash, parts};
 
-use crate::live::Scaler;
 use crate::source::{Kind, SourceFile, modified};
 use crate::{Error, Result};
 
@@ -183,7 +183,9 @@ impl Encoder {
             return Ok(Vec::new());
         }
         let side = |side: u32| (u64::from(side) * THUMBNAIL_SIDE / u64::from(longest)).max(1) as u32;
-        let small = Scaler::default().scale(picture, side(picture.width), side(picture.height))?;
+        let size = (side(picture.width), side(picture.height));
+        let mut small = PictureResizer::default().resize(picture, size, Filter::Hamming)?;
+        small.orientation = picture.orientation;
         let mut options = EncodeOptions::default();
         options.target = Target::Quality(Quality::new(THUMBNAIL_QUALITY).unwrap_or_default());
         options.check = Check::None;

@@ -78,9 +78,6 @@ pub enum Error {
         /// What the panic said.
         cause: String,
     },
-    /// The stream of live frames cannot be read any further.
-    #[error(transparent)]
-    Frames(crate::live::Error),
     /// A bug in this program that concerns no file.
     #[error("internal error ({0}); please report it")]
     Thread(String),

@@ -1,10 +1,9 @@
 //! The sender: finds pictures, compresses them, keeps those without a receipt, and sends them over QUIC.
 
-mod connect;
+pub mod connect;
 mod encode;
 mod error;
 mod finished;
-pub mod live;
 mod name;
 pub mod outbox;
 pub mod pipeline;

@@ -1,17 +1,12 @@
-//! The tools that test the network: the model of a line, the proxy, the network in memory; and what the congestion
-//! controller makes of bad paths. All but the proxy run by a clock of their own.
+//! The tools that test the network: the model of a line, the proxy, and the network namespace. The model runs by a
+//! clock of its own.
 
 use std::net::UdpSocket;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use aecodec_proto::{Identity, PublicKey, congestion, tls};
 use aecodec_tests::impair::{Counts, Profile, Proxy};
 use aecodec_tests::link::{Bursts, Conditions, HEADERS, Link, Outages, Queue, Rate};
-use aecodec_tests::memory_net::Network;
 use aecodec_tests::netns::Namespace;
-use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, ServerConfig, TransportConfig, VarInt};
 
 const MS: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
@@ -150,117 +145,4 @@ fn a_namespace_is_reached_through_its_line() {
     let (len, from) = server.recv_from(&mut buffer).expect("a packet");
     assert_eq!((&buffer[..len], from.ip()), (&b"hello\n"[..], space.there.into()));
     space.set_rate(1_000_000, 50);
-}
-
-#[derive(Debug)]
-struct Everyone;
-
-impl tls::Admit for Everyone {
-    fn admits(&self, _: &PublicKey) -> bool {
-        true
-    }
-}
-
-fn configs() -> (ServerConfig, ClientConfig) {
-    let [receiver, sender] = [[1; 32], [2; 32]].map(Identity::from_seed);
-    let mut transport = TransportConfig::default();
-    transport.congestion_controller_factory(Arc::new(congestion::Config::default()));
-    transport.stream_receive_window(VarInt::from_u32(16 << 20)).send_window(16 << 20);
-    let transport = Arc::new(transport);
-    let server = tls::server(&receiver, Arc::new(Everyone)).expect("keys");
-    let server: QuicServerConfig = server.try_into().expect("TLS 1.3");
-    let mut server = ServerConfig::with_crypto(Arc::new(server));
-    server.transport_config(transport.clone());
-    let client = tls::client(&sender, receiver.public()).expect("keys");
-    let client: QuicClientConfig = client.try_into().expect("TLS 1.3");
-    let mut client = ClientConfig::new(Arc::new(client));
-    client.transport_config(transport);
-    (server, client)
-}
-
-/// Sends so many bytes over a path; gives the time that took by the paused clock, and the counts. Every byte is
-/// compared.
-fn transfer(profile: Profile, seed: u64, bytes: usize) -> (Duration, Counts) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.expect("a runtime").block_on(async {
-        let network = Network::new(profile, seed);
-        let (server, client) = configs();
-        let server = network.server(server).expect("an endpoint");
-        let data: Arc<Vec<u8>> = Arc::new((0..bytes).map(|i| (i * 7 + i / 251) as u8).collect());
-        let expected = data.clone();
-        let receiving = tokio::spawn(async move {
-            let connection = server.accept().await.expect("an endpoint").await.expect("a connection");
-            let mut stream = connection.accept_uni().await.expect("a stream");
-            let got = stream.read_to_end(usize::MAX).await.expect("all of it");
-            assert!(got == *expected, "the bytes arrive unchanged");
-            connection.close(VarInt::from_u32(0), b"");
-            server.wait_idle().await;
-        });
-        let start = tokio::time::Instant::now();
-        let endpoint = network.client().expect("an endpoint");
-        let connecting = endpoint.connect_with(client, network.address(), tls::SERVER_NAME);
-        let connection = connecting.expect("a configuration").await.expect("a connection");
-        let mut stream = connection.open_uni().await.expect("a stream");
-        stream.write_all(&data).await.expect("sent");
-        stream.finish().expect("open");
-        connection.closed().await;
-        let took = start.elapsed();
-        receiving.await.expect("received");
-        (took, network.counts())
-    })
-}
-
-/// A line of 10 Mbit/s and 50 ms there and back with a queue of 25 packets, losing such a share both ways.
-fn line(loss: f64) -> Profile {
-    let down = Conditions { delay: 25 * MS, loss, ..Default::default() };
-    let up = Conditions { rate: Rate::fixed(10_000_000), queue: Queue::Packets(25), ..down.clone() };
-    Profile { up, down, rebind: None }
-}
-
-#[test]
-fn a_transfer_survives_everything_at_once_and_repeats_exactly() {
-    let bad = Conditions {
-        loss: 0.02,
-        bursts: Some(Bursts { begin: 0.005, end: 0.1, loss: 0.3 }),
-        delay: 30 * MS,
-        jitter: 10 * MS,
-        reorder: 0.02,
-        reorder_by: 15 * MS,
-        duplicate: 0.01,
-        corrupt: 0.01,
-        rate: Rate::fixed(4_000_000),
-        queue: Queue::Packets(25),
-        outages: Some(Outages { open: SECOND, shut: 400 * MS }),
-        ..Default::default()
-    };
-    let profile = Profile { rebind: Some(1500 * MS), ..Profile::both(bad) };
-    let first = transfer(profile.clone(), 11, 2 << 20);
-    assert!(first.0 < 30 * SECOND, "{first:?}");
-    assert!(first.1.up.lost > 20 && first.1.up.overflowed + first.1.down.lost > 5, "{first:?}");
-    assert_eq!(transfer(profile, 11, 2 << 20), first, "the same seed, the same fate");
-}
-
-#[test]
-fn random_losses_leave_85_percent_of_a_line() {
-    let bytes = 20 << 20;
-    for (loss, seed) in [(0.0, 1), (0.02, 2), (0.02, 3), (0.05, 4)] {
-        let (took, counts) = transfer(line(loss), seed, bytes);
-        let goodput = bytes as f64 * 8.0 / took.as_secs_f64();
-        assert!(goodput > 8_500_000.0, "{goodput:.0} bit/s at a loss of {loss}");
-        let wasted = counts.up.overflowed as f64 / counts.up.packets as f64;
-        assert!(wasted < 0.02, "{wasted:.3} of the packets found the queue full at a loss of {loss}");
-    }
-}
-
-#[test]
-fn a_line_that_slows_down_tenfold_gets_no_standing_queue() {
-    let mut profile = line(0.0);
-    profile.up.queue = Queue::Packets(400);
-    profile.up.rate =
-        Rate::steps(&[(Duration::ZERO, 8_000_000), (5 * SECOND, 800_000), (10 * SECOND, 8_000_000)]);
-    // 5 s at 8 Mbit/s, 5 s at a tenth of it, then 8 Mbit/s again: at best 15.4 s with the headers.
-    let (took, counts) = transfer(profile, 1, 10_000_000);
-    assert!(took < 17 * SECOND, "{took:?}");
-    // What was under way when the line slowed down waits ten times as long, and no more comes behind it.
-    assert!(counts.up.longest_wait < 800 * MS, "{counts:?}");
 }

@@ -10,7 +10,7 @@ use quinn::{Connection, ReadError, RecvStream};
 use tokio::time::timeout;
 
 use super::end::End;
-use crate::live::{Input, View};
+use crate::frames::{FrameInput, FrameIntake};
 
 /// A part of a live frame is useless if the frame was not announced within this time.
 const EARLY: Duration = Duration::from_secs(10);
@@ -68,16 +68,16 @@ pub(super) async fn chunks(
     mut rest: BytesMut,
     seq: u64,
     part: u32,
-    view: View,
+    intake: FrameIntake,
     stall: Duration,
 ) -> Result<(), End> {
     // Data that is not read yet waits in the connection, within its limits.
-    if !matches!(timeout(EARLY, view.announced(seq)).await, Ok(true)) {
+    if !matches!(timeout(EARLY, intake.announced(seq)).await, Ok(true)) {
         return Ok(());
     }
     let mut bytes = Some(rest.split().freeze());
     while let Some(chunk) = bytes {
-        if !chunk.is_empty() && !view.put(Input::Chunk { seq, part, bytes: chunk }).await {
+        if !chunk.is_empty() && !intake.put(FrameInput::Chunk { seq, part, bytes: chunk }).await {
             break;
         }
         bytes = match next(&mut stream, 64 << 10, stall).await? {

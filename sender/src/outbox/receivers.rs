@@ -25,7 +25,7 @@ pub struct Known {
 
 impl Known {
     /// What is known before the receiver was reached.
-    pub(crate) fn of(target: &Destination) -> Self {
+    pub fn of(target: &Destination) -> Self {
         Self {
             key: target.receiver,
             name: String::new(),
@@ -36,7 +36,7 @@ impl Known {
     }
 
     /// The receiver was reached at this address, sent its welcome, and gives itself this name.
-    pub(crate) fn reached(&mut self, address: &str, name: &str) {
+    pub fn reached(&mut self, address: &str, name: &str) {
         name.clone_into(&mut self.name);
         self.addresses.retain(|other| other != address);
         self.addresses.insert(0, address.to_owned());

@@ -4,7 +4,7 @@ use std::io::Read;
 
 use aecodec::{Limits, Picture};
 
-use super::error::Error;
+use super::error::FrameError;
 use super::pipe::Pipe;
 use super::{mjpeg, ppm, y4m};
 
@@ -35,14 +35,14 @@ impl Format {
 /// Frames of a pipe.
 ///
 /// ```
-/// use aecodec_sender::live::{Format, Frames};
+/// use aecodec_live::capture::{Format, Frames};
 ///
 /// let pipe = &b"P5 2 1 255\n\x10\x20P5 2 1 255\n\x30\x40"[..];
 /// let mut frames = Frames::new(Format::Ppm, pipe, aecodec::Limits::default());
 /// assert_eq!(frames.read()?.expect("a frame").samples, [0x10, 0x20]);
 /// assert_eq!(frames.read()?.expect("another").samples, [0x30, 0x40]);
 /// assert!(frames.read()?.is_none());
-/// # Ok::<(), aecodec_sender::live::Error>(())
+/// # Ok::<(), aecodec_live::capture::FrameError>(())
 /// ```
 #[derive(Debug)]
 pub struct Frames<R: Read> {
@@ -60,9 +60,9 @@ impl<R: Read> Frames<R> {
     /// The next frame; waits for it. `None` at the end of the pipe.
     ///
     /// # Errors
-    /// Returns [`Error::Frame`] if a frame is damaged but the next can be found, and any other error if the stream
+    /// Returns [`FrameError::Frame`] if a frame is damaged but the next can be found, and any other error if the stream
     /// cannot be read any further.
-    pub fn read(&mut self) -> Result<Option<Picture>, Error> {
+    pub fn read(&mut self) -> Result<Option<Picture>, FrameError> {
         let found = match self.format {
             Format::Y4m => y4m::read(&mut self.pipe, &mut self.y4m),
             Format::Mjpeg => mjpeg::read(&mut self.pipe),

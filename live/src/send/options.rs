@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use aecodec::{Limits, Model};
 use aecodec_proto::Identity;
-use aecodec_proto::live::Config;
+use aecodec_sender::{Destination, Outbox};
 
-use super::frames::Format;
-use crate::connect::Destination;
-use crate::outbox::Outbox;
+use crate::capture::Format;
+use crate::control::Config;
 
 /// What to send, to which receiver, and how.
 #[derive(Debug, Clone)]

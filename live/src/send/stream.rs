@@ -9,22 +9,21 @@ use std::time::{Duration, Instant};
 use aecodec::{Check, EncodeOptions, Limits, Model, Target};
 use aecodec_proto::Close;
 use aecodec_proto::figures::Wire;
-use aecodec_proto::live::{Controller, Decision, Path, Scale};
 use aecodec_proto::message::{Frame, FrameReport};
 use aecodec_proto::parts::{self, StreamHeader};
-use aecodec_proto::sender::Output;
+use aecodec_proto::sender::{Output, Session};
+use aecodec_sender::connect::{Connector, Cut, Link, Messages, write};
+use aecodec_sender::outbox::Known;
 use bytes::Bytes;
 use quinn::{Connection, VarInt};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, sleep, timeout};
 
-use super::captured::{Captured, Reader, Slot};
-use super::frames::Frames;
 use super::options::Options;
 use super::scale::Scaler;
-use crate::connect::{Connector, Cut, Link, write};
-use crate::outbox::Known;
+use crate::capture::{Captured, FrameError, Frames, Reader, Slot};
+use crate::control::{Controller, Decision, Path, Scale};
 use crate::{Error, Result};
 
 /// How often late parts are looked for.
@@ -124,7 +123,7 @@ pub async fn stream(
     let frames = Frames::new(format, pipe, limits);
     let damaged = {
         let events = events.clone();
-        Box::new(move |error: &super::error::Error| {
+        Box::new(move |error: &FrameError| {
             let _ = events.send(Event::Damaged { error: error.to_string() });
         })
     };
@@ -160,7 +159,7 @@ pub async fn stream(
                     let entry = known.clone();
                     tokio::task::spawn_blocking(move || outbox.remember(&entry))
                         .await
-                        .map_err(Error::thread)??;
+                        .map_err(|error| Error::thread(&error))??;
                 }
                 let done = live.drive(link, &mut stop).await;
                 alone_since = Instant::now();
@@ -320,11 +319,7 @@ impl Live {
     }
 
     /// Waits for the reports that have not come yet.
-    async fn farewell(
-        &mut self,
-        messages: &mut crate::connect::Messages,
-        session: &mut aecodec_proto::sender::Session,
-    ) {
+    async fn farewell(&mut self, messages: &mut Messages, session: &mut Session) {
         while let Ok(message) = messages.next().await {
             if session.handle(message).is_err() {
                 return;

@@ -8,7 +8,7 @@ use std::io::{BufRead, Read};
 
 use aecodec::{Color, Picture};
 
-use super::error::Error;
+use super::error::FrameError;
 use super::pipe::Pipe;
 
 /// Bytes of a header line.
@@ -68,7 +68,7 @@ impl Matrix {
 pub(super) fn read<R: Read>(
     pipe: &mut Pipe<R>,
     stream: &mut Option<Stream>,
-) -> Result<Option<Picture>, Error> {
+) -> Result<Option<Picture>, FrameError> {
     if stream.is_none() {
         let Some(line) = line(pipe)? else { return Ok(None) };
         *stream = Some(header(pipe, &line)?);
@@ -130,7 +130,7 @@ fn convert(matrix: &Matrix, luma: &[u8], (u, v): (&[u8], &[u8]), shift: u32, rgb
 }
 
 /// A line without its line feed; `None` at the end of the pipe.
-fn line<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Vec<u8>>, Error> {
+fn line<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Vec<u8>>, FrameError> {
     let mut line = Vec::new();
     pipe.reader.by_ref().take(LINE_MOST).read_until(b'\n', &mut line)?;
     match line.pop() {
@@ -140,7 +140,7 @@ fn line<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Vec<u8>>, Error> {
     }
 }
 
-fn header<R: Read>(pipe: &Pipe<R>, line: &[u8]) -> Result<Stream, Error> {
+fn header<R: Read>(pipe: &Pipe<R>, line: &[u8]) -> Result<Stream, FrameError> {
     let text = String::from_utf8_lossy(line);
     let mut words = text.split(' ');
     if words.next() != Some("YUV4MPEG2") {

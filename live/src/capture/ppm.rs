@@ -4,7 +4,7 @@ use std::io::Read;
 
 use aecodec::{Picture, files};
 
-use super::error::Error;
+use super::error::FrameError;
 use super::pipe::Pipe;
 
 /// Bytes of a header, comments included.
@@ -12,7 +12,7 @@ const HEADER_MOST: usize = 4096;
 
 /// The next picture. Only its header says how long a picture is, so the next picture cannot be found after a
 /// damaged header.
-pub(super) fn read<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Picture>, Error> {
+pub(super) fn read<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Picture>, FrameError> {
     let mut bytes = Vec::new();
     // Some writers end a picture with a line feed.
     let first = loop {
@@ -47,7 +47,7 @@ pub(super) fn read<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Picture>, Error
 }
 
 /// A decimal number with the white space and comments before it and the one white space after it.
-fn number<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<u32, Error> {
+fn number<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<u32, FrameError> {
     let mut value: Option<u32> = None;
     let mut comment = false;
     while bytes.len() < HEADER_MOST {

@@ -1,12 +1,12 @@
 //! Makes frames smaller before they are coded, if the machines or the path do not manage their full size.
 
+use aecodec::resize::{Filter, PictureResizer};
 use aecodec::{Picture, Result};
-use aecodec_proto::live::{FilterType, FrameResizer};
 
 /// Makes frames smaller, and keeps its buffers from one frame to the next.
 #[derive(Debug, Default)]
 pub struct Scaler {
-    resizer: FrameResizer,
+    resizer: PictureResizer,
 }
 
 impl Scaler {
@@ -15,8 +15,7 @@ impl Scaler {
     /// # Errors
     /// Returns [`aecodec::Error::Invalid`] if a side is 0 or the samples do not fit the picture.
     pub fn scale(&mut self, picture: &Picture, width: u32, height: u32) -> Result<Picture> {
-        // Hamming keeps more detail than a triangle at the same cost, and does not ring.
-        let mut scaled = self.resizer.resize(picture, (width, height), FilterType::Hamming)?;
+        let mut scaled = self.resizer.resize(picture, (width, height), Filter::Hamming)?;
         scaled.orientation = picture.orientation;
         Ok(scaled)
     }

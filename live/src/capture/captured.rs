@@ -5,14 +5,15 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aecodec::Picture;
-use aecodec_proto::live::OnFull;
 use tokio::sync::Notify;
 
-use super::error::Error;
+use crate::control::OnFull;
+
+use super::error::FrameError;
 use super::frames::Frames;
 
 /// A frame as it was captured.
-pub(super) struct Captured {
+pub(crate) struct Captured {
     pub seq: u64,
     pub at: Duration,
     pub picture: Picture,
@@ -20,7 +21,7 @@ pub(super) struct Captured {
 
 /// The place where the reading thread leaves the newest frame.
 #[derive(Default)]
-pub(super) struct Slot {
+pub(crate) struct Slot {
     inner: Mutex<Inner>,
     pub filled: Notify,
     pub emptied: Condvar,
@@ -35,12 +36,12 @@ struct Inner {
 
 /// The number of frames that were read, and the bytes of their samples.
 #[derive(Default)]
-pub(super) struct Over {
+pub(crate) struct Over {
     pub captured: u64,
     pub raw: u64,
     pub first: Option<Duration>,
     pub last: Duration,
-    pub error: Option<Error>,
+    pub error: Option<FrameError>,
 }
 
 impl Slot {
@@ -70,13 +71,13 @@ impl Slot {
 }
 
 /// The thread that reads the pipe.
-pub(super) struct Reader {
+pub(crate) struct Reader {
     pub slot: Arc<Slot>,
     pub start: Instant,
     pub pace: Option<f64>,
     pub on_full: OnFull,
     /// Takes the errors of frames that are skipped.
-    pub damaged: Box<dyn Fn(&Error) + Send>,
+    pub damaged: Box<dyn Fn(&FrameError) + Send>,
 }
 
 impl Reader {

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, BufReader, Read};
 
 use aecodec::Limits;
 
-use super::error::Error;
+use super::error::FrameError;
 
 /// The pipe, and the limits for what is read from it.
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl<R: Read> Pipe<R> {
     }
 
     /// Appends the next `count` bytes to `out`. Memory grows as they come, whatever a header says.
-    pub fn take(&mut self, count: u64, out: &mut Vec<u8>) -> Result<(), Error> {
+    pub fn take(&mut self, count: u64, out: &mut Vec<u8>) -> Result<(), FrameError> {
         let got = self.reader.by_ref().take(count).read_to_end(out)? as u64;
         if got < count {
             Err(self.stream(format!("the pipe ends {} bytes early", count - got)))
@@ -81,11 +81,11 @@ impl<R: Read> Pipe<R> {
         }
     }
 
-    pub fn stream(&self, detail: impl Into<String>) -> Error {
-        Error::Stream { frame: self.frame, detail: detail.into() }
+    pub fn stream(&self, detail: impl Into<String>) -> FrameError {
+        FrameError::Stream { frame: self.frame, detail: detail.into() }
     }
 
-    pub fn lost(&self, source: aecodec::Error) -> Error {
-        Error::Frame { frame: self.frame, source }
+    pub fn lost(&self, source: aecodec::Error) -> FrameError {
+        FrameError::Frame { frame: self.frame, source }
     }
 }

@@ -5,7 +5,7 @@ use std::io;
 /// Errors of a pipe of frames.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum FrameError {
     /// The pipe cannot be read.
     #[error("the frames cannot be read: {0}")]
     Read(#[from] io::Error),
@@ -27,7 +27,7 @@ pub enum Error {
     },
 }
 
-impl Error {
+impl FrameError {
     /// Whether the frames after this one can still be read.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Frame { .. })

@@ -3,14 +3,14 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use aecodec::resize::{Filter, PictureResizer};
 use aecodec::{Picture, Result, files};
-use aecodec_proto::live::{FilterType, FrameResizer};
 use tempfile::NamedTempFile;
 
 /// Enlarges frames that were coded smaller, and keeps its buffers from one frame to the next.
 #[derive(Debug, Default)]
 pub struct Screen {
-    resizer: FrameResizer,
+    resizer: PictureResizer,
 }
 
 impl Screen {
@@ -25,7 +25,7 @@ impl Screen {
         }
         // The size comes from the sender, so it is checked like that of a header.
         aecodec::Limits::default().check_pixels(width, height)?;
-        self.resizer.resize(&picture, size, FilterType::CatmullRom)
+        self.resizer.resize(&picture, size, Filter::CatmullRom)
     }
 }
 

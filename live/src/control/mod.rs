@@ -8,7 +8,7 @@
 //! seconds.
 //!
 //! ```
-//! use aecodec_proto::live::{Config, Controller, Decision, Path};
+//! use aecodec_live::control::{Config, Controller, Decision, Path};
 //! use std::time::Duration;
 //!
 //! let mut controller = Controller::new(Config::default());
@@ -26,7 +26,6 @@
 mod bucket;
 mod cpu;
 mod delivery;
-mod resizer;
 mod size;
 #[cfg(test)]
 mod tests;
@@ -36,12 +35,12 @@ use std::time::Duration;
 
 use aecodec::Quality;
 
-use crate::message::FrameReport;
+use aecodec_proto::message::FrameReport;
+
 use bucket::Bucket;
 use cpu::Cpu;
 pub use cpu::Scale;
 use delivery::Delivery;
-pub use resizer::{FilterType, FrameResizer};
 use size::Sizes;
 
 /// Share of the path that frames fill. The rest is a margin for errors of the estimate. If the rate of the path

@@ -8,7 +8,7 @@ use std::io::{BufRead, Read};
 
 use aecodec::{Picture, files};
 
-use super::error::Error;
+use super::error::FrameError;
 use super::pipe::Pipe;
 
 /// The most bytes of a picture.
@@ -18,7 +18,7 @@ const EOI: u8 = 0xd9;
 const SOS: u8 = 0xda;
 
 /// The next picture.
-pub(super) fn read<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Picture>, Error> {
+pub(super) fn read<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Picture>, FrameError> {
     if !find_start(pipe)? {
         return Ok(None);
     }
@@ -42,7 +42,7 @@ pub(super) fn read<R: Read>(pipe: &mut Pipe<R>) -> Result<Option<Picture>, Error
 }
 
 /// Skips everything up to and including a start of a picture; false at the end of the pipe.
-fn find_start<R: Read>(pipe: &mut Pipe<R>) -> Result<bool, Error> {
+fn find_start<R: Read>(pipe: &mut Pipe<R>) -> Result<bool, FrameError> {
     let mut before = 0;
     while let Some(byte) = pipe.byte()? {
         if before == 0xff && byte == SOI {
@@ -55,7 +55,7 @@ fn find_start<R: Read>(pipe: &mut Pipe<R>) -> Result<bool, Error> {
 
 /// Appends everything after the start of a picture up to its end. `sound` is where the last segment begins that was
 /// not followed by a marker: the bytes up to there certainly belong to this picture.
-fn follow<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, sound: &mut usize) -> Result<(), Error> {
+fn follow<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, sound: &mut usize) -> Result<(), FrameError> {
     let mut found = marker(pipe, bytes)?;
     let mut frames = 0;
     loop {
@@ -115,7 +115,7 @@ fn restart(bytes: &[u8], sound: usize) -> usize {
 }
 
 /// Reads a marker, which may have any number of ff before it.
-fn marker<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<u8, Error> {
+fn marker<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<u8, FrameError> {
     take(pipe, bytes, 1)?;
     match bytes.last() {
         Some(0xff) => {}
@@ -128,7 +128,7 @@ fn marker<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<u8, Error>
 }
 
 /// Reads coded data up to the marker that ends it, and that marker.
-fn scan<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<u8, Error> {
+fn scan<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<u8, FrameError> {
     loop {
         let room = (LARGEST + 1).saturating_sub(bytes.len()) as u64;
         pipe.reader.by_ref().take(room).read_until(0xff, bytes)?;
@@ -146,7 +146,7 @@ fn scan<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>) -> Result<u8, Error> {
     }
 }
 
-fn take<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, count: u64) -> Result<(), Error> {
+fn take<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, count: u64) -> Result<(), FrameError> {
     if bytes.len() as u64 + count > LARGEST as u64 {
         return Err(damaged(pipe, bytes, format!("it is larger than {LARGEST} bytes")));
     }
@@ -155,7 +155,7 @@ fn take<R: Read>(pipe: &mut Pipe<R>, bytes: &mut Vec<u8>, count: u64) -> Result<
 }
 
 /// Reports that the picture is lost; the next one is found by its start.
-fn damaged<R: Read>(pipe: &Pipe<R>, bytes: &[u8], detail: String) -> Error {
+fn damaged<R: Read>(pipe: &Pipe<R>, bytes: &[u8], detail: String) -> FrameError {
     let detail = format!("{detail} (after {} bytes)", bytes.len());
     pipe.lost(aecodec::Error::Invalid { what: "JPEG", detail })
 }
