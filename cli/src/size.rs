@@ -75,7 +75,7 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "network")]
+    #[cfg(feature = "live")]
     #[test]
     fn rates_are_in_bits() {
         for two_million in ["2M", "2Mbit", "2mbit/s", "2000000", "2000K", "2Mbps"] {

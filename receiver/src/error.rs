@@ -138,13 +138,30 @@ pub enum Error {
     },
     /// The journal could not be read or written.
     #[error("journal: {0}")]
-    Journal(#[from] rusqlite::Error),
+    Journal(#[source] JournalError),
     /// A finished picture could not be recorded. It is not lost: when it is offered again, it is recognised.
     #[error("the picture could not be recorded: {0}")]
     Unrecorded(String),
     /// A picture could not be decoded.
     #[error(transparent)]
     Codec(#[from] aecodec::Error),
+}
+
+/// What SQLite says about a journal that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct JournalError(rusqlite::Error);
+
+impl JournalError {
+    pub(crate) fn is_disk_full(&self) -> bool {
+        self.0.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    }
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Journal(JournalError(error))
+    }
 }
 
 /// Why an offer is not taken.

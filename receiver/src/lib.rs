@@ -64,7 +64,7 @@ mod transfer;
 mod writer;
 
 pub use arriving::Load;
-pub use error::{Error, Refusal, Result};
+pub use error::{Error, JournalError, Refusal, Result};
 pub use event::Event;
 pub use inbox::{Begin, Inbox};
 pub use journal::{Outcome, Task};

@@ -355,9 +355,7 @@ impl Batch {
 fn unwritten(out: &std::path::Path, error: &Error) -> Error {
     match error {
         Error::Full(path) => Error::Full(path.clone()),
-        Error::Journal(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => {
-            Error::Full(out.into())
-        }
+        Error::Journal(error) if error.is_disk_full() => Error::Full(out.into()),
         error => Error::Unrecorded(error.to_string()),
     }
 }

@@ -55,7 +55,7 @@ pub enum Error {
         /// The database.
         path: PathBuf,
         /// Why.
-        source: rusqlite::Error,
+        source: JournalError,
     },
     /// The journal was written by a newer aecodec.
     #[error("{} has version {found}, this build knows {known}; update aecodec or choose another state folder", path.display())]
@@ -82,6 +82,11 @@ pub enum Error {
     #[error("internal error ({0}); please report it")]
     Thread(String),
 }
+
+/// What SQLite says about a journal that could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct JournalError(pub(crate) rusqlite::Error);
 
 /// Result with this library's [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;

@@ -15,7 +15,7 @@ mod wire;
 
 pub use connect::{Cut, Destination};
 pub use encode::Settings;
-pub use error::{Error, Result};
+pub use error::{Error, JournalError, Result};
 pub use finished::Doubt;
 pub use name::Naming;
 pub use outbox::Outbox;

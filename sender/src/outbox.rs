@@ -23,7 +23,7 @@ pub(crate) use spool::Spooled;
 
 use crate::prepared::Prepared;
 use crate::source::SourceFile;
-use crate::{Error, Result};
+use crate::{Error, JournalError, Result};
 
 /// The folder of the spool, below the state folder.
 const SPOOL: &str = "spool";
@@ -269,5 +269,5 @@ fn seconds(time: SystemTime) -> i64 {
 }
 
 fn journal_error(folder: &Path) -> impl Fn(rusqlite::Error) -> Error {
-    move |source| Error::Journal { path: folder.join(DATABASE), source }
+    move |error| Error::Journal { path: folder.join(DATABASE), source: JournalError(error) }
 }

@@ -1,7 +1,7 @@
 //! The codec runs exported models.
 
 use aecodec::files::{self, Format, WriteOptions};
-use aecodec::{Color, DecodeOptions, EncodeOptions, Error as CodecError, Model, Picture, Quality, Target};
+use aecodec::{Color, DecodeOptions, EncodeOptions, Model, Picture, Quality, Target};
 use aecodec_trainer::data::{PIXELS, Pictures, RgbPicture};
 use aecodec_trainer::export::{self, ExportOptions};
 use aecodec_trainer::net::{Network, Shapes, Weights};
@@ -79,7 +79,7 @@ fn networks_that_the_codec_does_not_take_are_refused() {
     let refused = export::export(&weights, pictures.images(), &pictures, "", &options());
     let refused = refused.map(|exported| exported.bytes.len());
     assert!(
-        matches!(&refused, Err(Error::Codec(CodecError::Invalid { what: "model shapes", .. }))),
+        matches!(&refused, Err(Error::Codec(aecodec::Error::Invalid { what: "model shapes", .. }))),
         "{refused:?}"
     );
 }
