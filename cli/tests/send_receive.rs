@@ -325,7 +325,7 @@ fn the_exit_code_tells_how_it_went() {
 #[test]
 fn a_model_that_the_receiver_lacks_is_brought_if_it_takes_models() {
     let place = Place::new();
-    let packed = std::fs::read(repository().join("models/fast.aem")).expect("a model");
+    let packed = std::fs::read(repository().join("models/fast/fast.aem")).expect("a model");
     let mut model = aecodec::model_file::unpack(&packed).expect("a model file").into_owned();
     // The card is text at the end of the file; another text makes another model that codes the same.
     let last = model.len() - 2;

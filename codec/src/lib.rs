@@ -21,6 +21,18 @@
 //! # Ok::<(), aecodec::Error>(())
 //! ```
 //!
+//! # Features
+//!
+//! | Feature | Content |
+//! |---|---|
+//! | `embedded` (default) | the trained models `fast` and `best`, 14.3 MB; without it, [`Model::parse`] reads model files |
+//! | `files` (default) | [`files`]: reads and writes picture files |
+//! | `image` | [`integration`]: a decoder, an encoder and a hook for the crate `image`, so that `image::open` reads `.aec` files |
+//! | `resize` | [`resize`]: changes the size of pictures |
+//!
+//! The folder `examples` of the crate encodes and decodes files, whole or row by row, shows a file while it arrives, and
+//! decodes files of any model.
+//!
 //! The library starts no thread unless an option asks for it, except for a second one while it loads a model. It prints
 //! nothing, and never panics on input.
 
@@ -42,6 +54,8 @@ pub mod files;
 mod fold;
 #[cfg(test)]
 mod golden;
+#[cfg(feature = "image")]
+pub mod integration;
 #[doc(hidden)]
 pub mod kernel;
 mod latents;

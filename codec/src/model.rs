@@ -16,17 +16,11 @@ struct BuiltIn {
     loaded: OnceLock<Arc<Model>>,
 }
 
-// These are statics, because a constant of megabytes may be copied to each place that names it.
 #[cfg(feature = "embedded")]
-static FAST: BuiltIn = BuiltIn {
-    file: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem")),
-    loaded: OnceLock::new(),
-};
+static FAST: BuiltIn = BuiltIn { file: aecodec_model_fast::FILE, loaded: OnceLock::new() };
 #[cfg(feature = "embedded")]
-static BEST: BuiltIn = BuiltIn {
-    file: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/../models/best.aem")),
-    loaded: OnceLock::new(),
-};
+static BEST: BuiltIn = BuiltIn { file: aecodec_model_best::FILE, loaded: OnceLock::new() };
+
 /// Number of Gaussian tables in a model.
 const LEVELS: usize = 52;
 /// The most bands of quality, each with its own tables: in memory a table is a thousand times larger than in its file.

@@ -1,8 +1,8 @@
 //! The available models, and the choice of the one that a stream was encoded with.
 
 use crate::container::Header;
-use crate::decode::hex;
-use crate::{Error, Model, Profile, Result};
+use crate::decode::{decode, hex};
+use crate::{DecodeOptions, Decoded, Error, Model, Profile, Result};
 use std::sync::Arc;
 
 /// Models to decode with: those that were added, then those that are built in.
@@ -41,6 +41,23 @@ impl ModelRegistry {
             let loaded = if named.is_empty() { "none".into() } else { named.join(", ") };
             Error::UnknownModel { needed: hex(&header.model), loaded }
         })
+    }
+
+    /// Decodes a stream with the model that it was encoded with.
+    ///
+    /// ```
+    /// # fn decode(bytes: &[u8]) -> aecodec::Result<aecodec::Picture> {
+    /// let models = aecodec::ModelRegistry::embedded();
+    /// let decoded = models.decode(bytes, &aecodec::DecodeOptions::default())?;
+    /// # Ok(decoded.picture)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`Error::UnknownModel`] if none of the models is the one, and otherwise the errors of [`crate::decode`].
+    pub fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Decoded> {
+        let model = self.of(&Header::parse(bytes, &options.limits)?)?;
+        decode(bytes, &model, options)
     }
 
     /// Returns the model with this identity. Of the built-in models, that of the profile `likely` is tried first, so that

@@ -2,7 +2,7 @@
 """Measures rate and distortion on a folder, for float weights, the integer model, or both. Bits are cross-entropies.
 
     python evaluate.py --model ../fast.safetensors --data FOLDER [--points 11 | --qualities 4,25,70] [--json curve.json]
-    python evaluate.py --integer ../fast.aem --data FOLDER [--model ../fast.safetensors]
+    python evaluate.py --integer ../fast/fast.aem --data FOLDER [--model ../fast.safetensors]
 
 If both are given, the JSON file contains the curve of the integer model, and each line also shows the cost of integers.
 The figures are means over the pictures: bits per pixel, PSNR in dB and, with --ms-ssim, the MS-SSIM.

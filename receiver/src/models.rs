@@ -164,7 +164,7 @@ mod tests {
         assert!(matches!(models.keep(&Hash([1; 32]), bytes), Err(Error::WrongModel { .. })));
         assert!(matches!(models.keep(&Hash::of(bytes), bytes), Err(Error::Codec(_))));
         assert!(!models.has(&Hash::of(bytes)));
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast.aem");
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/fast/fast.aem");
         let packed = fs::read(file).unwrap();
         let bytes = aecodec::model_file::unpack(&packed).unwrap();
         let hash = Hash::of(&bytes);

@@ -342,7 +342,7 @@ class Model:
 def models():
     """The models of models/, by the first 8 bytes of their identities."""
     found = {}
-    for path in sorted(MODELS.glob("*.aem")):
+    for path in sorted(MODELS.glob("*/*.aem")):
         plain = plain_model(path.read_bytes())
         found[blake3(plain)[:8]] = plain
     return found

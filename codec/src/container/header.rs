@@ -5,7 +5,7 @@ use byteorder::{ByteOrder, LittleEndian};
 use std::ops::RangeInclusive;
 
 /// The first bytes of every stream. As in PNG, they reveal transfers that alter line ends or the eighth bit.
-pub(super) const SIGNATURE: [u8; 8] = *b"\x89AEC\r\n\x1a\n";
+pub(crate) const SIGNATURE: [u8; 8] = *b"\x89AEC\r\n\x1a\n";
 /// Number of bytes of the fixed fields.
 pub(super) const SIZE: usize = 35;
 
@@ -66,8 +66,14 @@ impl Header {
         Groups::of(self.width, self.height, self.group_log2)
     }
 
-    /// Reads the fields from the start of a stream. The caller checks the checksum over them.
-    pub(super) fn parse(bytes: &[u8], limits: &Limits) -> Result<Self> {
+    /// Reads the fields from the first 35 bytes of a stream, without its table and chunks. The checksum follows the
+    /// table, so it is not checked here; [`read`](super::read) checks it.
+    ///
+    /// # Errors
+    /// Returns [`Error::Signature`], [`Error::Version`] or [`Error::Invalid`] if the fields are not those of a stream that
+    /// this library reads, [`Error::Truncated`] if bytes are missing, and [`Error::Limit`] if the picture is larger than
+    /// allowed.
+    pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Self> {
         let start = &bytes[..bytes.len().min(SIGNATURE.len())];
         if start.is_empty() || !SIGNATURE.starts_with(start) {
             return Err(Error::Signature { format: FORMAT, found: start.to_vec() });

@@ -14,6 +14,8 @@ mod tests;
 pub use chunks::{Chunk, ChunkKind, ChunkState, Stream, read, write};
 pub(crate) use chunks::{check_groups, length, record, write_all};
 pub(crate) use header::GROUP_LOG2;
+#[cfg(feature = "image")]
+pub(crate) use header::SIGNATURE;
 pub use header::{Groups, Header, LatentRect, NO_PIXEL_HASH, recorded_hash};
 
 /// Number of passes of each group; its hyper-latents come before them.

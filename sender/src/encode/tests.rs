@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 fn model() -> Arc<Model> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fast.aem");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fast/fast.aem");
     Arc::new(Model::parse(&fs::read(path).unwrap()).unwrap())
 }
 

@@ -58,7 +58,7 @@ impl Fixture {
 fn model() -> Arc<Model> {
     static MODEL: std::sync::OnceLock<Arc<Model>> = std::sync::OnceLock::new();
     let read = || {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fast.aem");
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/fast/fast.aem");
         Arc::new(Model::parse(&fs::read(path).unwrap()).unwrap())
     };
     MODEL.get_or_init(read).clone()

@@ -184,7 +184,7 @@ mod tests {
     fn the_shipped_model_gives_the_weights_that_it_was_made_of() {
         let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
         let shipped = Weights::load(&models.join("fast.safetensors"), &Device::Cpu).expect("weights");
-        let bytes = std::fs::read(models.join("fast.aem")).expect("the model");
+        let bytes = std::fs::read(models.join("fast/fast.aem")).expect("the model");
         let found = weights(&bytes, &Device::Cpu).expect("weights");
         assert_eq!(found.shapes(), shipped.shapes());
         let samples: Vec<u8> = (0..128 * 128)

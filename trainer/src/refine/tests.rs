@@ -7,7 +7,7 @@ use aecodec::{Color, DecodeOptions, Profile};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
-const FAST: &[u8] = include_bytes!("../../../models/fast.aem");
+const FAST: &[u8] = include_bytes!("../../../models/fast/fast.aem");
 
 /// A picture of shapes and soft noise.
 fn picture(width: usize, height: usize, color: Color) -> Picture {

@@ -1,0 +1,6 @@
+//! The trained model `fast` of the image codec `aecodec`, as a crate of its own because of its size. Its card is the
+//! readme of this crate.
+
+/// The packed model file, for `aecodec::Model::parse`.
+// A static, because a constant of megabytes may be copied to each place that names it.
+pub static FILE: &[u8] = include_bytes!("../fast.aem");
