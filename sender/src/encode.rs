@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use aecodec::container::{self, ChunkState, Header};
-use aecodec::resize::{Filter, PictureResizer};
+use aecodec::resize::{Filter, resize};
 use aecodec::{Check, EncodeOptions, Encoded, Limits, Model, Picture, Quality, Target, files};
 use aecodec_proto::message::Source;
 use aecodec_proto::{Hash, parts};
@@ -184,7 +184,7 @@ impl Encoder {
         }
         let side = |side: u32| (u64::from(side) * THUMBNAIL_SIDE / u64::from(longest)).max(1) as u32;
         let size = (side(picture.width), side(picture.height));
-        let mut small = PictureResizer::default().resize(picture, size, Filter::Hamming)?;
+        let mut small = resize(picture, size, Filter::Hamming)?;
         small.orientation = picture.orientation;
         let mut options = EncodeOptions::default();
         options.target = Target::Quality(Quality::new(THUMBNAIL_QUALITY).unwrap_or_default());

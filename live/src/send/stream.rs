@@ -6,6 +6,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aecodec::resize::{Filter, resize};
 use aecodec::{Check, EncodeOptions, Limits, Model, Target};
 use aecodec_proto::Close;
 use aecodec_proto::figures::Wire;
@@ -21,7 +22,6 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, sleep, timeout};
 
 use super::options::Options;
-use super::scale::Scaler;
 use crate::capture::{Captured, FrameError, Frames, Reader, Slot};
 use crate::control::{Controller, Decision, Path, Scale};
 use crate::{Error, Result};
@@ -141,7 +141,6 @@ pub async fn stream(
         slot,
         events,
         summary: Summary::default(),
-        scaler: Some(Scaler::default()),
     };
     let mut alone_since = Instant::now();
     while !*stop.borrow() && !live.slot.is_over() {
@@ -199,7 +198,6 @@ struct Encoded {
     raw: u64,
     took: Duration,
     bytes: Bytes,
-    scaler: Scaler,
 }
 
 struct Live {
@@ -211,8 +209,6 @@ struct Live {
     slot: Arc<Slot>,
     events: mpsc::UnboundedSender<Event>,
     summary: Summary,
-    /// `None` while a frame is being encoded.
-    scaler: Option<Scaler>,
 }
 
 impl Live {
@@ -286,14 +282,10 @@ impl Live {
                 },
                 encoded = async { encoding.as_mut().expect("checked").await }, if encoding.is_some() => {
                     encoding = None;
-                    match encoded {
-                        Ok(Some(encoded)) => {
-                            if let Some(frame) = self.encoded(encoded, &connection, &mut streams, &mut resets) {
-                                session.frame(frame);
-                            }
-                        }
-                        // The buffers were lost with the failed encode.
-                        _ => self.scaler = Some(Scaler::default()),
+                    if let Ok(Some(encoded)) = encoded
+                        && let Some(frame) = self.encoded(encoded, &connection, &mut streams, &mut resets)
+                    {
+                        session.frame(frame);
                     }
                 }
                 Some(sent) = streams.join_next(), if !streams.is_empty() => {
@@ -351,13 +343,12 @@ impl Live {
     }
 
     fn encode(
-        &mut self,
+        &self,
         frame: Captured,
         quality: aecodec::Quality,
         scale: Scale,
     ) -> JoinHandle<Option<Encoded>> {
         let (model, limits) = (self.model.clone(), self.limits);
-        let mut scaler = self.scaler.take().unwrap_or_default();
         tokio::task::spawn_blocking(move || {
             let began = Instant::now();
             let Captured { seq, at, mut picture } = frame;
@@ -365,7 +356,9 @@ impl Live {
             let raw = picture.samples.len() as u64;
             picture.alpha = None;
             if scale < Scale::FULL {
-                picture = scaler.scale(&picture, scale.of(size.0), scale.of(size.1)).ok()?;
+                let orientation = picture.orientation;
+                picture = resize(&picture, (scale.of(size.0), scale.of(size.1)), Filter::Hamming).ok()?;
+                picture.orientation = orientation;
             }
             let mut options = EncodeOptions::default();
             options.target = Target::Quality(quality);
@@ -373,7 +366,7 @@ impl Live {
             options.limits = limits;
             let encoded = aecodec::encode(&picture, &model, &options).ok()?;
             let (bytes, took) = (encoded.bytes.into(), began.elapsed());
-            Some(Encoded { seq, at, size, quality: quality.value(), scale, raw, took, bytes, scaler })
+            Some(Encoded { seq, at, size, quality: quality.value(), scale, raw, took, bytes })
         })
     }
 
@@ -385,8 +378,7 @@ impl Live {
         streams: &mut JoinSet<(u64, u32, Fate)>,
         resets: &mut HashMap<(u64, u32), oneshot::Sender<()>>,
     ) -> Option<Frame> {
-        let Encoded { seq, at, size, quality, scale, raw, took, bytes, scaler } = encoded;
-        self.scaler = Some(scaler);
+        let Encoded { seq, at, size, quality, scale, raw, took, bytes } = encoded;
         let mut lengths = parts::passes(&bytes, &self.limits).ok()?;
         let count = self.controller.encoded(self.now(), seq, at, took, &lengths);
         lengths.truncate(count);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aecodec::Picture;
 use tempfile::NamedTempFile;
 
-use super::screen::{PictureFile, Screen, Y4m};
+use super::screen::{PictureFile, Y4m, fit};
 use crate::{Error, Result};
 
 /// Where live frames are shown.
@@ -105,13 +105,13 @@ impl std::fmt::Debug for Outlet {
 }
 
 impl Output {
-    fn write(&mut self, picture: Picture, screen: &mut Screen) -> Result<()> {
+    fn write(&mut self, picture: Picture) -> Result<()> {
         if let Some(writer) = self.writer.take() {
             let size = (picture.width, picture.height);
             self.stream = Some((Y4m::new(writer, size, self.rate).map_err(Error::Stream)?, size));
         }
         let Some((stream, size)) = &mut self.stream else { return Ok(()) };
-        stream.write(&screen.fit(picture, *size)?).map_err(Error::Stream)
+        stream.write(&fit(picture, *size)?).map_err(Error::Stream)
     }
 }
 
@@ -122,11 +122,11 @@ pub(super) enum Ready {
 }
 
 impl Ready {
-    pub fn show(self, screen: &mut Screen) -> Result<()> {
+    pub fn show(self) -> Result<()> {
         match self {
             Self::File(file, prepared) => file.show(prepared).map_err(Error::Codec),
             Self::Stream(output, picture) => {
-                output.lock().unwrap_or_else(PoisonError::into_inner).write(picture, screen)
+                output.lock().unwrap_or_else(PoisonError::into_inner).write(picture)
             }
         }
     }

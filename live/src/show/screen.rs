@@ -3,30 +3,22 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use aecodec::resize::{Filter, PictureResizer};
+use aecodec::resize::{Filter, resize};
 use aecodec::{Picture, Result, files};
 use tempfile::NamedTempFile;
 
-/// Enlarges frames that were coded smaller, and keeps its buffers from one frame to the next.
-#[derive(Debug, Default)]
-pub struct Screen {
-    resizer: PictureResizer,
-}
-
-impl Screen {
-    /// The picture at `size` (width, height), unchanged if it has that size.
-    ///
-    /// # Errors
-    /// Returns [`aecodec::Error::Invalid`] if a side is 0, and [`aecodec::Error::Limit`] if the size is above the default limits.
-    pub fn fit(&mut self, picture: Picture, size: (u32, u32)) -> Result<Picture> {
-        let (width, height) = size;
-        if (picture.width, picture.height) == size {
-            return Ok(picture);
-        }
-        // The size comes from the sender, so it is checked like that of a header.
-        aecodec::Limits::default().check_pixels(width, height)?;
-        self.resizer.resize(&picture, size, Filter::CatmullRom)
+/// Enlarges a frame that was coded smaller to `size` (width, height). A frame that has that size is returned unchanged.
+///
+/// # Errors
+/// Returns [`aecodec::Error::Invalid`] if a side is 0, and [`aecodec::Error::Limit`] if the size is above the default limits.
+pub fn fit(picture: Picture, size: (u32, u32)) -> Result<Picture> {
+    let (width, height) = size;
+    if (picture.width, picture.height) == size {
+        return Ok(picture);
     }
+    // The size comes from the sender, so it is checked like that of a header.
+    aecodec::Limits::default().check_pixels(width, height)?;
+    resize(&picture, size, Filter::CatmullRom)
 }
 
 /// A picture file that always holds the newest frame: a program that opens it sees one frame, never parts of two.
@@ -135,12 +127,11 @@ mod tests {
 
     #[test]
     fn a_smaller_frame_is_enlarged_and_a_fitting_one_untouched() {
-        let mut screen = Screen::default();
-        let large = screen.fit(flat(20, 11, Color::Rgb, &[1, 2, 3]), (41, 23)).expect("sound sizes");
+        let large = fit(flat(20, 11, Color::Rgb, &[1, 2, 3]), (41, 23)).expect("sound sizes");
         assert_eq!(large.samples, [1, 2, 3].repeat(41 * 23));
-        let same = screen.fit(large.clone(), (41, 23)).expect("its own size");
+        let same = fit(large.clone(), (41, 23)).expect("its own size");
         assert!(same == large);
-        assert!(screen.fit(large, (u32::MAX, u32::MAX)).is_err());
+        assert!(fit(large, (u32::MAX, u32::MAX)).is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::outlet::{Outlet, Place, Ready, Stage};
 use super::presenter::{Presenter, Show};
-use super::screen::Screen;
+use super::screen::fit;
 use crate::{Error, Result};
 
 /// The most pixels of a frame that is decoded.
@@ -56,7 +56,6 @@ impl ShowFrames for Screens {
             start: Instant::now(),
             presenter: Presenter::default(),
             announced,
-            screen: Some(Screen::default()),
             shows,
             sender,
             outlet,
@@ -70,18 +69,15 @@ impl ShowFrames for Screens {
 
 /// The thread that shows each picture when it is due: not earlier, so that frames follow each other evenly.
 fn show(ready: &std::sync::mpsc::Receiver<(Instant, Ready)>, trouble: &FrameTrouble) {
-    let mut screen = Screen::default();
     while let Ok((due, picture)) = ready.recv() {
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
-        if let Err(error) = picture.show(&mut screen) {
+        if let Err(error) = picture.show() {
             trouble(&error);
         }
     }
 }
 
-/// The result of a decode.
-type Outcome = (Screen, Result<Times>);
-
+/// When a decode was done.
 struct Times {
     /// When the picture could be shown.
     ready: Duration,
@@ -95,8 +91,6 @@ struct Desk {
     presenter: Presenter,
     /// The newest frame that was announced.
     announced: watch::Sender<Option<u64>>,
-    /// Enlarges frames; `None` while a frame is being decoded.
-    screen: Option<Screen>,
     shows: std::sync::mpsc::SyncSender<(Instant, Ready)>,
     sender: String,
     outlet: Outlet,
@@ -108,7 +102,7 @@ struct Desk {
 
 impl Desk {
     async fn run(mut self, mut arriving: mpsc::Receiver<FrameInput>, trouble: Arc<FrameTrouble>) {
-        let mut decoding: Option<JoinHandle<Outcome>> = None;
+        let mut decoding: Option<JoinHandle<Result<Times>>> = None;
         loop {
             let (show, passed) = self.presenter.next(self.now());
             self.report(passed);
@@ -123,14 +117,7 @@ impl Desk {
                 },
                 done = async { decoding.as_mut().expect("checked").await }, if decoding.is_some() => {
                     decoding = None;
-                    let result = match done {
-                        Ok((screen, result)) => {
-                            self.screen = Some(screen);
-                            result
-                        }
-                        Err(error) => Err(Error::thread(&error)),
-                    };
-                    let report = match result {
+                    let report = match done.unwrap_or_else(|error| Err(Error::thread(&error))) {
                         Ok(times) => self.presenter.decoded(times.ready, times.took, times.decode),
                         Err(error) => {
                             trouble(&error);
@@ -168,28 +155,23 @@ impl Desk {
     }
 
     /// Decodes a frame and shows it when it is due.
-    fn decode(&mut self, show: Show) -> JoinHandle<Outcome> {
+    fn decode(&self, show: Show) -> JoinHandle<Result<Times>> {
         let (models, outlet, sender) = (self.models.clone(), self.outlet.clone(), self.sender.clone());
-        let (mut screen, start) = (self.screen.take().unwrap_or_default(), self.start);
-        let shows = self.shows.clone();
+        let (shows, start) = (self.shows.clone(), self.start);
         tokio::task::spawn_blocking(move || {
             let began = Instant::now();
-            let mut work = || {
-                let limits = limits();
-                let model = models.of(&show.bytes, &limits)?;
-                let mut options = DecodeOptions::default();
-                (options.passes, options.limits) = (show.passes, limits);
-                let picture = aecodec::decode(&show.bytes, &model, &options)?.picture;
-                let picture = screen.fit(picture, show.size)?;
-                let decode = began.elapsed();
-                let prepared = outlet.prepare(&sender, picture)?;
-                let times = Times { ready: start.elapsed(), took: began.elapsed(), decode };
-                // If too many are ready, this waits, because there is no hurry then.
-                shows.send((start + show.due, prepared)).map_err(|_| Error::Closed)?;
-                Ok(times)
-            };
-            let result = work();
-            (screen, result)
+            let limits = limits();
+            let model = models.of(&show.bytes, &limits)?;
+            let mut options = DecodeOptions::default();
+            (options.passes, options.limits) = (show.passes, limits);
+            let picture = aecodec::decode(&show.bytes, &model, &options)?.picture;
+            let picture = fit(picture, show.size)?;
+            let decode = began.elapsed();
+            let prepared = outlet.prepare(&sender, picture)?;
+            let times = Times { ready: start.elapsed(), took: began.elapsed(), decode };
+            // If too many are ready, this waits, because there is no hurry then.
+            shows.send((start + show.due, prepared)).map_err(|_| Error::Closed)?;
+            Ok(times)
         })
     }
 }
