@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(&std::env::args().skip(1).collect::<Vec<_>>())
 }
 
-pub fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     let [model, input] = args else { return Err("usage: any_model MODEL IN".into()) };
     let mut models = ModelRegistry::embedded();
     models.add(model, Arc::new(Model::parse(&std::fs::read(model)?)?));

@@ -8,7 +8,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(&std::env::args().skip(1).collect::<Vec<_>>())
 }
 
-pub fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     let [input, output] = args else { return Err("usage: decode IN OUT".into()) };
     let mut options = DecodeOptions::default();
     options.threads = 0;

@@ -10,7 +10,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(&std::env::args().skip(1).collect::<Vec<_>>())
 }
 
-pub fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     let [input, folder] = args else { return Err("usage: progressive IN OUT_FOLDER".into()) };
     let bytes = std::fs::read(input)?;
     let models = ModelRegistry::embedded();

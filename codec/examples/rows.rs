@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run(&std::env::args().skip(1).collect::<Vec<_>>())
 }
 
-pub fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
+pub(crate) fn run(args: &[String]) -> Result<(), Box<dyn Error>> {
     let [input, output] = args else { return Err("usage: rows IN OUT".into()) };
     let model = Model::embedded(Profile::Fast)?;
 
