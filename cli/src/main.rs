@@ -8,6 +8,8 @@ mod compress;
 mod decompress;
 mod failure;
 mod flags;
+#[cfg(feature = "generate")]
+mod generate;
 mod info;
 mod inputs;
 mod interrupt;
@@ -92,6 +94,10 @@ enum Command {
     /// List, rename, remove and invite the senders of a receiver
     #[cfg(feature = "network")]
     Peers(peers::Args),
+    /// Write manual pages and completions for shells
+    #[cfg(feature = "generate")]
+    #[command(hide = true)]
+    Generate(generate::Args),
 }
 
 impl Command {
@@ -170,6 +176,8 @@ fn main() -> ExitCode {
         Command::Send(args) => send::run(&args),
         #[cfg(feature = "network")]
         Command::Peers(args) => peers::run(&args),
+        #[cfg(feature = "generate")]
+        Command::Generate(args) => generate::run(&args, <Cli as clap::CommandFactory>::command()),
     });
     let exit = result.unwrap_or_else(|error| {
         report::warn("error", &failure::describe(&error));
