@@ -8,6 +8,7 @@ use std::sync::mpsc;
 use anyhow::{Result, anyhow};
 use serde_json::{Value, json};
 
+use crate::damage::DamagedFile;
 use crate::failure::{Exit, describe};
 use crate::inputs::{Failure, Input, Inputs};
 use crate::printable::printable;
@@ -159,7 +160,11 @@ fn fail(name: &str, field: &str, error: &anyhow::Error, reporter: &Reporter) -> 
     let text = describe(error);
     warn("error", &format!("{name}: {text}"));
     if reporter.style == Style::Json {
-        reporter.result("", &json!({ "input": field, "error": text }))?;
+        let mut result = json!({ "input": field, "error": text });
+        if let Some(damaged) = error.downcast_ref::<DamagedFile>() {
+            result["damage"] = damaged.map.clone();
+        }
+        reporter.result("", &result)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::batch::{self, Item, Share, Sums};
 use crate::compress::raw;
+use crate::damage;
 use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Input};
@@ -152,6 +153,7 @@ fn one(
         pixels: head.pixels(),
     };
     let damaged = outcome.hash_matches == Some(false) || !missing.is_empty();
+    let damaged_map = (!outcome.damage.is_empty()).then(|| damage::map(&header, &outcome.damage));
     let state = if damaged { "  damaged" } else { "" };
     Ok(Item {
         text: format!(
@@ -173,6 +175,7 @@ fn one(
             "pixel_hash": hex(&outcome.pixel_hash),
             "hash_matches": outcome.hash_matches,
             "missing": missing,
+            "damage": damaged_map,
             "notices": notices,
         }),
         notices,

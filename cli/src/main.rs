@@ -5,6 +5,7 @@ mod batch;
 #[cfg(feature = "bench")]
 mod bench;
 mod compress;
+mod damage;
 mod decompress;
 mod failure;
 mod flags;

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use crate::batch::{self, Item, Share, Sums};
 use crate::compress::raw;
+use crate::damage::DamagedFile;
 use crate::failure::Exit;
 use crate::flags::Common;
 use crate::inputs::{self, Input};
@@ -64,6 +65,7 @@ fn one(args: &Args, input: &Input, models: &ModelRegistry, share: &Share) -> Res
     let mut options = DecodeOptions::default();
     options.threads = share.threads;
     options.limits = limits;
+    let mut notices = Vec::new();
     let decoder = Decoder::new(&bytes, &model, &options)?;
     let head = decoder.head().clone();
     let (mut done, all) = (0, raw(&head, false));
@@ -72,12 +74,15 @@ fn one(args: &Args, input: &Input, models: &ModelRegistry, share: &Share) -> Res
         share.done(done, all);
         Ok(())
     })?;
+    if stream.mended {
+        notices.push("damaged, but its backup holds what is lost; compress or get the file again".into());
+    }
     if !decoded.damage.is_empty() {
         let missing: Vec<String> = decoded.damage.iter().map(ToString::to_string).collect();
         let (lost, missing) = (missing.len(), missing.join(", "));
-        bail!("damaged: {lost} of {chunks} parts are missing ({missing}); get the file again");
+        let text = format!("damaged: {lost} of {chunks} parts are missing ({missing}); get the file again");
+        bail!(DamagedFile::new(text, &stream.header, &decoded.damage));
     }
-    let mut notices = Vec::new();
     match decoded.hash_matches {
         Some(true) => {}
         Some(false) => {
@@ -89,8 +94,9 @@ fn one(args: &Args, input: &Input, models: &ModelRegistry, share: &Share) -> Res
     let pixel_hash = hex(&decoded.pixel_hash);
     Ok(Item {
         text: format!(
-            "{}: ok  {} bytes  {} x {}  {chunks} checksums  pixels {}",
+            "{}: {}  {} bytes  {} x {}  {chunks} checksums  pixels {}",
             input.name(),
+            if stream.mended { "damaged" } else { "ok" },
             grouped(bytes.len() as u64),
             head.width,
             head.height,
@@ -98,7 +104,7 @@ fn one(args: &Args, input: &Input, models: &ModelRegistry, share: &Share) -> Res
         ),
         json: json!({
             "input": input.field(),
-            "ok": true,
+            "ok": !stream.mended,
             "bytes": bytes.len(),
             "width": head.width,
             "height": head.height,
@@ -107,7 +113,7 @@ fn one(args: &Args, input: &Input, models: &ModelRegistry, share: &Share) -> Res
             "hash_matches": decoded.hash_matches,
         }),
         notices,
-        damaged: false,
+        damaged: stream.mended,
         sums: Sums { files: 1, coded: bytes.len() as u64, pixels: head.pixels(), ..Sums::default() },
     })
 }

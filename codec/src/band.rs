@@ -103,6 +103,11 @@ impl Group {
 }
 
 impl Band {
+    /// Number of groups in a row.
+    pub fn columns(&self) -> usize {
+        self.grid.columns()
+    }
+
     fn new(grid: Grid, band: usize) -> Self {
         let tall = grid.groups_deep * grid.side;
         let rows = band * tall..((band + 1) * tall).min(grid.height);

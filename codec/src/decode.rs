@@ -3,6 +3,7 @@
 
 use crate::band::Grid;
 use crate::blank;
+use crate::conceal::{Above, Concealment};
 use crate::container::{self, ChunkKind, NO_PIXEL_HASH, Stream, alpha, metadata};
 use crate::damage::Damage;
 use crate::empty::Empty;
@@ -51,13 +52,22 @@ pub struct DecodeOptions {
     /// Size of a piece of work of the synthesis in pixels: the most rows that are painted before they are handed out, and the
     /// most columns that one thread paints. Smaller values take less memory and more time; the pixels are the same.
     pub window: (u32, u32),
+    /// What is shown in place of lost groups. It changes nothing in an intact picture.
+    pub concealment: Concealment,
     /// Limits on the picture and on memory.
     pub limits: Limits,
 }
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { passes: 4, region: None, threads: 1, window: (1024, 2048), limits: Limits::default() }
+        Self {
+            passes: 4,
+            region: None,
+            threads: 1,
+            window: (1024, 2048),
+            concealment: Concealment::default(),
+            limits: Limits::default(),
+        }
     }
 }
 
@@ -145,6 +155,7 @@ pub struct Decoder<'a> {
     plan: Plan,
     passes: usize,
     whole: bool,
+    concealment: Concealment,
     /// What is wrong with the metadata.
     lost: Option<Damage>,
 }
@@ -195,7 +206,8 @@ impl<'a> Decoder<'a> {
         };
         let passes = usize::from(options.passes).min(PASSES);
         let whole = options.region.is_none() && passes == PASSES;
-        Ok(Self { stream, model, head, area, plan, passes, whole, lost })
+        let concealment = options.concealment;
+        Ok(Self { stream, model, head, area, plan, passes, whole, concealment, lost })
     }
 
     /// Describes the picture that is decoded, without its samples. If a region was asked for, its size is that of the region.
@@ -247,10 +259,16 @@ impl<'a> Decoder<'a> {
         let support = synthesis.support();
         let mut damage: Vec<Damage> = stream.chunks.iter().filter_map(Damage::of).collect();
         let mut hasher = blake3::Hasher::new();
+        let mut above = Above::default();
         for band in grid.bands(support.rows.clone()) {
             let holds = |group: usize| empty.is_none_or(|empty| !empty.is_empty(group));
             band.fill_those(&support, model.net.shapes.m, holds);
-            damage.extend(decoder.band(&band, &support, split.threads));
+            let damaged = decoder.band(&band, &support, split.threads);
+            damage.extend(damaged.substreams);
+            // Groups that hold nothing and are copied have no latents to continue.
+            if self.concealment == Concealment::Neighbours && empty.is_none() {
+                above.conceal(&band, &damaged.lost);
+            }
             synthesis.push(&band, |rows| {
                 hasher.update(rows);
                 sink(rows)

@@ -40,8 +40,10 @@ mod band;
 mod blank;
 #[cfg(test)]
 mod claims;
+mod conceal;
 pub mod container;
 mod damage;
+mod damaged_area;
 mod decode;
 mod empty;
 mod encode;
@@ -80,9 +82,11 @@ mod target;
 mod threads;
 mod walk;
 
+pub use conceal::Concealment;
 pub use damage::{Damage, DamageCause};
+pub use damaged_area::{DamagedArea, damaged_areas};
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
-pub use encode::{Check, EncodeOptions, Encoded, analyse, encode, encode_latents, encode_rows};
+pub use encode::{Check, EncodeOptions, Encoded, Protection, analyse, encode, encode_latents, encode_rows};
 pub use error::{Error, Result};
 pub use figures::Figures;
 pub use latents::Latents;

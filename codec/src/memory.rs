@@ -6,7 +6,7 @@ use crate::net::{Shapes, analysis, synthesis};
 use crate::picture::{Color, PictureInfo};
 use crate::rect::Rect;
 use crate::saturating::{product, sum};
-use crate::strip::Split;
+use crate::strip::{self, Split};
 
 /// Memory for what the estimates leave out: tables, rows, lists, the headers of vectors.
 const SMALL: u64 = 1 << 20;
@@ -17,8 +17,11 @@ const SOME_ROWS: usize = 32;
 /// The most bytes that a decode of `area` holds, without the stream, the samples of the picture and alpha.
 pub(crate) fn of_decode(shapes: &Shapes, load: &Load, area: &Rect, color: Color, split: Split) -> u64 {
     let latents = load.latents.saturating_mul(2 * shapes.m as u64);
+    // A row of latents from which lost groups are concealed.
+    let above =
+        product([area.width().div_ceil(16) + 2 * strip::reach(shapes) + load.largest.1, 2 * shapes.m]);
     let synthesis = synthesis::bytes(shapes, area, color, split, load.strips);
-    sum([SMALL, latents, walk(shapes, load, split), synthesis, blank(shapes, load, color, split)])
+    sum([SMALL, latents, above, walk(shapes, load, split), synthesis, blank(shapes, load, color, split)])
 }
 
 /// Bytes that alpha takes while it is unpacked: all of it, with a filter byte for each row, and a copy of the region.

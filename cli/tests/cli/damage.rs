@@ -53,6 +53,39 @@ fn missing_parts_are_listed_in_json() {
 }
 
 #[test]
+fn a_damaged_file_has_a_map_in_json() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    place.run("compress a.png -o a.aec --quality 80").assert().success();
+    assert!(json(&mut place.run("decompress a.aec -o a.ppm --json"))[0]["damage"].is_null());
+    let mut damaged = place.read("a.aec");
+    *damaged.last_mut().unwrap() ^= 0x55;
+    place.write("damaged.aec", &damaged);
+    let area = serde_json::json!({ "x": 0, "y": 0, "width": 48, "height": 32, "passes": 3 });
+    let map = serde_json::json!({ "share": 1.0, "areas": [area] });
+    assert_eq!(json(&mut place.run("decompress damaged.aec -o b.ppm --json"))[0]["damage"], map);
+    assert_eq!(json(&mut place.run("verify damaged.aec --json"))[0]["damage"], map);
+}
+
+#[test]
+fn a_protected_file_survives_the_loss_of_its_header() {
+    let place = Workplace::new();
+    place.picture("a.png");
+    place.run("compress a.png -o plain.aec").assert().success();
+    place.run("compress a.png -o a.aec --protect").assert().success();
+    place.run("verify a.aec").assert().success().stdout(contains("a.aec: ok"));
+    let mut damaged = place.read("a.aec");
+    assert!(damaged.len() > place.read("plain.aec").len());
+    damaged[..60].fill(0);
+    place.write("damaged.aec", &damaged);
+    place.run("decompress a.aec -o a.ppm").assert().success();
+    place.run("decompress damaged.aec -o damaged.ppm").assert().success();
+    assert!(place.read("a.ppm") == place.read("damaged.ppm"));
+    place.run("verify damaged.aec").assert().code(4).stderr(contains("backup"));
+    assert_eq!(json(&mut place.run("verify damaged.aec --json"))[0]["ok"], false);
+}
+
+#[test]
 fn a_damaged_jpeg_is_compressed_with_a_notice_and_exit_code_4() {
     let place = Workplace::new();
     place.picture_of("a.jpg", 96, 64);

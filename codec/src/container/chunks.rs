@@ -1,7 +1,7 @@
 //! The table of chunks: finds every part of a stream, and what is left of it if the stream is damaged.
 
 use super::header::SIZE;
-use super::{Groups, Header, PASSES};
+use super::{Groups, Header, PASSES, backup};
 use crate::{Error, Limits, Result};
 use byteorder::{ByteOrder, LittleEndian};
 use std::fmt;
@@ -24,8 +24,10 @@ pub struct Stream<'a> {
     pub header: Header,
     /// Every chunk of the table, in file order.
     pub chunks: Vec<Chunk<'a>>,
-    /// Number of bytes after the last chunk; a strict reader refuses them.
+    /// Number of bytes after the last chunk, without those of a backup; a strict reader refuses them.
     pub trailing: u64,
+    /// Whether the stream is damaged and a part of it was taken from its backup.
+    pub mended: bool,
 }
 
 impl<'a> Stream<'a> {
@@ -118,6 +120,55 @@ pub enum ChunkState<'a> {
 /// one, [`Error::Truncated`] if the stream ends before the table does, and [`Error::Limit`] if the picture is larger than
 /// allowed.
 pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
+    let backup = backup::find(bytes);
+    let found = read_head(bytes, limits);
+    let from_backup = found.is_err();
+    let head =
+        found.or_else(|error| backup.and_then(|backup| read_head(backup, limits).ok()).ok_or(error))?;
+    let Head { header, entries, end } = head;
+
+    let mut mended = from_backup;
+    let (mut offset, mut copied) = (end, backup.unwrap_or_default().get(end as usize..).unwrap_or_default());
+    let mut chunks = Vec::with_capacity(entries.len());
+    for (kind, length, checksum) in entries {
+        // An empty chunk is present even beyond the end.
+        let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
+        let take =
+            |from: &'a [u8]| usize::try_from(length).ok().and_then(|length| from.split_at_checked(length));
+        let mut state = match take(rest) {
+            None => ChunkState::Truncated { have: rest.len() as u64 },
+            Some((found, _)) if crc32fast::hash(found) != checksum => ChunkState::Corrupt,
+            Some((found, _)) => ChunkState::Present(found),
+        };
+        if let (ChunkKind::Hyper { .. }, Some((copy, rest))) = (kind, take(copied)) {
+            copied = rest;
+            if !matches!(state, ChunkState::Present(_)) && crc32fast::hash(copy) == checksum {
+                state = ChunkState::Present(copy);
+                mended = true;
+            }
+        }
+        chunks.push(Chunk { kind, offset, length, state });
+        offset = offset.saturating_add(length);
+    }
+    let trailing = (bytes.len() as u64).saturating_sub(offset);
+    let ends = backup.filter(|backup| backup::size(backup) == trailing && copied.is_empty());
+    let trailing = if ends.is_some_and(|backup| mended || bytes.starts_with(&backup[..end as usize])) {
+        0
+    } else {
+        trailing
+    };
+    Ok(Stream { header, chunks, trailing, mended })
+}
+
+/// What comes before the chunks.
+struct Head {
+    header: Header,
+    entries: Vec<Entry>,
+    /// Where the first chunk begins.
+    end: u64,
+}
+
+fn read_head(bytes: &[u8], limits: &Limits) -> Result<Head> {
     let header = Header::parse(bytes, limits)?;
     let count = chunk_count(&header);
     let end = count.saturating_mul(ENTRY).saturating_add(SIZE as u64 + 4);
@@ -138,20 +189,7 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
         return Err(Error::Checksum { what: "header", stored, computed });
     }
 
-    let mut offset = table.offset as u64;
-    let mut chunks = Vec::with_capacity(entries.len());
-    for (kind, length, checksum) in entries {
-        // An empty chunk is present even beyond the end.
-        let rest = usize::try_from(offset).ok().and_then(|offset| bytes.get(offset..)).unwrap_or_default();
-        let state = match usize::try_from(length).ok().and_then(|length| rest.get(..length)) {
-            None => ChunkState::Truncated { have: rest.len() as u64 },
-            Some(found) if crc32fast::hash(found) != checksum => ChunkState::Corrupt,
-            Some(found) => ChunkState::Present(found),
-        };
-        chunks.push(Chunk { kind, offset, length, state });
-        offset = offset.saturating_add(length);
-    }
-    Ok(Stream { header, chunks, trailing: (bytes.len() as u64).saturating_sub(offset) })
+    Ok(Head { header, entries, end: table.offset as u64 })
 }
 
 /// Puts a stream together. `substreams` are z of every group, then pass 0 of every group, up to pass 3. The flags for
@@ -184,6 +222,22 @@ pub(crate) fn write_all(
     for chunk in substreams {
         bytes.extend_from_slice(&chunk);
     }
+    Ok(bytes)
+}
+
+/// Appends a backup to an intact stream. A decoder uses it only if the stream is damaged.
+///
+/// # Errors
+/// Returns the errors of [`read`] if the header or the table is damaged.
+pub fn protect(mut bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let stream = read(&bytes, &Limits::NONE)?;
+    let head = stream.chunks.first().map_or(0, |chunk| chunk.offset as usize);
+    let hyper = stream.chunks.iter().filter_map(|chunk| match (chunk.kind, chunk.state) {
+        (ChunkKind::Hyper { .. }, ChunkState::Present(bytes)) => Some(bytes),
+        _ => None,
+    });
+    let mut backup = backup::of(&bytes[..head], hyper);
+    bytes.append(&mut backup);
     Ok(bytes)
 }
 

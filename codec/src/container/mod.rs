@@ -4,6 +4,7 @@
 //! present, truncated or corrupt, and the caller decides what is left of the picture.
 
 pub mod alpha;
+mod backup;
 mod chunks;
 pub(crate) mod frame;
 mod header;
@@ -11,7 +12,8 @@ pub mod metadata;
 #[cfg(test)]
 mod tests;
 
-pub use chunks::{Chunk, ChunkKind, ChunkState, Stream, read, write};
+pub(crate) use backup::length as backup_length;
+pub use chunks::{Chunk, ChunkKind, ChunkState, Stream, protect, read, write};
 pub(crate) use chunks::{check_groups, length, record, write_all};
 pub(crate) use header::GROUP_LOG2;
 #[cfg(feature = "image")]

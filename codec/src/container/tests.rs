@@ -298,6 +298,16 @@ fn bombs_are_refused() {
 }
 
 #[test]
+fn a_skippable_frame_has_no_content() {
+    let skippable = b"\x50\x2A\x4D\x18\x03\0\0\0abc";
+    assert!(metadata::unpack(skippable, &Limits::default()).unwrap().is_empty());
+    assert!(matches!(alpha::unpack(skippable, 1, 1), Err(Error::Truncated { .. })));
+    let before = [&skippable[..], &frame::pack(&[0, 7], 3)].concat();
+    assert!(matches!(metadata::unpack(&before, &Limits::default()), Err(Error::Invalid { .. })));
+    assert!(matches!(alpha::unpack(&before, 1, 1), Err(Error::Invalid { .. })));
+}
+
+#[test]
 fn unknown_filters_are_refused() {
     assert!(matches!(alpha::unpack(&frame::pack(&[5, 0], 3), 1, 1), Err(Error::Invalid { .. })));
     assert_eq!(alpha::unpack(&frame::pack(&[4, 7, 9, 4, 1, 1], 3), 2, 2).unwrap(), [7, 16, 8, 17]);

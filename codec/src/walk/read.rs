@@ -2,6 +2,7 @@
 
 use super::{Coded, Symbols};
 use crate::band::{Band, Group};
+use crate::conceal::Lost;
 use crate::container::{Chunk, ChunkState, Stream};
 use crate::damage::{Damage, DamageCause};
 use crate::empty::Empty;
@@ -13,6 +14,7 @@ use crate::net::{Plane, Scratch, hyper};
 use crate::quality::{Gains, Quality};
 use crate::rect::Rect;
 use crate::threads;
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 /// What the groups of one stream share.
@@ -27,8 +29,8 @@ pub(crate) struct GroupDecoder<'a> {
 }
 
 impl GroupDecoder<'_> {
-    /// Decodes the latents of the groups of a band that `support` covers, and returns the damaged substreams.
-    pub fn band(&self, band: &Band, support: &Rect, threads: usize) -> Vec<Damage> {
+    /// Decodes the latents of the groups of a band that `support` covers, and returns what is damaged.
+    pub fn band(&self, band: &Band, support: &Rect, threads: usize) -> Damaged {
         let needed: Vec<&Group> = band.groups.iter().filter(|group| group.rect.meets(support)).collect();
         let damaged = Mutex::new(Vec::new());
         threads::for_each(threads, &needed, Scratch::default, |scratch, group| {
@@ -36,6 +38,7 @@ impl GroupDecoder<'_> {
                 decoder: self,
                 substreams: self.substreams(group.index),
                 intact: true,
+                lost: None,
                 damaged: Vec::new(),
             };
             if self.empty.is_none_or(|empty| !empty.is_empty(group.index)) {
@@ -48,11 +51,12 @@ impl GroupDecoder<'_> {
                 reader.hyper(height, width);
             }
             let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
-            damaged.extend(reader.damaged.into_iter().map(|damage| (group.index, damage)));
+            damaged.push((group.index, reader.lost, reader.damaged));
         });
         let mut damaged = damaged.into_inner().unwrap_or_else(PoisonError::into_inner);
-        damaged.sort_by_key(|&(group, _)| group);
-        damaged.into_iter().map(|(_, damage)| damage).collect()
+        damaged.sort_by_key(|&(group, ..)| group);
+        let lost = damaged.iter().filter_map(|&(group, lost, _)| Some((group, lost?))).collect();
+        Damaged { lost, substreams: damaged.into_iter().flat_map(|(.., damaged)| damaged).collect() }
     }
 
     /// The substreams of a group: z, then the passes.
@@ -64,12 +68,22 @@ impl GroupDecoder<'_> {
     }
 }
 
+/// What is damaged in a band.
+pub(crate) struct Damaged {
+    /// The substreams that are present but cannot be decoded.
+    pub substreams: Vec<Damage>,
+    /// The groups of which no pass can be shown, by their index in the picture.
+    pub lost: BTreeMap<usize, Lost>,
+}
+
 /// The decoder's side of the walk. After the first lost substream of a group the later ones are useless, because their
 /// meaning depends on it.
 struct ReadSymbols<'a> {
     decoder: &'a GroupDecoder<'a>,
     substreams: Vec<&'a Chunk<'a>>,
     intact: bool,
+    /// What is left of the group, if no pass of it can be shown.
+    lost: Option<Lost>,
     damaged: Vec<Damage>,
 }
 
@@ -104,10 +118,15 @@ impl Symbols for ReadSymbols<'_> {
             self.intact = false;
             z.data.fill(0);
         }
+        self.lost = (!self.intact).then_some(Lost::All);
         z
     }
 
     fn pass(&mut self, pass: usize, coded: &Coded, _: &Plane) -> Vec<i16> {
-        self.take(pass + 1, &self.decoder.model.latents, &coded.levels)
+        let values = self.take(pass + 1, &self.decoder.model.latents, &coded.levels);
+        if pass == 0 && self.decoder.passes > 0 && !self.intact {
+            self.lost.get_or_insert(Lost::Passes);
+        }
+        values
     }
 }
