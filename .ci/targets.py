@@ -5,6 +5,9 @@
     .ci/targets.py --all                the same, with every file of samples/ (emulators take minutes for them)
     .ci/targets.py i686-unknown-linux-gnu   this one only; it is an error if it cannot be built or run
     .ci/targets.py --install ...        installs the Debian packages that are missing first, as root
+    .ci/targets.py --write TARGET       writes what this target prints to tests/golden/portable.txt
+
+Results are compared with each other and with tests/golden/portable.txt.
 
 The standard library of a target comes from the toolchain if it has it. Otherwise it is built from source with Debian's Rust
 (the package rustc-web), which is unpacked below target/foreign and not installed.
@@ -21,6 +24,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FOREIGN = ROOT / "target" / "foreign"
+GOLDEN = ROOT / "tests" / "golden" / "portable.txt"
 RUST = FOREIGN / "rust" / "usr"
 PROGRAM = "aecodec-portable"
 NODE = """
@@ -73,7 +77,7 @@ WASI = dict(
     suffix=".wasm",
 )
 WASI_FLAGS = (
-    "-Clinker=wasm-ld-14 -Clink-self-contained=no -L/usr/lib/wasm32-wasi -lc"
+    "-Clinker=wasm-ld-14 -Clink-self-contained=no -L/usr/lib/wasm32-wasi -Clink-arg=-lc"
     " -Clink-arg=/usr/lib/wasm32-wasi/crt1-command.o"
 )
 
@@ -210,6 +214,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--all", action="store_true", help="every file of samples/")
+    parser.add_argument("--write", action="store_true", help="write tests/golden/portable.txt")
     parser.add_argument("--install", action="store_true", help="install the Debian packages that are missing")
     arguments = parser.parse_args()
     known = {target.name: target for target in TARGETS}
@@ -239,13 +244,18 @@ def main():
         except RuntimeError as error:
             print(error, flush=True)
             failed = True
-    first = next(iter(found.values()), [])
+    if arguments.write and found:
+        GOLDEN.write_text("\n".join(next(iter(found.values()))) + "\n")
+    expected = {line.split()[0]: line for line in (GOLDEN.read_text() if GOLDEN.exists() else "").splitlines()}
     for (name, used), lines in found.items():
-        for one, other in zip(first, lines):
-            if one != other:
-                print(f"{name} with {used}: {other}\n  expected: {one}")
+        for line in lines:
+            # A file that the list lacks is compared between the targets.
+            wanted = expected.setdefault(line.split()[0], line)
+            if line != wanted:
+                print(f"{name} with {used}: {line}\n  expected: {wanted}")
                 failed = True
-    print(f"{len(found)} results of {len({name for name, _ in found})} targets, {len(first)} files each")
+    files_each = max(map(len, found.values()), default=0)
+    print(f"{len(found)} results of {len({name for name, _ in found})} targets, {files_each} files each")
     sys.exit(1 if failed or not found else 0)
 
 

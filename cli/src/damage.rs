@@ -4,6 +4,10 @@ use aecodec::container::Header;
 use aecodec::{Damage, damaged_areas};
 use serde_json::{Value, json};
 
+/// The notice for a file that its backup mends.
+pub const MENDED: &str =
+    "damaged, but its backup holds what is lost; get the file again, or compress the picture again";
+
 /// A file is damaged. The error carries the map for `--json`.
 #[derive(Debug)]
 pub struct DamagedFile {

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::batch::{self, Item, Share, Sums};
 use crate::compress::raw;
-use crate::damage;
+use crate::damage::{self, MENDED};
 use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Input};
@@ -124,7 +124,8 @@ fn one(
     let limits = args.common.limits();
     let bytes = input.read(&limits)?;
     let limits = args.common.limits_for(bytes.len() as u64);
-    let header = container::read(&bytes, &limits)?.header;
+    let stream = container::read(&bytes, &limits)?;
+    let (header, mended) = (stream.header, stream.mended);
     check_region(args.region, &header)?;
     let model = models.of(&header)?;
 
@@ -138,6 +139,9 @@ fn one(
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
     notices.extend(output.notice.clone());
+    if mended {
+        notices.push(MENDED.into());
+    }
     let missing: Vec<String> = outcome.damage.iter().map(ToString::to_string).collect();
     notices.extend(missing.iter().map(|part| format!("damaged: {part}")));
     if outcome.hash_matches == Some(false) && missing.is_empty() {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::batch::{self, Item, Share, Sums};
 use crate::compress::raw;
-use crate::damage::DamagedFile;
+use crate::damage::{DamagedFile, MENDED};
 use crate::failure::Exit;
 use crate::flags::Common;
 use crate::inputs::{self, Input};
@@ -75,7 +75,7 @@ fn one(args: &Args, input: &Input, models: &ModelRegistry, share: &Share) -> Res
         Ok(())
     })?;
     if stream.mended {
-        notices.push("damaged, but its backup holds what is lost; compress or get the file again".into());
+        notices.push(MENDED.into());
     }
     if !decoded.damage.is_empty() {
         let missing: Vec<String> = decoded.damage.iter().map(ToString::to_string).collect();

@@ -56,7 +56,7 @@ fn write(book: &Book, contexts: &[u8], mut input: Input) {
         _ => {
             let byte = i16::from(few[i % few.len()] as i8);
             // Most values are small; some need an escape.
-            if i % 7 == 0 { byte.saturating_mul(129).clamp(-MAX_VALUE, MAX_VALUE) } else { byte / 8 }
+            if i.is_multiple_of(7) { byte.saturating_mul(129).clamp(-MAX_VALUE, MAX_VALUE) } else { byte / 8 }
         }
     };
     let values: Vec<i16> = (0..contexts.len()).map(value).collect();

@@ -67,7 +67,7 @@ pub fn frames(bytes: &[u8]) {
     } else {
         content.to_vec()
     };
-    if choice % 2 == 0 {
+    if choice.is_multiple_of(2) {
         check_metadata(&chunk);
     } else {
         check_alpha(&chunk, size);

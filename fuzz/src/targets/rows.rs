@@ -79,7 +79,7 @@ impl Source for Rows {
 
 fn coded(bytes: &[u8]) {
     let mut input = Input::new(bytes);
-    let (width, height) = (1 + input.below(150) as u32, 1 + input.below(400) as u32);
+    let (width, height) = (1 + input.below(70) as u32, 1 + input.below(150) as u32);
     let color = input.one(&[Color::Gray, Color::Rgb]);
     let mut options = EncodeOptions::default();
     options.group_log2 = input.one(&[6, 7, 10]);
