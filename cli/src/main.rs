@@ -1,6 +1,7 @@
 //! `aecodec`: the command line program.
 
 mod absent;
+mod against;
 mod batch;
 #[cfg(feature = "bench")]
 mod bench;
@@ -14,6 +15,7 @@ mod interrupt;
 mod kinds;
 #[cfg(feature = "network")]
 mod live;
+mod mode;
 mod model;
 mod models;
 mod output;

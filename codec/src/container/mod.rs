@@ -14,7 +14,7 @@ mod tests;
 pub use chunks::{Chunk, ChunkKind, ChunkState, Stream, read, write};
 pub(crate) use chunks::{check_groups, length, record, write_all};
 pub(crate) use header::GROUP_LOG2;
-pub use header::{Groups, Header, LatentRect, NO_PIXEL_HASH, recorded_hash};
+pub use header::{Groups, Header, LatentRect, NO_MODEL, NO_PIXEL_HASH, recorded_hash};
 
 /// Number of passes of each group; its hyper-latents come before them.
 pub const PASSES: u8 = 4;
