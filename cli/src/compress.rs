@@ -2,8 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "refine")]
+use aecodec::Mode;
 use aecodec::files::{self, Format};
-use aecodec::{EncodeOptions, Encoded, Model, Picture, PictureInfo, Protection, Quality, Source, Target};
+use aecodec::{
+    Coding, EncodeOptions, Encoded, Model, Picture, PictureInfo, Protection, Quality, Source, Target,
+};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -12,6 +16,7 @@ use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
+use crate::mode;
 use crate::models::{self, ProfileName};
 use crate::output::{Destination, Existing};
 use crate::plan::{self, Planned};
@@ -32,6 +37,8 @@ pub struct Args {
     output: Option<PathBuf>,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    mode: mode::Args,
     /// Built-in model to compress with
     #[arg(long, value_enum, default_value = "fast", conflicts_with = "model")]
     profile: ProfileName,
@@ -101,6 +108,7 @@ Examples:
   aecodec compress photo.jpg -o photo.aec --size 80KB
   aecodec compress photos/ 'more/*.webp' -o coded/ --psnr 38
   aecodec compress - -o - --bpp 0.4 < photo.png > photo.aec
+  aecodec compress scan.png --lossless
 
 The structure of a folder is kept below OUT. If two names differ only in their extension, both keep it: a.png and
 a.jpg become a.png.aec and a.jpg.aec. If pictures from several folders have the same name, the name of the folder or
@@ -160,6 +168,12 @@ impl Encoder<'_> {
         if let Some(refinement) = &self.refinement {
             let mut options = options.clone();
             options.threads = threads;
+            if options.mode != Mode::Learned {
+                let encoded = aecodec::encode(picture, self.model, &options)?;
+                if encoded.coding != Coding::Learned {
+                    return Ok(encoded);
+                }
+            }
             return refinement.encode(picture, &options, name);
         }
         let _ = (threads, name);
@@ -186,6 +200,7 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
     let limits = args.common.limits_for(input_bytes);
     let mut options = EncodeOptions::default();
     options.target = args.target.target();
+    options.mode = args.mode.mode();
     options.threads = share.threads;
     options.limits = limits;
     if args.protect {
@@ -288,13 +303,16 @@ fn broken(encoded: &Encoded) -> String {
 
 fn words(input: &Input, destination: &Destination, encoded: &Encoded, sums: &Sums) -> String {
     format!(
-        "{} -> {}  {} bytes  {:.3} bpp  PSNR {}  quality {}  {}, {} than raw",
+        "{} -> {}  {} bytes  {:.3} bpp  PSNR {}  {}  {}, {} than raw",
         input.name(),
         destination.name(),
         grouped(sums.coded),
         bits_per_pixel(sums.coded, sums.pixels),
         decibels(encoded.psnr),
-        encoded.quality.value(),
+        match encoded.coding {
+            Coding::Exact { .. } => "exact".into(),
+            _ => format!("quality {}", encoded.quality.value()),
+        },
         saving(sums.coded, sums.pictures, &input.short_name()),
         percent(sums.coded, sums.raw),
     )
@@ -324,6 +342,8 @@ fn fields(
         "bpp": bits_per_pixel(sums.coded, sums.pixels),
         "psnr": encoded.psnr,
         "quality": encoded.quality.value(),
+        "mode": mode::name(encoded.coding),
+        "max_error": mode::error(encoded.coding),
         "effort": effort,
         "reached": encoded.reached,
         "saved_of_input": saved(sums.coded, sums.pictures),

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use aecodec::ModelRegistry;
 use aecodec::container::{self, ChunkKind, ChunkState, Header, Stream};
+use aecodec::{GroupMode, ModelRegistry};
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -46,8 +46,8 @@ fn one(args: &Args, input: &Input, models: &ModelRegistry) -> Result<Item> {
     let length = bytes.len() as u64;
     let missing = stream.chunks.iter().any(|chunk| !matches!(chunk.state, ChunkState::Present(_)));
     Ok(Item {
-        text: words(input, &stream.header, &parts, length, known),
-        json: fields(input, &stream.header, &parts, length, known),
+        text: words(input, &stream, &parts, length, known),
+        json: fields(input, &stream, &parts, length, known),
         notices: if missing { vec!["damaged: some parts are missing".into()] } else { Vec::new() },
         damaged: false,
         sums: Sums { files: 1, coded: length, ..Sums::default() },
@@ -74,6 +74,7 @@ fn parts(stream: &Stream<'_>) -> Vec<Part> {
             ChunkKind::Alpha => "alpha".into(),
             ChunkKind::Hyper { .. } => "hyper-latents".into(),
             ChunkKind::Pass { pass, .. } => format!("pass {pass}"),
+            ChunkKind::Exact { .. } => "samples".into(),
         };
         let i = parts.iter().position(|part| part.name == name).unwrap_or_else(|| {
             parts.push(Part { name, chunks: 0, bytes: 0, held: 0, cut: 0, corrupt: 0 });
@@ -92,12 +93,16 @@ fn parts(stream: &Stream<'_>) -> Vec<Part> {
     parts
 }
 
-fn words(input: &Input, header: &Header, parts: &[Part], length: u64, known: bool) -> String {
+fn words(input: &Input, stream: &Stream<'_>, parts: &[Part], length: u64, known: bool) -> String {
+    let header = &stream.header;
     let pixels = u64::from(header.width) * u64::from(header.height);
     let color = if header.gray { "gray" } else { "RGB" };
     let alpha = if header.alpha { " with alpha" } else { "" };
     let bits = if header.source_16bit { ", from 16-bit samples" } else { "" };
-    let known = if known { "available" } else { "not available; give its file with --model" };
+    let coding = match header.exact {
+        Some(error) => exact(stream, error),
+        None => learned(header, known),
+    };
     let mut lines = vec![
         input.name(),
         format!("  picture        {} x {} pixels, {color}{alpha}{bits}", header.width, header.height),
@@ -106,13 +111,13 @@ fn words(input: &Input, header: &Header, parts: &[Part], length: u64, known: boo
             header.orientation,
             if header.orientation == 1 { " (upright)" } else { "" }
         ),
-        format!("  quality        {}", f64::from(header.quality) / 64.0),
-        format!("  profile        {}", profile_name(header.profile)),
-        format!("  model          {} ({known})", hex(&header.model)),
+    ];
+    lines.extend(coding);
+    lines.extend([
         format!("  groups         {} pixels a side", group_side(header)),
         format!("  pixel hash     {}", hex(&header.pixel_hash)),
         format!("  size           {} bytes, {:.3} bpp", grouped(length), bits_per_pixel(length, pixels)),
-    ];
+    ]);
     let held: u64 = parts.iter().map(|part| part.held).sum();
     for part in parts {
         let mut line = format!("    {:<13}{:>12} bytes", part.name, grouped(part.bytes));
@@ -130,7 +135,38 @@ fn words(input: &Input, header: &Header, parts: &[Part], length: u64, known: boo
     lines.join("\n")
 }
 
-fn fields(input: &Input, header: &Header, parts: &[Part], length: u64, known: bool) -> Value {
+/// The lines of a learned stream.
+fn learned(header: &Header, known: bool) -> Vec<String> {
+    let known = if known { "available" } else { "not available; give its file with --model" };
+    vec![
+        "  mode           learned".into(),
+        format!("  quality        {}", f64::from(header.quality) / 64.0),
+        format!("  profile        {}", profile_name(header.profile)),
+        format!("  model          {} ({known})", hex(&header.model)),
+    ]
+}
+
+/// The lines of an exact stream.
+fn exact(stream: &Stream<'_>, error: u8) -> Vec<String> {
+    let shares = aecodec::mode_shares(stream).into_iter();
+    let shares: Vec<String> =
+        shares.map(|(mode, share)| format!("{} {:.1} %", group_mode(mode), 100.0 * share)).collect();
+    let error = if error == 0 { "lossless".into() } else { format!("errors of at most {error}") };
+    vec![format!("  mode           exact, {error}"), format!("  coded as       {}", shares.join(", "))]
+}
+
+fn group_mode(mode: GroupMode) -> &'static str {
+    match mode {
+        GroupMode::Stored => "stored",
+        GroupMode::Samples => "photograph",
+        GroupMode::Pixels => "graphics",
+        GroupMode::Palette => "palette",
+        _ => "other",
+    }
+}
+
+fn fields(input: &Input, stream: &Stream<'_>, parts: &[Part], length: u64, known: bool) -> Value {
+    let header = &stream.header;
     let pixels = u64::from(header.width) * u64::from(header.height);
     let parts: Vec<Value> = parts
         .iter()
@@ -144,6 +180,13 @@ fn fields(input: &Input, header: &Header, parts: &[Part], length: u64, known: bo
             })
         })
         .collect();
+    let coded_as: serde_json::Map<String, Value> = header
+        .exact
+        .map(|_| aecodec::mode_shares(stream))
+        .into_iter()
+        .flatten()
+        .map(|(mode, share)| (group_mode(mode).into(), share.into()))
+        .collect();
     json!({
         "input": input.field(),
         "bytes": length,
@@ -155,6 +198,9 @@ fn fields(input: &Input, header: &Header, parts: &[Part], length: u64, known: bo
         "metadata": header.metadata,
         "source_bits": if header.source_16bit { 16 } else { 8 },
         "orientation": header.orientation,
+        "mode": if header.exact.is_some() { "exact" } else { "learned" },
+        "max_error": header.exact,
+        "coded_as": coded_as,
         "quality": f64::from(header.quality) / 64.0,
         "profile": profile_name(header.profile),
         "model": hex(&header.model),

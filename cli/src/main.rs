@@ -1,6 +1,7 @@
 //! `aecodec`: the command line program.
 
 mod absent;
+mod against;
 mod batch;
 #[cfg(feature = "bench")]
 mod bench;
@@ -18,6 +19,7 @@ mod kinds;
 #[cfg(feature = "network")]
 #[cfg_attr(not(feature = "live"), path = "live_absent.rs")]
 mod live;
+mod mode;
 mod model;
 mod models;
 mod output;

@@ -7,10 +7,11 @@ use aecodec::{DecodeOptions, Decoder, ModelRegistry};
 use anyhow::{Result, bail};
 use serde_json::json;
 
+use crate::against::Difference;
 use crate::batch::{self, Item, Share, Sums};
 use crate::compress::raw;
 use crate::damage::{DamagedFile, MENDED};
-use crate::failure::Exit;
+use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
@@ -26,6 +27,9 @@ pub struct Args {
     /// Also use the model in this .aem file; may be given more than once
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
+    /// Also compare the decoded picture with this one; an exact file fails if a sample differs by more than it allows
+    #[arg(long, value_name = "PICTURE")]
+    against: Option<PathBuf>,
     #[command(flatten)]
     common: Common,
 }
@@ -34,12 +38,16 @@ const EXAMPLES: &str = "\
 Examples:
   aecodec verify photo.aec
   aecodec verify coded/ --json
+  aecodec verify scan.aec --against scan.png
 
 The exit code is 0 if every file is intact, 1 if none is, and 4 if some are not.";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
     let inputs = inputs::expand(&args.inputs, Kind::Coded)?;
+    if args.against.is_some() && inputs.count() != 1 {
+        return Err(usage(format!("--against compares one file, but {} are given", inputs.count())));
+    }
     let models = models::to_decode_with(&args.model)?;
     let reporter = args.common.reporter(false);
     batch::run(
@@ -91,10 +99,18 @@ fn one(args: &Args, input: &Input, models: &ModelRegistry, share: &Share) -> Res
         None => notices
             .push("the file contains no hash of its pixels, so only its checksums were verified".into()),
     }
+    let difference = match &args.against {
+        Some(original) => Some(Difference::between(&bytes, &model, &options, original)?),
+        None => None,
+    };
+    if let (Some(difference), Some(allowed)) = (&difference, stream.header.exact) {
+        difference.check(allowed)?;
+    }
+    let compared = difference.as_ref().map(|difference| format!("  {difference}")).unwrap_or_default();
     let pixel_hash = hex(&decoded.pixel_hash);
     Ok(Item {
         text: format!(
-            "{}: {}  {} bytes  {} x {}  {chunks} checksums  pixels {}",
+            "{}: {}  {} bytes  {} x {}  {chunks} checksums  pixels {}{compared}",
             input.name(),
             if stream.mended { "damaged" } else { "ok" },
             grouped(bytes.len() as u64),
@@ -111,6 +127,8 @@ fn one(args: &Args, input: &Input, models: &ModelRegistry, share: &Share) -> Res
             "checksums": chunks,
             "pixel_hash": pixel_hash,
             "hash_matches": decoded.hash_matches,
+            "largest_difference": difference.as_ref().map(|difference| difference.largest),
+            "psnr": difference.as_ref().and_then(|difference| difference.psnr),
         }),
         notices,
         damaged: stream.mended,

@@ -61,6 +61,7 @@ mod tests {
             group_log2: 6,
             model: [0; 8],
             pixel_hash: NO_PIXEL_HASH,
+            exact: None,
         };
         let damage = |part| Damage { part, cause: DamageCause::Checksum };
         let pass = |pass, group| damage(ChunkKind::Pass { pass, group });

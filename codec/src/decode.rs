@@ -8,6 +8,7 @@ use crate::container::{self, ChunkKind, NO_PIXEL_HASH, Stream, alpha, metadata};
 use crate::damage::Damage;
 use crate::empty::Empty;
 use crate::entropy;
+use crate::exact;
 use crate::kernel::Isa;
 use crate::limits::Limits;
 use crate::load::Load;
@@ -133,7 +134,14 @@ enum Keep {
     Picture,
 }
 
-/// How the work of a decode is divided.
+/// The work of a decode.
+#[derive(Debug)]
+enum Work {
+    Learned(Plan),
+    Exact(exact::Plan),
+}
+
+/// How the work of a decode with a model is divided.
 #[derive(Debug)]
 struct Plan {
     grid: Grid,
@@ -144,6 +152,37 @@ struct Plan {
     needed: u64,
 }
 
+impl Work {
+    /// Bytes of memory, without what the caller keeps.
+    fn needed(&self) -> u64 {
+        match self {
+            Self::Learned(plan) => plan.needed,
+            Self::Exact(plan) => plan.needed,
+        }
+    }
+}
+
+impl Plan {
+    fn new(stream: &Stream, model: &Model, area: &Rect, options: &DecodeOptions, kept: u64) -> Self {
+        let header = &stream.header;
+        let color = if header.gray { Color::Gray } else { Color::Rgb };
+        let alpha = if header.alpha { memory::of_alpha(header.width, header.height) } else { 0 };
+        let empty = empty(stream, model, &options.limits);
+        let plan = |threads: usize| {
+            let patches = |pixels: u32| pixels.div_ceil(8).max(1) as usize;
+            let split = Split { threads, largest: (patches(options.window.0), patches(options.window.1)) };
+            let (shapes, size) = (&model.net.shapes, (header.height, header.width));
+            let grid = Grid::new(size, header.group_log2, threads);
+            let empty = Empty::new(shapes, grid, area, empty.clone());
+            let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, area, split));
+            let decode = memory::of_decode(shapes, &load, area, color, split);
+            Self { grid, split, empty, needed: sum([decode, alpha, kept]) }
+        };
+        let threads = threads::count(options.threads);
+        plan(threads::fitting(threads, |n| plan(n).needed, options.limits.memory()))
+    }
+}
+
 /// A decoder that hands out rows as soon as they are ready. It holds about a thousand rows in memory, at about four bytes
 /// per pixel. See [`crate::encode_rows`] for an example.
 #[derive(Debug)]
@@ -152,7 +191,7 @@ pub struct Decoder<'a> {
     model: &'a Model,
     head: PictureInfo,
     area: Rect,
-    plan: Plan,
+    work: Work,
     passes: usize,
     whole: bool,
     concealment: Concealment,
@@ -172,30 +211,23 @@ impl<'a> Decoder<'a> {
     fn open(bytes: &'a [u8], model: &'a Model, options: &DecodeOptions, keep: Keep) -> Result<Self> {
         let stream = container::read(bytes, &options.limits)?;
         let header = &stream.header;
-        if header.model != model.short_id() {
+        if header.exact.is_none() && header.model != model.short_id() {
             return Err(Error::UnknownModel { needed: hex(&header.model), loaded: hex(&model.short_id()) });
         }
         Limits::check_sides(header.width, header.height)?;
         options.limits.check_bytes(header.width.into())?;
         let area = area(&stream, options.region)?;
         let color = if header.gray { Color::Gray } else { Color::Rgb };
-        let alpha = if header.alpha { memory::of_alpha(header.width, header.height) } else { 0 };
         let samples = product([area.height(), area.width(), color.channels()]);
         let kept = if keep == Keep::Picture { samples } else { 0 };
-        let empty = empty(&stream, model, &options.limits);
-        let plan = |threads: usize| {
-            let patches = |pixels: u32| pixels.div_ceil(8).max(1) as usize;
-            let split = Split { threads, largest: (patches(options.window.0), patches(options.window.1)) };
-            let (shapes, size) = (&model.net.shapes, (header.height, header.width));
-            let grid = Grid::new(size, header.group_log2, threads);
-            let empty = Empty::new(shapes, grid, &area, empty.clone());
-            let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, &area, split));
-            let decode = memory::of_decode(shapes, &load, &area, color, split);
-            Plan { grid, split, empty, needed: sum([decode, alpha, kept]) }
+        let work = match header.exact {
+            None => Work::Learned(Plan::new(&stream, model, &area, options, kept)),
+            Some(error) => {
+                let alpha = if header.alpha { product([area.height(), area.width()]) } else { 0 };
+                Work::Exact(exact::Plan::new(&stream, error, &area, options, sum([kept, alpha])))
+            }
         };
-        let threads = threads::count(options.threads);
-        let plan = plan(threads::fitting(threads, |n| plan(n).needed, options.limits.memory()));
-        options.limits.check_bytes(plan.needed)?;
+        options.limits.check_bytes(work.needed())?;
 
         let (metadata, lost) = read_metadata(&stream, &options.limits);
         let head = PictureInfo {
@@ -205,9 +237,9 @@ impl<'a> Decoder<'a> {
             ..PictureInfo::new(area.width() as u32, area.height() as u32, color)
         };
         let passes = usize::from(options.passes).min(PASSES);
-        let whole = options.region.is_none() && passes == PASSES;
+        let whole = options.region.is_none() && (passes == PASSES || header.exact.is_some());
         let concealment = options.concealment;
-        Ok(Self { stream, model, head, area, plan, passes, whole, concealment, lost })
+        Ok(Self { stream, model, head, area, work, passes, whole, concealment, lost })
     }
 
     /// Describes the picture that is decoded, without its samples. If a region was asked for, its size is that of the region.
@@ -218,13 +250,15 @@ impl<'a> Decoder<'a> {
     /// Whether groups that hold nothing are copied from one that was synthesised.
     #[cfg(test)]
     pub(crate) fn copies_empty_groups(&self) -> bool {
-        self.plan.empty.is_some()
+        matches!(&self.work, Work::Learned(plan) if plan.empty.is_some())
     }
 
     /// Decodes groups that hold nothing like the others.
     #[cfg(test)]
     pub(crate) fn decode_empty_groups(&mut self) {
-        self.plan.empty = None;
+        if let Work::Learned(plan) = &mut self.work {
+            plan.empty = None;
+        }
     }
 
     /// Whether the picture has alpha. Rows do not carry it; use [`decode`] to get it.
@@ -243,9 +277,38 @@ impl<'a> Decoder<'a> {
 
     /// Passes the rows to `sink`, then reads alpha.
     fn finish(self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<(Outcome, Option<Vec<u8>>)> {
-        let Self { stream, model, head, area, plan: Plan { grid, split, empty, .. }, .. } = &self;
-        let header = &stream.header;
-        let quality = Quality::from_raw(header.quality).unwrap_or_default();
+        let Self { stream, area, .. } = &self;
+        let mut damage: Vec<Damage> = stream.chunks.iter().filter_map(Damage::of).collect();
+        let mut hasher = blake3::Hasher::new();
+        let hashed = |rows: &[u8]| {
+            hasher.update(rows);
+            sink(rows)
+        };
+        let alpha = match &self.work {
+            Work::Learned(plan) => {
+                self.synthesise(plan, &mut damage, hashed)?;
+                read_alpha(stream, area, &mut damage)
+            }
+            Work::Exact(plan) => plan.run(stream, area, &mut damage, hashed)?,
+        };
+        let hash = hasher.finalize();
+        damage.extend(self.lost.clone());
+        let recorded = stream.header.pixel_hash;
+        let whole = self.whole && damage.is_empty() && recorded != NO_PIXEL_HASH;
+        let hash_matches = whole.then(|| container::recorded_hash(&hash) == recorded);
+        Ok((Outcome { damage, pixel_hash: *hash.as_bytes(), hash_matches }, alpha))
+    }
+
+    /// Decodes the groups with the model, and passes the rows to `sink`.
+    fn synthesise(
+        &self,
+        plan: &Plan,
+        damage: &mut Vec<Damage>,
+        mut sink: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let Self { stream, model, head, area, .. } = self;
+        let Plan { grid, split, empty, .. } = plan;
+        let quality = Quality::from_raw(stream.header.quality).unwrap_or_default();
         let (isa, gains) = (Isa::chosen(), model.gains(quality));
         let empty = empty.as_ref();
         let decoder = GroupDecoder { stream, model, isa, gains: &gains, quality, passes: self.passes, empty };
@@ -257,8 +320,6 @@ impl<'a> Decoder<'a> {
         let mut synthesis =
             Synthesis::new(&model.net, isa, &gains, shape, area.clone(), head.color, *split, blank);
         let support = synthesis.support();
-        let mut damage: Vec<Damage> = stream.chunks.iter().filter_map(Damage::of).collect();
-        let mut hasher = blake3::Hasher::new();
         let mut above = Above::default();
         for band in grid.bands(support.rows.clone()) {
             let holds = |group: usize| empty.is_none_or(|empty| !empty.is_empty(group));
@@ -269,17 +330,9 @@ impl<'a> Decoder<'a> {
             if self.concealment == Concealment::Neighbours && empty.is_none() {
                 above.conceal(&band, &damaged.lost);
             }
-            synthesis.push(&band, |rows| {
-                hasher.update(rows);
-                sink(rows)
-            })?;
+            synthesis.push(&band, &mut sink)?;
         }
-        let hash = hasher.finalize();
-        let alpha = read_alpha(stream, area, &mut damage);
-        damage.extend(self.lost.clone());
-        let whole = self.whole && damage.is_empty() && header.pixel_hash != NO_PIXEL_HASH;
-        let hash_matches = whole.then(|| container::recorded_hash(&hash) == header.pixel_hash);
-        Ok((Outcome { damage, pixel_hash: *hash.as_bytes(), hash_matches }, alpha))
+        Ok(())
     }
 }
 

@@ -4,11 +4,13 @@
 use crate::band::Grid;
 use crate::container::{self, GROUP_LOG2, Groups, Header, NO_PIXEL_HASH, alpha, metadata, recorded_hash};
 use crate::decode::{DecodeOptions, Decoder};
+use crate::encoding::{Check, EncodeOptions, Encoded, Protection};
 use crate::kernel::Isa;
 use crate::latents::Latents;
 use crate::limits::Limits;
 use crate::measure::{self, Measured, Meter};
 use crate::memory;
+use crate::mode::Coding;
 use crate::model::Model;
 use crate::net::analysis::Analysis;
 use crate::net::synthesis::Synthesis;
@@ -26,158 +28,35 @@ use crate::walk::write::{GroupEncoder, Substreams};
 use crate::{Error, Result};
 use std::sync::{Mutex, PoisonError};
 
-/// Whether the encoder decodes its own stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Check {
-    /// Decodes the stream, measures its PSNR and records the hash of its pixels. This takes about half of the time of an
-    /// encode.
-    #[default]
-    Exact,
-    /// Skips this decode, for live pictures that nobody verifies. [`Encoded::psnr`] is then `None` and the stream
-    /// records no hash, so a decoder reports `hash_matches: None`. [`Target::Psnr`] measures nevertheless.
-    None,
+fn packed_alpha(samples: Option<&[u8]>, head: &PictureInfo) -> Result<Option<Vec<u8>>> {
+    samples.map(|samples| alpha::pack(samples, head.width, head.height)).transpose()
 }
 
-/// Whether a stream can be mended after damage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Protection {
-    /// Damage of the header or the table costs the whole picture, and damage of hyper-latents costs their group.
-    #[default]
-    None,
-    /// A second copy of header, table and hyper-latents is at the end of the stream. It makes the stream about 4 % longer.
-    /// Together with groups of 256 pixels (`group_log2` of 8), no hole of 1000 bytes costs more than a few groups.
-    Backup,
+/// The chunk for the metadata of a picture, if it has any.
+pub(crate) fn packed_metadata(head: &PictureInfo) -> Result<Option<Vec<u8>>> {
+    (!head.metadata.is_empty()).then(|| metadata::pack(&head.metadata)).transpose()
 }
 
-/// Options of the encoder.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct EncodeOptions {
-    /// What to aim at. The default is quality 50.
-    pub target: Target,
-    /// Binary logarithm of a group's side in pixels, 6 to 14. Smaller groups decode more in parallel and
-    /// lose less if a stream is damaged, but each group costs about 40 bytes and some context. The default is 10.
-    pub group_log2: u8,
-    /// Number of threads; 0 means one for each core. The default is 1. Fewer threads work if this many would need more memory
-    /// than [`Limits::bytes`].
-    pub threads: usize,
-    /// Whether to decode the result once for its PSNR and hash. The default is [`Check::Exact`].
-    pub check: Check,
-    /// Whether the stream can be mended after damage. The default is [`Protection::None`].
-    pub protection: Protection,
-    /// Limits on the picture and on memory.
-    pub limits: Limits,
-}
-
-impl Default for EncodeOptions {
-    fn default() -> Self {
-        Self {
-            target: Target::Quality(Quality::default()),
-            group_log2: 10,
-            threads: 1,
-            check: Check::Exact,
-            protection: Protection::None,
-            limits: Limits::default(),
-        }
-    }
-}
-
-/// An encoded picture.
-#[derive(Debug, Clone)]
-pub struct Encoded {
-    /// The `.aec` stream.
-    pub bytes: Vec<u8>,
-    /// The quality that was chosen.
-    pub quality: Quality,
-    /// PSNR of the decoded colour samples in dB, as every decoder will get them. It is `None` if they are exact, and if it
-    /// was not measured ([`Check::None`]).
-    pub psnr: Option<f64>,
-    /// False if the target is out of reach; this is then the nearest result. A rate is an upper bound: any file below it
-    /// reaches it.
-    pub reached: bool,
-    /// Share of the picture, 0 to 1, in which the decoded pixels are far worse than the quality promises: worse than if each
-    /// block of 16 x 16 pixels had one colour. It is 0 for photographs and noise at any quality; colours that the
-    /// model was not trained on may be broken. It is also 0 if it was not measured ([`Check::None`]).
-    pub broken: f64,
-    /// Number of bits that all substreams need according to the model's probabilities. Compare it with the size of the
-    /// stream to judge the entropy coder.
-    pub model_bits: f64,
-}
-
-impl Encoded {
-    /// Whether so much of the picture is [broken](Self::broken) that the user should be told.
-    pub fn is_broken(&self) -> bool {
-        self.broken > measure::UNSEEN
-    }
-}
-
-/// Encodes a picture.
+/// Checks the size and the number of the groups of a picture.
 ///
 /// # Errors
-/// Returns [`Error::Limit`] if the picture is above the limits, and [`Error::Invalid`] if an option is out of range or if
-/// the buffers of the picture do not fit its size.
-pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
-    picture.check()?;
-    run(&mut InMemory::new(picture), || packed_alpha(picture), model, options)
+/// Returns [`Error::Invalid`] if the size is out of range, and [`Error::Limit`] if there are too many groups.
+pub(crate) fn check_groups(head: &PictureInfo, options: &EncodeOptions) -> Result<()> {
+    if !GROUP_LOG2.contains(&options.group_log2) {
+        return Err(Error::Invalid {
+            what: "group size",
+            detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2),
+        });
+    }
+    let groups = Groups::of(head.width, head.height, options.group_log2);
+    container::check_groups(&groups, &options.limits).map(|_| ())
 }
 
-fn packed_alpha(picture: &Picture) -> Result<Option<Vec<u8>>> {
-    picture.alpha.as_ref().map(|a| alpha::pack(a, picture.width, picture.height)).transpose()
-}
-
-/// Encodes a picture that is read row by row. It holds about a thousand rows in memory, at about six bytes per pixel, and
-/// the stream.
-///
-/// ```
-/// use aecodec::{Color, EncodeOptions, PictureInfo, Model, Profile, Result, Source};
-///
-/// /// A vertical gradient.
-/// struct Gradient(PictureInfo, u8);
-///
-/// impl Source for Gradient {
-///     fn head(&self) -> &PictureInfo {
-///         &self.0
-///     }
-///     fn read(&mut self, rows: &mut [u8]) -> Result<()> {
-///         for row in rows.chunks_exact_mut(self.0.stride()) {
-///             row.fill(self.1);
-///             self.1 = self.1.wrapping_add(2);
-///         }
-///         Ok(())
-///     }
-///     fn rewind(&mut self) -> Result<()> {
-///         self.1 = 0;
-///         Ok(())
-///     }
-/// }
-///
-/// let model = Model::embedded(Profile::Fast)?;
-/// let mut gradient = Gradient(PictureInfo::new(300, 100, Color::Gray), 0);
-/// let encoded = aecodec::encode_rows(&mut gradient, &model, &EncodeOptions::default())?;
-///
-/// let decoder = aecodec::Decoder::new(&encoded.bytes, &model, &Default::default())?;
-/// let mut rows = 0;
-/// let outcome = decoder.run(|samples| {
-///     rows += samples.len() / 300;
-///     Ok(())
-/// })?;
-/// assert_eq!((rows, outcome.hash_matches), (100, Some(true)));
-/// # Ok::<(), aecodec::Error>(())
-/// ```
-///
-/// # Errors
-/// Returns the errors of [`encode`] and those of the source.
-pub fn encode_rows(source: &mut dyn Source, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
-    run(source, || Ok(None), model, options)
-}
-
-/// Returns the latents of a picture as [`encode`] would code them at a quality. Change them and pass them to
+/// Returns the latents of a picture as [`encode`](crate::encode) would code them at a quality. Change them and pass them to
 /// [`encode_latents`].
 ///
 /// # Errors
-/// Returns the errors of [`encode`].
+/// Returns the errors of [`encode`](crate::encode).
 pub fn analyse(
     picture: &Picture,
     model: &Model,
@@ -185,14 +64,14 @@ pub fn analyse(
     options: &EncodeOptions,
 ) -> Result<Latents> {
     picture.check()?;
-    PictureEncoder::new(&mut InMemory::new(picture), || Ok(None), model, options)?.analyse(quality, options)
+    PictureEncoder::new(&mut InMemory::new(picture), None, model, options)?.analyse(quality, options)
 }
 
 /// Encodes a picture with the given latents instead of those of [`analyse`], at the quality in [`EncodeOptions::target`].
 /// Each latent is rounded to the nearest value that the stream can hold.
 ///
 /// # Errors
-/// Returns the errors of [`encode`], and [`Error::Invalid`] if the target is not a quality or if the latents do not belong
+/// Returns the errors of [`encode`](crate::encode), and [`Error::Invalid`] if the target is not a quality or if the latents do not belong
 /// to a picture of this size.
 pub fn encode_latents(
     picture: &Picture,
@@ -206,15 +85,19 @@ pub fn encode_latents(
         return Err(Error::Invalid { what: "target", detail });
     };
     let mut source = InMemory::new(picture);
-    let mut encoder = PictureEncoder::new(&mut source, || packed_alpha(picture), model, options)?;
+    let mut encoder = PictureEncoder::new(&mut source, picture.alpha.as_deref(), model, options)?;
     latents.check(encoder.grid, &model.net.shapes)?;
     let attempt = encoder.attempt(quality, options.check, Some(latents))?;
     encoder.finish(attempt, true, options)
 }
 
-fn run(
+/// Encodes a picture with the model.
+///
+/// # Errors
+/// Returns the errors of [`encode`](crate::encode) and those of the source.
+pub(crate) fn learned(
     source: &mut dyn Source,
-    alpha: impl FnOnce() -> Result<Option<Vec<u8>>>,
+    alpha: Option<&[u8]>,
     model: &Model,
     options: &EncodeOptions,
 ) -> Result<Encoded> {
@@ -278,7 +161,7 @@ impl Candidate for Attempt {
 impl<'a> PictureEncoder<'a> {
     fn new(
         source: &'a mut dyn Source,
-        alpha: impl FnOnce() -> Result<Option<Vec<u8>>>,
+        alpha: Option<&[u8]>,
         model: &'a Model,
         options: &EncodeOptions,
     ) -> Result<Self> {
@@ -289,14 +172,7 @@ impl<'a> PictureEncoder<'a> {
         options.limits.check_bytes(head.width.into())?;
         options.limits.check_pixels(head.width, head.height)?;
         options.limits.check_metadata(&head.metadata)?;
-        if !GROUP_LOG2.contains(&options.group_log2) {
-            return Err(Error::Invalid {
-                what: "group size",
-                detail: format!("2^{}, expected 2^6 to 2^14", options.group_log2),
-            });
-        }
-        let groups = Groups::of(head.width, head.height, options.group_log2);
-        container::check_groups(&groups, &options.limits)?;
+        check_groups(&head, options)?;
         let layout = |threads: usize| {
             let split = Split::new(threads);
             let grid = Grid::new((head.height, head.width), options.group_log2, threads);
@@ -315,8 +191,8 @@ impl<'a> PictureEncoder<'a> {
             grid,
             group_log2: options.group_log2,
             protection: options.protection,
-            metadata: (!head.metadata.is_empty()).then(|| metadata::pack(&head.metadata)).transpose()?,
-            alpha: alpha()?,
+            metadata: packed_metadata(&head)?,
+            alpha: packed_alpha(alpha, &head)?,
             head,
         })
     }
@@ -335,6 +211,7 @@ impl<'a> PictureEncoder<'a> {
             group_log2: self.group_log2,
             model: self.model.short_id(),
             pixel_hash,
+            exact: None,
         }
     }
 
@@ -441,7 +318,7 @@ impl<'a> PictureEncoder<'a> {
             bytes = container::protect(bytes)?;
         }
         let (psnr, broken) = measured.map_or((None, 0.0), |m| (m.psnr, m.broken));
-        Ok(Encoded { bytes, quality, psnr, reached, broken, model_bits })
+        Ok(Encoded { bytes, quality, psnr, reached, broken, model_bits, coding: Coding::Learned })
     }
 
     /// Returns the best of an encode that is broken in parts and of encodes at some lower qualities: if the model fails on

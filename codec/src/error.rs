@@ -13,13 +13,13 @@ pub enum Error {
         found: Vec<u8>,
     },
     /// A version that this library does not read.
-    #[error("{format} version {found} is not supported (this build reads version {expected})")]
+    #[error("{format} version {found} is not supported (this build reads versions up to {expected})")]
     Version {
         /// `.aec` or `.aem`.
         format: &'static str,
         /// Version byte of the file.
         found: u8,
-        /// Version that this build reads.
+        /// The newest version that this build reads.
         expected: u8,
     },
     /// The data ends before what it announces.

@@ -36,6 +36,7 @@
 //! The library starts no thread unless an option asks for it, except for a second one while it loads a model. It prints
 //! nothing, and never panics on input.
 
+mod auto;
 mod band;
 mod blank;
 #[cfg(test)]
@@ -47,9 +48,11 @@ mod damaged_area;
 mod decode;
 mod empty;
 mod encode;
+mod encoding;
 #[doc(hidden)]
 pub mod entropy;
 mod error;
+mod exact;
 mod figures;
 #[cfg(feature = "files")]
 pub mod files;
@@ -65,6 +68,7 @@ mod limits;
 mod load;
 mod measure;
 mod memory;
+mod mode;
 mod model;
 pub mod model_file;
 mod net;
@@ -82,16 +86,20 @@ mod target;
 mod threads;
 mod walk;
 
+pub use auto::{encode, encode_rows};
 pub use conceal::Concealment;
 pub use damage::{Damage, DamageCause};
 pub use damaged_area::{DamagedArea, damaged_areas};
 pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode};
-pub use encode::{Check, EncodeOptions, Encoded, Protection, analyse, encode, encode_latents, encode_rows};
+pub use encode::{analyse, encode_latents};
+pub use encoding::{Check, EncodeOptions, Encoded, Protection};
 pub use error::{Error, Result};
+pub use exact::{GroupMode, mode_shares};
 pub use figures::Figures;
 pub use latents::Latents;
 pub use limits::Limits;
 pub use measure::psnr;
+pub use mode::{Coding, Mode};
 pub use model::{Model, Profile};
 pub use picture::{Color, Metadata, Picture, PictureInfo};
 pub use quality::Quality;

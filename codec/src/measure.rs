@@ -7,11 +7,13 @@ pub fn psnr(a: &[u8], b: &[u8]) -> Option<f64> {
     decibels(squares(a, b), a.len() as u64)
 }
 
-fn squares(a: &[u8], b: &[u8]) -> u64 {
+/// Sum of squared differences.
+pub(crate) fn squares(a: &[u8], b: &[u8]) -> u64 {
     a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
 }
 
-fn decibels(squares: u64, samples: u64) -> Option<f64> {
+/// PSNR in dB of this many samples with this sum of squared errors; `None` if they are exact.
+pub(crate) fn decibels(squares: u64, samples: u64) -> Option<f64> {
     (squares > 0).then(|| 10.0 * (255.0 * 255.0 * samples as f64 / squares as f64).log10())
 }
 

@@ -1,6 +1,6 @@
 //! The available models, and the choice of the one that a stream was encoded with.
 
-use crate::container::Header;
+use crate::container::{Header, NO_MODEL};
 use crate::decode::{decode, hex};
 use crate::{DecodeOptions, Decoded, Error, Model, Profile, Result};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl ModelRegistry {
         self.added.push((name.into(), model));
     }
 
-    /// Returns the model that a stream was encoded with.
+    /// Returns the model that a stream was encoded with. An exact stream needs none, and gets any of them.
     ///
     /// # Errors
     /// Returns [`Error::UnknownModel`], which names the available models, if none of them is the one.
@@ -60,12 +60,15 @@ impl ModelRegistry {
         decode(bytes, &model, options)
     }
 
-    /// Returns the model with this identity. Of the built-in models, that of the profile `likely` is tried first, so that
+    /// Returns the model with this identity; [`NO_MODEL`] is that of any. Of the built-in models, that of the profile
+    /// `likely` is tried first, so that
     /// the others are rarely loaded.
     pub fn find(&self, short_id: [u8; 8], likely: Profile) -> Option<Arc<Model>> {
         let (first, rest): (Vec<_>, Vec<_>) = self.embedded.iter().partition(|&&profile| profile == likely);
         let added = self.added.iter().map(|(_, model)| Arc::clone(model));
-        added.chain(first.into_iter().chain(rest).filter_map(load)).find(|model| model.short_id() == short_id)
+        added
+            .chain(first.into_iter().chain(rest).filter_map(load))
+            .find(|model| model.short_id() == short_id || short_id == NO_MODEL)
     }
 
     /// The names of all models, and the models. Built-in models that are not loaded yet are loaded.
@@ -106,6 +109,7 @@ mod tests {
             group_log2: 10,
             model,
             pixel_hash: [0; 4],
+            exact: None,
         }
     }
 

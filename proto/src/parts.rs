@@ -28,6 +28,7 @@ pub fn cut(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
     let level = |kind: ChunkKind| match kind {
         ChunkKind::Metadata | ChunkKind::Alpha | ChunkKind::Hyper { .. } => 0,
         ChunkKind::Pass { pass, .. } => pass + 1,
+        ChunkKind::Exact { .. } => 1,
     };
     for (i, chunk) in stream.chunks.iter().enumerate() {
         let last = stream.chunks.get(i + 1).is_none_or(|next| level(next.kind) != level(chunk.kind));

@@ -350,7 +350,7 @@ fn level(prefix: &[u8], total: u64, limits: &Limits) -> Result<Option<Level>> {
     let lost = stream.chunks.iter().filter(|chunk| !matches!(chunk.state, ChunkState::Present(_)));
     let first = lost.map(|chunk| chunk.kind).filter_map(|kind| match kind {
         ChunkKind::Pass { pass, .. } => Some(Some(pass)),
-        ChunkKind::Hyper { .. } => Some(None),
+        ChunkKind::Hyper { .. } | ChunkKind::Exact { .. } => Some(None),
         ChunkKind::Metadata | ChunkKind::Alpha => None,
     });
     let sixteenths = prefix.len() as u64 * 16 / total.max(1);

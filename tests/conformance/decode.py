@@ -2,8 +2,8 @@
 """A second decoder of `.aec` streams, written from docs/format.md alone.
 
 It needs Python 3.9, numpy and zstandard. It exists to check the document and the other decoder, so it is plain and
-slow, and one file that follows the document from top to bottom. The numbers in brackets are sections of
-docs/format.md.
+slow, and follows the document from top to bottom; exact streams, the last section, are in exact.py. The numbers in
+brackets are sections of docs/format.md.
 
     decode.py FILE.aec -o OUT.png     decode a stream (.png or .npy)
     decode.py FILE.aec --hash         print the BLAKE3 of the decoded samples (colour, then alpha)
@@ -22,6 +22,8 @@ from pathlib import Path
 
 import numpy as np
 import zstandard
+
+from exact import Exact
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 
@@ -525,16 +527,19 @@ class Stream:
             raise Refused("signature", "this is no .aec stream")
         r.take(8)
         version = r.u8()
-        if version != 1:
+        if version not in (1, 2):
             raise Refused("version", f"version {version}")
+        self.exact = version == 2
         self.flags, self.orientation, self.profile = r.u8(), r.u8(), r.u8()
         self.width, self.height, self.q, self.group_log2 = r.u32(), r.u32(), r.u16(), r.u8()
         self.model, self.pixel_hash = r.take(8), r.take(4)
+        self.error, self.q = (self.q, 0) if self.exact else (0, self.q)
         self.check_fields()
         self.rows, self.columns = -(-self.height // 16), -(-self.width // 16)
         self.side = (1 << self.group_log2) // 16
         down, across = -(-self.rows // self.side), -(-self.columns // self.side)
-        entries = bool(self.flags & METADATA) + bool(self.flags & ALPHA) + 5 * down * across
+        has_alpha = self.flags & ALPHA and not self.exact
+        entries = bool(self.flags & METADATA) + bool(has_alpha) + (1 if self.exact else 5) * down * across
         if 5 * entries > len(data):
             raise Refused("truncated", "the table cannot fit")
         self.groups = [(i, j) for i in range(down) for j in range(across)]
@@ -542,18 +547,22 @@ class Stream:
         crc = zlib.crc32(data[:r.at])
         if r.u32() != crc:
             raise Refused("checksum", "the header's checksum is wrong")
-        chunks = []
+        chunks, self.held = [], []
         at = r.at
         for length, crc in table:
             chunk = data[at:at + length]
             at += length
+            self.held.append(chunk if len(chunk) < length else None)
             chunks.append(chunk if len(chunk) == length and zlib.crc32(chunk) == crc else None)
         self.trailing = max(0, len(data) - at)
         chunks.reverse()
         self.metadata = chunks.pop() if self.flags & METADATA else None
-        self.alpha = chunks.pop() if self.flags & ALPHA else None
+        self.alpha = chunks.pop() if has_alpha else None
         chunks.reverse()
         count = len(self.groups)
+        if self.exact:
+            self.substreams, self.held = chunks, self.held[-count:]
+            return
         self.substreams = [[chunks[kind * count + g] for kind in range(5)] for g in range(count)]
 
     def check_fields(self):
@@ -563,6 +572,8 @@ class Stream:
             ("width", self.width >= 1),
             ("height", self.height >= 1),
             ("quality", self.q <= 6400),
+            ("error", self.error <= 255),
+            ("profile and model of an exact stream", not self.exact or not self.profile and not any(self.model)),
             ("group_log2", 6 <= self.group_log2 <= 14),
         ):
             if not good:
@@ -645,6 +656,9 @@ class Picture:
         self.metadata, self.alpha = {}, None
         if stream.flags & METADATA:
             self.metadata = self.part("metadata", stream.metadata, lambda d: read_metadata(one_frame(d)), {})
+        if stream.exact:
+            self.exact(stream)
+            return
         if stream.flags & ALPHA:
             opaque = np.full((stream.height, stream.width), 255, np.uint8)
             self.alpha = self.part(
@@ -662,6 +676,26 @@ class Picture:
             self.colour = ((rgb[:, :, 0] + 2 * rgb[:, :, 1] + rgb[:, :, 2] + 2) >> 2).astype(np.uint8)[:, :, None]
         else:
             self.colour = rgb.astype(np.uint8)
+
+    def exact(self, stream):
+        alpha, colours = bool(stream.flags & ALPHA), 1 if stream.flags & GRAY else 3
+        planes = np.full((stream.height, stream.width, alpha + colours), 128, np.uint8)
+        planes[:, :, :alpha] = 255
+        steps = [1] * alpha + [2 * stream.error + 1] * colours
+        for index, (i, j) in enumerate(stream.groups):
+            part = planes[16 * i * stream.side:, 16 * j * stream.side:][:16 * stream.side, :16 * stream.side]
+            data, held = stream.substreams[index], stream.held[index]
+            try:
+                if data is None and held is None:
+                    raise Damage("the chunk is missing")
+                group = Exact(held if data is None else data, data is not None, part.shape, steps)
+                part[:group.known] = group.out[:group.known]
+                if data is None:
+                    raise Damage("the chunk is cut")
+            except (Damage, ValueError):
+                self.missing.append(f"samples of group {index}")
+        self.alpha = planes[:, :, 0] if alpha else None
+        self.colour = planes[:, :, alpha:] if colours == 1 else planes[:, :, [alpha + 1, alpha, alpha + 2]]
 
     def part(self, name, data, read, otherwise):
         try:

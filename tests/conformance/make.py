@@ -276,6 +276,42 @@ def by_the_program(program):
     yield "program-effort", "a file of the encoder's search", compressed(program, picture(40, 40, 3), "--effort", "3")
 
 
+def exact(program):
+    """Exact streams of the program, and what damage leaves of them."""
+    def flat(width, height, channels):
+        rng = np.random.default_rng(width * height)
+        blocks = rng.choice([0, 40, 255], (height // 6 + 1, width // 6 + 1, channels))
+        return np.kron(blocks, np.ones((6, 6, 1), int))[:height, :width]
+
+    def noisy_blocks(width, height):
+        pixels = flat(width, height, 3)
+        pixels[height // 2:, width // 2:] = picture(width, height, 3)[height // 2:, width // 2:]
+        return pixels
+
+    for name, channels in (("gray", 1), ("gray-alpha", 2), ("rgb", 3), ("rgb-alpha", 4)):
+        yield (f"exact-photograph-{name}", f"an exact stream: {name}, predicted samples",
+               compressed(program, picture(41, 23, channels), "--lossless"))
+        yield (f"exact-palette-{name}", f"an exact stream: {name}, few colours",
+               compressed(program, flat(50, 31, channels), "--lossless"))
+    graphic = compressed(program, noisy_blocks(40, 30), "--lossless")
+    yield "exact-graphics", "an exact stream: pixels that equal others, and predicted samples", graphic
+    noise = np.random.default_rng(5).integers(0, 256, (20, 20, 3))
+    yield "exact-noise", "an exact stream: stored samples", compressed(program, noise, "--lossless")
+    for error in ("1", "5", "255"):
+        yield (f"exact-error-{error}", f"samples within {error}",
+               compressed(program, picture(37, 21, 4), "--max-error", error))
+    yield "exact-1x1", "an exact stream of one pixel", compressed(program, picture(1, 1, 1), "--lossless")
+    yield ("exact-metadata", "an exact stream with ICC, EXIF and XMP",
+           compressed(program, picture(9, 8, 3), "--lossless", extra=METADATA_OF_PNG))
+    yield ("exact-two-groups", "an exact stream of two groups",
+           compressed(program, flat(1030, 3, 1), "--lossless"))
+    for part in (4, 2):
+        yield f"exact-cut-{part}", "an exact stream that is cut in its only group", graphic[:-len(graphic) // part]
+    flipped = bytearray(graphic)
+    flipped[-1] ^= 1
+    yield "exact-flipped", "the checksum of a group of an exact stream does not match", bytes(flipped)
+
+
 def drawn():
     for model, name in ((FAST, "fast"), (BEST, "best")):
         for q in (0, 800, 801, 1601, 2401, 3200, 3201, 4001, 4801, 5600, 5601, 6399, 6400):
@@ -416,7 +452,7 @@ def invalid():
     yield "error-signature", "another first byte", b"\x88" + good[1:], ["signature"]
     yield "error-signature-text", "line ends that were changed", good.replace(b"\r\n", b"\n", 1), ["signature"]
     yield "error-aem", "the signature of a model", good[:3] + b"M" + good[4:], ["signature"]
-    for version in (0, 2, 255):
+    for version in (0, 3, 255):
         yield f"error-version-{version}", f"version {version}", fresh(version=version).bytes(), ["version"]
     for bit in (16, 32, 64, 128):
         yield f"error-flag-{bit}", f"the unknown flag {bit}", fresh(flags=bit).bytes(), ["invalid"]
@@ -459,7 +495,7 @@ def main():
     for old in HERE.glob("*.aec"):
         old.unlink()
     entries, total = [], 0
-    for source in (by_the_program(sys.argv[1]), drawn(), damaged(), invalid()):
+    for source in (by_the_program(sys.argv[1]), exact(sys.argv[1]), drawn(), damaged(), invalid()):
         for name, about, data, *errors in source:
             file = f"{name}.aec"
             (HERE / file).write_bytes(data)

@@ -28,24 +28,41 @@ pub struct Stream<'a> {
     pub trailing: u64,
     /// Whether the stream is damaged and a part of it was taken from its backup.
     pub mended: bool,
+    bytes: &'a [u8],
 }
 
 impl<'a> Stream<'a> {
     /// The bytes of a chunk, if it is present.
     pub fn bytes(&self, kind: ChunkKind) -> Option<&'a [u8]> {
-        let before = u64::from(self.header.metadata) + u64::from(self.header.alpha);
-        let groups = (self.chunks.len() as u64).saturating_sub(before) / (1 + u64::from(PASSES));
+        match self.chunk(kind)?.state {
+            ChunkState::Present(bytes) => Some(bytes),
+            ChunkState::Truncated { .. } | ChunkState::Corrupt => None,
+        }
+    }
+
+    /// The bytes of a chunk that the stream holds, even if it is truncated or corrupt.
+    pub(crate) fn held(&self, kind: ChunkKind) -> &'a [u8] {
+        let Some(chunk) = self.chunk(kind) else { return &[] };
+        let length = match chunk.state {
+            ChunkState::Truncated { have } => have,
+            ChunkState::Present(_) | ChunkState::Corrupt => chunk.length,
+        };
+        let range = usize::try_from(chunk.offset).ok().zip(usize::try_from(length).ok());
+        range.and_then(|(start, length)| self.bytes.get(start..)?.get(..length)).unwrap_or_default()
+    }
+
+    /// The entry of a chunk.
+    pub(crate) fn chunk(&self, kind: ChunkKind) -> Option<&Chunk<'a>> {
+        let before = front(&self.header);
+        let groups = (self.chunks.len() as u64).saturating_sub(before) / substreams_of(&self.header);
         let index = match kind {
             ChunkKind::Metadata => 0,
             ChunkKind::Alpha => u64::from(self.header.metadata),
-            ChunkKind::Hyper { group } => before + u64::from(group),
+            ChunkKind::Hyper { group } | ChunkKind::Exact { group } => before + u64::from(group),
             ChunkKind::Pass { pass, group } => before + (1 + u64::from(pass)) * groups + u64::from(group),
         };
         // A kind that this stream lacks has the index of another chunk, or none.
-        match self.chunks.get(usize::try_from(index).ok()?)? {
-            Chunk { kind: found, state: ChunkState::Present(bytes), .. } if *found == kind => Some(bytes),
-            _ => None,
-        }
+        self.chunks.get(usize::try_from(index).ok()?).filter(|chunk| chunk.kind == kind)
     }
 
     /// The chunks that are truncated or corrupt.
@@ -73,6 +90,11 @@ pub enum ChunkKind {
         /// Index in raster order.
         group: u32,
     },
+    /// The samples of a group of an exact stream.
+    Exact {
+        /// Index in raster order.
+        group: u32,
+    },
 }
 
 impl fmt::Display for ChunkKind {
@@ -82,6 +104,7 @@ impl fmt::Display for ChunkKind {
             Self::Alpha => write!(f, "alpha"),
             Self::Hyper { group } => write!(f, "z of group {group}"),
             Self::Pass { pass, group } => write!(f, "pass {pass} of group {group}"),
+            Self::Exact { group } => write!(f, "samples of group {group}"),
         }
     }
 }
@@ -157,7 +180,7 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
     } else {
         trailing
     };
-    Ok(Stream { header, chunks, trailing, mended })
+    Ok(Stream { header, chunks, trailing, mended, bytes })
 }
 
 /// What comes before the chunks.
@@ -192,12 +215,13 @@ fn read_head(bytes: &[u8], limits: &Limits) -> Result<Head> {
     Ok(Head { header, entries, end: table.offset as u64 })
 }
 
-/// Puts a stream together. `substreams` are z of every group, then pass 0 of every group, up to pass 3. The flags for
-/// metadata and alpha follow from the arguments, not from `header`.
+/// Puts a stream together. `substreams` are z of every group, then pass 0 of every group, up to pass 3; those of an exact
+/// stream are the samples of every group. The flags for metadata and alpha follow from the arguments, not from `header`,
+/// except that alpha of an exact stream is in its substreams.
 ///
 /// # Errors
-/// Returns [`Error::Invalid`] if a field of the header is out of its range, if there are not five substreams for each
-/// group, or if one of them is too long for its entry in the table (32 GiB).
+/// Returns [`Error::Invalid`] if a field of the header is out of its range, if there are not five substreams (one in an
+/// exact stream) for each group, if alpha is given for an exact stream, or if one of them is too long for its entry in the table (32 GiB).
 pub fn write(
     header: &Header,
     metadata: Option<&[u8]>,
@@ -248,11 +272,18 @@ fn begin(
     alpha: Option<&[u8]>,
     substreams: &[Vec<u8>],
 ) -> Result<Vec<u8>> {
-    let header = Header { metadata: metadata.is_some(), alpha: alpha.is_some(), ..header.clone() };
+    let exact = header.exact.is_some();
+    let has_alpha = if exact { header.alpha } else { alpha.is_some() };
+    let header = Header { metadata: metadata.is_some(), alpha: has_alpha, ..header.clone() };
     header.check()?;
-    let expected = header.groups().count().saturating_mul(1 + u64::from(PASSES));
+    if exact && alpha.is_some() {
+        let detail = "an exact stream has none; alpha is in its substreams".into();
+        return Err(Error::Invalid { what: "alpha chunk", detail });
+    }
+    let each = substreams_of(&header);
+    let expected = header.groups().count().saturating_mul(each);
     if substreams.len() as u64 != expected {
-        let detail = format!("{}, expected {expected}: five for each group", substreams.len());
+        let detail = format!("{}, expected {expected}: {each} for each group", substreams.len());
         return Err(Error::Invalid { what: "number of substreams", detail });
     }
     let chunks = || metadata.into_iter().chain(alpha).chain(substreams.iter().map(Vec::as_slice));
@@ -297,8 +328,17 @@ const TABLE: &str = "table of chunks";
 
 /// Number of chunks that a header announces.
 fn chunk_count(header: &Header) -> u64 {
-    let substreams = header.groups().count().saturating_mul(1 + u64::from(PASSES));
-    substreams.saturating_add(u64::from(header.metadata) + u64::from(header.alpha))
+    header.groups().count().saturating_mul(substreams_of(header)).saturating_add(front(header))
+}
+
+/// Number of chunks before the substreams.
+fn front(header: &Header) -> u64 {
+    u64::from(header.metadata) + u64::from(header.alpha && header.exact.is_none())
+}
+
+/// Number of substreams of a group.
+fn substreams_of(header: &Header) -> u64 {
+    if header.exact.is_some() { 1 } else { 1 + u64::from(PASSES) }
 }
 
 /// Checks that the number of groups fits 32 bits, and that a list of their substreams may be allocated.
@@ -312,12 +352,14 @@ pub(crate) fn check_groups(groups: &Groups, limits: &Limits) -> Result<u32> {
 /// The kinds of the chunks, in file order.
 fn kinds(header: &Header) -> Result<impl Iterator<Item = ChunkKind> + use<>> {
     let groups = check_groups(&header.groups(), &Limits::NONE)?;
-    let hyper = (0..groups).map(|group| ChunkKind::Hyper { group });
+    let (learned, exact) = if header.exact.is_some() { (0, groups) } else { (groups, 0) };
+    let hyper = (0..learned).map(|group| ChunkKind::Hyper { group });
     let passes =
-        (0..PASSES).flat_map(move |pass| (0..groups).map(move |group| ChunkKind::Pass { pass, group }));
+        (0..PASSES).flat_map(move |pass| (0..learned).map(move |group| ChunkKind::Pass { pass, group }));
+    let samples = (0..exact).map(|group| ChunkKind::Exact { group });
     let metadata = header.metadata.then_some(ChunkKind::Metadata);
-    let alpha = header.alpha.then_some(ChunkKind::Alpha);
-    Ok(metadata.into_iter().chain(alpha).chain(hyper).chain(passes))
+    let alpha = (header.alpha && header.exact.is_none()).then_some(ChunkKind::Alpha);
+    Ok(metadata.into_iter().chain(alpha).chain(hyper).chain(passes).chain(samples))
 }
 
 /// A position in the table.

@@ -9,7 +9,9 @@ pub(crate) const SIGNATURE: [u8; 8] = *b"\x89AEC\r\n\x1a\n";
 /// Number of bytes of the fixed fields.
 pub(super) const SIZE: usize = 35;
 
-const VERSION: u8 = 1;
+/// The version of streams that a model decodes, and that of exact ones.
+const LEARNED: u8 = 1;
+const EXACT: u8 = 2;
 const FORMAT: &str = ".aec";
 const GRAY: u8 = 1;
 const ALPHA: u8 = 2;
@@ -19,6 +21,9 @@ const SOURCE_16BIT: u8 = 8;
 const LATENT_LOG2: u8 = 4;
 /// The allowed sides of a group in pixels, as powers of two.
 pub(crate) const GROUP_LOG2: RangeInclusive<u8> = 6..=14;
+
+/// The model of an exact stream, which needs none.
+pub const NO_MODEL: [u8; 8] = [0; 8];
 
 /// Pixel hash of a stream whose encoder recorded none.
 pub const NO_PIXEL_HASH: [u8; 4] = [0; 4];
@@ -36,7 +41,7 @@ pub fn recorded_hash(hash: &blake3::Hash) -> [u8; 4] {
 pub struct Header {
     /// There is one colour sample per pixel instead of three.
     pub gray: bool,
-    /// There is an alpha chunk.
+    /// The picture has alpha: in a chunk of its own, or in the substreams of an exact stream.
     pub alpha: bool,
     /// There is a metadata chunk.
     pub metadata: bool,
@@ -58,6 +63,8 @@ pub struct Header {
     pub model: [u8; 8],
     /// First bytes of the BLAKE3 of the decoded colour samples, as [`recorded_hash`] returns them, or [`NO_PIXEL_HASH`].
     pub pixel_hash: [u8; 4],
+    /// The largest error of a colour sample if the stream is exact. Quality, profile and model are then 0.
+    pub exact: Option<u8>,
 }
 
 impl Header {
@@ -78,8 +85,8 @@ impl Header {
         if start.is_empty() || !SIGNATURE.starts_with(start) {
             return Err(Error::Signature { format: FORMAT, found: start.to_vec() });
         }
-        if let Some(&found) = bytes.get(8).filter(|&&version| version != VERSION) {
-            return Err(Error::Version { format: FORMAT, found, expected: VERSION });
+        if let Some(&found) = bytes.get(8).filter(|version| ![LEARNED, EXACT].contains(version)) {
+            return Err(Error::Version { format: FORMAT, found, expected: EXACT });
         }
         let Some(b) = bytes.first_chunk::<SIZE>() else {
             let (offset, missing) = (bytes.len() as u64, (SIZE - bytes.len()) as u64);
@@ -89,9 +96,13 @@ impl Header {
         if flags & !(GRAY | ALPHA | METADATA | SOURCE_16BIT) != 0 {
             return Err(invalid(
                 "flags",
-                format!("{flags:#010b} has bits that version {VERSION} does not know"),
+                format!("{flags:#010b} has bits that version {} does not know", b[8]),
             ));
         }
+        let number = LittleEndian::read_u16(&b[20..22]);
+        let exact = b[8] == EXACT;
+        let error = u8::try_from(number)
+            .map_err(|_| invalid("largest error", format!("{number}, expected 0 to 255")));
         let header = Self {
             gray: flags & GRAY != 0,
             alpha: flags & ALPHA != 0,
@@ -101,10 +112,11 @@ impl Header {
             profile: b[11],
             width: LittleEndian::read_u32(&b[12..16]),
             height: LittleEndian::read_u32(&b[16..20]),
-            quality: LittleEndian::read_u16(&b[20..22]),
+            quality: if exact { 0 } else { number },
             group_log2: b[22],
             model: std::array::from_fn(|i| b[23 + i]),
             pixel_hash: std::array::from_fn(|i| b[31 + i]),
+            exact: if exact { Some(error?) } else { None },
         };
         header.check()?;
         limits.check_pixels(header.width, header.height)?;
@@ -115,7 +127,7 @@ impl Header {
     pub(super) fn bytes(&self) -> [u8; SIZE] {
         let mut b = [0; SIZE];
         b[..8].copy_from_slice(&SIGNATURE);
-        b[8] = VERSION;
+        b[8] = if self.exact.is_some() { EXACT } else { LEARNED };
         for (set, flag) in [
             (self.gray, GRAY),
             (self.alpha, ALPHA),
@@ -128,7 +140,7 @@ impl Header {
         b[11] = self.profile;
         LittleEndian::write_u32(&mut b[12..16], self.width);
         LittleEndian::write_u32(&mut b[16..20], self.height);
-        LittleEndian::write_u16(&mut b[20..22], self.quality);
+        LittleEndian::write_u16(&mut b[20..22], self.exact.map_or(self.quality, u16::from));
         b[22] = self.group_log2;
         b[23..31].copy_from_slice(&self.model);
         b[31..].copy_from_slice(&self.pixel_hash);
@@ -142,6 +154,9 @@ impl Header {
                 "size",
                 format!("{}x{}, expected sides of at least 1", self.width, self.height),
             ));
+        }
+        if self.exact.is_some() && (self.quality != 0 || self.profile != 0 || self.model != NO_MODEL) {
+            return Err(invalid("exact stream", "it names a quality, a profile or a model".into()));
         }
         for (what, value, low, high) in [
             ("orientation", u16::from(self.orientation), 1, 8),

@@ -18,7 +18,7 @@ pub(crate) use chunks::{check_groups, length, record, write_all};
 pub(crate) use header::GROUP_LOG2;
 #[cfg(feature = "image")]
 pub(crate) use header::SIGNATURE;
-pub use header::{Groups, Header, LatentRect, NO_PIXEL_HASH, recorded_hash};
+pub use header::{Groups, Header, LatentRect, NO_MODEL, NO_PIXEL_HASH, recorded_hash};
 
 /// Number of passes of each group; its hyper-latents come before them.
 pub const PASSES: u8 = 4;

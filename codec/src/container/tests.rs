@@ -20,6 +20,7 @@ fn header() -> Header {
         group_log2: 6,
         model: [1, 2, 3, 4, 5, 6, 7, 8],
         pixel_hash: [0xaa, 0xbb, 0xcc, 0xdd],
+        exact: None,
     }
 }
 
@@ -152,7 +153,9 @@ fn fields_out_of_range_are_named() {
             other => panic!("{name}: {other:?}"),
         }
     }
-    assert!(matches!(open(&altered(8, &[2])), Err(Error::Version { found: 2, .. })));
+    assert!(matches!(open(&altered(8, &[3])), Err(Error::Version { found: 3, .. })));
+    // An exact stream names no model.
+    assert!(matches!(open(&altered(8, &[2])), Err(Error::Invalid { .. })));
     assert!(matches!(open(b"\x89PNG\r\n\x1a\n...."), Err(Error::Signature { .. })));
     assert!(open(&altered(11, &[77])).is_ok(), "the profile is information only");
 }
@@ -347,7 +350,7 @@ proptest! {
         let [gray, source_16bit] = flags;
         let header = Header {
             gray, alpha: false, metadata: true, source_16bit, orientation, profile, width, height, quality, group_log2,
-            model, pixel_hash,
+            model, pixel_hash, exact: None,
         };
         let count = 5 * header.groups().count() as usize;
         let bytes = write(&header, Some(b"m"), None, &vec![b"s".to_vec(); count]).unwrap();

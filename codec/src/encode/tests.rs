@@ -1,6 +1,7 @@
 //! Tests of the encoder: its check, its last rows, broken pictures, and targets.
 
 use super::*;
+use crate::encode;
 use crate::{DecodeOptions, Profile, decode};
 
 #[test]

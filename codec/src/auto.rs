@@ -1,0 +1,191 @@
+//! Encodes a picture with the model, or exactly, or in the way that suits it.
+
+use crate::container;
+use crate::encode::{check_groups, learned, packed_metadata};
+use crate::encoding::{EncodeOptions, Encoded, Protection};
+use crate::exact::{Job, Survey};
+use crate::limits::Limits;
+use crate::mode::{Coding, Mode};
+use crate::picture::{Picture, PictureInfo};
+use crate::source::{InMemory, Source};
+use crate::target::Target;
+use crate::{Error, Model, Quality, Result, rate};
+
+/// A picture is a graphic if this share of its pixels equals a neighbour; photographs have a tenth of that.
+const GRAPHIC: f64 = 0.4;
+/// A graphic stays exact at a quality as long as this is at most so many times as large as the learned stream, because the
+/// model blurs edges and text. A graphic of at most `SMALL` bits per pixel is exact in any case.
+const WORTH: f64 = 4.0;
+const SMALL: f64 = 0.5;
+/// A learned stream of more than this share of the samples may be larger than the exact one.
+const LARGE: f64 = 0.2;
+/// Rows of a survey that are read at once.
+const ROWS: usize = 16;
+
+/// Encodes a picture.
+///
+/// # Errors
+/// Returns [`Error::Limit`] if the picture is above the limits, and [`Error::Invalid`] if an option is out of range or if
+/// the buffers of the picture do not fit its size.
+pub fn encode(picture: &Picture, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
+    picture.check()?;
+    run(&mut InMemory::new(picture), picture.alpha.as_deref(), model, options)
+}
+
+/// Encodes a picture that is read row by row. It holds about a thousand rows in memory, at about six bytes per pixel, and
+/// the stream.
+///
+/// ```
+/// use aecodec::{Color, EncodeOptions, PictureInfo, Model, Profile, Result, Source};
+///
+/// /// A vertical gradient.
+/// struct Gradient(PictureInfo, u8);
+///
+/// impl Source for Gradient {
+///     fn head(&self) -> &PictureInfo {
+///         &self.0
+///     }
+///     fn read(&mut self, rows: &mut [u8]) -> Result<()> {
+///         for row in rows.chunks_exact_mut(self.0.stride()) {
+///             row.fill(self.1);
+///             self.1 = self.1.wrapping_add(2);
+///         }
+///         Ok(())
+///     }
+///     fn rewind(&mut self) -> Result<()> {
+///         self.1 = 0;
+///         Ok(())
+///     }
+/// }
+///
+/// let model = Model::embedded(Profile::Fast)?;
+/// let mut gradient = Gradient(PictureInfo::new(300, 100, Color::Gray), 0);
+/// let encoded = aecodec::encode_rows(&mut gradient, &model, &EncodeOptions::default())?;
+///
+/// let decoder = aecodec::Decoder::new(&encoded.bytes, &model, &Default::default())?;
+/// let mut rows = 0;
+/// let outcome = decoder.run(|samples| {
+///     rows += samples.len() / 300;
+///     Ok(())
+/// })?;
+/// assert_eq!((rows, outcome.hash_matches), (100, Some(true)));
+/// # Ok::<(), aecodec::Error>(())
+/// ```
+///
+/// # Errors
+/// Returns the errors of [`encode`] and those of the source.
+pub fn encode_rows(source: &mut dyn Source, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
+    run(source, None, model, options)
+}
+
+/// Encodes a picture in the mode of the options. `alpha` is `[height, width]`.
+fn run(
+    source: &mut dyn Source,
+    alpha: Option<&[u8]>,
+    model: &Model,
+    options: &EncodeOptions,
+) -> Result<Encoded> {
+    match options.mode {
+        Mode::Learned => learned(source, alpha, model, options),
+        Mode::Exact { .. } if source.head().source_bits > 8 => Err(Error::Invalid {
+            what: "picture",
+            detail: format!(
+                "it has {} bits per sample, and exact coding keeps 8; convert it to 8 bits first, or use the learned mode",
+                source.head().source_bits
+            ),
+        }),
+        Mode::Exact { error } => exact(source, alpha, error, options),
+        Mode::Auto => chosen(source, alpha, model, options),
+    }
+}
+
+fn chosen(
+    source: &mut dyn Source,
+    alpha: Option<&[u8]>,
+    model: &Model,
+    options: &EncodeOptions,
+) -> Result<Encoded> {
+    let head = source.head().clone();
+    check(&head, options)?;
+    let graphic = survey(source, &head)? >= GRAPHIC;
+    source.rewind()?;
+    let mut found = None;
+    if graphic {
+        let exact = exact(source, alpha, 0, options)?;
+        if matches!(options.target, Target::Quality(_)) && bits(&exact, &head) <= SMALL {
+            return Ok(exact);
+        }
+        found = Some(exact);
+        source.rewind()?;
+    }
+    let coded = learned(source, alpha, model, options)?;
+    let exact = match found {
+        Some(exact) => exact,
+        None if coded.bytes.len() as f64 > LARGE * head.samples() as f64 => {
+            source.rewind()?;
+            exact(source, alpha, 0, options)?
+        }
+        None => return Ok(coded),
+    };
+    let most = match rate::ceiling(options.target, head.pixels()) {
+        Some(ceiling) => ceiling as f64,
+        None if graphic && matches!(options.target, Target::Quality(_)) => WORTH * coded.bytes.len() as f64,
+        None => coded.bytes.len() as f64,
+    };
+    Ok(if exact.bytes.len() as f64 <= most { exact } else { coded })
+}
+
+fn check(head: &PictureInfo, options: &EncodeOptions) -> Result<()> {
+    head.check()?;
+    Limits::check_sides(head.width, head.height)?;
+    options.limits.check_bytes((ROWS as u64).saturating_mul(head.stride() as u64))?;
+    options.limits.check_pixels(head.width, head.height)?;
+    options.limits.check_metadata(&head.metadata)
+}
+
+/// The share of pixels that equal a neighbour.
+fn survey(source: &mut dyn Source, head: &PictureInfo) -> Result<f64> {
+    let (stride, height) = (head.stride(), head.height as usize);
+    let (mut survey, mut rows) = (Survey::default(), vec![0; ROWS.min(height) * stride]);
+    for top in (0..height).step_by(ROWS) {
+        let rows = &mut rows[..ROWS.min(height - top) * stride];
+        source.read(rows)?;
+        survey.take(rows, stride, head.color.channels());
+    }
+    Ok(survey.equal())
+}
+
+fn bits(encoded: &Encoded, head: &PictureInfo) -> f64 {
+    8.0 * encoded.bytes.len() as f64 / head.pixels() as f64
+}
+
+/// Encodes a picture without the model.
+fn exact(
+    source: &mut dyn Source,
+    alpha: Option<&[u8]>,
+    error: u8,
+    options: &EncodeOptions,
+) -> Result<Encoded> {
+    let head = source.head().clone();
+    check(&head, options)?;
+    check_groups(&head, options)?;
+    let metadata = packed_metadata(&head)?;
+    let job = Job { head: &head, alpha, metadata: metadata.as_deref(), error };
+    let mut exact = job.encode(source, options)?;
+    if options.protection == Protection::Backup {
+        exact.bytes = container::protect(exact.bytes)?;
+    }
+    let reached = match rate::ceiling(options.target, head.pixels()) {
+        Some(ceiling) => exact.bytes.len() as u64 <= ceiling,
+        None => true,
+    };
+    Ok(Encoded {
+        model_bits: 8.0 * exact.bytes.len() as f64,
+        bytes: exact.bytes,
+        quality: Quality::MAX,
+        psnr: exact.psnr,
+        reached,
+        broken: 0.0,
+        coding: Coding::Exact { error },
+    })
+}
