@@ -35,6 +35,16 @@ const wasi = new WASI({ version: 'preview1', args: [program, ...args], preopens:
 const module = await WebAssembly.compile(readFileSync(program));
 wasi.start(await WebAssembly.instantiate(module, wasi.getImportObject()));
 """
+# The standard library refers to threads, which the C library of WebAssembly in Debian lacks: each is refused.
+THREADS = """
+#include <errno.h>
+int pthread_attr_init(void *attributes) { return 0; }
+int pthread_attr_setstacksize(void *attributes, unsigned long size) { return 0; }
+int pthread_attr_destroy(void *attributes) { return 0; }
+int pthread_create(void *thread, const void *attributes, void *(*run)(void *), void *argument) { return EAGAIN; }
+int pthread_join(void *thread, void **result) { return EINVAL; }
+int pthread_detach(void *thread) { return EINVAL; }
+"""
 
 
 @dataclass
@@ -97,7 +107,7 @@ TARGETS = [
         "x86_64-pc-windows-gnu",
         packages="gcc-mingw-w64-x86-64 wine64",
         cc="x86_64-w64-mingw32-gcc",
-        runner=["wine64"],
+        runner=["/usr/lib/wine/wine64"],
         flags="-Clink-self-contained=no",
         env={"WINEDEBUG": "-all", "WINEPREFIX": str(FOREIGN / "wine")},
         sets=["scalar", "avx2", "avx512"],
@@ -168,10 +178,16 @@ def build(target):
     env[f"CFLAGS_{variable}"] = target.cflags
     if "-Clinker" not in target.flags:
         env[f"CARGO_TARGET_{variable.upper()}_LINKER"] = target.cc
-    command = ["cargo", "build", "--release", "--locked", "-p", PROGRAM, "--target", target.triple]
+    command = ["cargo", "rustc", "--release", "--locked", "-p", PROGRAM, "--target", target.triple]
     if not has_library(target.triple):
         env.update(debian_rust())
         command += ["-Z", "build-std=std,panic_abort"]
+    if target.triple.startswith("wasm32"):
+        source, stubs = FOREIGN / "threads.c", FOREIGN / "threads.o"
+        source.write_text(THREADS)
+        flags = ["--target=wasm32-wasi", *target.cflags.split(), "-w", "-c", str(source), "-o", str(stubs)]
+        subprocess.run([target.cc, *flags], check=True)
+        command += ["--", f"-Clink-arg={stubs}"]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{target.name} cannot be built:\n{done.stderr[-3000:]}")

@@ -61,7 +61,7 @@ fn bombs() -> Vec<(&'static str, Vec<u8>)> {
     jpeg[frame..frame + 4].copy_from_slice(&[0xFF, 0xF0, 0xFF, 0xF0]);
     let ppm = b"P6 30000 30000 255\n".to_vec();
     let mut qoi = b"qoif".to_vec();
-    qoi.extend([30_000_u32.to_be_bytes(), 30_000_u32.to_be_bytes()].concat());
+    qoi.extend([15_000_u32.to_be_bytes(), 15_000_u32.to_be_bytes()].concat());
     qoi.extend([3, 0, 0xFE, 1, 2, 3, 0, 0, 0, 0, 0, 0, 0, 1]);
     vec![("PNG", png), ("JPEG", jpeg), ("PNM", ppm), ("QOI", qoi)]
 }

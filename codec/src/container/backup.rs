@@ -17,7 +17,7 @@ pub(super) fn of<'a>(head: &[u8], hyper: impl Iterator<Item = &'a [u8]>) -> Vec<
 }
 
 /// Number of bytes that [`of`] makes for a stream whose header and table have `head` bytes.
-pub(crate) fn length(head: u64, hyper: &[Vec<u8>]) -> u64 {
+pub(crate) fn backup_length(head: u64, hyper: &[Vec<u8>]) -> u64 {
     head + hyper.iter().map(|chunk| chunk.len() as u64).sum::<u64>() + FOOTER as u64
 }
 

@@ -12,7 +12,7 @@ pub mod metadata;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use backup::length as backup_length;
+pub(crate) use backup::backup_length;
 pub use chunks::{Chunk, ChunkKind, ChunkState, Stream, protect, read, write};
 pub(crate) use chunks::{check_groups, length, record, write_all};
 pub(crate) use header::GROUP_LOG2;
