@@ -16,7 +16,7 @@ use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Input};
 use crate::kinds::Kind;
-use crate::mode;
+use crate::mode::{self, ModeArgs};
 use crate::models::{self, ProfileName};
 use crate::output::{Destination, Existing};
 use crate::plan::{self, Planned};
@@ -38,7 +38,7 @@ pub struct Args {
     #[command(flatten)]
     target: TargetArgs,
     #[command(flatten)]
-    mode: mode::Args,
+    mode: ModeArgs,
     /// Built-in model to compress with
     #[arg(long, value_enum, default_value = "fast", conflicts_with = "model")]
     profile: ProfileName,

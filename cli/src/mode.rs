@@ -4,7 +4,7 @@ use aecodec::{Coding, Mode};
 
 /// The options that choose how pictures are coded.
 #[derive(clap::Args)]
-pub struct Args {
+pub struct ModeArgs {
     /// How to code pictures: exact keeps every sample; auto does this for graphics (text, plots, screenshots, drawings) and
     /// wherever the learned file would be larger
     #[arg(long, value_enum, default_value = "auto")]
@@ -24,7 +24,7 @@ enum ModeName {
     Exact,
 }
 
-impl Args {
+impl ModeArgs {
     /// The mode that is asked for.
     pub fn mode(&self) -> Mode {
         match (self.max_error, self.lossless, self.mode) {

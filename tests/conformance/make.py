@@ -248,6 +248,8 @@ def compressed(program, samples, *options, extra=()):
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder, "in.png"), Path(folder, "out.aec")
         source.write_bytes(png(samples, extra))
+        if not {"--lossless", "--max-error"}.intersection(options):
+            options += ("--mode", "learned")
         subprocess.run([program, "compress", source, "-o", target, *options], check=True, stdout=subprocess.DEVNULL)
         return target.read_bytes()
 
@@ -281,7 +283,7 @@ def exact(program):
     def flat(width, height, channels):
         rng = np.random.default_rng(width * height)
         blocks = rng.choice([0, 40, 255], (height // 6 + 1, width // 6 + 1, channels))
-        return np.kron(blocks, np.ones((6, 6, 1), int))[:height, :width]
+        return np.kron(blocks, np.ones((6, 6, 1), int))[:height, :width].astype(np.uint8)
 
     def noisy_blocks(width, height):
         pixels = flat(width, height, 3)
@@ -295,7 +297,7 @@ def exact(program):
                compressed(program, flat(50, 31, channels), "--lossless"))
     graphic = compressed(program, noisy_blocks(40, 30), "--lossless")
     yield "exact-graphics", "an exact stream: pixels that equal others, and predicted samples", graphic
-    noise = np.random.default_rng(5).integers(0, 256, (20, 20, 3))
+    noise = np.random.default_rng(5).integers(0, 256, (20, 20, 3), np.uint8)
     yield "exact-noise", "an exact stream: stored samples", compressed(program, noise, "--lossless")
     for error in ("1", "5", "255"):
         yield (f"exact-error-{error}", f"samples within {error}",
