@@ -296,7 +296,7 @@ fn broken(encoded: &Encoded) -> String {
     let percent = (100.0 * encoded.broken).ceil();
     format!(
         "{percent} % of the picture came out in wrong colours (PSNR {}), because the model fails on such colours; try \
-         another --quality or --profile, or keep the picture as PNG",
+         another --quality or --profile, or use --lossless",
         decibels(encoded.psnr),
     )
 }

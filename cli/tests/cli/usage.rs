@@ -175,7 +175,7 @@ fn an_encode_that_came_out_wrong_is_said_in_words_and_in_json() {
         bias.copy_from_slice(&(1_i32 << 30).to_le_bytes());
     }
     place.write("bad.aem", &model);
-    let command = "compress a.png -o a.aec --force --model bad.aem";
+    let command = "compress a.png -o a.aec --force --mode learned --model bad.aem";
     let line = one_line(&mut place.run(command), 0);
     assert!(line.contains("came out in wrong colours"), "{line}");
     let result = &json(&mut place.run(&format!("{command} --json")))[0];
