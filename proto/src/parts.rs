@@ -71,7 +71,8 @@ fn push(parts: &mut Vec<u32>, mut length: u64) {
 /// Returns the codec's error if the bytes are not an `.aec`.
 pub fn passes(bytes: &[u8], limits: &Limits) -> aecodec::Result<Vec<u32>> {
     let stream = container::read(bytes, limits)?;
-    let length = bytes.len() as u64;
+    // An exact stream has no passes, so all of it is the first part.
+    let length = (bytes.len() as u64).saturating_sub(stream.trailing);
     let mut ends = vec![length; 1 + usize::from(container::PASSES)];
     for chunk in &stream.chunks {
         if let ChunkKind::Pass { pass, .. } = chunk.kind {

@@ -1,7 +1,7 @@
 //! A damaged stream is still a picture: cut anywhere, it shows what arrived; hurt in one place, it is hurt only there.
 
 use aecodec::container::{self, Chunk, ChunkKind};
-use aecodec::{Color, Concealment, Decoded, Error, Limits, Metadata, Picture, psnr};
+use aecodec::{Color, Concealment, Decoded, EncodeOptions, Error, Limits, Metadata, Mode, Picture, psnr};
 use aecodec_tests::{decode, decode_with, encode_with, mask, model, photo, quality, small_groups};
 
 /// A picture of 4 x 3 groups, with everything that a stream can hold.
@@ -143,4 +143,18 @@ fn bytes_after_the_last_chunk_change_nothing() {
     let longer = decode(&[bytes.as_slice(), b"more"].concat());
     assert!(longer.picture == decode(&bytes).picture);
     assert_eq!(longer.hash_matches, Some(true));
+}
+
+#[test]
+fn a_substream_that_is_cut_and_damaged_is_reported_once() {
+    let picture = Picture::new(8, 8, Color::Gray, (0..64).map(|i| 4 * i).collect()).expect("a picture");
+    let mut options = EncodeOptions::default();
+    options.mode = Mode::Exact { error: 0 };
+    let mut bytes = encode_with(&picture, &options).bytes;
+    let start = chunks(&bytes).last().expect("one group").offset as usize;
+    // Its first byte is the mode; no mode has this number.
+    bytes[start] = 200;
+    bytes.pop();
+    let damage = decode(&bytes).damage;
+    assert_eq!(damage.len(), 1, "{damage:?}");
 }

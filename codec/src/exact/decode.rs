@@ -148,7 +148,9 @@ impl Plan {
         let mut canvas = canvas.lock().unwrap_or_else(PoisonError::into_inner);
         match rows {
             Ok(rows) => canvas.paint(rect, &samples, rows, (self.alpha, self.channels())),
-            Err(error) => canvas.damage.push(Damage::undecodable(kind, error)),
+            // A substream that is cut short is reported as such.
+            Err(error) if whole == Whole::Yes => canvas.damage.push(Damage::undecodable(kind, error)),
+            Err(_) => {}
         }
     }
 }
