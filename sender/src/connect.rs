@@ -114,7 +114,7 @@ fn tidy(text: &str) -> String {
 pub struct Link {
     /// The connection.
     pub connection: Connection,
-    /// The stream for messages to the receiver; see [`write`].
+    /// The stream for messages to the receiver; see [`write()`].
     pub control: SendStream,
     /// The receiver's messages.
     pub messages: Messages,
