@@ -1,5 +1,5 @@
-//! What a reader of picture files holds is what its limits reckon with: little for a bomb, and a bounded number of bytes per pixel
-//! for a picture. One test alone, because it watches what the whole program holds.
+//! A reader of picture files holds no more memory than its limits allow for: little for a bomb, and a bounded number of
+//! bytes per pixel for a picture. This is the only test of its file, because it watches the memory of the whole program.
 
 use aecodec::files::{self, Format, WriteOptions};
 use aecodec::{Color, Error, Limits};
@@ -9,7 +9,7 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Bytes per pixel that a reader may hold, as `--max-pixels` reckons, and bytes in addition to them.
+/// Bytes per pixel that a reader may hold, as `--max-pixels` assumes, and bytes in addition to them.
 const PER_PIXEL: usize = 16;
 const ANYWAY: usize = 4 << 20;
 

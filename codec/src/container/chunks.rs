@@ -187,7 +187,7 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Stream<'a>> {
 struct Head {
     header: Header,
     entries: Vec<Entry>,
-    /// Where the first chunk begins.
+    /// The offset of the first chunk.
     end: u64,
 }
 

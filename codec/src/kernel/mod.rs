@@ -64,7 +64,7 @@ impl Isa {
 
     /// Every instruction set that this machine has, slowest first.
     pub fn available() -> Vec<Self> {
-        // On other machines nothing is added to it.
+        // On other machines nothing is added, and `mut` is unused.
         #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(unused_mut))]
         let mut sets = vec![Set::Scalar];
         #[cfg(target_arch = "x86_64")]

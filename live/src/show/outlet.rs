@@ -11,7 +11,7 @@ use tempfile::NamedTempFile;
 use super::screen::{PictureFile, Y4m, fit};
 use crate::{Error, Result};
 
-/// Where live frames are shown.
+/// The place at which live frames are shown.
 #[derive(Clone)]
 pub enum Outlet {
     /// A picture file `NAME.live.jpg` for each sender in this folder, which always contains the newest frame.
@@ -77,7 +77,7 @@ impl Stage {
         Self { first, taken: Arc::default() }
     }
 
-    /// Where another sender shows its frames; `folder` is for senders after the first.
+    /// The place for the frames of another sender; `folder` is for senders after the first.
     pub fn enter(&self, folder: &Path) -> (Outlet, Option<Place>) {
         if matches!(self.first, Outlet::Folder(_)) {
             (self.first.clone(), None)
