@@ -2,8 +2,8 @@
 """A second decoder of `.aec` streams, written from docs/format.md alone.
 
 It needs Python 3.9, numpy and zstandard. It exists to check the document and the other decoder, so it is plain and
-slow, and follows the document from top to bottom; exact streams, the last section, are in exact.py. The numbers in
-brackets are sections of docs/format.md.
+slow. It is one file that follows the document from top to bottom, so that both can be read side by side; exact
+streams, the last section, are in exact.py. The numbers in brackets are sections of docs/format.md.
 
     decode.py FILE.aec -o OUT.png     decode a stream (.png or .npy)
     decode.py FILE.aec --hash         print the BLAKE3 of the decoded samples (colour, then alpha)
