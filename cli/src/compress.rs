@@ -45,7 +45,7 @@ pub struct Args {
     /// Compress with the model in this .aem file
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
-    /// Make the file robust: a second copy of its most important parts, and smaller groups. It gets about 6 % larger
+    /// Make the file robust: a second copy of its most important parts, and smaller groups. It gets about 5 % larger
     #[arg(long)]
     protect: bool,
     #[cfg(feature = "refine")]

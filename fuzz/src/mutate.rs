@@ -1,6 +1,6 @@
 //! A mutator for runs without libFuzzer: it changes a seed in a few places, the same for the same number.
 
-use crate::input::Random;
+use crate::random::Random;
 
 /// The longest input that is made.
 const LONGEST: usize = 1 << 16;

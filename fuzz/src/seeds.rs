@@ -1,6 +1,6 @@
 //! Seeds: inputs that lead deep into each target, made from the files of this repository and from generated ones.
 
-use crate::input::Random;
+use crate::random::Random;
 use crate::streams::samples;
 use crate::tiny;
 use aecodec::files::{self, Format, WriteOptions};

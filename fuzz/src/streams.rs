@@ -1,6 +1,7 @@
 //! Sound streams of small pictures, taken apart so that a target can change a part and repair the checksums.
 
-use crate::input::{Input, Random};
+use crate::input::Input;
+use crate::random::Random;
 use crate::tiny;
 use aecodec::container::{self, ChunkKind, ChunkState, Header};
 use aecodec::{Color, DecodeOptions, EncodeOptions, Limits, Metadata, Picture, Quality, Target};

@@ -1,7 +1,7 @@
 //! The smallest model that the format allows, with weights from a seed: it decodes hundreds of times as fast as a trained one
 //! and takes the same paths.
 
-use crate::input::Random;
+use crate::random::Random;
 use aecodec::Model;
 use std::sync::{Arc, LazyLock};
 

@@ -6,7 +6,8 @@ pub mod memory_net;
 pub mod netns;
 mod photo;
 
-pub use photo::{Random, mask, photo};
+pub use aecodec_fuzz::Random;
+pub use photo::{mask, photo};
 
 use aecodec::{
     DecodeOptions, Decoded, EncodeOptions, Encoded, Limits, Model, Picture, Profile, Quality, Target,

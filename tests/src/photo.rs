@@ -2,6 +2,7 @@
 //! behind sharp edges (the "dead leaves" model). The same seed gives the same picture.
 
 use aecodec::{Color, Picture};
+use aecodec_fuzz::Random;
 
 /// Side of the largest cells of the texture, in pixels; each octave halves it.
 const CELL: usize = 128;
@@ -47,33 +48,9 @@ pub fn mask(width: u32, height: u32, seed: u64) -> Vec<u8> {
     pixels.map(|pixel| (64.0 * depth(pixel)) as u8).collect()
 }
 
-/// Numbers from a seed (SplitMix64).
-#[derive(Debug, Clone)]
-pub struct Random(u64);
-
-impl Random {
-    /// The sequence of a seed.
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// The next number.
-    pub fn number(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `end`, which is at least 1.
-    pub fn below(&mut self, end: usize) -> usize {
-        (self.number() % end as u64) as usize
-    }
-
-    /// A number from -1 to 1.
-    fn signed(&mut self) -> f32 {
-        (self.number() >> 40) as f32 / (1 << 23) as f32 - 1.0
-    }
+/// A number from -1 to 1.
+fn signed(random: &mut Random) -> f32 {
+    (random.number() >> 40) as f32 / (1 << 23) as f32 - 1.0
 }
 
 /// A disc of one material.
@@ -89,16 +66,16 @@ struct Leaf {
 impl Leaf {
     fn new(width: usize, height: usize, random: &mut Random) -> Self {
         let scale = width.max(height) as f32;
-        let mut anywhere = |side: usize| (0.5 + 0.5 * random.signed()) * side as f32;
+        let mut anywhere = |side: usize| (0.5 + 0.5 * signed(random)) * side as f32;
         let center = [anywhere(width), anywhere(height)];
         Self {
             center,
             // Many small ones, few large ones: from 2 to 20 hundredths of the picture.
-            radius: 0.022 * scale / (0.6 + 0.49 * random.signed()),
-            light: 128.0 + 60.0 * random.signed(),
-            slope: [(); 2].map(|()| 60.0 * random.signed() / scale),
-            tint: [(); 3].map(|()| 25.0 * random.signed()),
-            roughness: 0.6 + 0.5 * random.signed(),
+            radius: 0.022 * scale / (0.6 + 0.49 * signed(random)),
+            light: 128.0 + 60.0 * signed(random),
+            slope: [(); 2].map(|()| 60.0 * signed(random) / scale),
+            tint: [(); 3].map(|()| 25.0 * signed(random)),
+            roughness: 0.6 + 0.5 * signed(random),
         }
     }
 
@@ -137,7 +114,7 @@ impl Noise {
         let lattice = |(octave, &amplitude): (usize, &f32)| {
             let cell = CELL >> octave;
             let stride = width / cell + 2;
-            let values = (0..stride * (height / cell + 2)).map(|_| amplitude * random.signed()).collect();
+            let values = (0..stride * (height / cell + 2)).map(|_| amplitude * signed(random)).collect();
             Lattice { cell, stride, values }
         };
         Self(amplitudes.iter().enumerate().map(lattice).collect())

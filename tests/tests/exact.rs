@@ -2,6 +2,7 @@
 
 use aecodec::kernel::Isa;
 use aecodec::{Color, DecodeOptions, Error, Picture, Region};
+use aecodec_fuzz::crop;
 use aecodec_tests::{decode, decode_with, encode_with, mask, model, photo, quality, small_groups};
 use std::process::Command;
 
@@ -114,20 +115,4 @@ fn instruction_sets_do_not_change_stream_or_picture() {
     });
     let hashes: Vec<String> = hashes.collect();
     assert!(hashes.iter().all(|hash| hash == &hashes[0]), "{hashes:?}");
-}
-
-fn crop(picture: &Picture, region: Region) -> Picture {
-    let take = |plane: &[u8], channels: usize| {
-        let stride = picture.width as usize * channels;
-        let columns = region.x as usize * channels..(region.x + region.width) as usize * channels;
-        let rows = plane.chunks_exact(stride).skip(region.y as usize).take(region.height as usize);
-        rows.flat_map(|row| &row[columns.clone()]).copied().collect::<Vec<u8>>()
-    };
-    Picture {
-        width: region.width,
-        height: region.height,
-        samples: take(&picture.samples, picture.color.channels()),
-        alpha: picture.alpha.as_ref().map(|alpha| take(alpha, 1)),
-        ..picture.clone()
-    }
 }

@@ -1,6 +1,7 @@
 //! Compares every instruction set with scalar, for any shapes and values.
 
-use crate::input::{Input, Random};
+use crate::input::Input;
+use crate::random::Random;
 use aecodec::kernel::{
     ACTIVATION_MAX, Depthwise, Destination, Epilogue, Isa, PANEL, Packed, PackedTaps, Segment, depthwise,
     product, scale,

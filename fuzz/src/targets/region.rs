@@ -1,9 +1,10 @@
 //! Decodes regions of sound and damaged streams, with any window and number of threads.
 
+use crate::crop::crop;
 use crate::input::Input;
 use crate::streams::{change, options, samples};
 use crate::tiny;
-use aecodec::{Concealment, Picture, Region};
+use aecodec::{Concealment, Region};
 
 pub fn run(bytes: &[u8]) {
     let mut input = Input::new(bytes);
@@ -31,20 +32,4 @@ pub fn run(bytes: &[u8]) {
     let found = aecodec::decode(&stream, &tiny::model(), &options).expect("a region of a sound header");
     assert!(found.picture == crop(&whole, region), "{region:?} is not a crop");
     assert_eq!(found.hash_matches, None, "no stream holds the hash of a region");
-}
-
-fn crop(picture: &Picture, region: Region) -> Picture {
-    let take = |plane: &[u8], channels: usize| {
-        let stride = picture.width as usize * channels;
-        let columns = region.x as usize * channels..(region.x + region.width) as usize * channels;
-        let rows = plane.chunks_exact(stride).skip(region.y as usize).take(region.height as usize);
-        rows.flat_map(|row| &row[columns.clone()]).copied().collect::<Vec<u8>>()
-    };
-    Picture {
-        width: region.width,
-        height: region.height,
-        samples: take(&picture.samples, picture.color.channels()),
-        alpha: picture.alpha.as_ref().map(|alpha| take(alpha, 1)),
-        ..picture.clone()
-    }
 }
