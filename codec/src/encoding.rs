@@ -26,8 +26,9 @@ pub enum Protection {
     /// Damage of the header or the table costs the whole picture, and damage of hyper-latents costs their group.
     #[default]
     None,
-    /// A second copy of header, table and hyper-latents is at the end of the stream. It makes the stream about 4 % longer.
-    /// Together with groups of 256 pixels (`group_log2` of 8), no hole of 1000 bytes costs more than a few groups.
+    /// A second copy of header, table and hyper-latents is at the end of the stream. Together with groups of 256 pixels
+    /// (`group_log2` of 8), no hole of 1000 bytes costs more than a few groups; the Kodak pictures at quality 50 are then
+    /// 4.8 % longer.
     Backup,
 }
 
