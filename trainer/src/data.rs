@@ -1,9 +1,10 @@
 //! The pictures to train on, and random crops of them.
 
-use crate::{Error, Result, drawn};
+use crate::{Error, Result, drawn, vivid};
 use aecodec::{Color, Limits, Picture, files};
 use candle_core::{Device, Tensor};
-use rand::Rng;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 
@@ -146,9 +147,27 @@ impl Pictures {
         self.images.iter().map(|image| image.height * image.width).sum()
     }
 
-    /// Draws `count` square crops of `side` pixels, `[count, side, side, 3]` in -0.5..=0.5. They are flipped and
+    /// Draws `count` square crops of `side` pixels, `[count, side, side, 3]`, on all threads. They are flipped and
     /// transposed at random, and a few are made gray. A share `drawn` of the crops is generated instead of taken from
-    /// pictures.
+    /// pictures, and a share `vivid` gets strong colours. The crops follow from the seed.
+    pub fn samples(&self, seed: u64, (count, side): (usize, usize), [drawn, vivid]: [f64; 2]) -> Vec<u8> {
+        let mut samples = vec![0; count * side * side * 3];
+        samples.par_chunks_mut(side * side * 3).enumerate().for_each(|(index, samples)| {
+            let rng = &mut ChaCha8Rng::seed_from_u64(seed);
+            rng.set_stream(index as u64);
+            if rng.random_bool(drawn.clamp(0.0, 1.0)) {
+                samples.copy_from_slice(&drawn::draw(rng, side));
+            } else {
+                self.crop(rng, side, samples);
+            }
+            if rng.random_bool(vivid.clamp(0.0, 1.0)) {
+                vivid::strengthen(rng, side, samples);
+            }
+        });
+        samples
+    }
+
+    /// Draws crops as [`Self::samples`] does, without strong colours, in -0.5..=0.5.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`] if the device fails.
@@ -159,18 +178,12 @@ impl Pictures {
         drawn: f64,
         device: &Device,
     ) -> Result<Tensor> {
-        let mut values = Vec::with_capacity(count * side * side * 3);
-        for _ in 0..count {
-            if rng.random_bool(drawn.clamp(0.0, 1.0)) {
-                values.extend(drawn::draw(rng, side).into_iter().map(centred));
-            } else {
-                self.crop(rng, side, &mut values);
-            }
-        }
+        let samples = self.samples(rng.random(), (count, side), [drawn, 0.0]);
+        let values = samples.into_iter().map(centred).collect();
         Ok(Tensor::from_vec(values, (count, side, side, 3), device)?)
     }
 
-    fn crop(&self, rng: &mut impl Rng, side: usize, values: &mut Vec<f32>) {
+    fn crop(&self, rng: &mut impl Rng, side: usize, samples: &mut [u8]) {
         let total = self.chances.last().copied().unwrap_or_default();
         let drawn = rng.random::<f64>() * total;
         let image =
@@ -182,15 +195,16 @@ impl Pictures {
         let (flip_rows, flip_columns, turn) =
             (rng.random::<bool>(), rng.random::<bool>(), rng.random::<bool>());
         let gray = rng.random_bool(GRAY);
-        for i in 0..side {
-            for j in 0..side {
+        for (i, row) in samples.chunks_exact_mut(3 * side).enumerate() {
+            for (j, pixel) in row.chunks_exact_mut(3).enumerate() {
                 let (row, column) = if turn { (j, i) } else { (i, j) };
                 let row = top + if flip_rows { side - 1 - row } else { row };
                 let column = left + if flip_columns { side - 1 - column } else { column };
-                let at = (row * image.width + column) * 3;
-                let [r, g, b] = [0, 1, 2].map(|c| image.samples[at + c]);
-                let mean = (u16::from(r) + u16::from(g) + u16::from(b) + 1) / 3;
-                values.extend(if gray { [mean as u8; 3] } else { [r, g, b] }.map(centred));
+                pixel.copy_from_slice(&image.samples[(row * image.width + column) * 3..][..3]);
+                if gray {
+                    let mean = (pixel.iter().map(|v| u16::from(*v)).sum::<u16>() + 1) / 3;
+                    pixel.fill(mean as u8);
+                }
             }
         }
     }

@@ -21,6 +21,7 @@ mod checkpoint;
 pub mod data;
 mod device;
 mod drawn;
+pub mod engine;
 mod error;
 pub mod export;
 pub mod import;
@@ -35,6 +36,7 @@ pub mod search;
 pub mod session;
 mod settings;
 mod similarity;
+mod vivid;
 
 pub use device::{DeviceKind, limit_threads};
 pub use error::{Error, Result};

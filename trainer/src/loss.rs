@@ -11,7 +11,7 @@ pub const LAMBDA_RANGE: (f64, f64) = (3.28e-4, 0.384);
 
 /// The cap on a picture's loss, which is 0.5 to 4 for photographs. The loss of an untrained network on noise has no
 /// bound, and without the cap one such crop would dominate the gradient of the whole batch.
-const CAP: f32 = 6.0;
+pub(crate) const CAP: f32 = 6.0;
 
 /// The loss of a batch, and means for the log.
 #[derive(Debug)]
@@ -130,6 +130,6 @@ pub fn measure(
     Ok(RateAndPsnr { bpp: bits / (height * width) as f64, psnr: psnr(mse.max(1e-9)) })
 }
 
-fn psnr(mse: f64) -> f64 {
+pub(crate) fn psnr(mse: f64) -> f64 {
     10.0 * (255.0 * 255.0 / mse).log10()
 }

@@ -33,8 +33,10 @@ pub struct TrainingSettings {
     pub side: usize,
     /// The decay of the averaged weights. Default 0.999.
     pub ema: f64,
-    /// The share of generated crops. Default 0.04.
+    /// The share of generated crops. Default 0.06.
     pub drawn: f64,
+    /// The share of crops with strong colours. Default 0.06.
+    pub vivid: f64,
     /// The seed of crops, noise and new weights. Default 0.
     pub seed: u64,
     /// One in this number of pictures is for validation. Default 10.
@@ -47,7 +49,7 @@ pub struct TrainingSettings {
     pub checkpoint_minutes: f64,
     /// The number of batches of four crops that are counted for the tables of each quality band. Default 40.
     pub table_batches: usize,
-    /// The measure of distortion. Default mean squared error.
+    /// The measure of distortion. Default `eye`.
     pub loss: Distortion,
     /// The standard deviation of the noise in the network's input, in 8-bit units. Default 0.
     pub denoise_noise: f64,
@@ -93,7 +95,8 @@ pub enum Preset {
 
 impl Default for TrainingSettings {
     fn default() -> Self {
-        let RunOptions { optimizer, schedule, batch, side, drawn, ema, seed, .. } = RunOptions::default();
+        let RunOptions { optimizer, schedule, batch, side, drawn, vivid, ema, seed, .. } =
+            RunOptions::default();
         Self {
             minutes: None,
             steps: None,
@@ -105,13 +108,14 @@ impl Default for TrainingSettings {
             side,
             ema,
             drawn,
+            vivid,
             seed,
             validation: 10,
             validate_every: 100,
             patience: 10,
             checkpoint_minutes: 3.0,
             table_batches: 40,
-            loss: Distortion::Mse,
+            loss: Distortion::Eye,
             denoise_noise: 0.0,
             denoise_mask: 0.0,
             sparse_l1: 0.0,
@@ -179,6 +183,7 @@ impl TrainingSettings {
         let wrong = length
             .or_else(|| share("ema", self.ema))
             .or_else(|| share("drawn", self.drawn))
+            .or_else(|| share("vivid", self.vivid))
             .or_else(|| share("denoise-mask", self.denoise_mask))
             .or_else(|| share("sparse-target", self.sparse_target))
             .or_else(|| weight("lr", self.lr))
@@ -219,6 +224,7 @@ impl TrainingSettings {
             batch: self.batch,
             side: self.side,
             drawn: self.drawn,
+            vivid: self.vivid,
             ema: self.ema,
             objective: Objective {
                 distortion: self.loss,
@@ -288,6 +294,7 @@ impl TrainingSettings {
             Distortion::Mse => "MSE (8-bit units)",
             Distortion::L1 => "pi / 2 * MAE^2 (8-bit units)",
             Distortion::MsSsim => "1300 (1 - MS-SSIM)",
+            Distortion::Eye => "(MSE (8-bit units) / 2 + 3.05 errors of SSIMULACRA 2)",
             Distortion::CrossEntropy => "255^2 / 2 * KL(x, y) of samples as probabilities",
         };
         let (low, high) = LAMBDA_RANGE;

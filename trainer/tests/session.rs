@@ -238,7 +238,7 @@ fn penalties_bring_down_what_they_are_for() {
     for (run, asked) in [
         ("l1", json!({ "sparse-l1": 10.0 })),
         ("kl", json!({ "sparse-kl": 30.0, "sparse-target": 0.05 })),
-        ("contractive", json!({ "contractive": 30.0 })),
+        ("contractive", json!({ "contractive": 60.0 })),
     ] {
         let objective = settings(asked.clone()).options().objective;
         let own = trained(folder.path(), run, asked);

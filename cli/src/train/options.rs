@@ -34,9 +34,12 @@ pub(super) struct TrainingFlags {
     /// Decay of the moving average of the weights, which becomes the model [default: 0.999]
     #[arg(long, value_name = "DECAY")]
     pub(super) ema: Option<f64>,
-    /// Share of crops that are generated (shapes, stripes and noise), from 0 to 1 [default: 0.04]
+    /// Share of crops that are generated (shapes, stripes and noise), from 0 to 1 [default: 0.06]
     #[arg(long, value_name = "SHARE")]
     pub(super) drawn: Option<f64>,
+    /// Share of crops with strong colours, from 0 to 1 [default: 0.06]
+    #[arg(long, value_name = "SHARE")]
+    pub(super) vivid: Option<f64>,
     /// Seed for the crops, the noise and new weights [default: 0]
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
@@ -55,8 +58,8 @@ pub(super) struct TrainingFlags {
     /// Number of batches that are counted for each frequency table of the model [default: 40]
     #[arg(long, value_name = "N")]
     pub(super) table_batches: Option<usize>,
-    /// Distortion to minimise [default: mse]
-    #[arg(long, value_parser = ["mse", "l1", "ms-ssim", "cross-entropy"], help_heading = "Kinds")]
+    /// Distortion to minimise; eye is half MSE and half SSIMULACRA 2 [default: eye]
+    #[arg(long, value_parser = ["eye", "mse", "l1", "ms-ssim", "cross-entropy"], help_heading = "Kinds")]
     pub(super) loss: Option<String>,
     /// Denoising: standard deviation of the noise that is added to the network's input, in 8-bit levels [default: 0]
     #[arg(long, value_name = "SIGMA", help_heading = "Kinds")]

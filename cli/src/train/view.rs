@@ -47,9 +47,14 @@ impl View {
         if session.steps() > 0 {
             text += &format!("; continuing from step {}", session.steps());
         }
+        let computed_by = session.computed_by();
+        text += &format!("; computed by the {computed_by}");
+        if let Some(reason) = session.slow_because() {
+            text += &format!(" because {reason}, which takes several times as long");
+        }
         let json = json!({
             "pictures": pictures, "validation": aside, "megapixels": megapixels, "skipped": skipped,
-            "step": session.steps(), "settings": session.settings(),
+            "step": session.steps(), "settings": session.settings(), "computed_by": computed_by,
         });
         self.bar.around(|| self.reporter.result(&text, &json))
     }

@@ -17,6 +17,7 @@ pub use shapes::Shapes;
 pub use weights::Weights;
 
 use crate::Result;
+pub(crate) use bounds::{GATE_MAX, LEAKY_SLOPE, LOG_SIGMA_MAX, LOG_SIGMA_MIN};
 use candle_core::{Device, Tensor};
 pub(crate) use critic::Critic;
 pub(crate) use layers::Observer;

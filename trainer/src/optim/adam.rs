@@ -3,9 +3,9 @@
 use crate::Result;
 use candle_core::{Tensor, Var};
 
-const BETA_FIRST: f64 = 0.9;
-const BETA_SECOND: f64 = 0.98;
-const EPSILON: f64 = 1e-8;
+pub(crate) const BETA_FIRST: f64 = 0.9;
+pub(crate) const BETA_SECOND: f64 = 0.98;
+pub(crate) const EPSILON: f64 = 1e-8;
 
 #[derive(Debug)]
 pub(crate) struct AdamMoments {

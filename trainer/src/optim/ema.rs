@@ -8,28 +8,25 @@ use std::collections::BTreeMap;
 /// The exponential moving average of all weights.
 #[derive(Debug)]
 pub struct Ema {
-    decay: f64,
     values: BTreeMap<String, Tensor>,
 }
 
 impl Ema {
-    /// Creates an average that starts at the weights. With a `decay` closer to 1 it extends over more steps; 0.999 is
-    /// about a thousand.
+    /// Creates an average that starts at the weights.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`] if the device fails.
-    pub fn new(weights: &Weights, decay: f64) -> Result<Self> {
+    pub fn new(weights: &Weights) -> Result<Self> {
         let copy = weights.vars().map(|(name, var)| Ok((name.to_owned(), var.as_detached_tensor().copy()?)));
-        Ok(Self { decay, values: copy.collect::<Result<_>>()? })
+        Ok(Self { values: copy.collect::<Result<_>>()? })
     }
 
-    /// Moves the average towards the weights after the `step`th step. In the first steps, when the weights change most,
-    /// it moves faster.
+    /// Moves the average towards the weights. With a `decay` closer to 1 it extends over more steps; 0.999 is about a
+    /// thousand.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`] if the device fails.
-    pub fn update(&mut self, weights: &Weights, step: usize) -> Result<()> {
-        let decay = self.decay.min((1 + step) as f64 / (10 + step) as f64);
+    pub fn update(&mut self, weights: &Weights, decay: f64) -> Result<()> {
         for (name, var) in weights.vars() {
             if let Some(value) = self.values.get_mut(name) {
                 *value = ((&*value * decay)? + (var.as_detached_tensor() * (1.0 - decay))?)?;

@@ -5,9 +5,10 @@ mod ema;
 mod muon;
 mod schedule;
 
-pub(crate) use adam::AdamMoments;
+pub(crate) use adam::{AdamMoments, BETA_FIRST, BETA_SECOND, EPSILON};
 pub use ema::Ema;
 pub use muon::orthogonalise;
+pub(crate) use muon::{MOMENTUM, NEWTON_SCHULZ, NEWTON_SCHULZ_STEPS, muon_scale};
 pub use schedule::Schedule;
 
 use crate::net::Weights;
@@ -124,7 +125,7 @@ impl Optimizer {
         kind: OptimizerKind,
     ) -> Result<Self> {
         let parameter = |(name, var): (&str, &Var)| {
-            let moments = if kind == OptimizerKind::Muon && inner_matrix(name, var) {
+            let moments = if kind == OptimizerKind::Muon && is_inner_matrix(name, var.rank()) {
                 Moments::Muon(muon::Momentum::new(var)?)
             } else {
                 Moments::Adam(AdamMoments::new(var)?)
@@ -203,7 +204,7 @@ impl Optimizer {
 }
 
 /// Whether a parameter is a matrix between hidden layers, to which Muon applies.
-fn inner_matrix(name: &str, var: &Var) -> bool {
+pub(crate) fn is_inner_matrix(name: &str, rank: usize) -> bool {
     let layer = name.split('.').next().unwrap_or(name);
-    var.rank() == 2 && !["enc_gain", "dec_gain", "y_gain", "z_prior", "e_in"].contains(&layer)
+    rank == 2 && !["enc_gain", "dec_gain", "y_gain", "z_prior", "e_in"].contains(&layer)
 }

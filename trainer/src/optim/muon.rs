@@ -6,8 +6,15 @@
 use crate::Result;
 use candle_core::{Tensor, Var};
 
-const MOMENTUM: f64 = 0.95;
-const STEPS: usize = 5;
+pub(crate) const MOMENTUM: f64 = 0.95;
+/// The number of Newton-Schulz steps, and the factors of X, of A A X and of A X in each, for A = X X^T.
+pub(crate) const NEWTON_SCHULZ_STEPS: usize = 5;
+pub(crate) const NEWTON_SCHULZ: [f64; 3] = [3.4445, 2.0315, -4.775];
+
+/// The factor of the learning rate for a matrix with these sides.
+pub(crate) fn muon_scale((rows, columns): (usize, usize)) -> f64 {
+    0.2 * (rows.max(columns) as f64).sqrt()
+}
 
 #[derive(Debug)]
 pub(super) struct Momentum {
@@ -25,8 +32,7 @@ impl Momentum {
         };
         self.value = towards(&self.value, gradient, 1.0 - MOMENTUM)?;
         let ahead = towards(gradient, &self.value, MOMENTUM)?;
-        let longer = var.dims().iter().copied().max().unwrap_or(1) as f64;
-        let change = (orthogonalise(&ahead)? * (rate * 0.2 * longer.sqrt()))?;
+        let change = (orthogonalise(&ahead)? * (rate * muon_scale(var.dims2()?)))?;
         Ok(var.set(&(var.as_detached_tensor() - change)?)?)
     }
 }
@@ -42,10 +48,11 @@ pub fn orthogonalise(matrix: &Tensor) -> Result<Tensor> {
     let mut x = if tall { matrix.t()?.contiguous()? } else { matrix.clone() };
     let norm = f64::from(x.sqr()?.sum_all()?.to_scalar::<f32>()?).sqrt();
     x = (x / (norm + 1e-7))?;
-    for _ in 0..STEPS {
+    let [of_x, of_square, of_a] = NEWTON_SCHULZ;
+    for _ in 0..NEWTON_SCHULZ_STEPS {
         let a = x.matmul(&x.t()?)?;
-        let b = ((a.matmul(&a)? * 2.0315)? - (a * 4.775)?)?;
-        x = ((b.matmul(&x)?) + (x * 3.4445)?)?;
+        let b = ((a.matmul(&a)? * of_square)? + (a * of_a)?)?;
+        x = ((b.matmul(&x)?) + (x * of_x)?)?;
     }
     Ok(if tall { x.t()?.contiguous()? } else { x })
 }

@@ -266,6 +266,16 @@ impl TrainingSession {
         Ok(self.note.end)
     }
 
+    /// What computes the steps; see [`Run::computed_by`].
+    pub fn computed_by(&self) -> String {
+        self.run.computed_by()
+    }
+
+    /// Why the engine does not compute them; see [`Run::slow_because`].
+    pub fn slow_because(&self) -> Option<&'static str> {
+        self.run.slow_because()
+    }
+
     fn progress(&self) -> f64 {
         match (self.note.settings.steps, self.note.settings.minutes) {
             (Some(steps), _) => self.run.steps() as f64 / steps as f64,

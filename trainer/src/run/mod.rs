@@ -1,20 +1,25 @@
 //! A training run: one call for each step, and checkpoints from which a run resumes without a difference.
 
+mod candle;
+
 use crate::checkpoint::{self, Tensors};
 use crate::data::Pictures;
-use crate::loss::{self, LossMeans};
-use crate::net::{Critic, Network, Noise, Rate, Weights};
+use crate::engine::{Engine, EngineBatch, EngineNoise, EngineOptions, EngineStep};
+use crate::loss::LossMeans;
+use crate::net::{Shapes, Weights};
 use crate::objective::Objective;
-use crate::optim::{self, Ema, Optimizer, OptimizerKind, Schedule};
+use crate::optim::{OptimizerKind, Schedule};
 use crate::{Error, Result};
+use candle::CandleRun;
 use candle_core::Device;
+use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// The largest length of a gradient; longer ones are scaled down.
-const LONGEST: f64 = 1.0;
+pub(crate) const LONGEST: f64 = 1.0;
 
 /// The options of a run.
 #[derive(Debug, Clone)]
@@ -29,9 +34,12 @@ pub struct RunOptions {
     pub batch: usize,
     /// The side of a crop in pixels, a multiple of 64. Default 256; 512 gives a small gain at the end of a long run.
     pub side: usize,
-    /// The share of generated crops (stripes, shapes and noise), whose content photographs lack. Default 0.04. Without
+    /// The share of generated crops (stripes, shapes and noise), whose content photographs lack. Default 0.06. Without
     /// them, such pictures can drive the activations of a network far out of their range.
     pub drawn: f64,
+    /// The share of crops whose colours are made stronger, exchanged or flat. Default 0.06. Photographs have few strong
+    /// colours, and a network that has not seen them fails on flags, signs and charts.
+    pub vivid: f64,
     /// The decay of the averaged weights. Default 0.999. Lower it for runs of fewer than a few thousand steps.
     pub ema: f64,
     /// The objective in addition to the rate. Default squared error.
@@ -47,7 +55,8 @@ impl Default for RunOptions {
             schedule: Schedule::default(),
             batch: 8,
             side: 256,
-            drawn: 0.04,
+            drawn: 0.06,
+            vivid: 0.06,
             ema: 0.999,
             objective: Objective::default(),
             seed: 0,
@@ -59,15 +68,27 @@ impl Default for RunOptions {
 #[derive(Debug)]
 pub struct Run {
     options: RunOptions,
-    weights: Weights,
-    net: Network,
-    optimizer: Optimizer,
-    ema: Ema,
-    /// The adversary, if the objective has one.
-    critic: Option<Critic>,
-    rng: ChaCha8Rng,
+    shapes: Shapes,
+    state: RunState,
     step: usize,
     seconds: f64,
+}
+
+/// The part of a run that depends on where it computes.
+#[derive(Debug)]
+enum RunState {
+    Engine(Box<Engine>),
+    Candle(Box<CandleRun>),
+}
+
+/// The random draws of one step. They follow from the seed and the number of the step.
+struct StepDraws {
+    /// Crops, `[batch, side, side, 3]`.
+    samples: Vec<u8>,
+    /// Places on the quality axis, one in each of `batch` equal parts of it.
+    q: Vec<f32>,
+    /// For everything else.
+    rng: ChaCha8Rng,
 }
 
 /// The contents of a checkpoint besides its tensors.
@@ -78,9 +99,6 @@ struct State {
     #[serde(default)]
     critic_steps: usize,
     seconds: f64,
-    seed: [u8; 32],
-    /// The position in the generator's stream, in words.
-    word: u64,
     /// Data of the caller.
     #[serde(default)]
     note: serde_json::Value,
@@ -115,25 +133,49 @@ impl Run {
             RunOptions { drawn, .. } if !(0.0..=1.0).contains(drawn) => {
                 Some(format!("a share {drawn} of generated crops; it must be from 0 to 1"))
             }
+            RunOptions { vivid, .. } if !(0.0..=1.0).contains(vivid) => {
+                Some(format!("a share {vivid} of vivid crops; it must be from 0 to 1"))
+            }
             _ => None,
         };
         if let Some(detail) = detail {
             return Err(Error::Invalid { what: "training", detail });
         }
-        let net = Network::new(&weights)?;
-        let adversarial = options.objective.adversary > 0.0;
-        let critic = adversarial.then(|| Critic::new(options.seed, net.device())).transpose()?;
-        Ok(Self {
-            net,
-            critic,
-            optimizer: Optimizer::new(&weights, options.optimizer)?,
-            ema: Ema::new(&weights, options.ema)?,
-            rng: ChaCha8Rng::seed_from_u64(options.seed),
-            step: 0,
-            seconds: 0.0,
-            weights,
-            options,
-        })
+        let shapes = weights.shapes();
+        let on_cpu = weights.vars().all(|(_, var)| var.device().is_cpu());
+        let state = if on_cpu && Engine::supports(shapes) && options.objective.is_plain() {
+            let engine = EngineOptions {
+                batch: options.batch,
+                side: options.side,
+                distortion: options.objective.distortion,
+                optimizer: options.optimizer,
+            };
+            RunState::Engine(Box::new(Engine::new(&weights, engine)?))
+        } else {
+            RunState::Candle(Box::new(CandleRun::new(weights, &options)?))
+        };
+        Ok(Self { options, shapes, state, step: 0, seconds: 0.0 })
+    }
+
+    /// What computes the steps: the engine and its path, or candle.
+    pub fn computed_by(&self) -> String {
+        match &self.state {
+            RunState::Engine(engine) => format!("engine ({})", engine.path()),
+            RunState::Candle(_) => "reference implementation (candle)".to_owned(),
+        }
+    }
+
+    /// Why the engine does not compute the steps of a run on the processor, or `None` if it does or if the run uses an
+    /// accelerator.
+    pub fn slow_because(&self) -> Option<&'static str> {
+        let RunState::Candle(run) = &self.state else { return None };
+        if !run.device().is_cpu() {
+            None
+        } else if !self.options.objective.is_plain() {
+            Some("the engine knows no penalties and no corrupted inputs")
+        } else {
+            Some("the engine knows only networks of even widths")
+        }
     }
 
     /// Resumes a run from a checkpoint. Options such as the rate and the batch may differ from those it began with, but
@@ -146,15 +188,15 @@ impl Run {
         let (mut groups, state): (_, State) = checkpoint::read(path, device)?;
         let mut take = |group: &str| groups.remove(group).unwrap_or_default();
         let mut run = Self::new(Weights::from_tensors(take("weights"))?, options)?;
-        run.ema.restore(&take("ema"))?;
-        run.optimizer.restore(&take("moments"), state.optimizer_steps)?;
-        // If a run becomes adversarial when it is resumed, its critic starts untrained.
-        let [critic, lessons] = ["critic", "critic-moments"].map(take);
-        if let Some(own) = run.critic.as_mut().filter(|_| !critic.is_empty()) {
-            own.restore([&critic, &lessons], state.critic_steps)?;
+        let (averages, moments) = (take("ema"), take("moments"));
+        match &mut run.state {
+            RunState::Engine(engine) => engine.restore(&averages, &moments, state.optimizer_steps)?,
+            RunState::Candle(run) => {
+                let [critic, lessons] = ["critic", "critic-moments"].map(take);
+                let critic = ([&critic, &lessons], state.critic_steps);
+                run.restore(&averages, (&moments, state.optimizer_steps), critic)?;
+            }
         }
-        run.rng = ChaCha8Rng::from_seed(state.seed);
-        run.rng.set_word_pos(state.word.into());
         (run.step, run.seconds) = (state.step, state.seconds);
         Ok(run)
     }
@@ -178,24 +220,25 @@ impl Run {
 
     /// Writes a checkpoint with a note.
     pub(crate) fn save_noted(&self, path: &Path, note: serde_json::Value) -> Result<()> {
-        let ([critic, lessons], critic_steps) = self.critic.as_ref().map(Critic::state).unwrap_or_default();
-        let state = State {
-            step: self.step,
-            optimizer_steps: self.optimizer.steps(),
-            critic_steps,
-            seconds: self.seconds,
-            seed: self.rng.get_seed(),
-            word: u64::try_from(self.rng.get_word_pos()).unwrap_or_default(),
-            note,
-        };
-        let weights: Tensors =
-            self.weights.vars().map(|(name, var)| (name.to_owned(), var.as_detached_tensor())).collect();
-        let moments = self.optimizer.state();
+        let (weights, averages, (moments, optimizer_steps), ([critic, lessons], critic_steps)) =
+            match &self.state {
+                RunState::Engine(engine) => {
+                    let optimizer = (engine.moments()?, engine.steps());
+                    (engine.weights()?, engine.averages()?, optimizer, Default::default())
+                }
+                RunState::Candle(run) => {
+                    let weights = run.weights.vars();
+                    let weights: Tensors =
+                        weights.map(|(name, var)| (name.to_owned(), var.as_detached_tensor())).collect();
+                    (weights, run.ema.values().clone(), run.optimizer(), run.critic())
+                }
+            };
+        let state = State { step: self.step, optimizer_steps, critic_steps, seconds: self.seconds, note };
         checkpoint::write(
             path,
             &[
                 ("weights", &weights),
-                ("ema", self.ema.values()),
+                ("ema", &averages),
                 ("moments", &moments),
                 ("critic", &critic),
                 ("critic-moments", &lessons),
@@ -204,42 +247,42 @@ impl Run {
         )
     }
 
-    /// Takes a step on crops of these pictures. `progress` is the share of the run that is done, from 0 to 1.
+    /// Takes a step on crops of these pictures. `progress` is the share of the run that is done, from 0 to 1. If the
+    /// gradient is not finite, no weight and no average changes.
     ///
     /// # Errors
     /// Returns [`Error::Tensor`] if the device fails.
     pub fn step(&mut self, pictures: &Pictures, progress: f64) -> Result<Stepped> {
         let start = std::time::Instant::now();
-        let RunOptions { batch, side, drawn, schedule, objective, .. } = self.options;
-        let device = self.net.device().clone();
-        let x = pictures.batch(&mut self.rng, (batch, side), drawn, &device)?;
-        let last = (self.net.shapes().knots - 1) as f32;
-        let q: Vec<f32> = (0..batch).map(|_| self.rng.random::<f32>() * last).collect();
-        let noise = Noise::draw(&mut self.rng, self.net.shapes(), (batch, side, side), &device)?;
-
-        let seen = objective.corrupted(&x, &mut self.rng)?;
-        let coded = self.net.forward(&seen, &q, Rate::Noisy(&noise))?;
-        let loss = loss::of(&coded, &x, &q, self.net.shapes().knots, objective.distortion)?;
-        let mut total = loss.total;
-        if let Some(penalty) = objective.penalty(&self.net, (&seen, &coded.y), &q, &mut self.rng)? {
-            total = (total + penalty)?;
-        }
-        if let Some(critic) = &self.critic {
-            total = (total + (critic.lack(&coded.x_hat)? * objective.adversary)?)?;
-        }
-        let mut gradients = optim::gradients(&self.weights, &total.backward()?)?;
-        let norm = optim::clip(&mut gradients, LONGEST)?;
-        let rate = schedule.at(self.step, progress);
-        if norm.is_finite() {
-            self.optimizer.step(&gradients, rate)?;
-            if let Some(critic) = &mut self.critic {
-                critic.learn(&x, &coded.x_hat, rate)?;
-            }
-        }
+        let mut draws = self.draw(pictures);
+        let rate = self.options.schedule.at(self.step, progress);
         self.step += 1;
-        self.ema.update(&self.weights, self.step)?;
+        // In the first steps, when the weights change most, the average moves faster.
+        let decay = self.options.ema.min((1 + self.step) as f64 / (10 + self.step) as f64);
+        let EngineStep { figures, norm } = match &mut self.state {
+            RunState::Engine(engine) => {
+                let noise = EngineNoise::Seed(draws.rng.random());
+                let batch = EngineBatch { samples: &draws.samples, q: &draws.q, noise };
+                engine.step(batch, rate, decay)?
+            }
+            RunState::Candle(run) => run.step(&self.options, draws, rate, decay)?,
+        };
         self.seconds += start.elapsed().as_secs_f64();
-        Ok(Stepped { figures: loss.figures, norm, rate })
+        Ok(Stepped { figures, norm, rate })
+    }
+
+    /// The draws of the next step.
+    fn draw(&self, pictures: &Pictures) -> StepDraws {
+        let RunOptions { batch, side, drawn, vivid, seed, .. } = self.options;
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(self.step as u64);
+        let samples = pictures.samples(rng.random(), (batch, side), [drawn, vivid]);
+        let mut parts: Vec<usize> = (0..batch).collect();
+        parts.shuffle(&mut rng);
+        let last = (self.shapes.knots - 1) as f32;
+        let place = |part: usize| (part as f32 + rng.random::<f32>()) / batch as f32 * last;
+        let q = parts.into_iter().map(place).map(|q| q.min(last)).collect();
+        StepDraws { samples, q, rng }
     }
 
     /// The number of steps, including those before the run was resumed.
@@ -257,6 +300,9 @@ impl Run {
     /// # Errors
     /// Returns [`Error::Tensor`] if the device fails.
     pub fn averaged(&self) -> Result<Weights> {
-        self.ema.weights()
+        match &self.state {
+            RunState::Engine(engine) => Weights::from_tensors(engine.averages()?),
+            RunState::Candle(run) => run.ema.weights(),
+        }
     }
 }
