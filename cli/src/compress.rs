@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-#[cfg(feature = "refine")]
-use aecodec::Mode;
 use aecodec::files::{self, Format};
 use aecodec::{
-    Coding, EncodeOptions, Encoded, Model, Picture, PictureInfo, Protection, Quality, Source, Target,
+    Coding, EncodeOptions, Encoded, Mode, Model, Picture, PictureInfo, Protection, Quality, Source, Target,
 };
 use anyhow::Result;
 use serde_json::{Value, json};
@@ -208,19 +206,21 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
     }
 
     let rows = if encoder.takes_rows() { files::open(|| content.open(), &limits)? } else { None };
+    let exact = matches!(options.mode, Mode::Exact { .. });
+    // Rows have 8 bits per sample, and an exact stream keeps all of them.
+    let rows = rows.filter(|rows| !exact || rows.head().source_bits == 8);
     let rows = rows.map(|rows| {
         let notices = rows.notices().to_vec();
         let mut rows = Watched { rows, share, done: 0 };
         let encoded = aecodec::encode_rows(&mut rows, encoder.model, &options)?;
-        Ok::<_, aecodec::Error>((encoded, rows.head().clone(), false, notices))
+        let raw = raw(rows.head(), false);
+        Ok::<_, aecodec::Error>((encoded, rows.head().clone(), raw, notices))
     });
-    let (encoded, head, alpha, notices) = match rows.transpose()? {
+    let (encoded, head, raw, notices) = match rows.transpose()? {
         Some(made) => made,
         None => {
-            let (picture, notices) = files::read(&content.read(&limits)?, &limits)?;
             let all = batch::threads(args.common.threads);
-            let encoded = encoder.encode(&picture, &options, all, &input.short_name())?;
-            (encoded, picture.head(), picture.alpha.is_some(), notices)
+            in_memory(&content.read(&limits)?, encoder, &options, (all, &input.short_name()))?
         }
     };
     destination.write(&encoded.bytes, existing, &origin)?;
@@ -239,7 +239,7 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
         failed: 0,
         pictures: input_bytes,
         coded: encoded.bytes.len() as u64,
-        raw: raw(&head, alpha),
+        raw,
         pixels: head.pixels(),
     };
     Ok(Item {
@@ -249,6 +249,33 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
         damaged,
         sums,
     })
+}
+
+/// What is known of an encoded picture: its head, the bytes of its samples, and what was lost when it was read.
+type Made = (Encoded, PictureInfo, u64, Vec<files::Notice>);
+
+/// Reads a whole file, and encodes its picture with all of its bits if that is asked for. `all` is the number of threads for
+/// all pictures together.
+fn in_memory(
+    file: &[u8],
+    encoder: &Encoder,
+    options: &EncodeOptions,
+    (all, name): (usize, &str),
+) -> Result<Made> {
+    let limits = &options.limits;
+    let deep = match options.mode {
+        Mode::Exact { .. } => files::read_deep(file, limits)?,
+        _ => None,
+    };
+    if let Some((picture, notices)) = deep {
+        let (encoded, head) = (aecodec::encode_deep(&picture, options)?, picture.head());
+        let raw = 2 * raw(&head, picture.alpha.is_some());
+        return Ok((encoded, head, raw, notices));
+    }
+    let (picture, notices) = files::read(file, limits)?;
+    let (encoded, head) = (encoder.encode(&picture, options, all, name)?, picture.head());
+    let raw = raw(&head, picture.alpha.is_some());
+    Ok((encoded, head, raw, notices))
 }
 
 /// A source of rows that reports progress.

@@ -1,9 +1,10 @@
 //! Encodes a picture with the model, or exactly, or in the way that suits it.
 
 use crate::container;
+use crate::deep::DeepPicture;
 use crate::encode::{check_groups, learned, packed_metadata};
 use crate::encoding::{EncodeOptions, Encoded, Protection};
-use crate::exact::{Job, Survey};
+use crate::exact::{self, Exact, Job, Survey};
 use crate::limits::Limits;
 use crate::mode::{Coding, Mode};
 use crate::picture::{Picture, PictureInfo};
@@ -78,6 +79,39 @@ pub fn encode_rows(source: &mut dyn Source, model: &Model, options: &EncodeOptio
     run(source, None, model, options)
 }
 
+/// Encodes a picture of more than 8 bits per sample exactly.
+///
+/// ```
+/// use aecodec::{Color, DecodeOptions, DeepPicture, EncodeOptions, Mode, Model, Profile};
+///
+/// let ramp = (0..4096).collect();
+/// let picture = DeepPicture::new(64, 64, Color::Gray, 4095, ramp)?;
+/// let mut options = EncodeOptions::default();
+/// options.mode = Mode::Exact { error: 0 };
+/// let encoded = aecodec::encode_deep(&picture, &options)?;
+///
+/// let model = Model::embedded(Profile::Fast)?;
+/// let (decoded, _) = aecodec::decode_deep(&encoded.bytes, &model, &DecodeOptions::default())?;
+/// assert_eq!(decoded, picture);
+/// # Ok::<(), aecodec::Error>(())
+/// ```
+///
+/// # Errors
+/// Returns [`Error::Limit`] if the picture is above the limits, and [`Error::Invalid`] if the mode is not [`Mode::Exact`], if
+/// an option is out of range, or if the buffers of the picture do not fit its size.
+pub fn encode_deep(picture: &DeepPicture, options: &EncodeOptions) -> Result<Encoded> {
+    let Mode::Exact { error } = options.mode else {
+        let detail = format!("{:?}, expected exact coding for more than 8 bits per sample", options.mode);
+        return Err(Error::Invalid { what: "mode", detail });
+    };
+    picture.check()?;
+    let (head, error) = (picture.head(), error.min(picture.maximum));
+    check(&head, options)?;
+    check_groups(&head, options)?;
+    let metadata = packed_metadata(&head)?;
+    finished(exact::encode_deep(picture, metadata.as_deref(), error, options)?, &head, error, options)
+}
+
 /// Encodes a picture in the mode of the options. `alpha` is `[height, width]`.
 fn run(
     source: &mut dyn Source,
@@ -90,11 +124,11 @@ fn run(
         Mode::Exact { .. } if source.head().source_bits > 8 => Err(Error::Invalid {
             what: "picture",
             detail: format!(
-                "it has {} bits per sample, and exact coding keeps 8; convert it to 8 bits first, or use the learned mode",
+                "its samples were rounded from {} bits to 8; encode it from all of its bits with encode_deep, or use the learned mode",
                 source.head().source_bits
             ),
         }),
-        Mode::Exact { error } => exact(source, alpha, error, options),
+        Mode::Exact { error } => without_model(source, alpha, error, options),
         Mode::Auto => chosen(source, alpha, model, options),
     }
 }
@@ -111,7 +145,7 @@ fn chosen(
     source.rewind()?;
     let mut found = None;
     if graphic {
-        let exact = exact(source, alpha, 0, options)?;
+        let exact = without_model(source, alpha, 0, options)?;
         if matches!(options.target, Target::Quality(_)) && bits(&exact, &head) <= SMALL {
             return Ok(exact);
         }
@@ -123,7 +157,7 @@ fn chosen(
         Some(exact) => exact,
         None if coded.bytes.len() as f64 > LARGE * head.samples() as f64 => {
             source.rewind()?;
-            exact(source, alpha, 0, options)?
+            without_model(source, alpha, 0, options)?
         }
         None => return Ok(coded),
     };
@@ -160,18 +194,23 @@ fn bits(encoded: &Encoded, head: &PictureInfo) -> f64 {
 }
 
 /// Encodes a picture without the model.
-fn exact(
+fn without_model(
     source: &mut dyn Source,
     alpha: Option<&[u8]>,
-    error: u8,
+    error: u16,
     options: &EncodeOptions,
 ) -> Result<Encoded> {
     let head = source.head().clone();
     check(&head, options)?;
     check_groups(&head, options)?;
     let metadata = packed_metadata(&head)?;
+    let error = error.min(255);
     let job = Job { head: &head, alpha, metadata: metadata.as_deref(), error };
-    let mut exact = job.encode(source, options)?;
+    finished(job.encode(source, options)?, &head, error, options)
+}
+
+/// Protects an exact stream if this is asked for, and compares it with the target.
+fn finished(mut exact: Exact, head: &PictureInfo, error: u16, options: &EncodeOptions) -> Result<Encoded> {
     if options.protection == Protection::Backup {
         exact.bytes = container::protect(exact.bytes)?;
     }

@@ -144,7 +144,8 @@ fn encode<'py>(
     let color = if channels == 1 { Color::Gray } else { Color::Rgb };
     let encoded = py.detach(|| {
         let picture = Picture::new(width, height, color, samples)?;
-        let picture = Picture { alpha, orientation, metadata: Metadata { icc, exif, xmp }, ..picture };
+        let picture =
+            Picture { alpha, orientation, metadata: Metadata { icc, exif, xmp, cicp: None }, ..picture };
         options.limits = options.limits.for_input(picture.samples.len() as u64);
         aecodec::encode(&picture, &model, &options)
     });
@@ -222,7 +223,7 @@ fn metadata(
     let stream = container::read(data, &limits).map_err(raise)?;
     let block = stream.bytes(ChunkKind::Metadata);
     let found = block.map_or(Ok(Metadata::default()), |b| container::metadata::unpack(b, &limits));
-    let Metadata { icc, exif, xmp } = found.map_err(raise)?;
+    let Metadata { icc, exif, xmp, .. } = found.map_err(raise)?;
     let bytes = |block: Vec<u8>| PyBytes::new(py, &block).unbind();
     Ok((icc.map(bytes), exif.map(bytes), xmp.map(bytes)))
 }

@@ -66,7 +66,7 @@ fn every_sample_is_within_the_error_and_the_psnr_is_that_of_the_decode() {
     for error in [1, 2, 5] {
         let stream = encoded(&picture, Mode::Exact { error }, 7, 2);
         let found = decode(&stream.bytes, &model(), &DecodeOptions::default()).expect("a decode").picture;
-        assert!(picture.samples.iter().zip(&found.samples).all(|(a, b)| a.abs_diff(*b) <= error));
+        assert!(picture.samples.iter().zip(&found.samples).all(|(a, b)| u16::from(a.abs_diff(*b)) <= error));
         assert_eq!(found.alpha, picture.alpha, "alpha is exact");
         assert_eq!(stream.psnr, aecodec::psnr(&picture.samples, &found.samples));
         assert!(stream.bytes.len() < before, "{} bytes within {error}", stream.bytes.len());

@@ -11,7 +11,7 @@ fn every_format_goes_in_and_out() {
     for name in ["a.png", "a.jpg", "a.webp", "a.tiff", "a.bmp", "a.ppm", "a.qoi"] {
         place.picture(name);
         place.run(&format!("compress {name} -o a.aec --force")).assert().success();
-        for out in ["out.png", "out.jpg", "out.webp", "out.ppm"] {
+        for out in ["out.png", "out.jpg", "out.webp", "out.ppm", "out.tif"] {
             place.run(&format!("decompress a.aec -o {out} --force")).assert().success();
             assert_eq!(image::image_dimensions(place.path(out)).unwrap(), (48, 32), "{name} to {out}");
         }
@@ -50,6 +50,30 @@ fn sixteen_bits_are_coded_as_eight_and_it_is_said() {
     let line = one_line(&mut place.run("compress a.png -o a.aec"), 0);
     assert!(line.contains("a.png: 16-bit samples are coded as 8-bit"), "{line}");
     assert!(stdout(&mut place.run("info a.aec")).contains("16-bit"));
+}
+
+#[test]
+fn sixteen_bits_are_kept_on_request() {
+    let place = Workplace::new();
+    let picture = image::ImageBuffer::from_fn(256, 256, |x, y| image::Luma([(256 * y + x) as u16]));
+    image::DynamicImage::ImageLuma16(picture.clone()).save(place.path("a.png")).unwrap();
+    place.run("compress a.png -o a.aec --lossless").assert().success();
+    assert!(stdout(&mut place.run("verify a.aec --against a.png")).contains("equals a.png"));
+    assert!(stdout(&mut place.run("info a.aec")).contains("gray of 16 bits"));
+    for out in ["out.png", "out.tif", "out.pgm"] {
+        place.run(&format!("decompress a.aec -o {out}")).assert().success();
+        assert!(image::open(place.path(out)).unwrap().into_luma16() == picture, "{out}");
+    }
+    let line = one_line(&mut place.run("decompress a.aec -o out.jpg"), 0);
+    assert!(line.contains("JPEG holds 8 bits per sample"), "{line}");
+    place.run("decompress a.aec -o part.png --region 0,255,256,1").assert().success();
+    let part = image::open(place.path("part.png")).unwrap().into_luma16();
+    assert!(part.as_raw()[..] == picture.as_raw()[255 * 256..]);
+
+    place.run("compress a.png -o b.aec --max-error 300").assert().success();
+    let fields = json(&mut place.run("verify b.aec --against a.png --json"));
+    let largest = fields[0]["largest_difference"].as_u64().unwrap();
+    assert!((1..=300).contains(&largest), "{largest}");
 }
 
 #[test]

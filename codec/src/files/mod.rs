@@ -1,4 +1,4 @@
-//! Picture files: reads PNG, JPEG, WebP, TIFF, BMP, PNM and QOI; writes PNG, JPEG, WebP and PNM.
+//! Picture files: reads PNG, JPEG, WebP, TIFF, BMP, PNM and QOI; writes PNG, JPEG, WebP, TIFF and PNM.
 //!
 //! ```
 //! use aecodec::{Color, Limits, Picture, files};
@@ -30,10 +30,10 @@ mod write;
 
 pub use format::{Format, PngEffort, WriteOptions};
 pub use notice::Notice;
-pub use read::{read, readable};
+pub use read::{read, read_deep, readable};
 pub use rows::{PictureReader, open, write_rows, writes_rows};
 pub use turn::upright;
-pub use write::write;
+pub use write::{write, write_deep};
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 mod claims;
 mod damage;
+mod deep;
 mod metadata;
 mod pnm;
 
@@ -40,6 +41,7 @@ fn metadata(orientation: u8) -> Metadata {
         icc: Some(icc),
         exif: Some(exif(orientation)),
         xmp: Some("<x:xmpmeta>å\n</x:xmpmeta>".as_bytes().to_vec()),
+        cicp: None,
     }
 }
 
@@ -200,7 +202,7 @@ fn opaque_alpha_stays() {
 #[test]
 fn png_metadata_behind_the_pixels_is_found() {
     let mut before = picture(Color::Gray, false);
-    before.metadata = Metadata { icc: None, exif: Some(exif(8)), xmp: Some(b"<x/>".to_vec()) };
+    before.metadata = Metadata { icc: None, exif: Some(exif(8)), xmp: Some(b"<x/>".to_vec()), cicp: None };
     before.orientation = 8;
     let plain = writing(&picture(Color::Gray, false), Format::Png).0;
     let full = writing(&before, Format::Png).0;
@@ -293,7 +295,8 @@ fn names_stand_for_formats() {
     assert_eq!(Format::from_path("a/b.JPEG".as_ref()), Some(Format::Jpeg));
     assert_eq!(Format::from_path("a/b.pgm".as_ref()), Some(Format::Pnm));
     assert_eq!(Format::from_path("a/png".as_ref()), None);
-    assert_eq!(Format::from_name("tiff"), None);
+    assert_eq!(Format::from_name("tiff"), Some(Format::Tiff));
+    assert_eq!(Format::from_name("bmp"), None);
     for name in ["x.jpg", "x.JPE", "x.jfif", "x.jif", "x.pjpeg", "x.dib", "x.pam"] {
         assert!(readable(name.as_ref()), "{name}");
     }

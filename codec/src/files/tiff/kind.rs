@@ -262,7 +262,7 @@ fn all(directory: &Directory, tag: u16, usual: u64) -> Result<u64> {
 fn unsupported<T>(what: &str) -> Result<T> {
     let detail = format!(
         "{what}: this kind of TIFF is not supported; convert it to 8 or 16 bits of gray or RGB, such as with \
-         `magick in.tif -colorspace sRGB -depth 8 out.png`"
+         `magick in.tif -colorspace sRGB -depth 16 out.png`"
     );
     Err(Error::Invalid { what: "TIFF", detail })
 }

@@ -1,8 +1,9 @@
-//! TIFF: reads files with a decoder that unpacks the samples. [`kind`] says which kinds of TIFF are read, and [`samples`] turns
+//! TIFF: reads and writes files. A decoder unpacks the samples. [`kind`] says which kinds of TIFF are read, and [`samples`] turns
 //! their samples into gray or RGB.
 
 mod kind;
 mod samples;
+mod write;
 
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
@@ -12,6 +13,7 @@ use image::ImageFormat;
 use image::error::{DecodingError, ImageError};
 
 use self::kind::Kind;
+pub use self::write::{write, write_deep};
 use super::directory::Directory;
 use super::unpacked::{Unpacked, check, possible};
 use super::{Notice, exif, png};
@@ -44,11 +46,12 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
         icc: directory.bytes(ICC).map(<[u8]>::to_vec),
         exif: None,
         xmp: directory.bytes(XMP).map(<[u8]>::to_vec),
+        cicp: None,
     };
     limits.check_metadata(&metadata)?;
 
     let data = unpack(bytes, &directory, &kind, limits)?;
-    let (samples, alpha) = samples::picture(&kind, data);
+    let pixels = samples::picture(&kind, data);
     let mut notices = Vec::new();
     if directory.entry(EXIF_DIRECTORY).is_some() {
         notices.push(Notice::TiffExifDropped);
@@ -61,9 +64,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
         width: kind.width,
         height: kind.height,
         color: kind.color(),
-        samples,
-        alpha,
-        source_bits: if kind.bits == 16 { 16 } else { 8 },
+        pixels,
         metadata,
         orientation: orientation.map_or(1, |turn| turn as u8),
         resolution: exif::resolution_of(&directory),
