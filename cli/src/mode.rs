@@ -25,6 +25,12 @@ enum ModeName {
 }
 
 impl ModeArgs {
+    /// Whether exact coding is asked for.
+    #[cfg(feature = "network")]
+    pub fn is_exact(&self) -> bool {
+        matches!(self.mode(), Mode::Exact { .. })
+    }
+
     /// The mode that is asked for.
     pub fn mode(&self) -> Mode {
         match (self.max_error, self.lossless, self.mode) {

@@ -188,3 +188,38 @@ fn a_resolution_comes_back() {
     place.run("decompress b.aec -o c.jpg").assert().success();
     assert_eq!(place.read("c.jpg")[6..18], *b"JFIF\0\x01\x02\x01\x01\x2c\x01\x2c");
 }
+
+#[test]
+fn files_of_several_pictures_are_never_taken_for_their_first() {
+    let place = Workplace::new();
+    let mut gif = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut gif);
+    for gray in [10, 130, 250] {
+        let page = image::RgbaImage::from_pixel(20, 10, image::Rgba([gray, gray, gray, 255]));
+        encoder.encode_frame(image::Frame::new(page)).unwrap();
+    }
+    drop(encoder);
+    place.write("in/a.gif", &gif);
+    let line = one_line(&mut place.run("compress in/a.gif -o a.aec"), 1);
+    assert!(
+        line.contains("3 pictures") && line.contains("--frame N") && line.contains("--all-frames"),
+        "{line}"
+    );
+    let line = one_line(&mut place.run("compress in/a.gif -o a.aec --frame 4"), 1);
+    assert!(line.contains("the file holds 3"), "{line}");
+    place.run("compress in/a.gif -o a.aec --frame 2").assert().success();
+    place.run("compress in --all-frames").assert().success();
+    let mut numbered: Vec<_> = place.files().into_iter().filter(|file| file.starts_with("in/")).collect();
+    numbered.sort();
+    assert_eq!(numbered, ["in/a-1.aec", "in/a-2.aec", "in/a-3.aec", "in/a.gif"]);
+    for (name, gray) in [("in/a-1", 10), ("in/a-2", 130), ("in/a-3", 250), ("a", 130)] {
+        place.run(&format!("decompress {name}.aec -o {name}.png")).assert().success();
+        let pixel = image::open(place.path(&format!("{name}.png"))).unwrap().into_rgb8()[(3, 3)];
+        assert!(pixel.0[0].abs_diff(gray) < 4, "{name}: {pixel:?}");
+    }
+    // A file of one picture is one.
+    place.picture("b.png");
+    place.run("compress b.png --all-frames -o b.aec").assert().success();
+    place.run("compress b.png --frame 1 -o b.aec --force").assert().success();
+    one_line(&mut place.run("compress b.png --frame 2 -o b.aec --force"), 1);
+}

@@ -1,4 +1,4 @@
-//! Picture files: reads PNG, JPEG, WebP, TIFF, BMP, PNM and QOI; writes PNG, JPEG, WebP, TIFF and PNM.
+//! Picture files: reads PNG, JPEG, WebP, TIFF, BMP, PNM, QOI and GIF; writes PNG, JPEG, WebP, TIFF and PNM.
 //!
 //! ```
 //! use aecodec::{Color, Limits, Picture, files};
@@ -23,6 +23,7 @@ mod pnm;
 mod read;
 mod resolution;
 mod rows;
+pub mod sequence;
 mod tiff;
 mod turn;
 mod unpacked;

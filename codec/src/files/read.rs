@@ -11,11 +11,11 @@ use super::metadata::described;
 use super::pnm::PnmHeader;
 use super::resolution::Resolution;
 use super::unpacked::{Pixels, SampleLayout, Unpacked, check, failed, possible};
-use super::{Notice, jpeg, png, tiff};
+use super::{Notice, jpeg, png, sequence, tiff};
 use crate::deep;
 use crate::{Color, DeepPicture, Error, Limits, Metadata, Picture, Result};
 
-const FORMATS: [ImageFormat; 7] = [
+const FORMATS: [ImageFormat; 8] = [
     ImageFormat::Png,
     ImageFormat::Jpeg,
     ImageFormat::WebP,
@@ -23,6 +23,7 @@ const FORMATS: [ImageFormat; 7] = [
     ImageFormat::Bmp,
     ImageFormat::Pnm,
     ImageFormat::Qoi,
+    ImageFormat::Gif,
 ];
 /// Other extensions of these formats.
 const EXTENSIONS: [&str; 6] = ["jpe", "jif", "jfi", "pjpeg", "pjp", "dib"];
@@ -110,9 +111,9 @@ fn unpacked(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
 }
 
 /// Detects the format from the first bytes.
-fn sniff(bytes: &[u8]) -> Result<ImageFormat> {
+pub(super) fn sniff(bytes: &[u8]) -> Result<ImageFormat> {
     let invalid = |detail: String| Err(Error::Invalid { what: "picture", detail });
-    let known = "PNG, JPEG, WebP, TIFF, BMP, PNM and QOI are read";
+    let known = "PNG, JPEG, WebP, TIFF, BMP, PNM, QOI and GIF are read";
     if bytes.is_empty() {
         return invalid("the file is empty".into());
     }
@@ -218,6 +219,13 @@ fn other(format: ImageFormat, bytes: &[u8], limits: &Limits) -> Result<Unpacked>
             let runs = long && matches!(number(30), Some(1 | 2));
             expansion = Some(if runs { 512 } else { 32 });
         }
+        ImageFormat::Gif => {
+            if sequence::count(bytes)? > 1 {
+                notices.push(Notice::FirstPicture);
+            }
+            // The longest string of a full table, of four samples per pixel.
+            expansion = Some(4 * 4096);
+        }
         // A byte gives a run of up to 62 pixels.
         ImageFormat::Qoi => expansion = Some(62 * 4),
         _ => {}
@@ -227,7 +235,11 @@ fn other(format: ImageFormat, bytes: &[u8], limits: &Limits) -> Result<Unpacked>
     image_limits.max_alloc = Some(limits.bytes);
     reader.limits(image_limits);
     let decoder = reader.into_decoder().map_err(|error| png::damaged(error, bytes.len() as u64))?;
-    let found = unpack(decoder, bytes, expansion, limits)?;
+    let mut found = unpack(decoder, bytes, expansion, limits)?;
+    if let (ImageFormat::Gif, Pixels::Narrow(_, alpha)) = (format, &mut found.pixels) {
+        // The decoder always adds it.
+        *alpha = alpha.take().filter(|alpha| alpha.iter().any(|&alpha| alpha < 255));
+    }
     Ok(Unpacked { resolution, notices, ..found })
 }
 

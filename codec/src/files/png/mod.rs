@@ -204,7 +204,7 @@ impl Found {
             b"IHDR" => {
                 self.plain = data.get(9).is_some_and(|color| color & 4 == 0) && data.get(12) == Some(&0);
             }
-            b"acTL" => self.animated = true,
+            b"acTL" => self.animated = data.first_chunk().is_some_and(|count| u32::from_be_bytes(*count) > 1),
             b"tRNS" => self.plain = false,
             b"pHYs" if whole => self.density(data),
             b"sBIT" if whole => {

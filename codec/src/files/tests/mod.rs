@@ -5,6 +5,7 @@ mod damage;
 mod deep;
 mod metadata;
 mod pnm;
+mod sequence;
 
 use std::io::Cursor;
 
@@ -252,7 +253,7 @@ fn bad_input_is_an_error_that_says_why() {
     assert!(said(b"").contains("empty"));
     assert!(said(b"hello, this is text").contains("not a picture"));
     assert!(said(b"\x89AEC\r\n\x1a\n\x01").contains(".aec file already"));
-    assert!(said(b"GIF89a\x01\0\x01\0").contains("GIF is not supported"));
+    assert!(said(b"\0\0\0\x1cftypavif").contains("AVIF is not supported"));
     let mut float = Vec::new();
     image::codecs::tiff::TiffEncoder::new(Cursor::new(&mut float))
         .write_image(&[0; 12], 1, 1, ExtendedColorType::Rgb32F)
@@ -301,5 +302,5 @@ fn names_stand_for_formats() {
         assert!(readable(name.as_ref()), "{name}");
     }
     assert!(readable("x.TIF".as_ref()) && readable("x.qoi".as_ref()) && readable("x.pgm".as_ref()));
-    assert!(!readable("x.gif".as_ref()) && !readable("x".as_ref()));
+    assert!(readable("x.gif".as_ref()) && !readable("x.psd".as_ref()) && !readable("x".as_ref()));
 }

@@ -5,6 +5,7 @@ mod kind;
 mod samples;
 mod write;
 
+use std::borrow::Cow;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use ::tiff::TiffError;
@@ -16,7 +17,7 @@ use self::kind::Kind;
 pub use self::write::{write, write_deep};
 use super::directory::Directory;
 use super::unpacked::{Unpacked, check, possible};
-use super::{Notice, exif, png};
+use super::{Notice, exif, png, sequence};
 use crate::{Error, Limits, Metadata, Result};
 
 const ORIENTATION: u16 = 274;
@@ -30,6 +31,13 @@ const ICC: u16 = 34675;
 /// Returns [`Error::Invalid`], with the name of the feature, if this kind of TIFF is not supported, and the errors of
 /// [`super::read`].
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
+    let pages = sequence::pages(bytes);
+    // A smaller copy may come before the page that it is made of.
+    let found = match (pages.first(), Directory::start(bytes)) {
+        (Some(&page), Some(first)) if page != first => Cow::Owned(sequence::page(bytes, page)),
+        _ => Cow::Borrowed(bytes),
+    };
+    let bytes = &*found;
     let broken = || Error::Invalid { what: "TIFF", detail: "its first directory cannot be read".into() };
     let directory = Directory::first(bytes).ok_or_else(broken)?;
     let kind = Kind::of(&directory)?;
@@ -56,7 +64,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     if directory.entry(EXIF_DIRECTORY).is_some() {
         notices.push(Notice::TiffExifDropped);
     }
-    if directory.next != 0 {
+    if pages.len() > 1 {
         notices.push(Notice::FirstPicture);
     }
     let orientation = directory.number(ORIENTATION).filter(|turn| (1..=8).contains(turn));
