@@ -1,6 +1,6 @@
 //! Encodes a picture with the model, or exactly, or in the way that suits it.
 
-use crate::container;
+use crate::container::{self, GROUP_LOG2};
 use crate::deep::DeepPicture;
 use crate::encode::{check_groups, learned, packed_metadata};
 use crate::encoding::{EncodeOptions, Encoded, Protection};
@@ -14,6 +14,8 @@ use crate::{Error, Model, Quality, Result, rate};
 
 /// A picture is a graphic if this share of its pixels equals a neighbour; photographs have a tenth of that.
 const GRAPHIC: f64 = 0.4;
+/// A picture of which more short runs of pixels repeat an earlier one is no photograph.
+const REPEATED: f64 = 0.3;
 /// A graphic stays exact at a quality as long as this is at most so many times as large as the learned stream, because the
 /// model blurs edges and text. A graphic of at most `SMALL` bits per pixel is exact in any case.
 const WORTH: f64 = 4.0;
@@ -107,6 +109,7 @@ pub fn encode_deep(picture: &DeepPicture, options: &EncodeOptions) -> Result<Enc
     picture.check()?;
     let (head, error) = (picture.head(), error.min(picture.maximum));
     check(&head, options)?;
+    let options = &in_small_groups(options, &head);
     check_groups(&head, options)?;
     let metadata = packed_metadata(&head)?;
     finished(exact::encode_deep(picture, metadata.as_deref(), error, options)?, &head, error, options)
@@ -128,7 +131,13 @@ fn run(
                 source.head().source_bits
             ),
         }),
-        Mode::Exact { error } => without_model(source, alpha, error, options),
+        Mode::Exact { error } => {
+            let head = source.head().clone();
+            check(&head, options)?;
+            let survey = survey(source, &head)?;
+            source.rewind()?;
+            without_model(source, alpha, error, &grouped(options, &head, &survey))
+        }
         Mode::Auto => chosen(source, alpha, model, options),
     }
 }
@@ -141,11 +150,13 @@ fn chosen(
 ) -> Result<Encoded> {
     let head = source.head().clone();
     check(&head, options)?;
-    let graphic = survey(source, &head)? >= GRAPHIC;
+    let survey = survey(source, &head)?;
     source.rewind()?;
+    let graphic = survey.equal() >= GRAPHIC;
+    let in_groups = |options: &EncodeOptions| grouped(options, &head, &survey);
     let mut found = None;
     if graphic {
-        let exact = without_model(source, alpha, 0, options)?;
+        let exact = without_model(source, alpha, 0, &in_groups(options))?;
         if matches!(options.target, Target::Quality(_)) && bits(&exact, &head) <= SMALL {
             return Ok(exact);
         }
@@ -157,7 +168,7 @@ fn chosen(
         Some(exact) => exact,
         None if coded.bytes.len() as f64 > LARGE * head.samples() as f64 => {
             source.rewind()?;
-            without_model(source, alpha, 0, options)?
+            without_model(source, alpha, 0, &in_groups(options))?
         }
         None => return Ok(coded),
     };
@@ -177,8 +188,24 @@ fn check(head: &PictureInfo, options: &EncodeOptions) -> Result<()> {
     options.limits.check_metadata(&head.metadata)
 }
 
-/// The share of pixels that equal a neighbour.
-fn survey(source: &mut dyn Source, head: &PictureInfo) -> Result<f64> {
+/// The options for an exact stream: photographs are coded in groups of half the side, so that two threads share a picture of
+/// the usual size. Graphics need what came before.
+fn grouped(options: &EncodeOptions, head: &PictureInfo, survey: &Survey) -> EncodeOptions {
+    let photograph = survey.equal() < GRAPHIC && survey.repeated() < REPEATED;
+    if photograph { in_small_groups(options, head) } else { options.clone() }
+}
+
+fn in_small_groups(options: &EncodeOptions, head: &PictureInfo) -> EncodeOptions {
+    let mut options = options.clone();
+    let half = options.group_log2.saturating_sub(1);
+    if GROUP_LOG2.contains(&half) && head.width.max(head.height) > 1 << half {
+        options.group_log2 = half;
+    }
+    options
+}
+
+/// Counts what tells graphics from photographs.
+fn survey(source: &mut dyn Source, head: &PictureInfo) -> Result<Survey> {
     let (stride, height) = (head.stride(), head.height as usize);
     let (mut survey, mut rows) = (Survey::default(), vec![0; ROWS.min(height) * stride]);
     for top in (0..height).step_by(ROWS) {
@@ -186,7 +213,7 @@ fn survey(source: &mut dyn Source, head: &PictureInfo) -> Result<f64> {
         source.read(rows)?;
         survey.take(rows, stride, head.color.channels());
     }
-    Ok(survey.equal())
+    Ok(survey)
 }
 
 fn bits(encoded: &Encoded, head: &PictureInfo) -> f64 {

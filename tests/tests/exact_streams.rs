@@ -150,6 +150,21 @@ fn graphics_are_exact_and_photographs_keep_their_bytes() {
 }
 
 #[test]
+fn photographs_have_smaller_groups_than_graphics() {
+    let wave = |x: usize, y: usize| 128.0 + 90.0 * (x as f64 / 40.0 + y as f64 / 70.0).sin();
+    let sample = |i: usize| (wave(i / 3 % 600, i / 1800) as u8).saturating_add(noise(i) % 16);
+    let samples = (0..600 * 90 * 3).map(sample).collect();
+    let photograph = Picture::new(600, 90, Color::Rgb, samples).expect("a picture");
+    for (picture, side) in [(photograph, 9), (drawing(600, 90, Color::Rgb, false), 10)] {
+        let stream = encoded(&picture, LOSSLESS, 10, 1);
+        let header = aecodec::container::read(&stream.bytes, &Default::default()).expect("a stream").header;
+        assert_eq!(header.group_log2, side);
+        let found = decode(&stream.bytes, &model(), &DecodeOptions::default()).expect("a decode");
+        assert!(found.picture.samples == picture.samples);
+    }
+}
+
+#[test]
 fn a_picture_of_16_bits_is_not_called_lossless() {
     let mut picture = drawing(20, 20, Color::Gray, false);
     picture.source_bits = 16;

@@ -1,13 +1,16 @@
 //! A group on its own: the choice of a mode, and the walk over its pixels that encoder and decoder share.
 
 use super::bits::{Coder, Decoder, Encoder, Whole};
-use super::choose::Shares;
+use super::choose::{Shares, stripes};
 use super::palette::{self, Indices};
 use super::pixels::{self, Pixels};
 use super::residual::NARROW;
 use super::rows::PAD;
 use super::samples::{self, Range, Samples};
 use crate::{Error, Result};
+
+/// The mode for graphics is chosen if it takes less than so many per cent of the bytes of that for photographs.
+const WORTH: usize = 98;
 
 /// How the pixels of an exact group are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,12 +106,20 @@ pub(crate) fn encode(shape: Shape, samples: &mut [u8]) -> Vec<u8> {
     };
     let shares = Shares::of(samples, shape.width, shape.channels);
     let palette = palette::of(samples.chunks_exact(shape.channels).map(packed));
-    if shares.may_be_photograph() || palette.as_ref().is_none_or(|palette| palette.len() > 128) {
+    let photograph = shares.may_be_photograph() || palette.as_ref().is_none_or(|palette| palette.len() > 128);
+    let (photograph, graphics) = match (photograph, shares.may_be_graphics()) {
+        (true, true) if shares.are_alike_everywhere() => {
+            let graphics = are_graphics(shape, samples);
+            (!graphics, graphics)
+        }
+        both => both,
+    };
+    if photograph {
         attempt(1, &[], &mut |coder, samples| {
             of_samples(coder, shape, samples);
         });
     }
-    if shares.may_be_graphics() {
+    if graphics {
         attempt(2, &[], &mut |coder, samples| {
             of_pixels(coder, shape, samples);
         });
@@ -126,6 +137,18 @@ pub(crate) fn encode(shape: Shape, samples: &mut [u8]) -> Vec<u8> {
         samples.copy_from_slice(&decoded);
     }
     best
+}
+
+/// Whether the mode for graphics is worth its time: on some rows, it takes clearly fewer bytes than that for photographs.
+fn are_graphics(shape: Shape, samples: &[u8]) -> bool {
+    let stride = shape.width * shape.channels;
+    let mut rows = stripes(samples, stride);
+    let shape = Shape { height: rows.len() / stride, ..shape };
+    let mut trial = rows.clone();
+    let (mut one, mut other) = (Encoder::new(Vec::new()), Encoder::new(Vec::new()));
+    of_samples(&mut one, shape, &mut trial);
+    of_pixels(&mut other, shape, &mut rows);
+    other.finish().len() * 100 < one.finish().len() * WORTH
 }
 
 /// Decodes a group to `[height, width, channels]`, and returns the number of rows that its bytes give: all of them if they are
