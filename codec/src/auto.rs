@@ -14,6 +14,8 @@ use crate::{Error, Model, Quality, Result, rate};
 
 /// A picture is a graphic if this share of its pixels equals a neighbour; photographs have a tenth of that.
 const GRAPHIC: f64 = 0.4;
+/// Groups of photographs are not made smaller than this side, a power of two.
+const PHOTOGRAPH_LOG2: u8 = 9;
 /// A picture of which more short runs of pixels repeat an earlier one is no photograph.
 const REPEATED: f64 = 0.3;
 /// A graphic stays exact at a quality as long as this is at most so many times as large as the learned stream, because the
@@ -198,7 +200,7 @@ fn grouped(options: &EncodeOptions, head: &PictureInfo, survey: &Survey) -> Enco
 fn in_small_groups(options: &EncodeOptions, head: &PictureInfo) -> EncodeOptions {
     let mut options = options.clone();
     let half = options.group_log2.saturating_sub(1);
-    if GROUP_LOG2.contains(&half) && head.width.max(head.height) > 1 << half {
+    if half >= PHOTOGRAPH_LOG2 && GROUP_LOG2.contains(&half) && head.width.max(head.height) > 1 << half {
         options.group_log2 = half;
     }
     options

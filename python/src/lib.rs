@@ -187,6 +187,7 @@ fn registry(models: &[Bound<'_, Model>]) -> ModelRegistry {
 /// Decodes a file, or the beginning of one; with `deep`, samples of more than 8 bits are not rounded.
 #[pyfunction]
 #[pyo3(signature = (data, *, deep, region, passes, threads, max_pixels, models))]
+#[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 fn decode(
     py: Python<'_>,
     data: &[u8],

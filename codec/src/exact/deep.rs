@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 ///
 /// # Errors
 /// Returns [`crate::Error::Limit`] if this takes more memory than allowed.
-pub(crate) fn encode(
+pub(crate) fn encode_deep(
     picture: &DeepPicture,
     metadata: Option<&[u8]>,
     error: u16,

@@ -24,6 +24,6 @@ mod wide;
 pub(crate) use choose::Survey;
 pub(crate) use decode::Plan;
 pub use decode::mode_shares;
-pub(crate) use deep::encode as encode_deep;
+pub(crate) use deep::encode_deep;
 pub(crate) use encode::{Exact, Job};
 pub use group::GroupMode;

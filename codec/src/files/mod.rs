@@ -24,6 +24,7 @@ mod read;
 mod resolution;
 mod rows;
 pub mod sequence;
+mod sniff;
 mod tiff;
 mod turn;
 mod unpacked;
@@ -31,8 +32,9 @@ mod write;
 
 pub use format::{Format, PngEffort, WriteOptions};
 pub use notice::Notice;
-pub use read::{read, read_deep, readable};
+pub use read::{read, read_deep};
 pub use rows::{PictureReader, open, write_rows, writes_rows};
+pub use sniff::readable;
 pub use turn::upright;
 pub use write::{write, write_deep};
 

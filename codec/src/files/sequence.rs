@@ -8,7 +8,7 @@ use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
 use image::{AnimationDecoder, ImageDecoder, ImageFormat};
 
 use super::directory::Directory;
-use super::read::sniff;
+use super::sniff::sniff;
 use super::unpacked::{check, failed};
 use super::{PngEffort, png};
 use crate::{Color, Error, Limits, Metadata, Picture, Result};

@@ -4,6 +4,8 @@ use crate::files::directory::Directory;
 use crate::{Color, Error, Result};
 
 pub const PHOTOMETRIC: u16 = 262;
+pub const XMP: u16 = 700;
+pub const ICC: u16 = 34675;
 const WIDTH: u16 = 256;
 const HEIGHT: u16 = 257;
 const BITS: u16 = 258;

@@ -13,7 +13,7 @@ use ::tiff::decoder::{Decoder, DecodingResult, Limits as TiffLimits};
 use image::ImageFormat;
 use image::error::{DecodingError, ImageError};
 
-use self::kind::Kind;
+use self::kind::{ICC, Kind, XMP};
 pub use self::write::{write, write_deep};
 use super::directory::Directory;
 use super::unpacked::{Unpacked, check, possible};
@@ -21,9 +21,7 @@ use super::{Notice, exif, png, sequence};
 use crate::{Error, Limits, Metadata, Result};
 
 const ORIENTATION: u16 = 274;
-const XMP: u16 = 700;
 const EXIF_DIRECTORY: u16 = 34665;
-const ICC: u16 = 34675;
 
 /// Reads the first picture of a file, classic or big.
 ///

@@ -6,7 +6,7 @@ use ::tiff::encoder::colortype::{ColorType, Gray8, Gray16, RGB8, RGB16, RGBA8, R
 use ::tiff::encoder::{Compression, DeflateLevel, Rational, TiffEncoder, TiffValue};
 use ::tiff::tags::{PhotometricInterpretation, ResolutionUnit, SampleFormat, Tag};
 
-use super::{ICC, XMP};
+use super::kind::{ICC, XMP};
 use crate::files::alpha::interleaved;
 use crate::files::exif;
 use crate::files::resolution::Unit;
