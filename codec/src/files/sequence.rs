@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io::Cursor;
 
 use image::codecs::{gif::GifDecoder, png::PngDecoder, webp::WebPDecoder};
-use image::{AnimationDecoder, ImageDecoder, ImageFormat};
+use image::{AnimationDecoder, ImageDecoder, ImageFormat, RgbaImage};
 
 use super::directory::Directory;
 use super::sniff::sniff;
@@ -59,6 +59,10 @@ pub fn pick<'a>(bytes: &'a [u8], number: u32, limits: &Limits) -> Result<Cow<'a,
         ImageFormat::WebP => {
             let mut decoder = WebPDecoder::new(reader).map_err(failed)?;
             let (size, metadata) = (decoder.dimensions(), metadata(&mut decoder)?);
+            check(size.0, size.1, u64::from(size.0) * u64::from(size.1) * 12, limits)?;
+            if let Some(pixels) = opaque_webp_frame(bytes, number, size) {
+                return written(&pixels, metadata);
+            }
             frame(decoder, number, size, metadata, limits)
         }
         _ => {
@@ -93,7 +97,11 @@ fn frame<'a>(
         let detail = format!("it ends before picture {number}");
         return Err(Error::Invalid { what: "animation", detail });
     };
-    let pixels = found.into_buffer();
+    written(&found.into_buffer(), metadata)
+}
+
+/// A frame as a PNG.
+fn written<'a>(pixels: &RgbaImage, metadata: Metadata) -> Result<Cow<'a, [u8]>> {
     let (width, height) = pixels.dimensions();
     let pixels = pixels.as_chunks::<4>().0;
     let samples = pixels.iter().flat_map(|&[r, g, b, _]| [r, g, b]).collect();
@@ -126,13 +134,35 @@ fn size_of_png(bytes: &[u8]) -> (u32, u32) {
 }
 
 fn webp_frames(bytes: &[u8]) -> usize {
-    let (mut rest, mut count) = (bytes.get(12..).unwrap_or_default(), 0);
-    while let Some((&[kind @ .., a, b, c, d], data)) = rest.split_first_chunk::<8>() {
-        count += usize::from(&kind == b"ANMF");
+    frames_of_webp(bytes).count()
+}
+
+/// The data of the frames of a WebP, which may be cut.
+fn frames_of_webp(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = bytes.get(12..).unwrap_or_default();
+    let chunks = std::iter::from_fn(move || {
+        let (&[kind @ .., a, b, c, d], data) = rest.split_first_chunk::<8>()?;
         let length = u32::from_le_bytes([a, b, c, d]) as usize;
         rest = length.checked_next_multiple_of(2).and_then(|next| data.get(next..)).unwrap_or_default();
+        Some((kind, &data[..length.min(data.len())]))
+    });
+    chunks.filter(|(kind, _)| kind == b"ANMF").map(|(_, data)| data)
+}
+
+/// The pixels of a frame of a WebP that hides those before it. The decoder of animations blends opaque pixels too, and rounds
+/// them.
+fn opaque_webp_frame(bytes: &[u8], number: u32, size: (u32, u32)) -> Option<RgbaImage> {
+    /// Bytes before the picture: its place, size, duration and flags.
+    const HEAD: usize = 16;
+    let (head, data) = frames_of_webp(bytes).nth(number as usize - 1)?.split_at_checked(HEAD)?;
+    let length = u32::try_from(4 + data.len()).ok()?;
+    let still = [b"RIFF", &length.to_le_bytes()[..], b"WEBP", data].concat();
+    let decoder = WebPDecoder::new(Cursor::new(still)).ok()?;
+    if head[..6] != [0; 6] || decoder.dimensions() != size {
+        return None;
     }
-    count
+    let pixels = image::DynamicImage::from_decoder(decoder).ok()?.into_rgba8();
+    pixels.pixels().all(|pixel| pixel.0[3] == 255).then_some(pixels)
 }
 
 /// The frames of a GIF: its image descriptors, each followed by blocks of data.

@@ -33,6 +33,21 @@ fn apng(frames: u32) -> Vec<u8> {
     out
 }
 
+/// An animated WebP of one gray per frame, made of files of single pictures.
+fn webp(grays: &[u8]) -> Vec<u8> {
+    let chunk = |kind: &[u8; 4], data: &[u8]| [kind, &(data.len() as u32).to_le_bytes()[..], data].concat();
+    let size = [5, 0, 0, 3, 0, 0];
+    let mut body = b"WEBP".to_vec();
+    body.extend(chunk(b"VP8X", &[&[2, 0, 0, 0][..], &size].concat()));
+    body.extend(chunk(b"ANIM", &[0; 6]));
+    for &gray in grays {
+        let page = Picture::new(6, 4, Color::Rgb, vec![gray; 72]).unwrap();
+        let still = writing(&page, Format::WebP).0;
+        body.extend(chunk(b"ANMF", &[&[0; 6][..], &size, &[40, 0, 0, 0], &still[12..]].concat()));
+    }
+    chunk(b"RIFF", &body)
+}
+
 /// Pages of one gray each, of 8 or 16 bits; a smaller copy comes before the page `copied`.
 fn tiff(grays: &[u16], copied: Option<usize>) -> Vec<u8> {
     use ::tiff::encoder::TiffEncoder;
@@ -72,6 +87,11 @@ fn every_frame_of_an_animation_can_be_picked() {
             assert_eq!((picture.width, picture.height, picture.alpha), (6, 4, None));
             assert_eq!(picture.samples[..3], color[..3]);
         }
+    }
+    let bytes = webp(&[10, 121, 243]);
+    assert_eq!(count(&bytes).unwrap(), 3);
+    for (i, gray) in [10, 121, 243].into_iter().enumerate() {
+        assert_eq!(picked(&bytes, i as u32 + 1).samples, [gray; 72]);
     }
     for bytes in [gif(1), apng(1)] {
         assert_eq!(count(&bytes).unwrap(), 1);
@@ -114,7 +134,7 @@ fn a_picture_that_is_not_there_is_an_error() {
     assert_eq!(count(&ring).unwrap(), 1);
     assert_eq!(reading(&second).unwrap().0.samples[0], 2);
     // What is cut is counted as far as it goes.
-    for bytes in [gif(3), apng(3), tiff(&[1, 2, 3], None)] {
+    for bytes in [gif(3), apng(3), webp(&[1, 2, 3]), tiff(&[1, 2, 3], None)] {
         for end in 12..bytes.len() {
             let _ = count(&bytes[..end]).map(|count| assert!(count <= 3));
         }
