@@ -80,7 +80,7 @@ pub struct Decoded {
     pub picture: Picture,
     /// The parts that are lost; empty for an intact stream.
     pub damage: Vec<Damage>,
-    /// BLAKE3 of the colour samples.
+    /// BLAKE3 of the colour samples; if the stream has more than 8 bits per sample, of all of them, in two bytes each.
     pub pixel_hash: [u8; 32],
     /// Whether the samples are those that the encoder measured; `None` for a region, a preview, a damaged stream and a
     /// stream that records no hash.
@@ -145,7 +145,7 @@ pub fn decode_deep(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Resu
 pub struct Outcome {
     /// The parts that are lost; empty for an intact stream.
     pub damage: Vec<Damage>,
-    /// BLAKE3 of the colour samples.
+    /// BLAKE3 of the colour samples; if the stream has more than 8 bits per sample, of all of them, in two bytes each.
     pub pixel_hash: [u8; 32],
     /// See [`Decoded::hash_matches`].
     pub hash_matches: Option<bool>,
