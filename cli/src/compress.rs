@@ -1,20 +1,20 @@
 //! `aecodec compress`: compresses pictures to .aec files.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-#[cfg(feature = "refine")]
-use aecodec::Mode;
-use aecodec::files::{self, Format};
+use aecodec::files::{self, Format, sequence};
 use aecodec::{
-    Coding, EncodeOptions, Encoded, Model, Picture, PictureInfo, Protection, Quality, Source, Target,
+    Coding, EncodeOptions, Encoded, Limits, Mode, Model, Picture, PictureInfo, Protection, Quality, Source,
+    Target,
 };
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use crate::batch::{self, Item, Share, Sums};
 use crate::failure::{Exit, usage};
 use crate::flags::Common;
-use crate::inputs::{self, Input};
+use crate::inputs::{self, Frame, Input};
 use crate::kinds::Kind;
 use crate::mode::{self, ModeArgs};
 use crate::models::{self, ProfileName};
@@ -45,6 +45,12 @@ pub struct Args {
     /// Compress with the model in this .aem file
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// Of a file of several pictures (pages of TIFF, frames of GIF, WebP and PNG), compress picture N, counted from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with = "all_frames")]
+    frame: Option<u32>,
+    /// Compress all pictures of a file of several, to numbered outputs
+    #[arg(long)]
+    all_frames: bool,
     /// Make the file robust: a second copy of its most important parts, and smaller groups. It gets about 5 % larger
     #[arg(long)]
     protect: bool,
@@ -119,7 +125,13 @@ pub fn run(args: &Args) -> Result<Exit> {
     if let Some(output) = &args.output {
         check_name(output)?;
     }
-    let inputs = inputs::expand(&args.inputs, Kind::Pictures)?;
+    let mut inputs = inputs::expand(&args.inputs, Kind::Pictures)?;
+    if args.all_frames {
+        inputs.split(&args.common.limits())?;
+    } else if let Some(number) = args.frame {
+        let frame = Some(Frame { number, of: None });
+        inputs.list.iter_mut().for_each(|input| input.frame = frame);
+    }
     let outputs = plan::outputs(&inputs, args.output.as_deref(), "aec")?;
     let model = models::to_encode_with(args.model.as_deref(), args.profile)?;
     let encoder = Encoder {
@@ -207,20 +219,28 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
         (options.protection, options.group_log2) = (Protection::Backup, PROTECTED_GROUPS);
     }
 
-    let rows = if encoder.takes_rows() { files::open(|| content.open(), &limits)? } else { None };
+    let rows = if encoder.takes_rows() && input.frame.is_none() {
+        files::open(|| content.open(), &limits)?
+    } else {
+        None
+    };
+    let exact = matches!(options.mode, Mode::Exact { .. });
+    // Rows have 8 bits per sample, and an exact stream keeps all of them.
+    let rows = rows.filter(|rows| !exact || rows.head().source_bits == 8);
     let rows = rows.map(|rows| {
         let notices = rows.notices().to_vec();
         let mut rows = Watched { rows, share, done: 0 };
         let encoded = aecodec::encode_rows(&mut rows, encoder.model, &options)?;
-        Ok::<_, aecodec::Error>((encoded, rows.head().clone(), false, notices))
+        let raw = raw(rows.head(), false);
+        Ok::<_, aecodec::Error>((encoded, rows.head().clone(), raw, notices))
     });
-    let (encoded, head, alpha, notices) = match rows.transpose()? {
+    let (encoded, head, raw, notices) = match rows.transpose()? {
         Some(made) => made,
         None => {
-            let (picture, notices) = files::read(&content.read(&limits)?, &limits)?;
             let all = batch::threads(args.common.threads);
-            let encoded = encoder.encode(&picture, &options, all, &input.short_name())?;
-            (encoded, picture.head(), picture.alpha.is_some(), notices)
+            let file = content.read(&limits)?;
+            let file = chosen(&file, input.frame, &limits)?;
+            in_memory(&file, encoder, &options, (all, &input.short_name()))?
         }
     };
     destination.write(&encoded.bytes, existing, &origin)?;
@@ -239,7 +259,7 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
         failed: 0,
         pictures: input_bytes,
         coded: encoded.bytes.len() as u64,
-        raw: raw(&head, alpha),
+        raw,
         pixels: head.pixels(),
     };
     Ok(Item {
@@ -249,6 +269,46 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
         damaged,
         sums,
     })
+}
+
+/// The picture that is meant, of a file that may hold several.
+fn chosen<'a>(file: &'a [u8], frame: Option<Frame>, limits: &Limits) -> Result<Cow<'a, [u8]>> {
+    if let Some(frame) = frame {
+        return Ok(sequence::pick(file, frame.number, limits)?);
+    }
+    match sequence::count(file)? {
+        1 => Ok(Cow::Borrowed(file)),
+        count => bail!(
+            "the file holds {count} pictures; choose one with --frame N, counted from 1, or all of them with --all-frames"
+        ),
+    }
+}
+
+/// What is known of an encoded picture: its head, the bytes of its samples, and what was lost when it was read.
+type Made = (Encoded, PictureInfo, u64, Vec<files::Notice>);
+
+/// Reads a whole file, and encodes its picture with all of its bits if that is asked for. `all` is the number of threads for
+/// all pictures together.
+fn in_memory(
+    file: &[u8],
+    encoder: &Encoder,
+    options: &EncodeOptions,
+    (all, name): (usize, &str),
+) -> Result<Made> {
+    let limits = &options.limits;
+    let deep = match options.mode {
+        Mode::Exact { .. } => files::read_deep(file, limits)?,
+        _ => None,
+    };
+    if let Some((picture, notices)) = deep {
+        let (encoded, head) = (aecodec::encode_deep(&picture, options)?, picture.head());
+        let raw = 2 * raw(&head, picture.alpha.is_some());
+        return Ok((encoded, head, raw, notices));
+    }
+    let (picture, notices) = files::read(file, limits)?;
+    let (encoded, head) = (encoder.encode(&picture, options, all, name)?, picture.head());
+    let raw = raw(&head, picture.alpha.is_some());
+    Ok((encoded, head, raw, notices))
 }
 
 /// A source of rows that reports progress.

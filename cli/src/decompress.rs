@@ -31,7 +31,7 @@ pub struct Args {
     /// Output file, or output folder for several inputs; '-' is stdout [default: next to each input, or stdout for stdin]
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
-    /// Format of the pictures: png, ppm, jpg or webp [default: the extension of OUT, or png]
+    /// Format of the pictures: png, ppm, tif, jpg or webp [default: the extension of OUT, or png]
     #[arg(long, value_name = "FORMAT", value_parser = format_name)]
     format: Option<Format>,
     /// Quality of JPEG outputs, from 1 to 100
@@ -134,7 +134,7 @@ fn one(
     options.region = args.region;
     options.threads = share.threads;
     options.limits = limits;
-    let made = make(args, &bytes, &model, &options, (destination, &origin, format), share)?;
+    let made = make(args, (&bytes, &header), &model, &options, (destination, &origin, format), share)?;
     let Made { head, alpha, outcome, length, notices } = made;
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
@@ -201,7 +201,7 @@ struct Made {
 /// Decodes to the destination: row by row if the format and the picture allow it, and otherwise in memory.
 fn make(
     args: &Args,
-    bytes: &[u8],
+    (bytes, header): (&[u8], &Header),
     model: &Model,
     options: &DecodeOptions,
     (destination, origin, format): (&Destination, &Origin, Format),
@@ -210,6 +210,13 @@ fn make(
     let existing = Existing::forced(args.force);
     let mut write_options = WriteOptions::default();
     (write_options.jpeg_quality, write_options.png) = (args.jpeg_quality, args.png_effort.into());
+    if header.maximum > 255 {
+        let (picture, outcome) = aecodec::decode_deep(bytes, model, options)?;
+        let (written, notices) = files::write_deep(&picture, format, &write_options)?;
+        destination.write(&written, existing, origin)?;
+        let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
+        return Ok(Made { head, alpha, outcome, length, notices });
+    }
     let decoder = Decoder::new(bytes, model, options)?;
     let head = decoder.head().clone();
     if !decoder.has_alpha() && files::writes_rows(&head, format) {
@@ -236,7 +243,7 @@ fn make(
 }
 
 fn format_name(text: &str) -> Result<Format, String> {
-    Format::from_name(text).ok_or_else(|| "expected png, ppm, jpg or webp".into())
+    Format::from_name(text).ok_or_else(|| "expected png, ppm, tif, jpg or webp".into())
 }
 
 fn named_format(args: &Args, output: &Path) -> Result<Format> {
@@ -247,7 +254,7 @@ fn named_format(args: &Args, output: &Path) -> Result<Format> {
         ))),
         (Some(format), _) | (None, Some(format)) => Ok(format),
         (None, None) => Err(usage(format!(
-            "-o {path}: the extension is not that of a format; use .png, .jpg, .webp or .ppm, or give --format"
+            "-o {path}: the extension is not that of a format; use .png, .jpg, .webp, .tif or .ppm, or give --format"
         ))),
     }
 }

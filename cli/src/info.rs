@@ -98,7 +98,11 @@ fn words(input: &Input, stream: &Stream<'_>, parts: &[Part], length: u64, known:
     let pixels = u64::from(header.width) * u64::from(header.height);
     let color = if header.gray { "gray" } else { "RGB" };
     let alpha = if header.alpha { " with alpha" } else { "" };
-    let bits = if header.source_16bit { ", from 16-bit samples" } else { "" };
+    let bits = match (header.maximum, header.source_16bit) {
+        (256.., _) => format!(" of {} bits, up to {}", sample_bits(header), header.maximum),
+        (_, true) => ", from 16-bit samples".into(),
+        _ => String::new(),
+    };
     let coding = match header.exact {
         Some(error) => exact(stream, error),
         None => learned(header, known),
@@ -147,7 +151,7 @@ fn learned(header: &Header, known: bool) -> Vec<String> {
 }
 
 /// The lines of an exact stream.
-fn exact(stream: &Stream<'_>, error: u8) -> Vec<String> {
+fn exact(stream: &Stream<'_>, error: u16) -> Vec<String> {
     let shares = aecodec::mode_shares(stream).into_iter();
     let shares: Vec<String> =
         shares.map(|(mode, share)| format!("{} {:.1} %", group_mode(mode), 100.0 * share)).collect();
@@ -196,6 +200,8 @@ fn fields(input: &Input, stream: &Stream<'_>, parts: &[Part], length: u64, known
         "gray": header.gray,
         "alpha": header.alpha,
         "metadata": header.metadata,
+        "sample_bits": sample_bits(header),
+        "largest_sample": header.maximum,
         "source_bits": if header.source_16bit { 16 } else { 8 },
         "orientation": header.orientation,
         "mode": if header.exact.is_some() { "exact" } else { "learned" },
@@ -209,6 +215,11 @@ fn fields(input: &Input, stream: &Stream<'_>, parts: &[Part], length: u64, known
         "pixel_hash": hex(&header.pixel_hash),
         "parts": parts,
     })
+}
+
+/// The fewest bits that hold a sample.
+fn sample_bits(header: &Header) -> u32 {
+    u16::BITS - header.maximum.leading_zeros()
 }
 
 fn group_side(header: &Header) -> u32 {

@@ -31,6 +31,32 @@ pub struct Input {
     pub source: Source,
     /// Its path below an output folder, still with the extension of the input.
     pub below: PathBuf,
+    /// Which picture of a file of several is meant.
+    pub frame: Option<Frame>,
+}
+
+/// One picture of a file of several.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Frame {
+    /// Counted from 1.
+    pub number: u32,
+    /// How many of them have outputs, if these are numbered.
+    pub of: Option<u32>,
+}
+
+impl Frame {
+    /// The name of its output: with its number, if the outputs are numbered.
+    pub fn numbered(self, path: &Path) -> PathBuf {
+        let Some(of) = self.of else { return path.to_owned() };
+        let digits = of.to_string().len();
+        let mut name = path.file_stem().unwrap_or_default().to_owned();
+        name.push(format!("-{:0digits$}", self.number));
+        if let Some(extension) = path.extension() {
+            name.push(".");
+            name.push(extension);
+        }
+        path.with_file_name(name)
+    }
 }
 
 /// All inputs of a command.
@@ -56,7 +82,7 @@ pub fn expand(args: &[PathBuf], kind: Kind) -> Result<Inputs> {
         Inputs { list: Vec::new(), several: args.len() > 1, failures: Vec::new(), others: Others::default() };
     for arg in args {
         if arg.as_os_str() == "-" {
-            inputs.list.push(Input { source: Source::Stdin, below: "stdin".into() });
+            inputs.list.push(Input { source: Source::Stdin, below: "stdin".into(), frame: None });
         } else if arg.is_dir() {
             inputs.several = true;
             inputs.folder(arg, kind);
@@ -88,6 +114,35 @@ impl Inputs {
     /// The number of inputs, including those that cannot be read.
     pub fn count(&self) -> usize {
         self.list.len() + self.failures.len()
+    }
+
+    /// Replaces each file of several pictures with its pictures.
+    ///
+    /// # Errors
+    /// Fails for stdin, which can be read only once.
+    pub fn split(&mut self, limits: &Limits) -> Result<()> {
+        if self.list.iter().any(|input| input.source == Source::Stdin) {
+            return Err(usage(
+                "--all-frames cannot read from stdin; give a file, or choose a picture with --frame N",
+            ));
+        }
+        let mut list = Vec::new();
+        for input in std::mem::take(&mut self.list) {
+            // Files that cannot be read are reported when they are compressed.
+            let count = input.read(limits).ok().and_then(|bytes| files::sequence::count(&bytes).ok());
+            let Some(of) = count.filter(|&count| count > 1) else {
+                list.push(input);
+                continue;
+            };
+            self.several = true;
+            list.extend((1..=of).map(|number| {
+                let frame = Frame { number, of: Some(of) };
+                let below = frame.numbered(&input.below);
+                Input { source: input.source.clone(), below, frame: Some(frame) }
+            }));
+        }
+        self.list = list;
+        Ok(())
     }
 
     fn pattern(&mut self, pattern: &Path, kind: Kind) -> Result<()> {
@@ -147,7 +202,7 @@ impl Inputs {
         }
         let below = path.strip_prefix(root).unwrap_or(path).components();
         let below = below.filter(|part| matches!(part, Component::Normal(_))).collect();
-        Ok(Some(Input { source: Source::File(path.to_owned()), below }))
+        Ok(Some(Input { source: Source::File(path.to_owned()), below, frame: None }))
     }
 }
 
@@ -308,7 +363,7 @@ fn check(length: u64, limit: u64) -> Result<()> {
 
 fn file(path: PathBuf) -> Input {
     let below = path.file_name().map_or_else(|| path.clone(), PathBuf::from);
-    Input { source: Source::File(path), below }
+    Input { source: Source::File(path), below, frame: None }
 }
 
 #[cfg(test)]

@@ -12,9 +12,9 @@ pub struct ModeArgs {
     /// Keep every sample; the same as --mode exact
     #[arg(long, conflicts_with_all = ["mode", "TargetArgs"])]
     lossless: bool,
-    /// Keep every sample to within N of its value, from 0 (lossless) to 255; alpha stays exact
+    /// Keep every sample to within N of its value, in steps of the file's own samples; 0 is lossless, and alpha stays exact
     #[arg(long, value_name = "N", conflicts_with_all = ["mode", "lossless", "TargetArgs"])]
-    max_error: Option<u8>,
+    max_error: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -25,6 +25,12 @@ enum ModeName {
 }
 
 impl ModeArgs {
+    /// Whether exact coding is asked for.
+    #[cfg(feature = "network")]
+    pub fn is_exact(&self) -> bool {
+        matches!(self.mode(), Mode::Exact { .. })
+    }
+
     /// The mode that is asked for.
     pub fn mode(&self) -> Mode {
         match (self.max_error, self.lossless, self.mode) {
@@ -45,7 +51,7 @@ pub fn name(coding: Coding) -> &'static str {
 }
 
 /// The largest error of a sample, if it is known.
-pub fn error(coding: Coding) -> Option<u8> {
+pub fn error(coding: Coding) -> Option<u16> {
     match coding {
         Coding::Exact { error } => Some(error),
         _ => None,

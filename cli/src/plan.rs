@@ -55,7 +55,10 @@ fn next_to_inputs(inputs: &Inputs, extension: &str) -> Result<Vec<Planned>> {
     let mut files = Vec::new();
     for input in &inputs.list {
         match &input.source {
-            Source::File(path) => files.push(Input { source: input.source.clone(), below: path.clone() }),
+            Source::File(path) => {
+                let below = input.frame.map_or_else(|| path.clone(), |frame| frame.numbered(path));
+                files.push(Input { source: input.source.clone(), below, frame: input.frame });
+            }
             Source::Stdin if inputs.list.len() > 1 => {
                 return Err(usage(
                     "the output of '-' (stdin) has no default place among several inputs; give a folder with -o",
@@ -201,6 +204,7 @@ mod tests {
             .map(|(folder, below)| Input {
                 source: Source::File(Path::new(folder).join(below)),
                 below: below.into(),
+                frame: None,
             })
             .collect();
         let places = places(&list, "aec").into_iter();

@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 use crate::compress::TargetArgs;
 use crate::failure::{Exit, Refusal, usage};
 use crate::flags::Common;
+use crate::mode::ModeArgs;
 use crate::models::{self, ProfileName};
 use crate::printable::printable;
 use crate::receive::{json_line, object, place};
@@ -46,6 +47,8 @@ pub struct Args {
     live: live::Args,
     #[command(flatten)]
     target: TargetArgs,
+    #[command(flatten)]
+    mode: ModeArgs,
     /// Built-in model to compress with
     #[arg(long, value_enum, default_value = "fast", conflicts_with = "model")]
     profile: ProfileName,
@@ -90,6 +93,11 @@ pub fn run(args: &Args) -> Result<Exit> {
     if live && !(args.inputs.is_empty() && args.watch.is_empty()) {
         return Err(usage("--stdin sends only live frames; send pictures with another command"));
     }
+    if live && args.mode.is_exact() {
+        return Err(usage(
+            "live frames are coded with the model; leave out --lossless, --max-error and --mode exact",
+        ));
+    }
     if live && args.to.as_deref() == Some("-") {
         return Err(usage("stdin cannot carry both the ticket and the frames; give the ticket as @FILE"));
     }
@@ -120,7 +128,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     }
     sources.watch.clone_from(&args.watch);
     sources.watching.settle = Duration::try_from_secs_f64(args.settle).unwrap_or(FOREVER).min(FOREVER);
-    sources.settings.target = args.target.target();
+    (sources.settings.target, sources.settings.mode) = (args.target.target(), args.mode.mode());
     sources.settings.limits = args.common.limits();
     sources.threads = args.common.threads;
     sources.resend = if args.again { Resend::Always } else { Resend::Never };

@@ -26,8 +26,7 @@ fn pictures_arrive_as_compress_makes_them_and_both_ends_tell_what_was_saved() {
     for name in ["brick", "glass-alpha", "interior-gray"] {
         place.sample(&format!("{name}.png"), &format!("pictures/{name}.png"));
     }
-    // The sender uses the model for every picture.
-    place.run("compress pictures -o expected --mode learned").with(0);
+    place.run("compress pictures -o expected").with(0);
     let receiver = place.receive("--out inbox --no-decode");
     let sent = send(&place, "camera", &receiver.ticket, "pictures --label camera-7").with(0);
 
@@ -51,6 +50,20 @@ fn pictures_arrive_as_compress_makes_them_and_both_ends_tell_what_was_saved() {
         assert_eq!(sent.total()[field], received.total()[field], "{field}");
     }
     assert_eq!((sent.errors, received.errors), Default::default());
+}
+
+#[test]
+fn pictures_of_16_bits_arrive_exactly_and_are_decoded_with_all_of_their_bits() {
+    let place = Place::new();
+    let samples: Vec<u8> = (0..4096_u16).flat_map(|v| (16 * v + 5).to_be_bytes()).collect();
+    let file = [&b"P5\n64 64\n65535\n"[..], &samples].concat();
+    place.put("ramp.pgm", &file);
+    let receiver = place.receive("--out inbox --decode png");
+    send(&place, "camera", &receiver.ticket, "ramp.pgm --lossless").with(0);
+    receiver.program.stop().with(0);
+    let decoded = image::open(place.path("inbox/ramp.png")).expect("a picture").into_luma16();
+    assert!((0..4096_u16).eq(decoded.pixels().map(|pixel| (pixel.0[0] - 5) / 16)));
+    place.run("verify inbox/ramp.aec --against ramp.pgm").with(0);
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Encodes a picture with the model, or exactly, or in the way that suits it.
 
-use crate::container;
+use crate::container::{self, GROUP_LOG2};
+use crate::deep::DeepPicture;
 use crate::encode::{check_groups, learned, packed_metadata};
 use crate::encoding::{EncodeOptions, Encoded, Protection};
-use crate::exact::{Job, Survey};
+use crate::exact::{self, Exact, Job, Survey};
 use crate::limits::Limits;
 use crate::mode::{Coding, Mode};
 use crate::picture::{Picture, PictureInfo};
@@ -13,6 +14,10 @@ use crate::{Error, Model, Quality, Result, rate};
 
 /// A picture is a graphic if this share of its pixels equals a neighbour; photographs have a tenth of that.
 const GRAPHIC: f64 = 0.4;
+/// Groups of photographs are not made smaller than this side, a power of two.
+const PHOTOGRAPH_LOG2: u8 = 9;
+/// A picture of which more short runs of pixels repeat an earlier one is no photograph.
+const REPEATED: f64 = 0.3;
 /// A graphic stays exact at a quality as long as this is at most so many times as large as the learned stream, because the
 /// model blurs edges and text. A graphic of at most `SMALL` bits per pixel is exact in any case.
 const WORTH: f64 = 4.0;
@@ -78,6 +83,40 @@ pub fn encode_rows(source: &mut dyn Source, model: &Model, options: &EncodeOptio
     run(source, None, model, options)
 }
 
+/// Encodes a picture of more than 8 bits per sample exactly.
+///
+/// ```
+/// use aecodec::{Color, DecodeOptions, DeepPicture, EncodeOptions, Mode, Model, Profile};
+///
+/// let ramp = (0..4096).collect();
+/// let picture = DeepPicture::new(64, 64, Color::Gray, 4095, ramp)?;
+/// let mut options = EncodeOptions::default();
+/// options.mode = Mode::Exact { error: 0 };
+/// let encoded = aecodec::encode_deep(&picture, &options)?;
+///
+/// let model = Model::embedded(Profile::Fast)?;
+/// let (decoded, _) = aecodec::decode_deep(&encoded.bytes, &model, &DecodeOptions::default())?;
+/// assert_eq!(decoded, picture);
+/// # Ok::<(), aecodec::Error>(())
+/// ```
+///
+/// # Errors
+/// Returns [`Error::Limit`] if the picture is above the limits, and [`Error::Invalid`] if the mode is not [`Mode::Exact`], if
+/// an option is out of range, or if the buffers of the picture do not fit its size.
+pub fn encode_deep(picture: &DeepPicture, options: &EncodeOptions) -> Result<Encoded> {
+    let Mode::Exact { error } = options.mode else {
+        let detail = format!("{:?}, expected exact coding for more than 8 bits per sample", options.mode);
+        return Err(Error::Invalid { what: "mode", detail });
+    };
+    picture.check()?;
+    let (head, error) = (picture.head(), error.min(picture.maximum));
+    check(&head, options)?;
+    let options = &in_small_groups(options, &head);
+    check_groups(&head, options)?;
+    let metadata = packed_metadata(&head)?;
+    finished(exact::encode_deep(picture, metadata.as_deref(), error, options)?, &head, error, options)
+}
+
 /// Encodes a picture in the mode of the options. `alpha` is `[height, width]`.
 fn run(
     source: &mut dyn Source,
@@ -90,11 +129,17 @@ fn run(
         Mode::Exact { .. } if source.head().source_bits > 8 => Err(Error::Invalid {
             what: "picture",
             detail: format!(
-                "it has {} bits per sample, and exact coding keeps 8; convert it to 8 bits first, or use the learned mode",
+                "its samples were rounded from {} bits to 8; encode it from all of its bits with encode_deep, or use the learned mode",
                 source.head().source_bits
             ),
         }),
-        Mode::Exact { error } => exact(source, alpha, error, options),
+        Mode::Exact { error } => {
+            let head = source.head().clone();
+            check(&head, options)?;
+            let survey = survey(source, &head)?;
+            source.rewind()?;
+            without_model(source, alpha, error, &grouped(options, &head, &survey))
+        }
         Mode::Auto => chosen(source, alpha, model, options),
     }
 }
@@ -107,11 +152,13 @@ fn chosen(
 ) -> Result<Encoded> {
     let head = source.head().clone();
     check(&head, options)?;
-    let graphic = survey(source, &head)? >= GRAPHIC;
+    let survey = survey(source, &head)?;
     source.rewind()?;
+    let graphic = survey.equal() >= GRAPHIC;
+    let in_groups = |options: &EncodeOptions| grouped(options, &head, &survey);
     let mut found = None;
     if graphic {
-        let exact = exact(source, alpha, 0, options)?;
+        let exact = without_model(source, alpha, 0, &in_groups(options))?;
         if matches!(options.target, Target::Quality(_)) && bits(&exact, &head) <= SMALL {
             return Ok(exact);
         }
@@ -123,7 +170,7 @@ fn chosen(
         Some(exact) => exact,
         None if coded.bytes.len() as f64 > LARGE * head.samples() as f64 => {
             source.rewind()?;
-            exact(source, alpha, 0, options)?
+            without_model(source, alpha, 0, &in_groups(options))?
         }
         None => return Ok(coded),
     };
@@ -143,8 +190,24 @@ fn check(head: &PictureInfo, options: &EncodeOptions) -> Result<()> {
     options.limits.check_metadata(&head.metadata)
 }
 
-/// The share of pixels that equal a neighbour.
-fn survey(source: &mut dyn Source, head: &PictureInfo) -> Result<f64> {
+/// The options for an exact stream: photographs are coded in groups of half the side, so that two threads share a picture of
+/// the usual size. Graphics need what came before.
+fn grouped(options: &EncodeOptions, head: &PictureInfo, survey: &Survey) -> EncodeOptions {
+    let photograph = survey.equal() < GRAPHIC && survey.repeated() < REPEATED;
+    if photograph { in_small_groups(options, head) } else { options.clone() }
+}
+
+fn in_small_groups(options: &EncodeOptions, head: &PictureInfo) -> EncodeOptions {
+    let mut options = options.clone();
+    let half = options.group_log2.saturating_sub(1);
+    if half >= PHOTOGRAPH_LOG2 && GROUP_LOG2.contains(&half) && head.width.max(head.height) > 1 << half {
+        options.group_log2 = half;
+    }
+    options
+}
+
+/// Counts what tells graphics from photographs.
+fn survey(source: &mut dyn Source, head: &PictureInfo) -> Result<Survey> {
     let (stride, height) = (head.stride(), head.height as usize);
     let (mut survey, mut rows) = (Survey::default(), vec![0; ROWS.min(height) * stride]);
     for top in (0..height).step_by(ROWS) {
@@ -152,7 +215,7 @@ fn survey(source: &mut dyn Source, head: &PictureInfo) -> Result<f64> {
         source.read(rows)?;
         survey.take(rows, stride, head.color.channels());
     }
-    Ok(survey.equal())
+    Ok(survey)
 }
 
 fn bits(encoded: &Encoded, head: &PictureInfo) -> f64 {
@@ -160,18 +223,23 @@ fn bits(encoded: &Encoded, head: &PictureInfo) -> f64 {
 }
 
 /// Encodes a picture without the model.
-fn exact(
+fn without_model(
     source: &mut dyn Source,
     alpha: Option<&[u8]>,
-    error: u8,
+    error: u16,
     options: &EncodeOptions,
 ) -> Result<Encoded> {
     let head = source.head().clone();
     check(&head, options)?;
     check_groups(&head, options)?;
     let metadata = packed_metadata(&head)?;
+    let error = error.min(255);
     let job = Job { head: &head, alpha, metadata: metadata.as_deref(), error };
-    let mut exact = job.encode(source, options)?;
+    finished(job.encode(source, options)?, &head, error, options)
+}
+
+/// Protects an exact stream if this is asked for, and compares it with the target.
+fn finished(mut exact: Exact, head: &PictureInfo, error: u16, options: &EncodeOptions) -> Result<Encoded> {
     if options.protection == Protection::Backup {
         exact.bytes = container::protect(exact.bytes)?;
     }

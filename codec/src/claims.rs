@@ -30,6 +30,7 @@ fn claim(width: u32, height: u32, group_log2: u8) -> Header {
         model: model().short_id(),
         pixel_hash: [0; 4],
         exact: None,
+        maximum: 255,
     }
 }
 

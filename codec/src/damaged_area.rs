@@ -62,6 +62,7 @@ mod tests {
             model: [0; 8],
             pixel_hash: NO_PIXEL_HASH,
             exact: None,
+            maximum: 255,
         };
         let damage = |part| Damage { part, cause: DamageCause::Checksum };
         let pass = |pass, group| damage(ChunkKind::Pass { pass, group });

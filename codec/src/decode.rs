@@ -6,6 +6,7 @@ use crate::blank;
 use crate::conceal::{Above, Concealment};
 use crate::container::{self, ChunkKind, NO_PIXEL_HASH, Stream, alpha, metadata};
 use crate::damage::Damage;
+use crate::deep::{self, DeepPicture};
 use crate::empty::Empty;
 use crate::entropy;
 use crate::exact;
@@ -79,7 +80,7 @@ pub struct Decoded {
     pub picture: Picture,
     /// The parts that are lost; empty for an intact stream.
     pub damage: Vec<Damage>,
-    /// BLAKE3 of the colour samples.
+    /// BLAKE3 of the colour samples; if the stream has more than 8 bits per sample, of all of them, in two bytes each.
     pub pixel_hash: [u8; 32],
     /// Whether the samples are those that the encoder measured; `None` for a region, a preview, a damaged stream and a
     /// stream that records no hash.
@@ -115,13 +116,36 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
     Ok(Decoded { picture, damage, pixel_hash, hash_matches })
 }
 
+/// Decodes an exact stream of more than 8 bits per sample. ([`decode`] rounds such samples to 8 bits.)
+///
+/// # Errors
+/// Returns the errors of [`decode`], and [`Error::Invalid`] if the samples of the stream have 8 bits.
+pub fn decode_deep(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<(DeepPicture, Outcome)> {
+    let decoder = Decoder::open(bytes, model, options, Keep::Deep)?;
+    let plan = match &decoder.work {
+        Work::Exact(plan) if plan.maximum > 255 => plan,
+        _ => {
+            let detail = "its samples have 8 bits, expected more".into();
+            return Err(Error::Invalid { what: "stream", detail });
+        }
+    };
+    let PictureInfo { width, height, color, orientation, metadata, .. } = decoder.head.clone();
+    let mut samples = Vec::with_capacity(decoder.head.samples() as usize);
+    let (outcome, alpha) = decoder.deep(plan, |rows| {
+        samples.extend_from_slice(rows);
+        Ok(())
+    })?;
+    let maximum = plan.maximum;
+    Ok((DeepPicture { width, height, color, maximum, samples, alpha, orientation, metadata }, outcome))
+}
+
 /// The result of a decode, without the picture.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Outcome {
     /// The parts that are lost; empty for an intact stream.
     pub damage: Vec<Damage>,
-    /// BLAKE3 of the colour samples.
+    /// BLAKE3 of the colour samples; if the stream has more than 8 bits per sample, of all of them, in two bytes each.
     pub pixel_hash: [u8; 32],
     /// See [`Decoded::hash_matches`].
     pub hash_matches: Option<bool>,
@@ -132,6 +156,8 @@ pub struct Outcome {
 enum Keep {
     Rows,
     Picture,
+    /// The same, at 16 bits per sample.
+    Deep,
 }
 
 /// The work of a decode.
@@ -219,11 +245,16 @@ impl<'a> Decoder<'a> {
         let area = area(&stream, options.region)?;
         let color = if header.gray { Color::Gray } else { Color::Rgb };
         let samples = product([area.height(), area.width(), color.channels()]);
-        let kept = if keep == Keep::Picture { samples } else { 0 };
+        let kept = match keep {
+            Keep::Rows => 0,
+            Keep::Picture => samples,
+            Keep::Deep => samples.saturating_mul(2),
+        };
         let work = match header.exact {
             None => Work::Learned(Plan::new(&stream, model, &area, options, kept)),
             Some(error) => {
-                let alpha = if header.alpha { product([area.height(), area.width()]) } else { 0 };
+                let bytes = if header.maximum > 255 { 3 } else { 1 };
+                let alpha = if header.alpha { product([area.height(), area.width(), bytes]) } else { 0 };
                 Work::Exact(exact::Plan::new(&stream, error, &area, options, sum([kept, alpha])))
             }
         };
@@ -277,23 +308,56 @@ impl<'a> Decoder<'a> {
 
     /// Passes the rows to `sink`, then reads alpha.
     fn finish(self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<(Outcome, Option<Vec<u8>>)> {
-        let Self { stream, area, .. } = &self;
-        let mut damage: Vec<Damage> = stream.chunks.iter().filter_map(Damage::of).collect();
-        let mut hasher = blake3::Hasher::new();
-        let hashed = |rows: &[u8]| {
-            hasher.update(rows);
-            sink(rows)
-        };
-        let alpha = match &self.work {
-            Work::Learned(plan) => {
-                self.synthesise(plan, &mut damage, hashed)?;
-                read_alpha(stream, area, &mut damage)
+        match &self.work {
+            Work::Learned(plan) => self.outcome(|damage, hasher| {
+                self.synthesise(plan, damage, |rows| {
+                    hasher.update(rows);
+                    sink(rows)
+                })?;
+                Ok(read_alpha(&self.stream, &self.area, damage))
+            }),
+            Work::Exact(plan) if plan.maximum > 255 => {
+                let rounded = |samples: &[u16]| -> Vec<u8> {
+                    samples.iter().map(|&sample| deep::rounded(sample, plan.maximum)).collect()
+                };
+                let (outcome, alpha) = self.deep(plan, |rows| sink(&rounded(rows)))?;
+                Ok((outcome, alpha.map(|alpha| rounded(&alpha))))
             }
-            Work::Exact(plan) => plan.run(stream, area, &mut damage, hashed)?,
-        };
+            Work::Exact(plan) => self.outcome(|damage, hasher| {
+                plan.run(&self.stream, &self.area, damage, |rows| {
+                    hasher.update(rows);
+                    sink(rows)
+                })
+            }),
+        }
+    }
+
+    /// Passes the rows of a picture of more than 8 bits to `sink`, and returns its alpha.
+    fn deep(
+        &self,
+        plan: &exact::Plan,
+        mut sink: impl FnMut(&[u16]) -> Result<()>,
+    ) -> Result<(Outcome, Option<Vec<u16>>)> {
+        self.outcome(|damage, hasher| {
+            plan.run(&self.stream, &self.area, damage, |rows: &[u16]| {
+                let bytes: Vec<u8> = rows.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+                hasher.update(&bytes);
+                sink(rows)
+            })
+        })
+    }
+
+    /// Does the work, which collects damage and hashes the samples, and draws the conclusion.
+    fn outcome<A>(
+        &self,
+        work: impl FnOnce(&mut Vec<Damage>, &mut blake3::Hasher) -> Result<A>,
+    ) -> Result<(Outcome, A)> {
+        let mut damage: Vec<Damage> = self.stream.chunks.iter().filter_map(Damage::of).collect();
+        let mut hasher = blake3::Hasher::new();
+        let alpha = work(&mut damage, &mut hasher)?;
         let hash = hasher.finalize();
         damage.extend(self.lost.clone());
-        let recorded = stream.header.pixel_hash;
+        let recorded = self.stream.header.pixel_hash;
         let whole = self.whole && damage.is_empty() && recorded != NO_PIXEL_HASH;
         let hash_matches = whole.then(|| container::recorded_hash(&hash) == recorded);
         Ok((Outcome { damage, pixel_hash: *hash.as_bytes(), hash_matches }, alpha))

@@ -212,6 +212,7 @@ impl<'a> PictureEncoder<'a> {
             model: self.model.short_id(),
             pixel_hash,
             exact: None,
+            maximum: 255,
         }
     }
 

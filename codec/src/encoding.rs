@@ -40,6 +40,7 @@ pub struct EncodeOptions {
     pub target: Target,
     /// Binary logarithm of a group's side in pixels, 6 to 14. Smaller groups decode more in parallel and
     /// lose less if a stream is damaged, but each group costs about 40 bytes and some context. The default is 10.
+    /// Exact streams of photographs have groups of half this side, so that threads can share them.
     pub group_log2: u8,
     /// Number of threads; 0 means one for each core. The default is 1. Fewer threads work if this many would need more memory
     /// than [`Limits::bytes`].

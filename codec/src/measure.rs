@@ -14,7 +14,13 @@ pub(crate) fn squares(a: &[u8], b: &[u8]) -> u64 {
 
 /// PSNR in dB of this many samples with this sum of squared errors; `None` if they are exact.
 pub(crate) fn decibels(squares: u64, samples: u64) -> Option<f64> {
-    (squares > 0).then(|| 10.0 * (255.0 * 255.0 * samples as f64 / squares as f64).log10())
+    decibels_of(squares, samples, 255)
+}
+
+/// The same for samples of up to `maximum`.
+pub(crate) fn decibels_of(squares: u64, samples: u64, maximum: u16) -> Option<f64> {
+    let peak = f64::from(maximum).powi(2);
+    (squares > 0).then(|| 10.0 * (peak * samples as f64 / squares as f64).log10())
 }
 
 /// The result of a measurement.

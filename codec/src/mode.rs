@@ -13,8 +13,8 @@ pub enum Mode {
     Learned,
     /// Without the model: the samples of the picture, or values near them. The target does not matter.
     Exact {
-        /// Largest error of a colour sample, in steps of 8-bit samples; 0 for none. Alpha has no error.
-        error: u8,
+        /// Largest error of a colour sample, in steps of the picture's samples; 0 for none. Alpha has no error.
+        error: u16,
     },
 }
 
@@ -27,6 +27,6 @@ pub enum Coding {
     /// Without a model: each colour sample is within an error.
     Exact {
         /// The largest error; 0 for none.
-        error: u8,
+        error: u16,
     },
 }

@@ -30,12 +30,16 @@ pub struct Metadata {
     pub exif: Option<Vec<u8>>,
     /// XMP packet.
     pub xmp: Option<Vec<u8>>,
+    /// Code points of colour (ITU-T H.273) as in `cICP` of PNG: primaries, transfer function, matrix, and 1 for the full range.
+    /// `[9, 16, 0, 1]` is PQ with the primaries of BT.2020, `[9, 18, 0, 1]` HLG. Without them and without an ICC profile,
+    /// colours are sRGB.
+    pub cicp: Option<[u8; 4]>,
 }
 
 impl Metadata {
     /// Whether there is nothing to keep.
     pub fn is_empty(&self) -> bool {
-        self.icc.is_none() && self.exif.is_none() && self.xmp.is_none()
+        self.icc.is_none() && self.exif.is_none() && self.xmp.is_none() && self.cicp.is_none()
     }
 }
 
@@ -51,7 +55,7 @@ pub struct PictureInfo {
     pub color: Color,
     /// EXIF orientation, 1 (upright) to 8.
     pub orientation: u8,
-    /// ICC, EXIF, XMP.
+    /// ICC, EXIF, XMP and code points of colour.
     pub metadata: Metadata,
     /// Bits per sample in the source file, 8 or 16.
     pub source_bits: u8,
@@ -105,7 +109,7 @@ pub struct Picture {
     pub alpha: Option<Vec<u8>>,
     /// EXIF orientation, 1 (upright) to 8.
     pub orientation: u8,
-    /// ICC, EXIF, XMP.
+    /// ICC, EXIF, XMP and code points of colour.
     pub metadata: Metadata,
     /// Bits per sample in the source file, 8 or 16; 16 are reduced to 8 on reading.
     pub source_bits: u8,

@@ -110,6 +110,7 @@ mod tests {
             model,
             pixel_hash: [0; 4],
             exact: None,
+            maximum: 255,
         }
     }
 

@@ -29,7 +29,7 @@ Source = Union[bytes, bytearray, memoryview, str, "os.PathLike[str]"]
 class Decoded(NamedTuple):
     """A decoded file with everything that it holds."""
 
-    #: uint8, [height, width] if gray without alpha, otherwise [height, width, 2, 3 or 4]; alpha is the last channel.
+    #: uint8 (uint16 for exact files of more than 8 bits), [height, width] if gray without alpha, otherwise [height, width, 2, 3 or 4]; alpha is the last channel.
     array: "numpy.ndarray"
     #: How to turn the rows for display: EXIF's orientation, 1 (upright) to 8.
     orientation: int
@@ -52,6 +52,9 @@ def encode(
     bpp: Optional[float] = None,
     size: Optional[int] = None,
     psnr: Optional[float] = None,
+    lossless: bool = False,
+    max_error: Optional[int] = None,
+    maximum: int = 65535,
     profile: str = "fast",
     model: Optional[Model] = None,
     threads: int = 0,
@@ -69,6 +72,9 @@ def encode(
     (at most so many bytes) and ``psnr`` (about so many decibels). ``profile`` is "fast" or "best"; ``model`` replaces
     it. ``threads`` is 0 for all cores.
 
+    ``lossless`` keeps every sample, and ``max_error`` keeps each colour sample to within so many steps of its value, without
+    a model. Then an array may also be of uint16, whose samples are at most ``maximum``: 4095 for 12 bits.
+
     Raises ``AecError`` or ``ValueError`` if the picture or an option makes no sense, and ``MemoryError`` above the
     limits.
     """
@@ -78,13 +84,25 @@ def encode(
         image, kept = array_and_metadata(image)
         icc, exif, xmp = icc or kept["icc"], exif or kept["exif"], xmp or kept["xmp"]
         orientation = orientation or kept["orientation"]
-    samples, (width, height, channels), alpha = _planes(image)
+    if lossless or max_error is not None:
+        targets = {"quality": quality, "bpp": bpp, "size": size, "psnr": psnr, "max_error": max_error if lossless else None}
+        given = [name for name, value in targets.items() if value is not None]
+        if given:
+            raise ValueError(f"{given[0]} does not go with {'lossless' if lossless else 'max_error'}")
+        max_error = max_error or 0
+        if not 0 <= max_error <= 65535:
+            raise ValueError(f"max_error is between 0 and 65535, not {max_error}")
+    samples, (width, height, channels), alpha, wide = _planes(image, max_error is not None)
+    if wide and not 256 <= maximum <= 65535:
+        raise ValueError(f"maximum is between 256 and 65535, not {maximum}")
     return _aecodec.encode(
         samples,
         width,
         height,
         channels,
         alpha,
+        maximum=maximum if wide else None,
+        max_error=max_error,
         model=model or Model.built_in(profile),
         quality=quality,
         bpp=bpp,
@@ -107,7 +125,7 @@ def decode(
     max_pixels: Optional[int] = None,
     models: Iterable[Model] = (),
 ) -> "numpy.ndarray":
-    """Decodes a file to an array of uint8, [height, width] or [height, width, channels]; alpha is the last channel.
+    """Decodes a file to an array of uint8 (uint16 for exact files of more than 8 bits), [height, width] or [height, width, channels]; alpha is the last channel.
 
     ``region`` is (x, y, width, height) in stored orientation. Fewer than 4 ``passes`` give a preview. ``models`` are
     used in addition to the built-in ones.
@@ -134,7 +152,13 @@ def decode_full(
 ) -> Decoded:
     """Like :func:`decode`, but returns metadata and damage too. A damaged file gives the picture that it still holds."""
     found = _aecodec.decode(
-        _bytes(source), region=region, passes=passes, threads=threads, max_pixels=max_pixels, models=list(models)
+        _bytes(source),
+        deep=True,
+        region=region,
+        passes=passes,
+        threads=threads,
+        max_pixels=max_pixels,
+        models=list(models),
     )
     return Decoded(
         array=_array(found),
@@ -148,7 +172,8 @@ def decode_full(
 
 
 def info(source: Source) -> Info:
-    """Reads the header of a file: width, height, channels, alpha, orientation, quality, profile and model."""
+    """Reads the header of a file: width, height, channels, alpha, orientation, quality, profile,
+    model, the largest value of a sample, and the largest error of an exact file."""
     if isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as file:
             return _aecodec.info(file.read(64))
@@ -207,13 +232,15 @@ def _bytes(source: Source) -> bytes:
     return bytes(source)
 
 
-def _planes(image: Any) -> Tuple[bytes, Tuple[int, int, int], Optional[bytes]]:
-    """The colour samples, (width, height, channels), and alpha of an array."""
+def _planes(image: Any, exact: bool) -> Tuple[bytes, Tuple[int, int, int], Optional[bytes], bool]:
+    """The colour samples, (width, height, channels), and alpha of an array, and whether they have 16 bits."""
     import numpy
 
     array = numpy.asarray(image)
-    if array.dtype != numpy.uint8:
-        raise ValueError(f"samples are uint8, not {array.dtype}; scale them to 0 to 255 first")
+    wide = exact and array.dtype == numpy.uint16
+    if array.dtype != numpy.uint8 and not wide:
+        hint = "give lossless or max_error, or scale them" if array.dtype == numpy.uint16 else "scale them"
+        raise ValueError(f"samples are uint8, not {array.dtype}; {hint} to 0 to 255 first")
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or not 1 <= array.shape[2] <= 4:
@@ -222,16 +249,17 @@ def _planes(image: Any) -> Tuple[bytes, Tuple[int, int, int], Optional[bytes]]:
     channels = 1 if bands < 3 else 3
     alpha = numpy.ascontiguousarray(array[..., -1]).tobytes() if bands in (2, 4) else None
     samples = numpy.ascontiguousarray(array[..., :channels]).tobytes()
-    return samples, (width, height, channels), alpha
+    return samples, (width, height, channels), alpha, wide
 
 
 def _array(found: "_aecodec.Decoded") -> "numpy.ndarray":
     import numpy
 
     height, width, channels = found.height, found.width, found.channels
-    samples = numpy.frombuffer(found.samples, numpy.uint8).reshape(height, width, channels)
+    kind = numpy.uint16 if found.maximum > 255 else numpy.uint8
+    samples = numpy.frombuffer(found.samples, kind).reshape(height, width, channels)
     if found.alpha is not None:
-        alpha = numpy.frombuffer(found.alpha, numpy.uint8).reshape(height, width, 1)
+        alpha = numpy.frombuffer(found.alpha, kind).reshape(height, width, 1)
         return numpy.concatenate([samples, alpha], axis=2)
     return (samples[..., 0] if channels == 1 else samples).copy()
 

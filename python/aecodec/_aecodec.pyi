@@ -22,11 +22,14 @@ class Info:
     quality: float
     profile: str
     model: str
+    maximum: int
+    max_error: Optional[int]
 
 class Decoded:
     width: int
     height: int
     channels: int
+    maximum: int
     samples: bytes
     alpha: Optional[bytes]
     orientation: int
@@ -43,6 +46,8 @@ def encode(
     channels: int,
     alpha: Optional[bytes],
     *,
+    maximum: Optional[int],
+    max_error: Optional[int],
     model: Model,
     quality: Optional[float],
     bpp: Optional[float],
@@ -57,6 +62,7 @@ def encode(
 def decode(
     data: bytes,
     *,
+    deep: bool,
     region: Optional[tuple[int, int, int, int]],
     passes: int,
     threads: int,

@@ -11,6 +11,8 @@ from . import _aecodec
 SIGNATURE = b"\x89AEC\r\n\x1a\n"
 EXIF_PREFIX = b"Exif\0\0"
 ORIENTATION = 0x0112
+#: The options of encode() that Image.save() passes on.
+OPTIONS = ("quality", "bpp", "size", "psnr", "lossless", "max_error", "profile", "model")
 MODES = {(1, False): "L", (1, True): "LA", (3, False): "RGB", (3, True): "RGBA"}
 
 
@@ -43,7 +45,9 @@ class AecImageFile(ImageFile.ImageFile):
 
     def load(self) -> Any:
         if self._data is not None:
-            found = _aecodec.decode(self._data, region=None, passes=4, threads=0, max_pixels=None, models=[])
+            found = _aecodec.decode(
+                self._data, deep=False, region=None, passes=4, threads=0, max_pixels=None, models=[]
+            )
             if found.damage and not ImageFile.LOAD_TRUNCATED_IMAGES:
                 raise OSError("the .aec file is damaged: " + ", ".join(found.damage))
             size = found.width, found.height
@@ -83,7 +87,7 @@ def _save(image: Image.Image, file: IO[bytes], filename: Any) -> None:
     from . import encode
 
     given = image.encoderinfo
-    options = {name: given[name] for name in ("quality", "bpp", "size", "psnr", "profile", "model") if name in given}
+    options = {name: given[name] for name in OPTIONS if name in given}
     exif = given.get("exif")
     if isinstance(exif, Image.Exif):
         exif = exif.tobytes()

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use aecodec::container::{self, ChunkKind, ChunkState, Header};
 use aecodec::{
-    Color, DecodeOptions, EncodeOptions, Limits, Metadata, ModelRegistry, Picture, Profile, Quality, Region,
-    Target,
+    Color, DecodeOptions, DeepPicture, EncodeOptions, Limits, Metadata, Mode, ModelRegistry, Picture,
+    PictureInfo, Profile, Quality, Region, Target,
 };
 use pyo3::create_exception;
 use pyo3::exceptions::{PyMemoryError, PyOSError, PyValueError};
@@ -75,6 +75,10 @@ struct Info {
     quality: f64,
     profile: &'static str,
     model: String,
+    /// The largest value of a sample.
+    maximum: u16,
+    /// The largest error of an exact file; 0 if it is lossless.
+    max_error: Option<u16>,
 }
 
 /// A decoded picture: rows of interleaved samples.
@@ -83,6 +87,8 @@ struct Decoded {
     width: u32,
     height: u32,
     channels: u8,
+    /// The largest value of a sample. If it is above 255, samples have two bytes each, in native order.
+    maximum: u16,
     samples: Py<PyBytes>,
     alpha: Option<Py<PyBytes>>,
     orientation: u8,
@@ -116,9 +122,10 @@ fn target(quality: Option<f64>, bpp: Option<f64>, size: Option<u64>, psnr: Optio
     })
 }
 
-/// Encodes samples [height, width, channels] of 8 bits and alpha [height, width]. Returns an .aec file.
+/// Encodes samples [height, width, channels] and alpha [height, width]. If `maximum` is given, samples have two bytes each in
+/// native order, and are at most as large as this. If `max_error` is given, the file is exact. Returns an .aec file.
 #[pyfunction]
-#[pyo3(signature = (samples, width, height, channels, alpha, *, model, quality, bpp, size, psnr, threads, orientation, icc, exif, xmp))]
+#[pyo3(signature = (samples, width, height, channels, alpha, *, maximum, max_error, model, quality, bpp, size, psnr, threads, orientation, icc, exif, xmp))]
 #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 fn encode<'py>(
     py: Python<'py>,
@@ -127,6 +134,8 @@ fn encode<'py>(
     height: u32,
     channels: u8,
     alpha: Option<Vec<u8>>,
+    maximum: Option<u16>,
+    max_error: Option<u16>,
     model: &Bound<'py, Model>,
     quality: Option<f64>,
     bpp: Option<f64>,
@@ -140,15 +149,31 @@ fn encode<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     let mut options = EncodeOptions::default();
     (options.target, options.threads) = (target(quality, bpp, size, psnr)?, threads);
+    options.mode = max_error.map_or(Mode::Learned, |error| Mode::Exact { error });
     let model = Arc::clone(&model.get().0);
     let color = if channels == 1 { Color::Gray } else { Color::Rgb };
     let encoded = py.detach(|| {
+        let metadata = Metadata { icc, exif, xmp, cicp: None };
+        options.limits = options.limits.for_input(samples.len() as u64);
+        if let Some(maximum) = maximum {
+            let alpha = alpha.as_deref().map(wide);
+            let picture = DeepPicture::new(width, height, color, maximum, wide(&samples))?;
+            return aecodec::encode_deep(&DeepPicture { alpha, orientation, metadata, ..picture }, &options);
+        }
         let picture = Picture::new(width, height, color, samples)?;
-        let picture = Picture { alpha, orientation, metadata: Metadata { icc, exif, xmp }, ..picture };
-        options.limits = options.limits.for_input(picture.samples.len() as u64);
+        let picture = Picture { alpha, orientation, metadata, ..picture };
         aecodec::encode(&picture, &model, &options)
     });
     Ok(PyBytes::new(py, &encoded.map_err(raise)?.bytes))
+}
+
+/// Samples of two bytes each.
+fn wide(bytes: &[u8]) -> Vec<u16> {
+    bytes.as_chunks::<2>().0.iter().map(|&pair| u16::from_ne_bytes(pair)).collect()
+}
+
+fn narrow(samples: Vec<u16>) -> Vec<u8> {
+    samples.into_iter().flat_map(u16::to_ne_bytes).collect()
 }
 
 fn registry(models: &[Bound<'_, Model>]) -> ModelRegistry {
@@ -159,12 +184,14 @@ fn registry(models: &[Bound<'_, Model>]) -> ModelRegistry {
     registry
 }
 
-/// Decodes a file, or the beginning of one.
+/// Decodes a file, or the beginning of one; with `deep`, samples of more than 8 bits are not rounded.
 #[pyfunction]
-#[pyo3(signature = (data, *, region, passes, threads, max_pixels, models))]
+#[pyo3(signature = (data, *, deep, region, passes, threads, max_pixels, models))]
+#[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
 fn decode(
     py: Python<'_>,
     data: &[u8],
+    deep: bool,
     region: Option<(u32, u32, u32, u32)>,
     passes: u8,
     threads: usize,
@@ -177,21 +204,35 @@ fn decode(
     options.region = region.map(|(x, y, width, height)| Region { x, y, width, height });
     (options.passes, options.threads) = (passes, threads);
     let models = registry(&models);
-    let decoded = py.detach(|| models.decode(data, &options)).map_err(raise)?;
+    let decode = || {
+        let header = Header::parse(data, &options.limits)?;
+        if deep && header.maximum > 255 {
+            let model = models.of(&header)?;
+            let (deep, outcome) = aecodec::decode_deep(data, &model, &options)?;
+            let samples = [Some(deep.samples), deep.alpha].map(|samples| samples.map(narrow));
+            let DeepPicture { width, height, color, maximum, orientation, metadata, .. } = deep;
+            let mut head = PictureInfo::new(width, height, color);
+            (head.orientation, head.metadata) = (orientation, metadata);
+            return Ok((head, maximum, samples, outcome));
+        }
+        let (picture, outcome) = models.decode(data, &options)?.into_parts();
+        Ok((picture.head(), 255, [Some(picture.samples), picture.alpha], outcome))
+    };
+    let (picture, maximum, [samples, alpha], outcome) = py.detach(decode).map_err(raise)?;
     let bytes = |bytes: Vec<u8>| PyBytes::new(py, &bytes).unbind();
-    let picture = decoded.picture;
     Ok(Decoded {
         width: picture.width,
         height: picture.height,
         channels: picture.color.channels() as u8,
-        samples: bytes(picture.samples),
-        alpha: picture.alpha.map(bytes),
+        maximum,
+        samples: bytes(samples.unwrap_or_default()),
+        alpha: alpha.map(bytes),
         orientation: picture.orientation,
         icc: picture.metadata.icc.map(bytes),
         exif: picture.metadata.exif.map(bytes),
         xmp: picture.metadata.xmp.map(bytes),
-        exact: decoded.hash_matches,
-        damage: decoded.damage.iter().map(ToString::to_string).collect(),
+        exact: outcome.hash_matches,
+        damage: outcome.damage.iter().map(ToString::to_string).collect(),
     })
 }
 
@@ -208,6 +249,8 @@ fn info(data: &[u8]) -> PyResult<Info> {
         quality: f64::from(header.quality) / 64.0,
         profile: Profile::from_raw(header.profile).name(),
         model: header.model.iter().map(|byte| format!("{byte:02x}")).collect(),
+        maximum: header.maximum,
+        max_error: header.exact,
     })
 }
 
@@ -222,7 +265,7 @@ fn metadata(
     let stream = container::read(data, &limits).map_err(raise)?;
     let block = stream.bytes(ChunkKind::Metadata);
     let found = block.map_or(Ok(Metadata::default()), |b| container::metadata::unpack(b, &limits));
-    let Metadata { icc, exif, xmp } = found.map_err(raise)?;
+    let Metadata { icc, exif, xmp, .. } = found.map_err(raise)?;
     let bytes = |block: Vec<u8>| PyBytes::new(py, &block).unbind();
     Ok((icc.map(bytes), exif.map(bytes), xmp.map(bytes)))
 }

@@ -63,6 +63,29 @@ class Arrays(unittest.TestCase):
             with self.assertRaises(ValueError):
                 aecodec.encode(wrong)
 
+    def test_exact_files_keep_samples_of_8_and_16_bits(self):
+        for channels in (1, 2, 3, 4):
+            array = gradient(channels=channels)
+            expected = array[..., 0] if channels == 1 else array
+            numpy.testing.assert_array_equal(aecodec.decode(aecodec.encode(array, lossless=True)), expected)
+            for maximum in (4095, 65535):
+                wide = array.astype(numpy.uint16) * (maximum // 255)
+                wide[0, 0, 0] = maximum
+                data = aecodec.encode(wide, lossless=True, maximum=maximum)
+                decoded = aecodec.decode(data)
+                self.assertEqual((decoded.dtype, aecodec.info(data).maximum), (numpy.uint16, maximum))
+                numpy.testing.assert_array_equal(decoded, wide[..., 0] if channels == 1 else wide)
+        for array, error in ((gradient(), 3), (gradient().astype(numpy.uint16) * 257, 300)):
+            data = aecodec.encode(array, max_error=error)
+            self.assertEqual(aecodec.info(data).max_error, error)
+            difference = numpy.abs(aecodec.decode(data).astype(int) - array)
+            self.assertTrue(0 < difference.max() <= error, difference.max())
+        wide = numpy.full((4, 4), 300, numpy.uint16)
+        for wrong in ({}, {"lossless": True, "quality": 9}, {"lossless": True, "max_error": 1}, {"max_error": -1},
+                      {"lossless": True, "maximum": 299}, {"lossless": True, "maximum": 255}):
+            with self.assertRaises(ValueError, msg=wrong):
+                aecodec.encode(wide, **wrong)
+
     def test_a_region_and_a_preview(self):
         path = SAMPLES / "brick.aec"
         whole = aecodec.decode(path)

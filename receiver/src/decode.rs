@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aecodec::files::{self, Format, WriteOptions};
-use aecodec::{DecodeOptions, Limits, Model};
+use aecodec::{DecodeOptions, Limits, Model, container};
 use tokio::sync::mpsc;
 
 use crate::error::caught;
@@ -236,17 +236,24 @@ impl Worker {
         options.limits = limits(self.options.pixels);
         let model = self.models.of(&bytes, &options.limits)?;
         let begun = Instant::now();
-        let decoded = (self.codec)(&bytes, &model, &options)?;
-        let took = begun.elapsed();
-        let (bytes, notices) = files::write(&decoded.picture, self.options.format, &self.options.write)?;
+        let PoolOptions { format, write, .. } = &self.options;
+        // Samples of more than 8 bits stay as they are, if the format can hold them.
+        let (outcome, took, (bytes, notices)) =
+            if container::read(&bytes, &options.limits)?.header.maximum > u8::MAX.into() {
+                let (picture, outcome) = aecodec::decode_deep(&bytes, &model, &options)?;
+                (outcome, begun.elapsed(), files::write_deep(&picture, *format, write)?)
+            } else {
+                let (picture, outcome) = (self.codec)(&bytes, &model, &options)?.into_parts();
+                (outcome, begun.elapsed(), files::write(&picture, *format, write)?)
+            };
         let (out, name) = (self.inbox.out(), Name::trusted(stored.name.clone()));
         let path = name.decoded(out, self.options.format.extension());
         disk::replace(&path, &bytes, &self.inbox.folder().scratch())?;
         name.previews(out).try_for_each(|preview| disk::remove(&preview))?;
-        let damaged = !decoded.damage.is_empty();
-        let damage = decoded.damage.iter().map(ToString::to_string);
+        let damaged = !outcome.damage.is_empty();
+        let damage = outcome.damage.iter().map(ToString::to_string);
         let notices = damage.chain(notices.iter().map(ToString::to_string)).collect();
-        Ok(Decoded { path, hash_matches: decoded.hash_matches, damaged, took, notices })
+        Ok(Decoded { path, hash_matches: outcome.hash_matches, damaged, took, notices })
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use aecodec::container::{self, ChunkState, Header};
 use aecodec::resize::{Filter, resize};
-use aecodec::{Check, EncodeOptions, Encoded, Limits, Model, Picture, Quality, Target, files};
+use aecodec::{Check, EncodeOptions, Encoded, Limits, Mode, Model, Picture, Quality, Target, files};
 use aecodec_proto::message::Source;
 use aecodec_proto::{Hash, parts};
 
@@ -35,6 +35,9 @@ pub struct Settings {
     pub model: Arc<Model>,
     /// What the encoder aims at. The default is quality 50.
     pub target: Target,
+    /// Whether to use the model. The default is [`Mode::Auto`], as in `aecodec compress`. With [`Mode::Exact`], pictures of more
+    /// than 8 bits per sample keep all of them.
+    pub mode: Mode,
     /// Binary logarithm of a group's side in pixels, 6 to 14. The default is 10. Smaller groups are for receivers
     /// that decode on many cores. They cost bytes (9: 0.1 to 0.8 %, most at low quality), and the transfer gains
     /// nothing from them because large substreams are cut into parts anyway.
@@ -52,6 +55,7 @@ impl Settings {
         Self {
             model,
             target: usual.target,
+            mode: Mode::Auto,
             group_log2: usual.group_log2,
             limits: usual.limits,
             known_models: Vec::new(),
@@ -64,7 +68,7 @@ impl Settings {
         if kind == Kind::Aec {
             return Hash::of(b"as it is");
         }
-        let text = format!("{} {} {:?}", Hash(self.model.id()), self.group_log2, self.target);
+        let text = format!("{} {} {:?} {:?}", Hash(self.model.id()), self.group_log2, self.target, self.mode);
         Hash::of(text.as_bytes())
     }
 }
@@ -125,10 +129,33 @@ impl Encoder {
     /// Compresses a picture.
     pub fn encode(&self, file: &SourceFile, bytes: Vec<u8>) -> Result<Made> {
         let path = &file.path;
-        let (picture, notices) =
-            files::read(&bytes, &self.settings.limits.for_input(file.bytes)).map_err(Error::picture(path))?;
+        let limits = self.settings.limits.for_input(file.bytes);
+        let count = files::sequence::count(&bytes).map_err(Error::picture(path))?;
+        if count > 1 {
+            let detail = format!(
+                "the file holds {count} pictures; compress it with `aecodec compress --all-frames`, and send the .aec files"
+            );
+            return Err(Error::picture(path)(aecodec::Error::Invalid { what: "picture", detail }));
+        }
+        let deep = match self.settings.mode {
+            Mode::Exact { .. } => files::read_deep(&bytes, &limits).map_err(Error::picture(path))?,
+            _ => None,
+        };
+        let (picture, notices, encoded) = match deep {
+            Some((picture, notices)) => {
+                let encode = |options: &EncodeOptions| aecodec::encode_deep(&picture, options);
+                let encoded = self.compress(picture.head().pixels(), encode).map_err(Error::picture(path))?;
+                (picture.rounded(), notices, encoded)
+            }
+            None => {
+                let (picture, notices) = files::read(&bytes, &limits).map_err(Error::picture(path))?;
+                let encode =
+                    |options: &EncodeOptions| aecodec::encode(&picture, &self.settings.model, options);
+                let encoded = self.compress(picture.pixels(), encode).map_err(Error::picture(path))?;
+                (picture, notices, encoded)
+            }
+        };
         drop(bytes);
-        let encoded = self.compress(&picture).map_err(Error::picture(path))?;
         let thumbnail = self.thumbnail(&picture).map_err(Error::picture(path))?;
         drop(picture);
         // In the protocol, an exact decode has an infinite PSNR; one without a PSNR is not known.
@@ -165,15 +192,20 @@ impl Encoder {
         Ok(Aec { hash, parts, model, source, bytes, thumbnail: Vec::new() })
     }
 
-    fn compress(&self, picture: &Picture) -> aecodec::Result<Encoded> {
+    /// Encodes a picture of so many pixels, when it is its turn.
+    fn compress(
+        &self,
+        pixels: u64,
+        encode: impl Fn(&EncodeOptions) -> aecodec::Result<Encoded>,
+    ) -> aecodec::Result<Encoded> {
         let mut options = EncodeOptions::default();
-        options.target = self.settings.target;
+        (options.target, options.mode) = (self.settings.target, self.settings.mode);
         options.group_log2 = self.settings.group_log2;
         options.limits = self.settings.limits;
-        let share = if picture.pixels() < LARGE { 1 } else { self.cores.all };
+        let share = if pixels < LARGE { 1 } else { self.cores.all };
         let taken = self.cores.take(share);
         options.threads = taken.count;
-        aecodec::encode(picture, &self.settings.model, &options)
+        encode(&options)
     }
 
     /// A small picture of a large one, for a first preview: a few kilobytes, while the whole takes megabytes.
@@ -195,6 +227,10 @@ impl Encoder {
 
     fn model(&self, header: &Header) -> Hash {
         let own = Hash(self.settings.model.id());
+        // An exact stream needs none, so none has to be brought.
+        if header.exact.is_some() {
+            return own;
+        }
         let mut known = std::iter::once(&own).chain(&self.settings.known_models);
         known.find(|hash| hash.0.starts_with(&header.model)).copied().unwrap_or_else(|| {
             let mut padded = [0; 32];

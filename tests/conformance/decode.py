@@ -534,6 +534,7 @@ class Stream:
         self.width, self.height, self.q, self.group_log2 = r.u32(), r.u32(), r.u16(), r.u8()
         self.model, self.pixel_hash = r.take(8), r.take(4)
         self.error, self.q = (self.q, 0) if self.exact else (0, self.q)
+        self.most = self.exact and int.from_bytes(self.model[:2], "little") or 255
         self.check_fields()
         self.rows, self.columns = -(-self.height // 16), -(-self.width // 16)
         self.side = (1 << self.group_log2) // 16
@@ -572,8 +573,9 @@ class Stream:
             ("width", self.width >= 1),
             ("height", self.height >= 1),
             ("quality", self.q <= 6400),
-            ("error", self.error <= 255),
-            ("profile and model of an exact stream", not self.exact or not self.profile and not any(self.model)),
+            ("error", self.error <= self.most),
+            ("largest sample", self.most >= 255),
+            ("profile and model of an exact stream", not self.exact or not self.profile and not any(self.model[2:])),
             ("group_log2", 6 <= self.group_log2 <= 14),
         ):
             if not good:
@@ -627,7 +629,7 @@ def paeth(line, above):
     return out
 
 
-METADATA_KINDS = {1: "icc", 2: "exif", 3: "xmp"}
+METADATA_KINDS = {1: "icc", 2: "exif", 3: "xmp", 4: "cicp"}
 
 
 def read_metadata(data):
@@ -641,6 +643,8 @@ def read_metadata(data):
             name = METADATA_KINDS.get(kind)
             if name in records:
                 raise Damage(f"a second record of kind {kind}")
+            if name == "cicp" and len(value) != 4:
+                raise Damage("code points of another length")
             if name:
                 records[name] = value
     except Refused as error:
@@ -679,8 +683,9 @@ class Picture:
 
     def exact(self, stream):
         alpha, colours = bool(stream.flags & ALPHA), 1 if stream.flags & GRAY else 3
-        planes = np.full((stream.height, stream.width, alpha + colours), 128, np.uint8)
-        planes[:, :, :alpha] = 255
+        kind, most = "<u2" if stream.most > 255 else np.uint8, stream.most
+        planes = np.full((stream.height, stream.width, alpha + colours), (most + 1) // 2, kind)
+        planes[:, :, :alpha] = most
         steps = [1] * alpha + [2 * stream.error + 1] * colours
         for index, (i, j) in enumerate(stream.groups):
             part = planes[16 * i * stream.side:, 16 * j * stream.side:][:16 * stream.side, :16 * stream.side]
@@ -688,7 +693,7 @@ class Picture:
             try:
                 if data is None and held is None:
                     raise Damage("the chunk is missing")
-                group = Exact(held if data is None else data, data is not None, part.shape, steps)
+                group = Exact(held if data is None else data, data is not None, part.shape, steps, most)
                 part[:group.known] = group.out[:group.known]
                 if data is None:
                     raise Damage("the chunk is cut")
@@ -749,12 +754,15 @@ def decode(data):
 def write_png(path, picture):
     planes = picture.colour if picture.alpha is None else np.dstack([picture.colour, picture.alpha])
     height, width, channels = planes.shape
+    depth = 16 if planes.dtype.itemsize == 2 else 8
+    if depth == 16:
+        planes = (planes.astype(np.uint64) * 65535 // picture.stream.most).astype(">u2").view(np.uint8)
     rows = np.concatenate([np.zeros((height, 1), np.uint8), planes.reshape(height, -1)], axis=1)
 
     def part(kind, body):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     body = part(b"IHDR", header) + part(b"IDAT", zlib.compress(rows.tobytes())) + part(b"IEND", b"")
     Path(path).write_bytes(b"\x89PNG\r\n\x1a\n" + body)
 

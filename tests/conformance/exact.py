@@ -13,6 +13,7 @@ POINTS = (
     65514, 65523, 65528, 65531, 65533, 65534, 65535, 65535, 65535)
 RATES = (128, 85, 64, 43, 28, 18, 12, 8)
 BITS = (0, 10, 11, 14, 21, 28, 35, 42)
+WIDE_BITS = (0, 17, 18, *range(21, 106, 7))
 ENERGY = (1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 16, 19, 23, 28, 34, 42, 52, 64, 80, 104, 140, 200, 300)
 WORD = 0xFFFFFFFF
 
@@ -102,8 +103,8 @@ class Mixer:
 
 
 class Differences:
-    def __init__(self, binary):
-        self.binary, self.slots, self.low, self.mixer = binary, Slots(), Slots(), Mixer(6)
+    def __init__(self, binary, bits=BITS):
+        self.binary, self.slots, self.low, self.mixer, self.bits = binary, Slots(), Slots(), Mixer(6), bits
 
     def read(self, contexts, e, below, above):
         def node(n):
@@ -117,7 +118,7 @@ class Differences:
         while b < most.bit_length() - 1 and node(2 + b):
             b += 1
         for i in reversed(range(b)):
-            bit = node(BITS[b] + v - 1) if b - 1 - i < 3 else self.binary.with_slot(self.low, (b, i))
+            bit = node(self.bits[b] + v - 1) if b - 1 - i < 3 else self.binary.with_slot(self.low, (b, i))
             v = 2 * v + bit
         return -min(v, most) if negative else min(v, most)
 
@@ -146,8 +147,9 @@ def kind(v):
 
 
 class Channel:
-    def __init__(self, binary, width, k):
-        self.rows, self.differences = Rows(width, 128), Differences(binary)
+    def __init__(self, binary, width, k, M, S):
+        self.M, self.S = M, S
+        self.rows, self.differences = Rows(width, (M + 1) // 2), Differences(binary, WIDE_BITS if M > 255 else BITS)
         self.errors, self.before = [0] * (width + 8), [0] * (width + 8)
         self.a, self.b, self.u = {}, {}, [0] * 27
         for j, w in ((2, -3 << 18), (3, 1 << 18)) if k == 0 else ((2, -1 << 19), (13, 27 << 15), (15, 27 << 14)):
@@ -159,7 +161,7 @@ class Channel:
 
 
 def read_sample(channels, k, x, y, step):
-    own = channels[k]
+    own, M, S = channels[k], channels[k].M, channels[k].S
     c, n, nn = own.rows.c, own.rows.n, own.rows.nn
     W, WW, N, NW, NE, NN = c[x - 1], c[x - 2], n[x], n[x - 1], n[x + 1], nn[x]
     ref = W + N + 1 >> 1
@@ -169,7 +171,7 @@ def read_sample(channels, k, x, y, step):
         oc, on = other.rows.c, other.rows.n
         middle = oc[x - 1] + on[x] + 1 >> 1
         tap += [v - middle for v in (oc[x], oc[x - 1], on[x - 1], on[x + 1], oc[x - 2], other.rows.nn[x], on[x + 2])]
-    P = clamp(16 * ref + (sum((u >> 8) * t for u, t in zip(own.u, tap)) >> 8), 0, 4080)
+    P = clamp(16 * ref + (sum((u >> 8) * t for u, t in zip(own.u, tap)) >> 8), 0, 16 * M)
     eW, eN, eNW, eNE, eWW = own.errors[x - 1], own.before[x], own.before[x - 1], own.before[x + 1], own.errors[x - 2]
     oA, oB = (channels[k - j].errors[x] if k >= j else 0 for j in (1, 2))
     act = abs(W - WW) + abs(W - NW) + abs(N - NW) + abs(N - NE) + abs(N - NN) + abs(NE - nn[x + 1])
@@ -182,24 +184,24 @@ def read_sample(channels, k, x, y, step):
     s = 2 * (abs(eW) + abs(eN)) + abs(eNW) + abs(eNE) + abs(eWW) + act // 8
     if k:
         s = (2 * s + 5 * abs(oA) + 2 * abs(oB)) // 3
-    e = sum(bound <= s for bound in ENERGY)
+    e = sum(bound <= s >> S for bound in ENERGY)
     q = min(e // 5, 3)
 
     def pair(a, b):
-        return (13 * kind(a) + kind(b)) * 4 + q
+        return (13 * kind(divide(a, 1 << S)) + kind(divide(b, 1 << S))) * 4 + q
 
     above = [v > P >> 4 for v in (W, N, NW, NE, WW, NN, 2 * W - WW, 2 * N - NN)]
     places = (own.a, (*above, q)), (own.b, pair(oA, eW))
-    Q = clamp(P + (sum(table.get(place, 0) for table, place in places) >> 9), 0, 4080)
+    Q = clamp(P + (sum(table.get(place, 0) for table, place in places) >> 9), 0, 16 * M)
     p, h = Q + 8 >> 4, step // 2
-    contexts = (16 * e + (Q & 15), pair(edges[0] - p, edges[1] - p), pair(W - p, N - p),
-                pair(edges[2] - p, edges[3] - p), pair(eW, eN), 8 * (p // 4) + e // 3, pair(NE - p, W + N - NW - p))
-    d = own.differences.read(contexts, e, (p + h) // step, (255 - p + h) // step)
-    sample = clamp(p + d * step, 0, 255)
+    contexts = (16 * e + (Q >> S & 15), pair(edges[0] - p, edges[1] - p), pair(W - p, N - p),
+                pair(edges[2] - p, edges[3] - p), pair(eW, eN), 8 * (64 * p // (M + 1)) + e // 3, pair(NE - p, W + N - NW - p))
+    d = own.differences.read(contexts, e, (p + h) // step, (M - p + h) // step)
+    sample = clamp(p + d * step, 0, M)
     f = 16 * sample - P
     for table, place in places:
         table[place] = table.get(place, 0) + (256 * f - table.get(place, 0) >> 6)
-    m = divide(f * 256000, 32 + sum(t * t for t in tap))
+    m = divide(f * 256000, (32 << 2 * S) + sum(t * t for t in tap))
     for j, t in enumerate(tap):
         own.u[j] = clamp(own.u[j] + (m * t + 128 >> 8), -1 << 23, 1 << 23)
     own.errors[x] = sample - p
@@ -275,18 +277,22 @@ class Candidates:
 class Exact:
     """A group of an exact stream: its samples [height, width, channels], and how many of its rows are known."""
 
-    def __init__(self, data, whole, shape, steps):
-        self.out, self.steps, self.known = np.zeros(shape, np.uint8), steps, 0
+    def __init__(self, data, whole, shape, steps, M=255):
+        kind = np.dtype("<u2" if M > 255 else "u1")
+        self.out, self.steps, self.known = np.zeros(shape, kind), steps, 0
         (self.height, self.width, count), rest = shape, data[1:]
-        if whole and not data or data and data[0] > 3:
+        if whole and not data or data and data[0] > (3 if M == 255 else 1):
             raise ValueError("an unknown mode")
         if data and data[0] == 0:
-            rows = len(rest) // (self.width * count)
-            if whole and len(rest) != self.out.size:
+            row = self.width * count * kind.itemsize
+            rows = len(rest) // row
+            if whole and len(rest) != self.out.nbytes:
                 raise ValueError("another number of samples")
             self.known = min(rows, self.height)
-            known = rest[:self.known * self.width * count]
-            self.out[:self.known] = np.frombuffer(known, np.uint8).reshape(self.known, self.width, count)
+            known = np.frombuffer(rest[:self.known * row], kind)
+            if np.any(known > M):
+                raise ValueError("a sample above the largest value")
+            self.out[:self.known] = known.reshape(self.known, self.width, count)
             return
         palette = None
         if data and data[0] == 3:
@@ -297,10 +303,15 @@ class Exact:
                     raise ValueError("a palette that is cut")
                 return
             rest = rest[1 + colours * count:]
-        if not data:
+        if not data or M > 255 and not rest and not whole:
             return
+        scale = 0
+        if M > 255:
+            if not rest or rest[0] > 12:
+                raise ValueError("a scale that is out of range")
+            scale, rest = rest[0], rest[1:]
         binary = Binary(rest, 4 if whole else 0)
-        self.channels = [Channel(binary, self.width, k) for k in range(count)]
+        self.channels = [Channel(binary, self.width, k, M, scale) for k in range(count)]
         self.indices = Differences(binary)
         self.candidates = Candidates(binary, self.width, self.height * self.width) if data[0] > 1 else None
         self.rests, self.same, self.binary = {}, Slots(), binary

@@ -126,6 +126,25 @@ def exact(program):
            compressed(program, picture(9, 8, 3), "--lossless", extra=METADATA_OF_PNG))
     yield ("exact-two-groups", "an exact stream of two groups",
            compressed(program, flat(1030, 3, 1), "--lossless"))
+    for name, channels in (("gray", 1), ("gray-alpha", 2), ("rgb", 3), ("rgb-alpha", 4)):
+        yield (f"exact-16-bit-{name}", f"an exact stream of 16 bits per sample: {name}",
+               compressed(program, picture(31, 22, channels, 16), "--lossless"))
+    twelve = picture(40, 20, 3, 16) >> 4
+    deep = compressed(program, (twelve << 4 | twelve >> 8).astype(">u2"), "--lossless", extra=((b"sBIT", b"\x0c" * 3),))
+    yield "exact-12-bit", "an exact stream of 12 bits per sample", deep
+    yield "exact-12-bit-cut", "the same, cut in its only group", deep[:-len(deep) // 3]
+    wide = np.random.default_rng(6).integers(0, 1 << 16, (11, 13, 3)).astype(">u2")
+    yield ("exact-16-bit-noise", "an exact stream: stored samples of 16 bits", compressed(program, wide, "--lossless"))
+    yield ("exact-16-bit-error", "samples of 16 bits within 300",
+           compressed(program, picture(29, 21, 4, 16), "--max-error", "300"))
+    yield ("exact-code-points", "code points of colour in the metadata: BT.2020 and PQ",
+           compressed(program, picture(9, 8, 3, 16), "--lossless", extra=((b"cICP", b"\x09\x10\0\1"),)))
+    for field, at, value in (("largest-sample", 23, 100), ("error", 20, 5000), ("model", 30, 1)):
+        other = bytearray(deep[:35])
+        struct.pack_into("<H" if at < 30 else "B", other, at, value)
+        size = 4 + next(i for i, byte in enumerate(deep[35:], 1) if byte < 128)
+        data = seal(bytes(other) + deep[35:35 + size]) + deep[39 + size:]
+        yield f"error-exact-{field}", f"{field} of an exact stream is out of range", data, ["invalid"]
     for part in (4, 2):
         yield f"exact-cut-{part}", "an exact stream that is cut in its only group", graphic[:-len(graphic) // part]
     flipped = bytearray(graphic)
@@ -167,6 +186,8 @@ def drawn():
     some = {"icc": record(1, ICC), "exif": record(2, EXIF), "xmp": record(3, XMP)}
     for name, data in some.items():
         yield f"metadata-{name}", f"{name} alone", Parts(8, 8, zeros, metadata=zstd(data)).bytes()
+    yield "metadata-cicp", "code points of colour", Parts(
+        8, 8, zeros, metadata=zstd(record(4, b"\x09\x12\0\1"))).bytes()
     yield "metadata-none", "metadata without records", Parts(8, 8, zeros, metadata=zstd(b"")).bytes()
     yield "metadata-empty-record", "a record of 0 bytes", Parts(8, 8, zeros, metadata=zstd(record(3, b""))).bytes()
     unknown = record(0, b"zero") + some["xmp"] + record(200, b"?") + record(200, b"again") + some["icc"]
@@ -224,6 +245,7 @@ def damaged():
         ("metadata-cut-record", "metadata", lambda c: zstd(record(3, XMP)[:-1]), "a record that is cut"),
         ("metadata-cut-length", "metadata", lambda c: zstd(b"\3\1\0"), "a length that is cut"),
         ("metadata-twice", "metadata", lambda c: zstd(record(3, XMP) * 2), "a kind that occurs twice"),
+        ("metadata-cicp", "metadata", lambda c: zstd(record(4, b"\x09\x12\0")), "code points of three bytes"),
         ("metadata-wide", "metadata", lambda c: frame_with_window(28, record(3, XMP)), "a zstd window of 256 MiB"),
     )
     for name, chunk, change, about in edits:

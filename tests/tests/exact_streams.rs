@@ -66,7 +66,7 @@ fn every_sample_is_within_the_error_and_the_psnr_is_that_of_the_decode() {
     for error in [1, 2, 5] {
         let stream = encoded(&picture, Mode::Exact { error }, 7, 2);
         let found = decode(&stream.bytes, &model(), &DecodeOptions::default()).expect("a decode").picture;
-        assert!(picture.samples.iter().zip(&found.samples).all(|(a, b)| a.abs_diff(*b) <= error));
+        assert!(picture.samples.iter().zip(&found.samples).all(|(a, b)| u16::from(a.abs_diff(*b)) <= error));
         assert_eq!(found.alpha, picture.alpha, "alpha is exact");
         assert_eq!(stream.psnr, aecodec::psnr(&picture.samples, &found.samples));
         assert!(stream.bytes.len() < before, "{} bytes within {error}", stream.bytes.len());
@@ -147,6 +147,21 @@ fn graphics_are_exact_and_photographs_keep_their_bytes() {
     let auto = encoded(&photograph, Mode::Auto, 10, 1);
     assert_eq!(auto.coding, Coding::Learned);
     assert!(auto.bytes == encoded(&photograph, Mode::Learned, 10, 1).bytes);
+}
+
+#[test]
+fn photographs_have_smaller_groups_than_graphics() {
+    let wave = |x: usize, y: usize| 128.0 + 90.0 * (x as f64 / 40.0 + y as f64 / 70.0).sin();
+    let sample = |i: usize| (wave(i / 3 % 600, i / 1800) as u8).saturating_add(noise(i) % 16);
+    let samples = (0..600 * 90 * 3).map(sample).collect();
+    let photograph = Picture::new(600, 90, Color::Rgb, samples).expect("a picture");
+    for (picture, side) in [(photograph, 9), (drawing(600, 90, Color::Rgb, false), 10)] {
+        let stream = encoded(&picture, LOSSLESS, 10, 1);
+        let header = aecodec::container::read(&stream.bytes, &Default::default()).expect("a stream").header;
+        assert_eq!(header.group_log2, side);
+        let found = decode(&stream.bytes, &model(), &DecodeOptions::default()).expect("a decode");
+        assert!(found.picture.samples == picture.samples);
+    }
 }
 
 #[test]

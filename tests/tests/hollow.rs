@@ -59,6 +59,7 @@ fn hollow(side: u32, group_log2: u8) -> Vec<u8> {
         model: model().short_id(),
         pixel_hash: [0; 4],
         exact: None,
+        maximum: 255,
     };
     let substreams = vec![Vec::new(); 5 * header.groups().count() as usize];
     container::write(&header, None, None, &substreams).expect("a sound header")

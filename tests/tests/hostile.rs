@@ -48,7 +48,7 @@ fn streams() -> [Vec<u8>; 2] {
     let mut picture = photo(130, 90, Color::Rgb, 41);
     picture.alpha = Some(mask(130, 90, 42));
     let block = Some(b"not much, but a little to damage".to_vec());
-    picture.metadata = Metadata { icc: block.clone(), exif: block.clone(), xmp: block };
+    picture.metadata = Metadata { icc: block.clone(), exif: block.clone(), xmp: block, cicp: None };
     [small_groups(quality(55.0)), toward(quality(55.0))].map(|o| encode_with(&picture, &o).bytes)
 }
 

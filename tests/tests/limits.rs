@@ -68,6 +68,7 @@ fn announcing(side: u32, group_log2: u8) -> Vec<u8> {
         model: model().short_id(),
         pixel_hash: [0; 4],
         exact: None,
+        maximum: 255,
     };
     let mut bytes =
         container::write(&header, None, None, &vec![Vec::new(); 5 * header.groups().count() as usize])

@@ -60,7 +60,7 @@ fn metadata_is_kept_byte_for_byte() {
     let icc = Some((0..3000_u32).map(|i| (i * i / 8) as u8).collect());
     let exif = Some(b"II*\0\x08\0\0\0\0\0".to_vec());
     let xmp = Some(b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>".to_vec());
-    let all = Metadata { icc, exif, xmp };
+    let all = Metadata { icc, exif, xmp, cicp: Some([9, 18, 0, 1]) };
     for metadata in [
         Metadata::default(),
         Metadata { icc: all.icc.clone(), ..Metadata::default() },

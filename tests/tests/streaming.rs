@@ -186,6 +186,7 @@ fn files_are_read_in_rows_as_they_are_as_a_whole() {
         icc: Some([&[0; 16][..], b"RGB ", &[7; 300]].concat()),
         exif: Some(b"II\x2A\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0".to_vec()),
         xmp: Some(b"<x:xmpmeta/>".to_vec()),
+        cicp: None,
     };
     for (i, color) in [Color::Rgb, Color::Gray].into_iter().enumerate() {
         let mut picture = photo(93, 41, color, 77);

@@ -80,10 +80,10 @@ fn folders_of_one_name_are_told_apart_by_numbers() {
 fn files_of_other_kinds_are_counted_and_said() {
     let place = Workplace::new();
     place.picture("mixed/a.png");
-    for name in ["b.avif", "c.GIF", "d.gif", "e.heic", "f.jxl", "notes.txt", ".DS_Store", "._a.png"] {
+    for name in ["b.avif", "c.PSD", "d.psd", "e.heic", "f.jxl", "notes.txt", ".DS_Store", "._a.png"] {
         place.write(&format!("mixed/{name}"), b"\0\x05\x16\x07 not for us");
     }
-    let told = contains("5 files of other kinds left out (.avif 1, .gif 2, .heic 1, .jxl 1)")
+    let told = contains("5 files of other kinds left out (.avif 1, .heic 1, .jxl 1, .psd 2)")
         .and(contains("HEIC is not supported; convert it"))
         .and(contains("JPEG XL is not supported; convert it"))
         .and(contains("notes").not())
@@ -93,7 +93,7 @@ fn files_of_other_kinds_are_counted_and_said() {
     let lines = json(&mut place.run("compress mixed -o out --json --force"));
     assert_eq!(lines.len(), 2);
     assert_eq!(lines[1]["left_out"]["files"], 5);
-    assert_eq!(lines[1]["left_out"]["kinds"][".gif"], 2);
+    assert_eq!(lines[1]["left_out"]["kinds"][".psd"], 2);
     // A pattern skips the files of macOS too, but a named file is tried.
     place.run("compress mixed/*.png -o pattern").assert().success();
     place.run("compress mixed/._a.png -o mac.aec").assert().code(1);

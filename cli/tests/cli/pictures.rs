@@ -11,7 +11,7 @@ fn every_format_goes_in_and_out() {
     for name in ["a.png", "a.jpg", "a.webp", "a.tiff", "a.bmp", "a.ppm", "a.qoi"] {
         place.picture(name);
         place.run(&format!("compress {name} -o a.aec --force")).assert().success();
-        for out in ["out.png", "out.jpg", "out.webp", "out.ppm"] {
+        for out in ["out.png", "out.jpg", "out.webp", "out.ppm", "out.tif"] {
             place.run(&format!("decompress a.aec -o {out} --force")).assert().success();
             assert_eq!(image::image_dimensions(place.path(out)).unwrap(), (48, 32), "{name} to {out}");
         }
@@ -50,6 +50,30 @@ fn sixteen_bits_are_coded_as_eight_and_it_is_said() {
     let line = one_line(&mut place.run("compress a.png -o a.aec"), 0);
     assert!(line.contains("a.png: 16-bit samples are coded as 8-bit"), "{line}");
     assert!(stdout(&mut place.run("info a.aec")).contains("16-bit"));
+}
+
+#[test]
+fn sixteen_bits_are_kept_on_request() {
+    let place = Workplace::new();
+    let picture = image::ImageBuffer::from_fn(256, 256, |x, y| image::Luma([(256 * y + x) as u16]));
+    image::DynamicImage::ImageLuma16(picture.clone()).save(place.path("a.png")).unwrap();
+    place.run("compress a.png -o a.aec --lossless").assert().success();
+    assert!(stdout(&mut place.run("verify a.aec --against a.png")).contains("equals a.png"));
+    assert!(stdout(&mut place.run("info a.aec")).contains("gray of 16 bits"));
+    for out in ["out.png", "out.tif", "out.pgm"] {
+        place.run(&format!("decompress a.aec -o {out}")).assert().success();
+        assert!(image::open(place.path(out)).unwrap().into_luma16() == picture, "{out}");
+    }
+    let line = one_line(&mut place.run("decompress a.aec -o out.jpg"), 0);
+    assert!(line.contains("JPEG holds 8 bits per sample"), "{line}");
+    place.run("decompress a.aec -o part.png --region 0,255,256,1").assert().success();
+    let part = image::open(place.path("part.png")).unwrap().into_luma16();
+    assert!(part.as_raw()[..] == picture.as_raw()[255 * 256..]);
+
+    place.run("compress a.png -o b.aec --max-error 300").assert().success();
+    let fields = json(&mut place.run("verify b.aec --against a.png --json"));
+    let largest = fields[0]["largest_difference"].as_u64().unwrap();
+    assert!((1..=300).contains(&largest), "{largest}");
 }
 
 #[test]
@@ -163,4 +187,39 @@ fn a_resolution_comes_back() {
     assert!(back.windows(body.len()).any(|window| window == body), "300 pixels to the inch");
     place.run("decompress b.aec -o c.jpg").assert().success();
     assert_eq!(place.read("c.jpg")[6..18], *b"JFIF\0\x01\x02\x01\x01\x2c\x01\x2c");
+}
+
+#[test]
+fn files_of_several_pictures_are_never_taken_for_their_first() {
+    let place = Workplace::new();
+    let mut gif = Vec::new();
+    let mut encoder = image::codecs::gif::GifEncoder::new(&mut gif);
+    for gray in [10, 130, 250] {
+        let page = image::RgbaImage::from_pixel(20, 10, image::Rgba([gray, gray, gray, 255]));
+        encoder.encode_frame(image::Frame::new(page)).unwrap();
+    }
+    drop(encoder);
+    place.write("in/a.gif", &gif);
+    let line = one_line(&mut place.run("compress in/a.gif -o a.aec"), 1);
+    assert!(
+        line.contains("3 pictures") && line.contains("--frame N") && line.contains("--all-frames"),
+        "{line}"
+    );
+    let line = one_line(&mut place.run("compress in/a.gif -o a.aec --frame 4"), 1);
+    assert!(line.contains("the file holds 3"), "{line}");
+    place.run("compress in/a.gif -o a.aec --frame 2").assert().success();
+    place.run("compress in --all-frames").assert().success();
+    let mut numbered: Vec<_> = place.files().into_iter().filter(|file| file.starts_with("in/")).collect();
+    numbered.sort();
+    assert_eq!(numbered, ["in/a-1.aec", "in/a-2.aec", "in/a-3.aec", "in/a.gif"]);
+    for (name, gray) in [("in/a-1", 10), ("in/a-2", 130), ("in/a-3", 250), ("a", 130)] {
+        place.run(&format!("decompress {name}.aec -o {name}.png")).assert().success();
+        let pixel = image::open(place.path(&format!("{name}.png"))).unwrap().into_rgb8()[(3, 3)];
+        assert!(pixel.0[0].abs_diff(gray) < 4, "{name}: {pixel:?}");
+    }
+    // A file of one picture is one.
+    place.picture("b.png");
+    place.run("compress b.png --all-frames -o b.aec").assert().success();
+    place.run("compress b.png --frame 1 -o b.aec --force").assert().success();
+    one_line(&mut place.run("compress b.png --frame 2 -o b.aec --force"), 1);
 }

@@ -55,6 +55,7 @@ mod tests {
             model: [1; 8],
             pixel_hash: [2; 4],
             exact: None,
+            maximum: 255,
         };
         let substreams: Vec<Vec<u8>> = (0..40).map(|i| vec![i as u8; 20 + i]).collect();
         let bytes = write(&header, None, Some(b"alpha"), &substreams).expect("sound parts");

@@ -17,6 +17,8 @@ const GRAY: u8 = 1;
 const ALPHA: u8 = 2;
 const METADATA: u8 = 4;
 const SOURCE_16BIT: u8 = 8;
+/// The largest sample of 8 bits.
+const BYTE: u16 = 255;
 /// Side of a latent in pixels, as a power of two.
 const LATENT_LOG2: u8 = 4;
 /// The allowed sides of a group in pixels, as powers of two.
@@ -64,7 +66,9 @@ pub struct Header {
     /// First bytes of the BLAKE3 of the decoded colour samples, as [`recorded_hash`] returns them, or [`NO_PIXEL_HASH`].
     pub pixel_hash: [u8; 4],
     /// The largest error of a colour sample if the stream is exact. Quality, profile and model are then 0.
-    pub exact: Option<u8>,
+    pub exact: Option<u16>,
+    /// The value of a full sample, at least 255; more than that only if the stream is exact.
+    pub maximum: u16,
 }
 
 impl Header {
@@ -101,8 +105,10 @@ impl Header {
         }
         let number = LittleEndian::read_u16(&b[20..22]);
         let exact = b[8] == EXACT;
-        let error = u8::try_from(number)
-            .map_err(|_| invalid("largest error", format!("{number}, expected 0 to 255")));
+        let maximum = match LittleEndian::read_u16(&b[23..25]) {
+            maximum @ 1.. if exact => maximum,
+            _ => BYTE,
+        };
         let header = Self {
             gray: flags & GRAY != 0,
             alpha: flags & ALPHA != 0,
@@ -114,9 +120,10 @@ impl Header {
             height: LittleEndian::read_u32(&b[16..20]),
             quality: if exact { 0 } else { number },
             group_log2: b[22],
-            model: std::array::from_fn(|i| b[23 + i]),
+            model: std::array::from_fn(|i| if exact && i < 2 { 0 } else { b[23 + i] }),
             pixel_hash: std::array::from_fn(|i| b[31 + i]),
-            exact: if exact { Some(error?) } else { None },
+            exact: exact.then_some(number),
+            maximum,
         };
         header.check()?;
         limits.check_pixels(header.width, header.height)?;
@@ -140,9 +147,12 @@ impl Header {
         b[11] = self.profile;
         LittleEndian::write_u32(&mut b[12..16], self.width);
         LittleEndian::write_u32(&mut b[16..20], self.height);
-        LittleEndian::write_u16(&mut b[20..22], self.exact.map_or(self.quality, u16::from));
+        LittleEndian::write_u16(&mut b[20..22], self.exact.unwrap_or(self.quality));
         b[22] = self.group_log2;
         b[23..31].copy_from_slice(&self.model);
+        if self.maximum > BYTE {
+            LittleEndian::write_u16(&mut b[23..25], self.maximum);
+        }
         b[31..].copy_from_slice(&self.pixel_hash);
         b
     }
@@ -158,7 +168,10 @@ impl Header {
         if self.exact.is_some() && (self.quality != 0 || self.profile != 0 || self.model != NO_MODEL) {
             return Err(invalid("exact stream", "it names a quality, a profile or a model".into()));
         }
+        let most = if self.exact.is_some() { u16::MAX } else { BYTE };
         for (what, value, low, high) in [
+            ("largest error", self.exact.unwrap_or(0), 0, self.maximum),
+            ("largest sample", self.maximum, BYTE, most),
             ("orientation", u16::from(self.orientation), 1, 8),
             ("quality", self.quality, 0, 6400),
             (

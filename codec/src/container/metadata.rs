@@ -1,4 +1,4 @@
-//! ICC, EXIF and XMP as records in one zstd frame.
+//! ICC, EXIF, XMP and code points of colour as records in one zstd frame.
 
 use super::frame;
 use crate::{Error, Limits, Metadata, Result};
@@ -8,6 +8,7 @@ const WHAT: &str = "metadata";
 const ICC: u8 = 1;
 const EXIF: u8 = 2;
 const XMP: u8 = 3;
+const CICP: u8 = 4;
 /// Kind and length.
 const RECORD_HEADER: usize = 5;
 /// Metadata is small, so the best ratio costs little.
@@ -19,7 +20,9 @@ const LEVEL: i32 = 19;
 /// Returns [`Error::Invalid`] if a record has 4 GiB or more.
 pub fn pack(metadata: &Metadata) -> Result<Vec<u8>> {
     let mut records = Vec::new();
-    for (kind, record) in [(ICC, &metadata.icc), (EXIF, &metadata.exif), (XMP, &metadata.xmp)] {
+    let Metadata { icc, exif, xmp, cicp } = metadata;
+    let cicp = cicp.map(|points| points.to_vec());
+    for (kind, record) in [(ICC, icc), (EXIF, exif), (XMP, xmp), (CICP, &cicp)] {
         if let Some(record) = record {
             let length = u32::try_from(record.len()).map_err(|_| Error::Invalid {
                 what: WHAT,
@@ -37,10 +40,10 @@ pub fn pack(metadata: &Metadata) -> Result<Vec<u8>> {
 ///
 /// # Errors
 /// Returns [`Error::Limit`] if there is more than the limits allow, [`Error::Truncated`] if a record is incomplete, and
-/// [`Error::Invalid`] if a kind occurs twice or if the chunk is not exactly one zstd frame.
+/// [`Error::Invalid`] if a kind occurs twice, if code points do not have 4 bytes, or if the chunk is not exactly one zstd frame.
 pub fn unpack(bytes: &[u8], limits: &Limits) -> Result<Metadata> {
     let records = frame::unpack(WHAT, bytes, limits.metadata.min(limits.bytes))?;
-    let mut metadata = Metadata::default();
+    let (mut metadata, mut cicp) = (Metadata::default(), None);
     let mut rest = records.as_slice();
     while !rest.is_empty() {
         let cut = |missing: usize| Error::Truncated {
@@ -57,6 +60,7 @@ pub fn unpack(bytes: &[u8], limits: &Limits) -> Result<Metadata> {
             ICC => &mut metadata.icc,
             EXIF => &mut metadata.exif,
             XMP => &mut metadata.xmp,
+            CICP => &mut cicp,
             _ => continue,
         };
         if place.replace(record.to_vec()).is_some() {
@@ -65,6 +69,12 @@ pub fn unpack(bytes: &[u8], limits: &Limits) -> Result<Metadata> {
                 detail: format!("a second record of kind {}", head[0]),
             });
         }
+    }
+    if let Some(record) = cicp {
+        metadata.cicp = Some(record.try_into().map_err(|record: Vec<u8>| Error::Invalid {
+            what: WHAT,
+            detail: format!("code points of colour in {} bytes, expected 4", record.len()),
+        })?);
     }
     Ok(metadata)
 }

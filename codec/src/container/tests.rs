@@ -21,6 +21,7 @@ fn header() -> Header {
         model: [1, 2, 3, 4, 5, 6, 7, 8],
         pixel_hash: [0xaa, 0xbb, 0xcc, 0xdd],
         exact: None,
+        maximum: 255,
     }
 }
 
@@ -264,7 +265,12 @@ fn a_chunk_that_is_not_there_has_no_bytes() {
 fn metadata_round_trips() {
     for metadata in [
         Metadata::default(),
-        Metadata { icc: Some(vec![7; 3000]), exif: Some(vec![]), xmp: Some(b"<x:xmpmeta/>".to_vec()) },
+        Metadata {
+            icc: Some(vec![7; 3000]),
+            exif: Some(vec![]),
+            xmp: Some(b"<x:xmpmeta/>".to_vec()),
+            cicp: Some([9, 16, 0, 1]),
+        },
         Metadata { exif: Some(b"II*\0".to_vec()), ..Metadata::default() },
     ] {
         assert_eq!(
@@ -351,6 +357,7 @@ proptest! {
         let header = Header {
             gray, alpha: false, metadata: true, source_16bit, orientation, profile, width, height, quality, group_log2,
             model, pixel_hash, exact: None,
+ maximum: 255,
         };
         let count = 5 * header.groups().count() as usize;
         let bytes = write(&header, Some(b"m"), None, &vec![b"s".to_vec(); count]).unwrap();

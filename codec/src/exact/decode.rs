@@ -3,6 +3,7 @@
 use super::bits::Whole;
 use super::encode::{in_file_order, pixels};
 use super::group::{self, GroupMode, Shape};
+use super::wide;
 use crate::band::Grid;
 use crate::container::{ChunkKind, ChunkState, Stream};
 use crate::damage::Damage;
@@ -14,9 +15,34 @@ use crate::{DecodeOptions, Result};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// What stands for samples that are lost, and for their alpha.
-const LOST: u8 = 128;
-const OPAQUE: u8 = 255;
+/// A sample of a decoded picture.
+pub(crate) trait Sample: Copy + Default + Send + 'static {
+    /// A sample of this value.
+    fn of(value: u16) -> Self;
+
+    /// Decodes a group; see [`group::decode`].
+    fn decode(shape: Shape, bytes: &[u8], whole: Whole, samples: &mut [Self]) -> Result<usize>;
+}
+
+impl Sample for u8 {
+    fn of(value: u16) -> Self {
+        value as u8
+    }
+
+    fn decode(shape: Shape, bytes: &[u8], whole: Whole, samples: &mut [Self]) -> Result<usize> {
+        group::decode(shape, bytes, whole, samples)
+    }
+}
+
+impl Sample for u16 {
+    fn of(value: u16) -> Self {
+        value
+    }
+
+    fn decode(shape: Shape, bytes: &[u8], whole: Whole, samples: &mut [Self]) -> Result<usize> {
+        wide::decode(shape, bytes, whole, samples)
+    }
+}
 
 /// How the work of a decode is divided.
 #[derive(Debug)]
@@ -28,14 +54,16 @@ pub(crate) struct Plan {
     /// Describes the whole picture.
     picture: PictureInfo,
     alpha: bool,
-    error: u8,
+    error: u16,
+    /// The largest value of a sample.
+    pub maximum: u16,
     /// Bytes of memory, without what the caller keeps.
     pub needed: u64,
 }
 
 impl Plan {
     /// Plans the decode of an area of a stream; `kept` is the memory that the caller needs.
-    pub fn new(stream: &Stream, error: u8, area: &Rect, options: &DecodeOptions, kept: u64) -> Self {
+    pub fn new(stream: &Stream, error: u16, area: &Rect, options: &DecodeOptions, kept: u64) -> Self {
         let header = &stream.header;
         let color = if header.gray { Color::Gray } else { Color::Rgb };
         let plan = |threads: usize| {
@@ -46,6 +74,7 @@ impl Plan {
                 picture: PictureInfo::new(header.width, header.height, color),
                 alpha: header.alpha,
                 error,
+                maximum: header.maximum,
                 needed: 0,
             };
             plan.needed = sum([plan.memory(stream, area), kept]);
@@ -65,9 +94,11 @@ impl Plan {
         };
         let model = (0..groups).filter_map(model).max().unwrap_or(0);
         let first = self.pixels(&self.grid.rect(0));
-        let samples = product([first.height(), first.width(), channels]);
+        let bytes = if self.maximum > 255 { 2 } else { 1 };
+        let samples = product([first.height(), first.width(), channels, bytes]);
         let threads = self.threads.min(self.grid.groups()) as u64;
-        let band = product([(16 * self.grid.band_rows()).min(area.height().max(1)), columns, channels]);
+        let band =
+            product([(16 * self.grid.band_rows()).min(area.height().max(1)), columns, channels, bytes]);
         sum([threads.saturating_mul(model.saturating_add(samples)), band, 1 << 20])
     }
 
@@ -80,29 +111,29 @@ impl Plan {
     }
 
     fn shape(&self, rect: &Rect) -> Shape {
-        let (channels, alpha, error) = (self.channels(), self.alpha, self.error);
-        Shape { width: rect.width(), height: rect.height(), channels, alpha, error }
+        let (channels, alpha, error, maximum) = (self.channels(), self.alpha, self.error, self.maximum);
+        Shape { width: rect.width(), height: rect.height(), channels, alpha, error, maximum }
     }
 
     /// Decodes the area. Passes the colours to `sink`, and returns alpha, if the picture has one.
     ///
     /// # Errors
     /// Returns the errors of the sink.
-    pub fn run(
+    pub fn run<T: Sample>(
         &self,
         stream: &Stream,
         area: &Rect,
         damage: &mut Vec<Damage>,
-        mut sink: impl FnMut(&[u8]) -> Result<()>,
-    ) -> Result<Option<Vec<u8>>> {
+        mut sink: impl FnMut(&[T]) -> Result<()>,
+    ) -> Result<Option<Vec<T>>> {
         let (width, channels) = (area.width(), self.picture.color.channels());
         let mut alpha = self.alpha.then(|| Vec::with_capacity(area.height() * width));
         let positions = area.rows.start / 16..area.rows.end.div_ceil(16);
         for band in self.grid.bands(positions) {
             let rows =
                 shared(&self.pixels(&Rect { rows: band.rows.clone(), columns: 0..1 }).rows, &area.rows);
-            let colors = vec![LOST; rows.len() * width * channels];
-            let opacity = vec![OPAQUE; if self.alpha { rows.len() * width } else { 0 }];
+            let colors = vec![T::of(self.maximum.div_ceil(2)); rows.len() * width * channels];
+            let opacity = vec![T::of(self.maximum); if self.alpha { rows.len() * width } else { 0 }];
             let part = Rect { rows, columns: area.columns.clone() };
             let canvas = Mutex::new(Canvas { part: part.clone(), colors, opacity, damage: Vec::new() });
             let groups: Vec<(usize, Rect)> = band
@@ -136,15 +167,15 @@ impl Plan {
     }
 
     /// Decodes a group and paints what is known of it.
-    fn group(&self, stream: &Stream, group: u32, rect: &Rect, canvas: &Mutex<Canvas>) {
+    fn group<T: Sample>(&self, stream: &Stream, group: u32, rect: &Rect, canvas: &Mutex<Canvas<T>>) {
         let kind = ChunkKind::Exact { group };
         let (bytes, whole) = match stream.chunk(kind).map(|chunk| chunk.state) {
             Some(ChunkState::Present(bytes)) => (bytes, Whole::Yes),
             Some(ChunkState::Truncated { .. }) => (stream.held(kind), Whole::No),
             _ => return,
         };
-        let mut samples = vec![0; rect.height() * rect.width() * self.channels()];
-        let rows = group::decode(self.shape(rect), bytes, whole, &mut samples);
+        let mut samples = vec![T::default(); rect.height() * rect.width() * self.channels()];
+        let rows = T::decode(self.shape(rect), bytes, whole, &mut samples);
         let mut canvas = canvas.lock().unwrap_or_else(PoisonError::into_inner);
         match rows {
             Ok(rows) => canvas.paint(rect, &samples, rows, (self.alpha, self.channels())),
@@ -156,17 +187,17 @@ impl Plan {
 }
 
 /// The rows of a band that are being painted.
-struct Canvas {
+struct Canvas<T> {
     /// The pixels that it holds.
     part: Rect,
-    colors: Vec<u8>,
-    opacity: Vec<u8>,
+    colors: Vec<T>,
+    opacity: Vec<T>,
     damage: Vec<Damage>,
 }
 
-impl Canvas {
+impl<T: Sample> Canvas<T> {
     /// Paints the first `rows` rows of a group.
-    fn paint(&mut self, rect: &Rect, samples: &[u8], rows: usize, (alpha, channels): (bool, usize)) {
+    fn paint(&mut self, rect: &Rect, samples: &[T], rows: usize, (alpha, channels): (bool, usize)) {
         let columns = shared(&rect.columns, &self.part.columns);
         let known = rect.rows.start..rect.rows.start + rows;
         for y in shared(&known, &self.part.rows) {

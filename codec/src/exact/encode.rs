@@ -31,7 +31,7 @@ pub(crate) struct Job<'a> {
     /// The metadata chunk.
     pub metadata: Option<&'a [u8]>,
     /// Largest error of a colour sample.
-    pub error: u8,
+    pub error: u16,
 }
 
 impl Job<'_> {
@@ -116,6 +116,7 @@ impl Job<'_> {
             channels: self.channels(),
             alpha: self.alpha.is_some(),
             error: self.error,
+            maximum: 255,
         }
     }
 
@@ -182,6 +183,7 @@ impl Job<'_> {
             model: container::NO_MODEL,
             pixel_hash,
             exact: Some(self.error),
+            maximum: 255,
         }
     }
 }
@@ -201,10 +203,10 @@ pub(super) fn pixels(rect: &Rect, head: &PictureInfo) -> Rect {
 }
 
 /// The colour samples of a pixel in the order of files: red, green, blue, or gray.
-pub(super) fn in_file_order(coded: &[u8]) -> [u8; 3] {
+pub(super) fn in_file_order<T: Copy + Default>(coded: &[T]) -> [T; 3] {
     match *coded {
         [g, r, b] => [r, g, b],
         [gray] => [gray; 3],
-        _ => [0; 3],
+        _ => [T::default(); 3],
     }
 }

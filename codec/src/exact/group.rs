@@ -1,12 +1,16 @@
 //! A group on its own: the choice of a mode, and the walk over its pixels that encoder and decoder share.
 
 use super::bits::{Coder, Decoder, Encoder, Whole};
-use super::choose::Shares;
+use super::choose::{Shares, stripes};
 use super::palette::{self, Indices};
 use super::pixels::{self, Pixels};
+use super::residual::NARROW;
 use super::rows::PAD;
-use super::samples::{self, Samples};
+use super::samples::{self, Range, Samples};
 use crate::{Error, Result};
+
+/// The mode for graphics is chosen if it takes less than so many per cent of the bytes of that for photographs.
+const WORTH: usize = 98;
 
 /// How the pixels of an exact group are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,7 +41,8 @@ impl GroupMode {
     /// Bytes that coding a group of this shape takes, without its samples.
     pub(crate) fn bytes(self, shape: Shape) -> u64 {
         let Shape { width, height, channels, .. } = shape;
-        let planes = channels as u64 * (samples::BYTES + 64 * (width as u64 + 8));
+        let plane = if shape.maximum > 255 { samples::WIDE_BYTES } else { samples::BYTES };
+        let planes = channels as u64 * (plane + 64 * (width as u64 + 8));
         match self {
             Self::Stored => 0,
             Self::Samples => planes,
@@ -57,11 +62,13 @@ pub(crate) struct Shape {
     /// Whether the first sample is alpha, which is always exact.
     pub alpha: bool,
     /// Largest error of the other samples.
-    pub error: u8,
+    pub error: u16,
+    /// The largest value of a sample; 255 for samples of 8 bits.
+    pub maximum: u16,
 }
 
 impl Shape {
-    fn step(&self, k: usize) -> i32 {
+    pub(super) fn step(&self, k: usize) -> i32 {
         if self.alpha && k == 0 { 1 } else { 2 * i32::from(self.error) + 1 }
     }
 
@@ -99,12 +106,20 @@ pub(crate) fn encode(shape: Shape, samples: &mut [u8]) -> Vec<u8> {
     };
     let shares = Shares::of(samples, shape.width, shape.channels);
     let palette = palette::of(samples.chunks_exact(shape.channels).map(packed));
-    if shares.may_be_photograph() || palette.as_ref().is_none_or(|palette| palette.len() > 128) {
+    let photograph = shares.may_be_photograph() || palette.as_ref().is_none_or(|palette| palette.len() > 128);
+    let (photograph, graphics) = match (photograph, shares.may_be_graphics()) {
+        (true, true) if shares.are_alike_everywhere() => {
+            let graphics = are_graphics(shape, samples);
+            (!graphics, graphics)
+        }
+        both => both,
+    };
+    if photograph {
         attempt(1, &[], &mut |coder, samples| {
             of_samples(coder, shape, samples);
         });
     }
-    if shares.may_be_graphics() {
+    if graphics {
         attempt(2, &[], &mut |coder, samples| {
             of_pixels(coder, shape, samples);
         });
@@ -122,6 +137,18 @@ pub(crate) fn encode(shape: Shape, samples: &mut [u8]) -> Vec<u8> {
         samples.copy_from_slice(&decoded);
     }
     best
+}
+
+/// Whether the mode for graphics is worth its time: on some rows, it takes clearly fewer bytes than that for photographs.
+fn are_graphics(shape: Shape, samples: &[u8]) -> bool {
+    let stride = shape.width * shape.channels;
+    let mut rows = stripes(samples, stride);
+    let shape = Shape { height: rows.len() / stride, ..shape };
+    let mut trial = rows.clone();
+    let (mut one, mut other) = (Encoder::new(Vec::new()), Encoder::new(Vec::new()));
+    of_samples(&mut one, shape, &mut trial);
+    of_pixels(&mut other, shape, &mut rows);
+    other.finish().len() * 100 < one.finish().len() * WORTH
 }
 
 /// Decodes a group to `[height, width, channels]`, and returns the number of rows that its bytes give: all of them if they are
@@ -165,16 +192,16 @@ fn stored(shape: Shape, bytes: &[u8], whole: Whole, samples: &mut [u8]) -> Resul
     Ok(rows)
 }
 
-fn invalid<T>(detail: &str) -> Result<T> {
+pub(super) fn invalid<T>(detail: &str) -> Result<T> {
     Err(Error::Invalid { what: "substream", detail: detail.into() })
 }
 
 /// Calls `each(row, samples)` for every row until the coder has no more bytes, and returns the number of rows before that.
-fn each_row<C: Coder>(
+pub(super) fn each_row<C: Coder, T>(
     coder: &mut C,
     shape: Shape,
-    samples: &mut [u8],
-    mut each: impl FnMut(&mut C, usize, &mut [u8]),
+    samples: &mut [T],
+    mut each: impl FnMut(&mut C, usize, &mut [T]),
 ) -> usize {
     for (y, row) in samples.chunks_exact_mut(shape.width * shape.channels).enumerate() {
         each(coder, y, row);
@@ -186,7 +213,7 @@ fn each_row<C: Coder>(
 }
 
 fn of_samples<C: Coder>(coder: &mut C, shape: Shape, samples: &mut [u8]) -> usize {
-    let mut model = Samples::new(shape.width, shape.channels);
+    let mut model = Samples::<NARROW>::new(shape.width, shape.channels, Range::BYTE);
     each_row(coder, shape, samples, |coder, y, row| {
         model.next_row();
         for (x, pixel) in row.chunks_exact_mut(shape.channels).enumerate() {
@@ -199,7 +226,7 @@ fn of_samples<C: Coder>(coder: &mut C, shape: Shape, samples: &mut [u8]) -> usiz
 #[inline(always)]
 fn predicted<C: Coder>(
     coder: &mut C,
-    model: &mut Samples,
+    model: &mut Samples<NARROW>,
     shape: Shape,
     (x, y): (usize, usize),
     from: usize,
@@ -214,7 +241,7 @@ fn predicted<C: Coder>(
 
 fn of_pixels<C: Coder>(coder: &mut C, shape: Shape, samples: &mut [u8]) -> usize {
     let channels = shape.channels;
-    let mut model = Samples::new(shape.width, channels);
+    let mut model = Samples::<NARROW>::new(shape.width, channels, Range::BYTE);
     let mut pixels = Pixels::new(shape.width, shape.width * shape.height);
     each_row(coder, shape, samples, |coder, y, row| {
         model.next_row();

@@ -8,6 +8,7 @@
 mod bits;
 mod choose;
 mod decode;
+mod deep;
 mod encode;
 mod group;
 mod mix;
@@ -18,9 +19,11 @@ mod rows;
 mod samples;
 #[cfg(test)]
 mod tests;
+mod wide;
 
 pub(crate) use choose::Survey;
 pub(crate) use decode::Plan;
 pub use decode::mode_shares;
-pub(crate) use encode::Job;
+pub(crate) use deep::encode_deep;
+pub(crate) use encode::{Exact, Job};
 pub use group::GroupMode;

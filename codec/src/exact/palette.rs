@@ -1,7 +1,7 @@
 //! Groups of few colours: their palette, and the contexts of its indices.
 
 use super::bits::Coder;
-use super::residual::{Contexts, Residuals};
+use super::residual::{Contexts, NARROW, Residuals};
 use super::rows::Rows;
 use super::samples::class;
 
@@ -41,7 +41,7 @@ fn distance(a: u32, b: u32) -> u32 {
 /// Codes indices of a palette.
 pub struct Indices {
     pub rows: Rows<u32>,
-    residuals: Residuals,
+    residuals: Residuals<NARROW>,
     last: i32,
 }
 

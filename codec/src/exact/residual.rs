@@ -3,15 +3,14 @@
 use super::bits::Coder;
 use super::mix::{CONTEXTS, FRESH, Mixer, Slot, code_with, update};
 
-/// Slots of a context: one for each decision that the contexts predict.
-const NODES: usize = 64;
+/// Slots of a context, one for each decision that the contexts predict: for samples of 8 bits, and of more.
+pub const NARROW: usize = 64;
+pub const WIDE: usize = 128;
 /// The decision whether the difference is zero, and the one whether it is negative.
 const ZERO: usize = 0;
 const NEGATIVE: usize = 1;
 /// The first of the decisions whether the magnitude has more bits.
 const LONGER: usize = 2;
-/// For each number of bits after the highest one, the first decision on them.
-const BITS: [usize; 8] = [0, 10, 11, 14, 21, 28, 35, 42];
 /// Bits after the highest one that the contexts predict.
 const MODELLED: u32 = 3;
 /// Classes of the expected magnitude.
@@ -26,21 +25,31 @@ pub struct Contexts {
     pub energy: usize,
 }
 
-/// The model of the differences of one plane.
-pub struct Residuals {
+/// The model of the differences of one plane; `NODES` is [`NARROW`] or [`WIDE`].
+pub struct Residuals<const NODES: usize> {
     tables: [Vec<[Slot; NODES]>; CONTEXTS],
     mixer: Mixer,
     /// For the bits that no context predicts, by the number of bits and by their place.
-    low: [[Slot; 8]; 8],
+    low: [[Slot; 16]; 16],
 }
 
-impl Residuals {
+impl<const NODES: usize> Residuals<NODES> {
     /// A model whose contexts have these sizes.
     pub fn new(sizes: [usize; CONTEXTS]) -> Self {
         Self {
             tables: sizes.map(|size| vec![[FRESH; NODES]; size]),
             mixer: Mixer::new(NODES * 8, NODES * ENERGIES, RATE),
-            low: [[FRESH; 8]; 8],
+            low: [[FRESH; 16]; 16],
+        }
+    }
+
+    /// The first decision on the bits after the highest one, if there are so many.
+    const fn first(bits: u32) -> usize {
+        let first = if NODES == NARROW { 10 } else { 17 };
+        match bits {
+            0 | 1 => first,
+            2 => first + 1,
+            _ => first + 4 + 7 * (bits as usize - 3),
         }
     }
 
@@ -70,7 +79,7 @@ impl Residuals {
         for place in (0..bits).rev() {
             let bit = magnitude >> place & 1 != 0;
             let bit = if bits - 1 - place < MODELLED {
-                self.decide(coder, contexts, BITS[bits as usize] + value as usize - 1, bit)
+                self.decide(coder, contexts, Self::first(bits) + value as usize - 1, bit)
             } else {
                 code_with(coder, &mut self.low[bits as usize][place as usize], bit)
             };

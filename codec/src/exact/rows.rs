@@ -4,8 +4,6 @@
 pub const PAD: usize = 4;
 /// Fraction bits of a prediction.
 pub const FRACTION: u32 = 4;
-/// What stands in for the neighbours of the first sample of a group.
-const MIDDLE: i32 = 128;
 /// Taps in the plane of the sample, and in each of up to two planes before it.
 const OWN: usize = 13;
 const OTHER: usize = 7;
@@ -58,9 +56,10 @@ pub struct PlaneRows {
 }
 
 impl PlaneRows {
-    pub fn new(width: usize) -> Self {
+    /// `middle` stands in for the neighbours of the first sample.
+    pub fn new(width: usize, middle: i32) -> Self {
         let errors = std::array::from_fn(|_| vec![0; width + 2 * PAD]);
-        Self { samples: Rows::new(width, MIDDLE), errors }
+        Self { samples: Rows::new(width, middle), errors }
     }
 
     pub fn next(&mut self) {
@@ -120,6 +119,13 @@ impl Predictor {
         (reference << FRACTION) + (sum >> 8)
     }
 
+    /// The same for samples of more than 8 bits.
+    #[inline(always)]
+    pub fn predict_wide(&self, reference: i32, taps: &Taps) -> i32 {
+        let terms = self.weights.iter().zip(taps).map(|(&w, &t)| i64::from(w >> 8) * i64::from(t));
+        (reference << FRACTION) + (terms.sum::<i64>() >> 8) as i32
+    }
+
     /// Learns from the error of a prediction, which has [`FRACTION`] bits.
     #[inline(always)]
     pub fn learn(&mut self, taps: &Taps, error: i32) {
@@ -127,6 +133,16 @@ impl Predictor {
         let step = error * (STEP << 8) / norm;
         for (w, &t) in self.weights.iter_mut().zip(taps) {
             *w = (*w + ((step * t + 128) >> 8)).clamp(-WEIGHT_MOST, WEIGHT_MOST);
+        }
+    }
+    /// The same for samples of more than 8 bits, whose differences are about `2^scale` times as large.
+    #[inline(always)]
+    pub fn learn_wide(&mut self, taps: &Taps, error: i32, scale: u32) {
+        let norm = taps.iter().map(|&t| i64::from(t).pow(2)).sum::<i64>() + (32 << (2 * scale));
+        let step = i64::from(error) * i64::from(STEP << 8) / norm;
+        let most = i64::from(WEIGHT_MOST);
+        for (w, &t) in self.weights.iter_mut().zip(taps) {
+            *w = (i64::from(*w) + ((step * i64::from(t) + 128) >> 8)).clamp(-most, most) as i32;
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::bits::Whole;
 use super::group::{GroupMode, Shape, decode, encode};
+use super::wide;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
@@ -47,7 +48,7 @@ fn coded(shape: Shape, original: &[u8]) -> Vec<u8> {
     let first_is_alpha = usize::from(shape.alpha);
     for (a, b) in original.chunks_exact(shape.channels).zip(found.chunks_exact(shape.channels)) {
         assert_eq!(a[..first_is_alpha], b[..first_is_alpha], "alpha is exact");
-        assert!(a.iter().zip(b).all(|(a, b)| a.abs_diff(*b) <= shape.error), "{a:?} became {b:?}");
+        assert!(a.iter().zip(b).all(|(a, b)| u16::from(a.abs_diff(*b)) <= shape.error), "{a:?} became {b:?}");
     }
     assert!(bytes.len() <= original.len() + 1, "{} bytes for {} samples", bytes.len(), original.len());
     bytes
@@ -63,7 +64,7 @@ proptest! {
         width in 1_usize..=70, height in 1_usize..=70, channels in 1_usize..=4, kind in 0_u8..6,
         error in prop_oneof![3 => Just(0_u8), 1 => Just(1), 1 => Just(2), 1 => Just(5), 1 => any::<u8>()],
     ) {
-        let shape = Shape { width, height, channels, alpha: channels == 2 || channels == 4, error };
+        let shape = Shape { width, height, channels, alpha: channels == 2 || channels == 4, error: error.into(), maximum: 255 };
         coded(shape, &picture(shape, kind));
     }
 
@@ -73,7 +74,7 @@ proptest! {
         width in 1_usize..=40, height in 1_usize..=40, channels in 1_usize..=4, mode in 0_u8..5,
         bytes in prop::collection::vec(any::<u8>(), 0..300), whole: bool, error: u8,
     ) {
-        let shape = Shape { width, height, channels, alpha: channels == 2 || channels == 4, error };
+        let shape = Shape { width, height, channels, alpha: channels == 2 || channels == 4, error: error.into(), maximum: 255 };
         let bytes = [&[mode][..], &bytes].concat();
         let mut samples = vec![0; width * height * channels];
         let whole = if whole { Whole::Yes } else { Whole::No };
@@ -85,7 +86,7 @@ proptest! {
 
 #[test]
 fn each_mode_is_chosen_for_what_it_is_made_for() {
-    let shape = Shape { width: 64, height: 64, channels: 3, alpha: false, error: 0 };
+    let shape = Shape { width: 64, height: 64, channels: 3, alpha: false, error: 0, maximum: 255 };
     for (kind, mode) in [(4, GroupMode::Stored), (2, GroupMode::Palette), (5, GroupMode::Pixels)] {
         let bytes = coded(shape, &picture(shape, kind));
         assert_eq!(GroupMode::of(&bytes), Some(mode), "kind {kind}");
@@ -100,7 +101,7 @@ fn each_mode_is_chosen_for_what_it_is_made_for() {
 
 #[test]
 fn a_flat_group_takes_a_few_bytes() {
-    let shape = Shape { width: 1024, height: 256, channels: 3, alpha: false, error: 0 };
+    let shape = Shape { width: 1024, height: 256, channels: 3, alpha: false, error: 0, maximum: 255 };
     let bytes = coded(shape, &picture(shape, 0));
     assert!(bytes.len() < 100, "{} bytes", bytes.len());
 }
@@ -108,7 +109,7 @@ fn a_flat_group_takes_a_few_bytes() {
 #[test]
 fn a_substream_that_is_cut_gives_its_first_rows() {
     for (kind, channels) in [(2, 3), (3, 1), (4, 3), (5, 4)] {
-        let shape = Shape { width: 50, height: 60, channels, alpha: channels == 4, error: 0 };
+        let shape = Shape { width: 50, height: 60, channels, alpha: channels == 4, error: 0, maximum: 255 };
         let original = picture(shape, kind);
         let bytes = coded(shape, &original);
         let mut before = 0;
@@ -127,7 +128,7 @@ fn a_substream_that_is_cut_gives_its_first_rows() {
 
 #[test]
 fn bytes_that_are_missing_or_left_are_damage() {
-    let shape = Shape { width: 50, height: 60, channels: 3, alpha: false, error: 0 };
+    let shape = Shape { width: 50, height: 60, channels: 3, alpha: false, error: 0, maximum: 255 };
     for kind in [2, 3, 4, 5] {
         let bytes = coded(shape, &picture(shape, kind));
         let mut samples = vec![0; 50 * 60 * 3];
@@ -136,4 +137,74 @@ fn bytes_that_are_missing_or_left_are_damage() {
         assert!(damaged(&[&bytes[..], &[1; 8]].concat()), "kind {kind}, longer");
         assert!(damaged(&[&[9], &bytes[1..]].concat()), "kind {kind}, unknown mode");
     }
+}
+
+/// A picture of up to `maximum` whose differences are about `grain`.
+fn deep(shape: Shape, grain: u32) -> Vec<u16> {
+    let Shape { width, height, channels, maximum, .. } = shape;
+    let mut level = u32::from(maximum) / 2;
+    let mut next = |i: usize| {
+        let noise = (i as u32 + 1).wrapping_mul(2_654_435_761) >> 8;
+        level = (level + noise % (2 * grain + 1)).saturating_sub(grain).min(maximum.into());
+        level as u16
+    };
+    (0..width * height * channels).map(&mut next).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 100, failure_persistence: None, rng_seed: RngSeed::Fixed(12), ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_small_picture_of_more_bits_comes_back_within_its_error(
+        width in 1_usize..=40, height in 1_usize..=40, channels in 1_usize..=4,
+        maximum in prop_oneof![Just(u16::MAX), Just(4095), 256_u16..=u16::MAX],
+        grain in prop_oneof![0_u32..40, Just(1000), Just(65535)],
+        error in prop_oneof![3 => Just(0_u16), 1 => 1_u16..300, 1 => Just(u16::MAX)],
+    ) {
+        let alpha = channels == 2 || channels == 4;
+        let shape = Shape { width, height, channels, alpha, error: error.min(maximum), maximum };
+        let original = deep(shape, grain);
+        let mut expected = original.clone();
+        let bytes = wide::encode(shape, &mut expected);
+        let mut found = vec![0; original.len()];
+        prop_assert_eq!(wide::decode(shape, &bytes, Whole::Yes, &mut found).expect("an own substream"), height);
+        prop_assert!(found == expected, "a decoder gets what the encoder saw");
+        for (i, (a, b)) in original.iter().zip(&found).enumerate() {
+            let allowed = if alpha && i % channels == 0 { 0 } else { shape.error };
+            prop_assert!(a.abs_diff(*b) <= allowed, "{} became {}", a, b);
+        }
+        prop_assert!(bytes.len() <= 2 * original.len() + 1);
+    }
+
+    #[test]
+    fn any_bytes_give_rows_of_more_bits_or_an_error(
+        width in 1_usize..=40, height in 1_usize..=40, channels in 1_usize..=4, mode in 0_u8..5, scale in 0_u8..14,
+        bytes in prop::collection::vec(any::<u8>(), 0..300), whole: bool, error: u16, maximum in 256_u16..,
+    ) {
+        let alpha = channels == 2 || channels == 4;
+        let shape = Shape { width, height, channels, alpha, error, maximum };
+        let bytes = [&[mode, scale][..], &bytes].concat();
+        let mut samples = vec![0; width * height * channels];
+        let whole = if whole { Whole::Yes } else { Whole::No };
+        if let Ok(rows) = wide::decode(shape, &bytes, whole, &mut samples) {
+            prop_assert!(rows <= height);
+            prop_assert!(samples[..rows * width * channels].iter().all(|&sample| sample <= maximum));
+        }
+    }
+}
+
+#[test]
+fn smooth_pictures_of_more_bits_take_few_bytes() {
+    let shape = Shape { width: 256, height: 256, channels: 1, alpha: false, error: 0, maximum: 65535 };
+    // A ramp over all values, and the noise of a sensor of 12 bits in 16.
+    let mut ramp: Vec<u16> = (0..=65535).collect();
+    let bytes = wide::encode(shape, &mut ramp);
+    assert!(bytes.len() < 3000, "{} bytes for every value in order", bytes.len());
+    let mut sensor: Vec<u16> = (0..65536)
+        .map(|i| (20_000 + i / 256 * 40 + u32::from(sample(4, i as usize, 7, 1)) % 64) as u16)
+        .collect();
+    let bytes = wide::encode(shape, &mut sensor);
+    assert!(bytes.len() < 54_000, "{} bytes for 6 bits of noise", bytes.len());
 }

@@ -17,7 +17,7 @@ const UNDEFINED: u16 = 7;
 /// An unsigned number of 64 bits.
 const LONG8: u16 = 16;
 
-/// The first directory of a file.
+/// A directory of a file.
 pub struct Directory<'a> {
     bytes: &'a [u8],
     little: bool,
@@ -25,6 +25,8 @@ pub struct Directory<'a> {
     entries: Vec<Entry>,
     /// Where the next directory begins; 0 if this is the last.
     pub next: u64,
+    /// Where the field lies that says so.
+    link: usize,
 }
 
 /// One entry.
@@ -42,6 +44,17 @@ impl<'a> Directory<'a> {
     /// The first directory, or `None` if the bytes are not such a file. An entry whose values lie outside of the file is left
     /// out.
     pub fn first(bytes: &'a [u8]) -> Option<Self> {
+        Self::at(bytes, Self::start(bytes)?)
+    }
+
+    /// Where the first directory begins, or `None` if the bytes are not such a file.
+    pub fn start(bytes: &'a [u8]) -> Option<u64> {
+        let header = Self::header(bytes)?;
+        header.int(header.link, header.link)
+    }
+
+    /// A file without directories, whose link is the field that says where the first one begins.
+    fn header(bytes: &'a [u8]) -> Option<Self> {
         let (little, big) = match bytes.get(..4)? {
             b"II\x2A\0" => (true, false),
             b"MM\0\x2A" => (false, false),
@@ -49,22 +62,40 @@ impl<'a> Directory<'a> {
             b"MM\0\x2B" => (false, true),
             _ => return None,
         };
-        let mut found = Self { bytes, little, big, entries: Vec::new(), next: 0 };
-        let (start, width) = if big { (found.int(8, 8)?, 8) } else { (found.int(4, 4)?, 2) };
-        let start = usize::try_from(start).ok()?;
+        let link = if big { 8 } else { 4 };
+        Some(Self { bytes, little, big, entries: Vec::new(), next: 0, link })
+    }
+
+    /// The fields that a file with the directory at `start` as its only one has otherwise: their places, and what they hold.
+    pub fn links(bytes: &'a [u8], start: u64) -> Vec<(usize, Vec<u8>)> {
+        let Some((header, directory)) = Self::header(bytes).zip(Self::at(bytes, start)) else {
+            return Vec::new();
+        };
+        let field = |value: u64| {
+            let bytes = if header.little { value.to_le_bytes() } else { value.to_be_bytes() };
+            if header.little { bytes[..header.link].to_vec() } else { bytes[8 - header.link..].to_vec() }
+        };
+        vec![(header.link, field(start)), (directory.link, field(0))]
+    }
+
+    /// The directory that begins at `start`.
+    pub fn at(bytes: &'a [u8], start: u64) -> Option<Self> {
+        let mut found = Self::header(bytes)?;
+        let (start, width) = (usize::try_from(start).ok()?, if found.big { 8 } else { 2 });
         let (count, first) = (found.int(start, width)?, start.checked_add(width)?);
         let length = found.entry_length();
         for i in 0..usize::try_from(count).ok()? {
             let at = first.checked_add(i.checked_mul(length)?)?;
             // The count may claim more than there is.
             if bytes.get(at..at.checked_add(length)?).is_none() {
+                found.link = bytes.len();
                 return Some(found);
             }
             let entry = found.parse(at);
             found.entries.extend(entry);
         }
         let end = first.checked_add(usize::try_from(count).ok()?.checked_mul(length)?)?;
-        found.next = found.int(end, if big { 8 } else { 4 }).unwrap_or(0);
+        (found.next, found.link) = (found.int(end, found.link).unwrap_or(0), end);
         Some(found)
     }
 

@@ -46,6 +46,14 @@ pub fn resolution(exif: &[u8]) -> Option<Resolution> {
     resolution_of(&Directory::first(exif)?)
 }
 
+/// Whether there is anything but an orientation and a resolution.
+pub fn holds_more(exif: &[u8]) -> bool {
+    let own = [ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT];
+    let Some(directory) = Directory::first(exif) else { return true };
+    let own = own.map(|tag| directory.short(tag));
+    directory.raw_entries().any(|entry| !own.iter().any(|tag| entry.starts_with(tag)))
+}
+
 /// The resolution in a directory of EXIF or TIFF.
 pub fn resolution_of(directory: &Directory) -> Option<Resolution> {
     let x = directory.ratios(X_RESOLUTION)?.next()?;

@@ -15,6 +15,8 @@ pub enum Format {
     WebP,
     /// PNM (P5 or P6): lossless, without alpha and metadata.
     Pnm,
+    /// TIFF, compressed by deflate: lossless, with alpha, ICC profile and XMP.
+    Tiff,
 }
 
 impl Format {
@@ -23,14 +25,15 @@ impl Format {
         Self::from_name(path.extension()?.to_str()?)
     }
 
-    /// The format of a name or extension, in upper or lower case: `png`, `jpg`, `jpeg`, `webp`, `ppm`, `pgm`, `pnm`, and a
-    /// few rarer ones of JPEG.
+    /// The format of a name or extension, in upper or lower case: `png`, `jpg`, `jpeg`, `webp`, `ppm`, `pgm`, `pnm`, `tif`, `tiff`, and
+    /// a few rarer ones of JPEG.
     pub fn from_name(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "png" => Some(Self::Png),
             "jpg" | "jpeg" | "jpe" | "jfif" | "jif" | "jfi" | "pjpeg" | "pjp" => Some(Self::Jpeg),
             "webp" => Some(Self::WebP),
             "ppm" | "pgm" | "pnm" => Some(Self::Pnm),
+            "tif" | "tiff" => Some(Self::Tiff),
             _ => None,
         }
     }
@@ -42,6 +45,7 @@ impl Format {
             Self::Jpeg => "jpg",
             Self::WebP => "webp",
             Self::Pnm => "ppm",
+            Self::Tiff => "tif",
         }
     }
 }
@@ -53,6 +57,7 @@ impl fmt::Display for Format {
             Self::Jpeg => "JPEG",
             Self::WebP => "WebP",
             Self::Pnm => "PNM",
+            Self::Tiff => "TIFF",
         })
     }
 }

@@ -22,7 +22,8 @@ pub fn described(
         1 => own,
         turned => turned,
     };
-    (Metadata { icc: fitting_profile(metadata.icc, notices), exif, xmp }, orientation)
+    let icc = fitting_profile(metadata.icc, notices);
+    (Metadata { icc, exif, xmp, cicp: metadata.cicp }, orientation)
 }
 
 /// Drops a profile for CMYK and the like, because the samples were converted to RGB.

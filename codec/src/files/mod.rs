@@ -1,4 +1,4 @@
-//! Picture files: reads PNG, JPEG, WebP, TIFF, BMP, PNM and QOI; writes PNG, JPEG, WebP and PNM.
+//! Picture files: reads PNG, JPEG, WebP, TIFF, BMP, PNM, QOI and GIF; writes PNG, JPEG, WebP, TIFF and PNM.
 //!
 //! ```
 //! use aecodec::{Color, Limits, Picture, files};
@@ -23,6 +23,8 @@ mod pnm;
 mod read;
 mod resolution;
 mod rows;
+pub mod sequence;
+mod sniff;
 mod tiff;
 mod turn;
 mod unpacked;
@@ -30,10 +32,11 @@ mod write;
 
 pub use format::{Format, PngEffort, WriteOptions};
 pub use notice::Notice;
-pub use read::{read, readable};
+pub use read::{read, read_deep};
 pub use rows::{PictureReader, open, write_rows, writes_rows};
+pub use sniff::readable;
 pub use turn::upright;
-pub use write::write;
+pub use write::{write, write_deep};
 
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,11 @@ pub enum Notice {
         /// Width and height of a pixel.
         aspect: (u32, u32),
     },
+    /// The format holds 8 bits per sample, and the picture has more.
+    Rounded {
+        /// The format that was written.
+        format: Format,
+    },
     /// The format cannot hold alpha: the picture was put on a white background.
     AlphaFlattened {
         /// The format that was written.
@@ -50,10 +55,13 @@ pub enum Notice {
     MetadataDropped {
         /// The format that was written.
         format: Format,
-        /// `ICC profile`, `EXIF` or `XMP`.
+        /// `ICC profile`, `EXIF`, `XMP`, or that the colours are described by code points.
         kind: &'static str,
     },
 }
+
+/// What code points of colour are called.
+pub(super) const CODE_POINTS: &str = "description of the colours (cICP)";
 
 impl Notice {
     /// Whether this says that pixels of the file are lost.
@@ -65,7 +73,7 @@ impl Notice {
 impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SixteenBits => f.write_str("16-bit samples are coded as 8-bit"),
+            Self::SixteenBits => f.write_str("16-bit samples are coded as 8-bit; --lossless keeps all bits"),
             Self::FirstPicture => f.write_str("the file holds several pictures; only the first is taken"),
             Self::ProfileDropped { space } => {
                 write!(f, "the ICC profile is for {space} samples and no longer fits; it is left out")
@@ -78,11 +86,15 @@ impl fmt::Display for Notice {
                 write!(f, "the {kind} of the file is damaged and cannot be read; it is left out")
             }
             Self::ColorsDropped => f.write_str(
-                "the file describes its colours by gAMA, cHRM or cICP, which are not kept; give it an ICC profile, or convert it to sRGB",
+                "the file describes its colours by gAMA or cHRM, which are not kept; give it an ICC profile, or convert it to sRGB",
             ),
             Self::AspectDropped { aspect: (width, height) } => {
                 write!(f, "the pixels are not square ({width}:{height}), which is not kept")
             }
+            Self::Rounded { format } => write!(
+                f,
+                "{format} holds 8 bits per sample, so the samples are rounded; PNG, TIFF and PNM keep all of them"
+            ),
             Self::AlphaFlattened { format } => {
                 write!(f, "{format} cannot hold alpha: the picture is put on white; PNG and WebP keep alpha")
             }

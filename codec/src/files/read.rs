@@ -1,8 +1,7 @@
-//! Reads picture files: samples of any depth and layout become 8-bit gray or RGB, with separate alpha.
+//! Reads picture files: samples of any depth and layout become gray or RGB of 8 bits, or of up to 16, with separate alpha.
 
 use std::borrow::Cow;
 use std::io::{Cursor, Read as _};
-use std::path::Path;
 
 use image::codecs::pnm::PnmDecoder;
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
@@ -10,27 +9,11 @@ use image::{ColorType, ImageDecoder, ImageFormat, ImageReader};
 use super::metadata::described;
 use super::pnm::PnmHeader;
 use super::resolution::Resolution;
-use super::unpacked::{SampleLayout, Unpacked, check, failed, possible};
-use super::{Notice, jpeg, png, tiff};
-use crate::{Color, Error, Limits, Metadata, Picture, Result};
-
-const FORMATS: [ImageFormat; 7] = [
-    ImageFormat::Png,
-    ImageFormat::Jpeg,
-    ImageFormat::WebP,
-    ImageFormat::Tiff,
-    ImageFormat::Bmp,
-    ImageFormat::Pnm,
-    ImageFormat::Qoi,
-];
-/// Other extensions of these formats.
-const EXTENSIONS: [&str; 6] = ["jpe", "jif", "jfi", "pjpeg", "pjp", "dib"];
-/// Whether [`read`] understands a file of this name. Only the extension counts.
-pub fn readable(path: &Path) -> bool {
-    let Some(extension) = path.extension() else { return false };
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
-        || ImageFormat::from_extension(extension).is_some_and(|format| FORMATS.contains(&format))
-}
+use super::sniff::sniff;
+use super::unpacked::{Pixels, SampleLayout, Unpacked, check, failed, possible};
+use super::{Notice, jpeg, png, sequence, tiff};
+use crate::deep;
+use crate::{Color, DeepPicture, Error, Limits, Metadata, Picture, Result};
 
 /// Reads a picture file from memory. Its format is detected from its content.
 ///
@@ -43,68 +26,83 @@ pub fn readable(path: &Path) -> bool {
 /// are too few bytes for such a picture, [`Error::Invalid`] if this is not a picture that can be read, and [`Error::Image`]
 /// if its data is damaged.
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<(Picture, Vec<Notice>)> {
-    let found = match sniff(bytes)? {
-        ImageFormat::Png => png::read(bytes, limits)?,
-        ImageFormat::Tiff => tiff::read(bytes, limits)?,
-        ImageFormat::Pnm => pnm(bytes, limits)?,
-        format => other(format, bytes, limits)?,
-    };
+    let found = unpacked(bytes, limits)?;
     let mut notices = found.notices;
-    if found.source_bits == 16 {
-        notices.push(Notice::SixteenBits);
-    }
-    let mut picture = Picture::new(found.width, found.height, found.color, found.samples)?;
-    (picture.alpha, picture.source_bits) = (found.alpha, found.source_bits);
+    let (samples, alpha, source_bits) = match found.pixels {
+        Pixels::Narrow(samples, alpha) => (samples, alpha, 8),
+        Pixels::Wide { maximum, samples, alpha } => {
+            notices.push(Notice::SixteenBits);
+            let rounded =
+                |samples: &[u16]| -> Vec<u8> { samples.iter().map(|&v| deep::rounded(v, maximum)).collect() };
+            (rounded(&samples), alpha.as_deref().map(rounded), 16)
+        }
+    };
+    let mut picture = Picture::new(found.width, found.height, found.color, samples)?;
+    (picture.alpha, picture.source_bits) = (alpha, source_bits);
     (picture.metadata, picture.orientation) =
         described(found.metadata, found.orientation, found.resolution, &mut notices);
     limits.check_metadata(&picture.metadata)?;
     Ok((picture, notices))
 }
 
-/// Detects the format from the first bytes.
-fn sniff(bytes: &[u8]) -> Result<ImageFormat> {
-    let invalid = |detail: String| Err(Error::Invalid { what: "picture", detail });
-    let known = "PNG, JPEG, WebP, TIFF, BMP, PNM and QOI are read";
-    if bytes.is_empty() {
-        return invalid("the file is empty".into());
+/// Reads a picture file of more than 8 bits per sample from memory, without rounding. The result is `None` if the samples have
+/// at most 8 bits, for which [`read`] is made.
+///
+/// The samples of a PNG have 16 bits, or those that its `sBIT` names if the others only repeat them; those of a PNM are as in
+/// the file. The rest is as for [`read`].
+///
+/// # Errors
+/// Returns the errors of [`read`].
+pub fn read_deep(bytes: &[u8], limits: &Limits) -> Result<Option<(DeepPicture, Vec<Notice>)>> {
+    if !may_be_deep(sniff(bytes)?, bytes) {
+        return Ok(None);
     }
-    if bytes.starts_with(b"\x89AEC") {
-        return invalid("this is an .aec file already".into());
-    }
-    if bytes.starts_with(b"II\x2B\0") || bytes.starts_with(b"MM\0\x2B") {
-        return Ok(ImageFormat::Tiff);
-    }
-    if let Some(name) = unread(bytes) {
-        return invalid(format!("{name} is not supported; {known}"));
-    }
-    match image::guess_format(bytes) {
-        Ok(format) if FORMATS.contains(&format) => Ok(format),
-        Ok(format) => {
-            let name = format.extensions_str().first().copied().unwrap_or("unknown").to_ascii_uppercase();
-            invalid(format!("{name} is not supported; {known}"))
+    let found = unpacked(bytes, limits)?;
+    let Pixels::Wide { maximum, samples, alpha } = found.pixels else { return Ok(None) };
+    let mut notices = found.notices;
+    let mut picture = DeepPicture::new(found.width, found.height, found.color, maximum, samples)?;
+    picture.alpha = alpha;
+    (picture.metadata, picture.orientation) =
+        described(found.metadata, found.orientation, found.resolution, &mut notices);
+    limits.check_metadata(&picture.metadata)?;
+    Ok(Some((picture, notices)))
+}
+
+/// Whether a file may have samples of more than 8 bits.
+fn may_be_deep(format: ImageFormat, mut bytes: &[u8]) -> bool {
+    match format {
+        // The depth in the first chunk.
+        ImageFormat::Png => bytes.get(24) == Some(&16),
+        ImageFormat::Tiff => true,
+        ImageFormat::Pnm => {
+            bytes.get(1) == Some(&b'7')
+                || PnmHeader::read(&mut bytes).ok().flatten().is_some_and(|header| header.maximum > 255)
         }
-        Err(_) => invalid(format!("not a picture; {known}")),
+        _ => false,
     }
 }
 
-/// The name of a format that cameras and phones write, but that the `image` crate does not know.
-fn unread(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [0xFF, 0x0A, ..] | [0, 0, 0, 12, b'J', b'X', b'L', b' ', ..] => Some("JPEG XL"),
-        [0xFF, 0x4F, 0xFF, 0x51, ..] | [0, 0, 0, 12, b'j', b'P', b' ', b' ', ..] => Some("JPEG 2000"),
-        [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand.first_chunk()? {
-            b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1" => Some("HEIC"),
-            _ => None,
-        },
-        _ => None,
+fn unpacked(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
+    match sniff(bytes)? {
+        ImageFormat::Png => png::read(bytes, limits),
+        ImageFormat::Tiff => tiff::read(bytes, limits),
+        ImageFormat::Pnm => pnm(bytes, limits),
+        format => other(format, bytes, limits),
     }
 }
 
 /// Reads PNM. The header is read here, so that comments end where they end in Netpbm.
 fn pnm(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     let mut rest = bytes;
+    let mut most = None;
     let head = match PnmHeader::read(&mut rest)? {
-        Some(header) => header.text(),
+        Some(mut header) => {
+            if (256..=u16::MAX.into()).contains(&header.maximum) {
+                // The decoder would scale them otherwise.
+                most = Some(std::mem::replace(&mut header.maximum, u16::MAX.into()) as u16);
+            }
+            header.text()
+        }
         None => {
             rest = bytes;
             String::new()
@@ -113,7 +111,15 @@ fn pnm(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     let damage = |error| png::damaged(error, bytes.len() as u64);
     let decoder = PnmDecoder::new(Cursor::new(head).chain(rest)).map_err(damage)?;
     // Each byte of a bitmap holds eight samples.
-    unpack(decoder, bytes, Some(8), limits)
+    let mut found = unpack(decoder, bytes, Some(8), limits)?;
+    if let (Some(most), Pixels::Wide { maximum, samples, .. }) = (most, &mut found.pixels) {
+        *maximum = most;
+        if let Some(above) = samples.iter().find(|&&sample| sample > most) {
+            let detail = format!("a sample is {above}, but its header allows at most {most}");
+            return Err(Error::Invalid { what: "PNM", detail });
+        }
+    }
+    Ok(found)
 }
 
 /// Reads the formats that the `image` crate reads without help, and finds what the crate does not report.
@@ -148,6 +154,13 @@ fn other(format: ImageFormat, bytes: &[u8], limits: &Limits) -> Result<Unpacked>
             let runs = long && matches!(number(30), Some(1 | 2));
             expansion = Some(if runs { 512 } else { 32 });
         }
+        ImageFormat::Gif => {
+            if sequence::count(bytes)? > 1 {
+                notices.push(Notice::FirstPicture);
+            }
+            // The longest string of a full table, of four samples per pixel.
+            expansion = Some(4 * 4096);
+        }
         // A byte gives a run of up to 62 pixels.
         ImageFormat::Qoi => expansion = Some(62 * 4),
         _ => {}
@@ -157,7 +170,11 @@ fn other(format: ImageFormat, bytes: &[u8], limits: &Limits) -> Result<Unpacked>
     image_limits.max_alloc = Some(limits.bytes);
     reader.limits(image_limits);
     let decoder = reader.into_decoder().map_err(|error| png::damaged(error, bytes.len() as u64))?;
-    let found = unpack(decoder, bytes, expansion, limits)?;
+    let mut found = unpack(decoder, bytes, expansion, limits)?;
+    if let (ImageFormat::Gif, Pixels::Narrow(_, alpha)) = (format, &mut found.pixels) {
+        // The decoder always adds it.
+        *alpha = alpha.take().filter(|alpha| alpha.iter().any(|&alpha| alpha < 255));
+    }
     Ok(Unpacked { resolution, notices, ..found })
 }
 
@@ -192,6 +209,7 @@ fn unpack(
         icc: decoder.icc_profile().map_err(failed)?,
         exif: decoder.exif_metadata().map_err(failed)?,
         xmp: decoder.xmp_metadata().unwrap_or_default(),
+        cicp: None,
     };
     let (color, alpha, bits) = match decoder.color_type() {
         ColorType::L8 => (Color::Gray, false, 8),
@@ -210,14 +228,12 @@ fn unpack(
     let layout = SampleLayout { color, alpha, bits };
     let mut data = vec![0; needed as usize];
     decoder.read_image(&mut data).map_err(|error| png::damaged(error, bytes.len() as u64))?;
-    let (samples, alpha) = layout.split(data, u16::from_ne_bytes);
+    let pixels = layout.split(data, u16::from_ne_bytes);
     Ok(Unpacked {
         width,
         height,
         color,
-        samples,
-        alpha,
-        source_bits: bits,
+        pixels,
         metadata,
         orientation: 1,
         resolution: None,

@@ -247,13 +247,14 @@ pub fn write_rows<T>(
     };
     let result = if format == Format::Pnm {
         nothing(&head.metadata, &mut notices);
-        out.write_all(pnm_head(head.color, head.width, head.height).as_bytes())?;
+        out.write_all(pnm_head(head.color, (head.width, head.height), 255).as_bytes())?;
         rows(&mut |samples| {
             count(samples)?;
             Ok(out.write_all(samples)?)
         })?
     } else {
-        let mut writer = png::begin(&mut out, head, png::color(head.color, false), options.png)?;
+        let mut writer =
+            png::begin(&mut out, head, (png::color(head.color, false), png::Depth::Byte), options.png)?;
         let mut stream = writer.stream_writer_with_size(png::PIECE).map_err(png::failed)?;
         let result = rows(&mut |samples| {
             count(samples)?;

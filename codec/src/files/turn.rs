@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::Picture;
+use crate::{DeepPicture, Picture};
 
 /// The picture with its orientation applied to the rows, so that its orientation is 1.
 pub fn upright(picture: &Picture) -> Cow<'_, Picture> {
@@ -23,8 +23,27 @@ pub fn upright(picture: &Picture) -> Cow<'_, Picture> {
     })
 }
 
+/// The same for a picture of more than 8 bits per sample.
+pub fn upright_deep(picture: &DeepPicture) -> Cow<'_, DeepPicture> {
+    if !(2..=8).contains(&picture.orientation) {
+        return Cow::Borrowed(picture);
+    }
+    let size = (picture.width as usize, picture.height as usize);
+    let swapped = picture.orientation >= 5;
+    Cow::Owned(DeepPicture {
+        width: if swapped { picture.height } else { picture.width },
+        height: if swapped { picture.width } else { picture.height },
+        color: picture.color,
+        maximum: picture.maximum,
+        samples: turn(&picture.samples, size, picture.color.channels(), picture.orientation),
+        alpha: picture.alpha.as_ref().map(|alpha| turn(alpha, size, 1, picture.orientation)),
+        orientation: 1,
+        metadata: picture.metadata.clone(),
+    })
+}
+
 /// `[h, w, channels]`, or `[w, h, channels]` for orientations 5 to 8.
-fn turn(samples: &[u8], (w, h): (usize, usize), channels: usize, orientation: u8) -> Vec<u8> {
+fn turn<T: Copy>(samples: &[T], (w, h): (usize, usize), channels: usize, orientation: u8) -> Vec<T> {
     let (out_w, out_h) = if orientation >= 5 { (h, w) } else { (w, h) };
     let mut out = Vec::with_capacity(samples.len());
     for y in 0..out_h {

@@ -13,17 +13,39 @@ pub struct Unpacked {
     pub width: u32,
     pub height: u32,
     pub color: Color,
-    /// `[height, width, channels]`.
-    pub samples: Vec<u8>,
-    /// `[height, width]`.
-    pub alpha: Option<Vec<u8>>,
-    pub source_bits: u8,
+    pub pixels: Pixels,
     pub metadata: Metadata,
     /// The orientation that the file gives outside of EXIF.
     pub orientation: u8,
     /// The resolution that the file gives outside of EXIF.
     pub resolution: Option<Resolution>,
     pub notices: Vec<Notice>,
+}
+
+/// Samples `[height, width, channels]`, and alpha `[height, width]`.
+pub enum Pixels {
+    /// Of 8 bits.
+    Narrow(Vec<u8>, Option<Vec<u8>>),
+    /// Of more, with the largest value that they may have.
+    Wide { maximum: u16, samples: Vec<u16>, alpha: Option<Vec<u16>> },
+}
+
+impl Pixels {
+    /// Drops the lower bits of samples of 16 bits if they only repeat the upper ones.
+    pub fn narrow(&mut self, bits: u8) {
+        let Self::Wide { maximum: maximum @ u16::MAX, samples, alpha } = self else { return };
+        let all = || samples.iter().chain(alpha.iter().flatten());
+        if all().all(|&v| repeated(v >> (16 - bits), bits) == v) {
+            samples.iter_mut().chain(alpha.iter_mut().flatten()).for_each(|v| *v >>= 16 - bits);
+            *maximum = u16::MAX >> (16 - bits);
+        }
+    }
+}
+
+/// A sample of 9 to 16 bits as one of 16: its upper bits follow it.
+pub fn repeated(sample: u16, bits: u8) -> u16 {
+    let gap = 16 - bits;
+    sample << gap | sample >> (bits - gap)
 }
 
 /// The layout of a decoder's samples, `[height, width, channels]`; alpha is the last channel.
@@ -42,11 +64,19 @@ impl SampleLayout {
         (u64::from(width) * u64::from(height)).saturating_mul(pixel)
     }
 
-    /// Returns 8-bit samples and separate alpha; `number` reads a sample of 16 bits.
-    pub fn split(self, mut data: Vec<u8>, number: fn([u8; 2]) -> u16) -> (Vec<u8>, Option<Vec<u8>>) {
+    /// Returns samples and separate alpha; `number` reads a sample of 16 bits.
+    pub fn split(self, data: Vec<u8>, number: fn([u8; 2]) -> u16) -> Pixels {
         if self.bits == 16 {
-            data = data.as_chunks::<2>().0.iter().map(|&pair| reduced(number(pair))).collect();
+            let wide = data.as_chunks::<2>().0.iter().map(|&pair| number(pair)).collect();
+            let (samples, alpha) = self.apart(wide);
+            return Pixels::Wide { maximum: u16::MAX, samples, alpha };
         }
+        let (samples, alpha) = self.apart(data);
+        Pixels::Narrow(samples, alpha)
+    }
+
+    /// Separates alpha from the colours.
+    fn apart<T: Copy>(self, data: Vec<T>) -> (Vec<T>, Option<Vec<T>>) {
         if !self.alpha {
             return (data, None);
         }

@@ -55,6 +55,11 @@ fn picture(input: &mut Input) -> Picture {
     picture.orientation = 1 + input.below(8) as u8;
     picture.source_bits = input.one(&[8, 16]);
     let mut record = || (input.below(4) == 0).then(|| input.bytes(20).to_vec());
-    picture.metadata = Metadata { icc: record(), exif: record(), xmp: record() };
+    picture.metadata = Metadata {
+        icc: record(),
+        exif: record(),
+        xmp: record(),
+        cicp: input.one(&[None, Some([9, 16, 0, 1])]),
+    };
     picture
 }

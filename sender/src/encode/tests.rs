@@ -44,6 +44,9 @@ fn the_fingerprint_tells_what_changes_the_bytes() {
         changed(|s| s.target = Target::Psnr(50.0)),
         changed(|s| s.target = Target::Bytes(50)),
         changed(|s| s.group_log2 = 9),
+        changed(|s| s.mode = Mode::Learned),
+        changed(|s| s.mode = Mode::Exact { error: 0 }),
+        changed(|s| s.mode = Mode::Exact { error: 1 }),
     ];
     for (i, print) in prints.iter().enumerate() {
         assert!(!prints[..i].contains(print), "{i}");
@@ -65,6 +68,44 @@ fn a_target_is_aimed_at_and_its_psnr_is_that_of_the_decode() {
     let decoded = aecodec::decode(&made.aec.bytes, &model(), &aecodec::DecodeOptions::default()).unwrap();
     assert_eq!(made.aec.source.psnr, aecodec::psnr(&picture.samples, &decoded.picture.samples));
     assert_eq!(made.aec.source.bytes, file.bytes);
+}
+
+#[test]
+fn exact_pictures_keep_all_of_their_bits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ramp.pgm");
+    let samples: Vec<u8> = (0..4096_u16).flat_map(u16::to_be_bytes).collect();
+    fs::write(&path, [&b"P5 64 64 4095\n"[..], &samples].concat()).unwrap();
+    for error in [0, 9] {
+        let mut settings = Settings::new(model());
+        settings.mode = Mode::Exact { error };
+        let (file, encoder) = (found(&path), Encoder::new(settings, 1));
+        let Opened::Picture(bytes) = encoder.open(&file).unwrap() else { panic!("a picture") };
+        let made = encoder.encode(&file, bytes).unwrap();
+        assert_eq!((made.notices, made.aec.model), (vec![], Hash(model().id())));
+        let options = aecodec::DecodeOptions::default();
+        let (found, _) = aecodec::decode_deep(&made.aec.bytes, &model(), &options).unwrap();
+        let errors = (0..4096).zip(&found.samples).map(|(a, b): (u16, _)| a.abs_diff(*b));
+        let largest = errors.max().unwrap();
+        assert!((u16::from(error > 0)..=error).contains(&largest), "{largest} for {error}");
+    }
+}
+
+#[test]
+fn a_file_of_several_pictures_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("two.gif");
+    let frame = [&[0x2C; 1][..], &[0; 9], &[2, 2, 0x4C, 1, 0]].concat();
+    let gif = [&b"GIF89a\x01\0\x01\0\0\0\0"[..], &frame, &frame, b"\x3B"].concat();
+    fs::write(&path, gif).unwrap();
+    let (file, encoder) = (found(&path), Encoder::new(Settings::new(model()), 1));
+    let Opened::Picture(bytes) = encoder.open(&file).unwrap() else { panic!("a picture") };
+    let error = encoder.encode(&file, bytes).unwrap_err();
+    let Error::Picture { source, .. } = error else { panic!("{error}") };
+    assert!(
+        source.to_string().contains("2 pictures") && source.to_string().contains("--all-frames"),
+        "{source}"
+    );
 }
 
 #[test]

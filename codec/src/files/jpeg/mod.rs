@@ -10,6 +10,7 @@ use image::codecs::jpeg::{JpegEncoder, PixelDensity, PixelDensityUnit};
 use image::{ExtendedColorType, ImageEncoder as _, ImageError};
 
 use self::scan::{Share, Trouble};
+use super::notice::CODE_POINTS;
 use super::resolution::{Resolution, Unit};
 use super::unpacked::failed;
 use super::{Format, Notice, WriteOptions, exif};
@@ -134,6 +135,9 @@ pub fn fitting(metadata: &Metadata, notices: &mut Vec<Notice>) -> Metadata {
     if kept.icc.as_ref().is_some_and(|icc| icc.len() > 255 * (LONGEST_PAYLOAD - 14)) {
         kept.icc = None;
         drop("ICC profile");
+    }
+    if kept.cicp.take().is_some() {
+        drop(CODE_POINTS);
     }
     kept
 }

@@ -14,6 +14,8 @@ const NEAR: u32 = 1000;
 pub struct Colors {
     srgb: bool,
     other: bool,
+    /// Code points other than those of sRGB. They take precedence over the other chunks.
+    pub code_points: Option<[u8; 4]>,
 }
 
 impl Colors {
@@ -27,13 +29,14 @@ impl Colors {
             b"sRGB" => self.srgb = true,
             b"gAMA" => self.other |= data != [0; 4] && !near(&[GAMMA]),
             b"cHRM" => self.other |= !near(&PRIMARIES),
-            b"cICP" => self.other |= data != CODE_POINTS,
+            b"cICP" => self.code_points = data.try_into().ok().filter(|points| *points != CODE_POINTS),
             _ => {}
         }
     }
 
-    /// Whether the colours are not sRGB, which is assumed of a picture without a profile.
+    /// Whether the colours are not sRGB, which is assumed of a picture without a profile, and are lost because no code points
+    /// name them.
     pub fn are_other(&self) -> bool {
-        self.other && !self.srgb
+        self.other && !self.srgb && self.code_points.is_none()
     }
 }

@@ -12,7 +12,7 @@ use image::{ImageError, ImageFormat};
 use self::colors::Colors;
 use self::profiles::Fault;
 use self::write::XMP;
-pub use self::write::{PIECE, begin, color, failed, write};
+pub use self::write::{Depth, PIECE, begin, color, failed, write, write_deep};
 use super::Notice;
 use super::resolution::Resolution;
 use super::unpacked::{self, SampleLayout, Unpacked, check, possible};
@@ -43,14 +43,15 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
     if found.animated {
         notices.push(Notice::FirstPicture);
     }
-    let (samples, alpha) = layout.split(data, u16::from_be_bytes);
+    let mut pixels = layout.split(data, u16::from_be_bytes);
+    if let Some(bits) = found.significant {
+        pixels.narrow(bits);
+    }
     Ok(Unpacked {
         width,
         height,
         color: layout.color,
-        samples,
-        alpha,
-        source_bits: layout.bits,
+        pixels,
         metadata: found.metadata,
         orientation: 1,
         resolution: found.resolution,
@@ -117,6 +118,8 @@ pub struct Found {
     /// The rows are in order and have no transparency.
     pub plain: bool,
     pub notices: Vec<Notice>,
+    /// Bits of each sample that mean something, if there are 9 to 15.
+    significant: Option<u8>,
     colors: Colors,
     /// Metadata of raw profiles, used if there is no other chunk of its kind.
     raw: Metadata,
@@ -160,10 +163,14 @@ pub fn walk(mut file: impl BufRead + Seek, limit: u64) -> Result<Found> {
         }
         at += 4;
     }
-    let Metadata { icc, exif, xmp } = std::mem::take(&mut found.raw);
+    let Metadata { icc, exif, xmp, .. } = std::mem::take(&mut found.raw);
     let own = &mut found.metadata;
-    *own =
-        Metadata { icc: own.icc.take().or(icc), exif: own.exif.take().or(exif), xmp: own.xmp.take().or(xmp) };
+    *own = Metadata {
+        icc: own.icc.take().or(icc),
+        exif: own.exif.take().or(exif),
+        xmp: own.xmp.take().or(xmp),
+        cicp: found.colors.code_points,
+    };
     if found.metadata.icc.is_none() && found.colors.are_other() {
         found.notices.push(Notice::ColorsDropped);
     }
@@ -173,7 +180,7 @@ pub fn walk(mut file: impl BufRead + Seek, limit: u64) -> Result<Found> {
 /// Whether a chunk that begins with `start` is read.
 fn wanted(kind: &[u8; 4], start: &[u8]) -> bool {
     match kind {
-        b"IHDR" | b"eXIf" | b"iCCP" | b"acTL" | b"tRNS" | b"pHYs" => true,
+        b"IHDR" | b"eXIf" | b"iCCP" | b"acTL" | b"tRNS" | b"pHYs" | b"sBIT" => true,
         b"sRGB" | b"gAMA" | b"cHRM" | b"cICP" => true,
         b"iTXt" => start.starts_with(XMP),
         b"tEXt" | b"zTXt" => start.starts_with(RAW_PROFILE),
@@ -197,11 +204,15 @@ impl Found {
             b"IHDR" => {
                 self.plain = data.get(9).is_some_and(|color| color & 4 == 0) && data.get(12) == Some(&0);
             }
-            b"acTL" => self.animated = true,
+            b"acTL" => self.animated = data.first_chunk().is_some_and(|count| u32::from_be_bytes(*count) > 1),
             b"tRNS" => self.plain = false,
             b"pHYs" if whole => self.density(data),
+            b"sBIT" if whole => {
+                let bits = data.first().copied().filter(|first| data.iter().all(|bits| bits == first));
+                self.significant = bits.filter(|bits| (9..16).contains(bits));
+            }
             b"sRGB" | b"gAMA" | b"cHRM" | b"cICP" if whole => self.colors.take(kind, data),
-            b"pHYs" | b"sRGB" | b"gAMA" | b"cHRM" | b"cICP" => {}
+            b"pHYs" | b"sBIT" | b"sRGB" | b"gAMA" | b"cHRM" | b"cICP" => {}
             _ => {
                 let name = match kind {
                     b"eXIf" => "EXIF",

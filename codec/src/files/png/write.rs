@@ -5,7 +5,8 @@ use std::io::Write;
 
 use crate::files::alpha::interleaved;
 use crate::files::{PngEffort, exif};
-use crate::{Color, Error, Picture, PictureInfo, Result};
+use crate::{Color, DeepPicture, Error, Picture, PictureInfo, Result};
+use ::png::chunk::ChunkType;
 
 /// Keyword of the text chunk that holds XMP.
 pub const XMP: &[u8] = b"XML:com.adobe.xmp\0";
@@ -16,10 +17,32 @@ pub const PIECE: usize = 1 << 20;
 pub fn write(picture: &Picture, effort: PngEffort) -> Result<Vec<u8>> {
     let mut out = Vec::new();
     let color = color(picture.color, picture.alpha.is_some());
-    let mut writer = begin(&mut out, &picture.head(), color, effort)?;
-    writer.write_image_data(&interleaved(picture)).map_err(failed)?;
+    let mut writer = begin(&mut out, &picture.head(), (color, Depth::Byte), effort)?;
+    let samples = interleaved(&picture.samples, picture.alpha.as_deref(), picture.color);
+    writer.write_image_data(&samples).map_err(failed)?;
     writer.finish().map_err(failed)?;
     Ok(out)
+}
+
+/// Writes a file of 16 bits per sample to memory. The picture has samples of 16 bits, of which `bits` mean something.
+pub fn write_deep(picture: &DeepPicture, bits: Option<u8>, effort: PngEffort) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    let color = color(picture.color, picture.alpha.is_some());
+    let mut writer = begin(&mut out, &picture.head(), (color, Depth::Deep(bits)), effort)?;
+    let samples = interleaved(&picture.samples, picture.alpha.as_deref(), picture.color);
+    let bytes: Vec<u8> = samples.iter().flat_map(|sample| sample.to_be_bytes()).collect();
+    writer.write_image_data(&bytes).map_err(failed)?;
+    writer.finish().map_err(failed)?;
+    Ok(out)
+}
+
+/// The depth of samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// 8 bits.
+    Byte,
+    /// 16 bits, and how many of them mean something.
+    Deep(Option<u8>),
 }
 
 /// The colour type of such samples.
@@ -36,12 +59,15 @@ pub fn color(color: Color, alpha: bool) -> ::png::ColorType {
 pub fn begin<W: Write>(
     out: W,
     head: &PictureInfo,
-    color: ::png::ColorType,
+    (color, depth): (::png::ColorType, Depth),
     effort: PngEffort,
 ) -> Result<::png::Writer<W>> {
     let metadata = &head.metadata;
     let mut info = ::png::Info::with_size(head.width, head.height);
-    info.bit_depth = ::png::BitDepth::Eight;
+    info.bit_depth = match depth {
+        Depth::Byte => ::png::BitDepth::Eight,
+        Depth::Deep(_) => ::png::BitDepth::Sixteen,
+    };
     info.color_type = color;
     info.icc_profile = metadata.icc.as_deref().map(Cow::Borrowed);
     info.exif_metadata = metadata.exif.as_deref().map(Cow::Borrowed);
@@ -58,6 +84,12 @@ pub fn begin<W: Write>(
         PngEffort::Small => ::png::Compression::High,
     });
     let mut writer = encoder.write_header().map_err(failed)?;
+    if let Some(points) = &metadata.cicp {
+        writer.write_chunk(ChunkType(*b"cICP"), points).map_err(failed)?;
+    }
+    if let Depth::Deep(Some(bits)) = depth {
+        writer.write_chunk(::png::chunk::sBIT, &vec![bits; color.samples()]).map_err(failed)?;
+    }
     if let Some(xmp) = &metadata.xmp {
         let chunk = [XMP, &[0; 4], xmp].concat();
         writer.write_chunk(::png::chunk::iTXt, &chunk).map_err(failed)?;

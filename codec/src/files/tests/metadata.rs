@@ -95,7 +95,8 @@ fn raw_profiles_are_metadata_too() {
     let packet = b"<x:xmpmeta/>".to_vec();
     let jpeg_exif = [b"Exif\0\0", &exif(6)[..]].concat();
     let jpeg_xmp = [b"http://ns.adobe.com/xap/1.0/\0", &packet[..]].concat();
-    let expected = Metadata { icc: Some(icc.clone()), exif: Some(exif(6)), xmp: Some(packet.clone()) };
+    let expected =
+        Metadata { icc: Some(icc.clone()), exif: Some(exif(6)), xmp: Some(packet.clone()), cicp: None };
     for chunks in [
         vec![text("exif", &jpeg_exif), text("icc", &icc), text("xmp", &packet)],
         vec![deflated("exif", &exif(6)), deflated("icm", &icc), deflated("APP1", &jpeg_xmp)],
@@ -135,7 +136,7 @@ fn colours_that_no_profile_describes_are_told() {
     let numbers = |values: [u32; 8]| (b"cHRM", values.map(u32::to_be_bytes).concat());
     let usual = numbers([31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000]);
     let wide = numbers([31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000]);
-    for chunks in [vec![gamma(100_000)], vec![wide.clone()], vec![(b"cICP", vec![9, 16, 0, 1])]] {
+    for chunks in [vec![gamma(100_000)], vec![wide.clone()]] {
         assert_eq!(reading(&png_with(&chunks)).unwrap().1, [Notice::ColorsDropped]);
     }
     for chunks in [
@@ -144,5 +145,13 @@ fn colours_that_no_profile_describes_are_told() {
         vec![(b"cICP", vec![1, 13, 0, 1])],
     ] {
         assert_eq!(reading(&png_with(&chunks)).unwrap().1, []);
+    }
+    // Code points take precedence, and are kept.
+    let points = (b"cICP", vec![9, 16, 0, 1]);
+    for chunks in [vec![points.clone()], vec![gamma(100_000), points]] {
+        let (picture, notices) = reading(&png_with(&chunks)).unwrap();
+        assert_eq!((picture.metadata.cicp, notices), (Some([9, 16, 0, 1]), vec![]));
+        let (again, _) = reading(&writing(&picture, Format::Png).0).unwrap();
+        assert!(again == picture);
     }
 }

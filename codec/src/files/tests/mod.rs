@@ -2,8 +2,10 @@
 
 mod claims;
 mod damage;
+mod deep;
 mod metadata;
 mod pnm;
+mod sequence;
 
 use std::io::Cursor;
 
@@ -40,6 +42,7 @@ fn metadata(orientation: u8) -> Metadata {
         icc: Some(icc),
         exif: Some(exif(orientation)),
         xmp: Some("<x:xmpmeta>å\n</x:xmpmeta>".as_bytes().to_vec()),
+        cicp: None,
     }
 }
 
@@ -200,7 +203,7 @@ fn opaque_alpha_stays() {
 #[test]
 fn png_metadata_behind_the_pixels_is_found() {
     let mut before = picture(Color::Gray, false);
-    before.metadata = Metadata { icc: None, exif: Some(exif(8)), xmp: Some(b"<x/>".to_vec()) };
+    before.metadata = Metadata { icc: None, exif: Some(exif(8)), xmp: Some(b"<x/>".to_vec()), cicp: None };
     before.orientation = 8;
     let plain = writing(&picture(Color::Gray, false), Format::Png).0;
     let full = writing(&before, Format::Png).0;
@@ -250,7 +253,7 @@ fn bad_input_is_an_error_that_says_why() {
     assert!(said(b"").contains("empty"));
     assert!(said(b"hello, this is text").contains("not a picture"));
     assert!(said(b"\x89AEC\r\n\x1a\n\x01").contains(".aec file already"));
-    assert!(said(b"GIF89a\x01\0\x01\0").contains("GIF is not supported"));
+    assert!(said(b"\0\0\0\x1cftypavif").contains("AVIF is not supported"));
     let mut float = Vec::new();
     image::codecs::tiff::TiffEncoder::new(Cursor::new(&mut float))
         .write_image(&[0; 12], 1, 1, ExtendedColorType::Rgb32F)
@@ -293,10 +296,11 @@ fn names_stand_for_formats() {
     assert_eq!(Format::from_path("a/b.JPEG".as_ref()), Some(Format::Jpeg));
     assert_eq!(Format::from_path("a/b.pgm".as_ref()), Some(Format::Pnm));
     assert_eq!(Format::from_path("a/png".as_ref()), None);
-    assert_eq!(Format::from_name("tiff"), None);
+    assert_eq!(Format::from_name("tiff"), Some(Format::Tiff));
+    assert_eq!(Format::from_name("bmp"), None);
     for name in ["x.jpg", "x.JPE", "x.jfif", "x.jif", "x.pjpeg", "x.dib", "x.pam"] {
         assert!(readable(name.as_ref()), "{name}");
     }
     assert!(readable("x.TIF".as_ref()) && readable("x.qoi".as_ref()) && readable("x.pgm".as_ref()));
-    assert!(!readable("x.gif".as_ref()) && !readable("x".as_ref()));
+    assert!(readable("x.gif".as_ref()) && !readable("x.psd".as_ref()) && !readable("x".as_ref()));
 }

@@ -4,6 +4,8 @@ use crate::files::directory::Directory;
 use crate::{Color, Error, Result};
 
 pub const PHOTOMETRIC: u16 = 262;
+pub const XMP: u16 = 700;
+pub const ICC: u16 = 34675;
 const WIDTH: u16 = 256;
 const HEIGHT: u16 = 257;
 const BITS: u16 = 258;
@@ -262,7 +264,7 @@ fn all(directory: &Directory, tag: u16, usual: u64) -> Result<u64> {
 fn unsupported<T>(what: &str) -> Result<T> {
     let detail = format!(
         "{what}: this kind of TIFF is not supported; convert it to 8 or 16 bits of gray or RGB, such as with \
-         `magick in.tif -colorspace sRGB -depth 8 out.png`"
+         `magick in.tif -colorspace sRGB -depth 16 out.png`"
     );
     Err(Error::Invalid { what: "TIFF", detail })
 }

@@ -1,9 +1,11 @@
-//! TIFF: reads files with a decoder that unpacks the samples. [`kind`] says which kinds of TIFF are read, and [`samples`] turns
+//! TIFF: reads and writes files. A decoder unpacks the samples. [`kind`] says which kinds of TIFF are read, and [`samples`] turns
 //! their samples into gray or RGB.
 
 mod kind;
 mod samples;
+mod write;
 
+use std::borrow::Cow;
 use std::io::{Cursor, Read, Seek, SeekFrom};
 
 use ::tiff::TiffError;
@@ -11,16 +13,15 @@ use ::tiff::decoder::{Decoder, DecodingResult, Limits as TiffLimits};
 use image::ImageFormat;
 use image::error::{DecodingError, ImageError};
 
-use self::kind::Kind;
+use self::kind::{ICC, Kind, XMP};
+pub use self::write::{write, write_deep};
 use super::directory::Directory;
 use super::unpacked::{Unpacked, check, possible};
-use super::{Notice, exif, png};
+use super::{Notice, exif, png, sequence};
 use crate::{Error, Limits, Metadata, Result};
 
 const ORIENTATION: u16 = 274;
-const XMP: u16 = 700;
 const EXIF_DIRECTORY: u16 = 34665;
-const ICC: u16 = 34675;
 
 /// Reads the first picture of a file, classic or big.
 ///
@@ -28,6 +29,13 @@ const ICC: u16 = 34675;
 /// Returns [`Error::Invalid`], with the name of the feature, if this kind of TIFF is not supported, and the errors of
 /// [`super::read`].
 pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
+    let pages = sequence::pages(bytes);
+    // A smaller copy may come before the page that it is made of.
+    let found = match (pages.first(), Directory::start(bytes)) {
+        (Some(&page), Some(first)) if page != first => Cow::Owned(sequence::page(bytes, page)),
+        _ => Cow::Borrowed(bytes),
+    };
+    let bytes = &*found;
     let broken = || Error::Invalid { what: "TIFF", detail: "its first directory cannot be read".into() };
     let directory = Directory::first(bytes).ok_or_else(broken)?;
     let kind = Kind::of(&directory)?;
@@ -44,16 +52,17 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
         icc: directory.bytes(ICC).map(<[u8]>::to_vec),
         exif: None,
         xmp: directory.bytes(XMP).map(<[u8]>::to_vec),
+        cicp: None,
     };
     limits.check_metadata(&metadata)?;
 
     let data = unpack(bytes, &directory, &kind, limits)?;
-    let (samples, alpha) = samples::picture(&kind, data);
+    let pixels = samples::picture(&kind, data);
     let mut notices = Vec::new();
     if directory.entry(EXIF_DIRECTORY).is_some() {
         notices.push(Notice::TiffExifDropped);
     }
-    if directory.next != 0 {
+    if pages.len() > 1 {
         notices.push(Notice::FirstPicture);
     }
     let orientation = directory.number(ORIENTATION).filter(|turn| (1..=8).contains(turn));
@@ -61,9 +70,7 @@ pub fn read(bytes: &[u8], limits: &Limits) -> Result<Unpacked> {
         width: kind.width,
         height: kind.height,
         color: kind.color(),
-        samples,
-        alpha,
-        source_bits: if kind.bits == 16 { 16 } else { 8 },
+        pixels,
         metadata,
         orientation: orientation.map_or(1, |turn| turn as u8),
         resolution: exif::resolution_of(&directory),

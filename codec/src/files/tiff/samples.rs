@@ -1,12 +1,12 @@
-//! Turns the samples of a TIFF (gray, palette, CMYK and others) into 8-bit gray or RGB.
+//! Turns the samples of a TIFF (gray, palette, CMYK and others) into gray or RGB.
 
 use ::tiff::decoder::DecodingResult;
 
 use super::kind::{Alpha, Kind, Meaning};
-use crate::files::unpacked::reduced;
+use crate::files::unpacked::Pixels;
 
 /// Samples `[height, width, channels]` and alpha, from samples in the layout of the decoder.
-pub fn picture(kind: &Kind, data: DecodingResult) -> (Vec<u8>, Option<Vec<u8>>) {
+pub fn picture(kind: &Kind, data: DecodingResult) -> Pixels {
     match data {
         DecodingResult::U16(wide) => wide_picture(kind, &interleaved(kind, wide)),
         DecodingResult::U8(bytes) => {
@@ -16,12 +16,12 @@ pub fn picture(kind: &Kind, data: DecodingResult) -> (Vec<u8>, Option<Vec<u8>>) 
                 && kind.bits == 8
                 && kind.samples == kind.meaning.samples()
             {
-                return (samples, None);
+                return Pixels::Narrow(samples, None);
             }
             narrow_picture(kind, &samples)
         }
         // Other kinds of samples have been refused.
-        _ => (Vec::new(), None),
+        _ => Pixels::Narrow(Vec::new(), None),
     }
 }
 
@@ -50,7 +50,7 @@ fn interleaved<T: Copy>(kind: &Kind, samples: Vec<T>) -> Vec<T> {
     (0..plane).flat_map(|i| (0..kind.samples).map(move |k| k * plane + i)).map(|at| samples[at]).collect()
 }
 
-fn narrow_picture(kind: &Kind, samples: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
+fn narrow_picture(kind: &Kind, samples: &[u8]) -> Pixels {
     let most = u16::from(u8::MAX) >> (8 - kind.bits);
     let scaled = |v: u8| ((u16::from(v) * 255 + most / 2) / most) as u8;
     let mut pixels = Vec::with_capacity(samples.len() / kind.samples * kind.color().channels());
@@ -78,17 +78,17 @@ fn narrow_picture(kind: &Kind, samples: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
         }
         plane
     });
-    (pixels, alpha)
+    Pixels::Narrow(pixels, alpha)
 }
 
-fn wide_picture(kind: &Kind, samples: &[u16]) -> (Vec<u8>, Option<Vec<u8>>) {
+fn wide_picture(kind: &Kind, samples: &[u16]) -> Pixels {
     let mut pixels = Vec::with_capacity(samples.len() / kind.samples * kind.color().channels());
     for pixel in samples.chunks_exact(kind.samples) {
         let alpha = match kind.alpha {
             Some(Alpha::Multiplied(at)) => u64::from(pixel[at]),
             _ => 65535,
         };
-        let mut put = |v: u64| pixels.push(reduced(divided(v, alpha, 65535) as u16));
+        let mut put = |v: u64| pixels.push(divided(v, alpha, 65535) as u16);
         match kind.meaning {
             Meaning::Gray { inverted: true } => put(65535 - u64::from(pixel[0])),
             Meaning::Gray { inverted: false } => put(pixel[0].into()),
@@ -101,9 +101,9 @@ fn wide_picture(kind: &Kind, samples: &[u16]) -> (Vec<u8>, Option<Vec<u8>>) {
         }
     }
     let alpha = kind.alpha.map(|(Alpha::Apart(at) | Alpha::Multiplied(at))| {
-        samples.chunks_exact(kind.samples).map(|pixel| reduced(pixel[at])).collect()
+        samples.chunks_exact(kind.samples).map(|pixel| pixel[at]).collect()
     });
-    (pixels, alpha)
+    Pixels::Wide { maximum: u16::MAX, samples: pixels, alpha }
 }
 
 /// Divides a colour by alpha; black if alpha is 0.
