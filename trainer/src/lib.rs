@@ -1,8 +1,9 @@
 //! The network of aecodec in floating point: training, and the refinement of single pictures.
 //!
-//! It computes the same as the recipe in `models/recipe`, from the same weights (`models/fast.safetensors`). On the
-//! processor, chains of steps are fused into single nodes of candle's graph, each with its own backward pass. On
-//! accelerators (features `cuda` and `metal`) they are candle's operators.
+//! It computes the same as the recipe in `models/recipe`, from the same weights (`models/fast.safetensors`), twice: in
+//! [`net`] on candle, and in [`engine`] with kernels of its own, for the steps of training on processors. On processors,
+//! chains of steps on candle are fused into single nodes of its graph, each with its own backward pass. On accelerators
+//! (features `cuda` and `metal`) they are candle's operators.
 //!
 //! ```
 //! use aecodec_trainer::net::{Network, Rate, Shapes, Weights};

@@ -1,7 +1,7 @@
 //! What the engine needs of an instruction set, and all of its `unsafe` code.
 //!
 //! The engine is written once, for any [`Path`]. A path stores the operands of products as cells ([`Path::Cell`]:
-//! `f32`, or bfloat16 if the processor multiplies those), sums in `f32`, and compiles closures for its instruction set
+//! `f32`, or bfloat16 if the processor multiplies those), sums in `f32`, and compiles work for its instruction set
 //! ([`Path::run`]). `AECODEC_CPU=scalar|avx2|avx512|avx512bf16|neon` forces a path that the machine has; with any other
 //! name the fastest one is used.
 
