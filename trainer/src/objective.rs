@@ -1,8 +1,9 @@
 //! The objective of training in addition to the rate: the measure of distortion, corruptions of the input, and
 //! penalties on the latents.
 
+use crate::engine::eye;
 use crate::net::Network;
-use crate::{Result, engine, similarity};
+use crate::{Result, similarity};
 use candle_core::{D, Device, Tensor};
 use rand::Rng;
 use serde::{Deserialize, Serialize};
@@ -169,7 +170,7 @@ impl Objective {
 fn eye_errors(decoded: &Tensor, original: &Tensor) -> Result<Tensor> {
     let (n, h, w, _) = decoded.dims4()?;
     let values = |t: &Tensor| t.detach().flatten_all()?.to_device(&Device::Cpu)?.to_vec1::<f32>();
-    let (errors, gradient) = engine::errors((n, h, w), &values(original)?, &values(decoded)?);
+    let (errors, gradient) = eye::errors((n, h, w), &values(original)?, &values(decoded)?);
     let gradient = Tensor::from_vec(gradient, (n, h, w, 3), &Device::Cpu)?.to_device(decoded.device())?;
     // A sum of value and slope: the slope times the change of the pictures, which is zero.
     let errors = Tensor::from_vec(errors, n, &Device::Cpu)?.to_device(decoded.device())?;

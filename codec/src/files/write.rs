@@ -42,14 +42,14 @@ pub fn write(picture: &Picture, format: Format, options: &WriteOptions) -> Resul
     Ok((bytes, notices))
 }
 
-/// Writes a picture file of more than 8 bits per sample to memory, like [`write`].
+/// Writes a picture file of more than 8 bits per sample to memory, like [`write()`].
 ///
 /// A PNM holds the samples as they are. PNG and TIFF hold 16 bits; samples of fewer bits are followed by their upper bits, and
 /// a PNG says in `sBIT` how many bits mean something, so that [`super::read_deep`] returns the same samples. Other formats hold
 /// samples that are rounded to 8 bits.
 ///
 /// # Errors
-/// Returns the errors of [`write`].
+/// Returns the errors of [`write()`].
 pub fn write_deep(
     picture: &DeepPicture,
     format: Format,

@@ -18,6 +18,9 @@ use candle_core::{Tensor, Var};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
+/// The longest gradient that training uses; longer ones are scaled down.
+pub(crate) const LONGEST: f64 = 1.0;
+
 /// The kind of an optimiser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]

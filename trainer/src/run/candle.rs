@@ -1,12 +1,13 @@
 //! The state of a run on candle: for accelerators, and for objectives that the engine does not know.
 
-use super::{LONGEST, RunOptions, StepDraws};
+use super::draws::StepDraws;
+use super::options::RunOptions;
 use crate::Result;
 use crate::checkpoint::Tensors;
 use crate::engine::EngineStep;
 use crate::loss;
 use crate::net::{Critic, Network, Noise, Rate, Weights};
-use crate::optim::{self, Ema, Optimizer};
+use crate::optim::{self, Ema, LONGEST, Optimizer};
 use candle_core::{Device, Tensor};
 
 /// Weights, moments, averages and the critic.

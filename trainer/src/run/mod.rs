@@ -1,68 +1,22 @@
 //! A training run: one call for each step, and checkpoints from which a run resumes without a difference.
 
 mod candle;
+mod draws;
+mod options;
 
 use crate::checkpoint::{self, Tensors};
 use crate::data::Pictures;
 use crate::engine::{Engine, EngineBatch, EngineNoise, EngineOptions, EngineStep};
 use crate::loss::LossMeans;
 use crate::net::{Shapes, Weights};
-use crate::objective::Objective;
-use crate::optim::{OptimizerKind, Schedule};
 use crate::{Error, Result};
 use candle::CandleRun;
 use candle_core::Device;
-use rand::seq::SliceRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use draws::StepDraws;
+pub use options::RunOptions;
+use rand::Rng;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
-
-/// The largest length of a gradient; longer ones are scaled down.
-pub(crate) const LONGEST: f64 = 1.0;
-
-/// The options of a run.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct RunOptions {
-    /// The optimiser. Default Muon.
-    pub optimizer: OptimizerKind,
-    /// The learning rate over the run.
-    pub schedule: Schedule,
-    /// The number of crops for each step. Default 8. With more crops, a step takes more memory and time, and fewer
-    /// steps are needed.
-    pub batch: usize,
-    /// The side of a crop in pixels, a multiple of 64. Default 256; 512 gives a small gain at the end of a long run.
-    pub side: usize,
-    /// The share of generated crops (stripes, shapes and noise), whose content photographs lack. Default 0.06. Without
-    /// them, such pictures can drive the activations of a network far out of their range.
-    pub drawn: f64,
-    /// The share of crops whose colours are made stronger, exchanged or flat. Default 0.06. Photographs have few strong
-    /// colours, and a network that has not seen them fails on flags, signs and charts.
-    pub vivid: f64,
-    /// The decay of the averaged weights. Default 0.999. Lower it for runs of fewer than a few thousand steps.
-    pub ema: f64,
-    /// The objective in addition to the rate. Default squared error.
-    pub objective: Objective,
-    /// The seed of crops and noise. Default 0.
-    pub seed: u64,
-}
-
-impl Default for RunOptions {
-    fn default() -> Self {
-        Self {
-            optimizer: OptimizerKind::Muon,
-            schedule: Schedule::default(),
-            batch: 8,
-            side: 256,
-            drawn: 0.06,
-            vivid: 0.06,
-            ema: 0.999,
-            objective: Objective::default(),
-            seed: 0,
-        }
-    }
-}
 
 /// A training run. It owns the weights and the state of the optimiser.
 #[derive(Debug)]
@@ -79,16 +33,6 @@ pub struct Run {
 enum RunState {
     Engine(Box<Engine>),
     Candle(Box<CandleRun>),
-}
-
-/// The random draws of one step. They follow from the seed and the number of the step.
-struct StepDraws {
-    /// Crops, `[batch, side, side, 3]`.
-    samples: Vec<u8>,
-    /// Places on the quality axis, one in each of `batch` equal parts of it.
-    q: Vec<f32>,
-    /// For everything else.
-    rng: ChaCha8Rng,
 }
 
 /// The contents of a checkpoint besides its tensors.
@@ -254,7 +198,7 @@ impl Run {
     /// Returns [`Error::Tensor`] if the device fails.
     pub fn step(&mut self, pictures: &Pictures, progress: f64) -> Result<Stepped> {
         let start = std::time::Instant::now();
-        let mut draws = self.draw(pictures);
+        let mut draws = StepDraws::new(pictures, &self.options, self.shapes.knots, self.step);
         let rate = self.options.schedule.at(self.step, progress);
         self.step += 1;
         // In the first steps, when the weights change most, the average moves faster.
@@ -269,20 +213,6 @@ impl Run {
         };
         self.seconds += start.elapsed().as_secs_f64();
         Ok(Stepped { figures, norm, rate })
-    }
-
-    /// The draws of the next step.
-    fn draw(&self, pictures: &Pictures) -> StepDraws {
-        let RunOptions { batch, side, drawn, vivid, seed, .. } = self.options;
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(self.step as u64);
-        let samples = pictures.samples(rng.random(), (batch, side), [drawn, vivid]);
-        let mut parts: Vec<usize> = (0..batch).collect();
-        parts.shuffle(&mut rng);
-        let last = (self.shapes.knots - 1) as f32;
-        let place = |part: usize| (part as f32 + rng.random::<f32>()) / batch as f32 * last;
-        let q = parts.into_iter().map(place).map(|q| q.min(last)).collect();
-        StepDraws { samples, q, rng }
     }
 
     /// The number of steps, including those before the run was resumed.

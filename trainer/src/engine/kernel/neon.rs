@@ -1,6 +1,6 @@
 //! aarch64: products of `f32` in vectors of 128 bits.
 
-use super::{LANES, Path, Strides, Sums, Work};
+use super::path::{LANES, Path, Strides, Sums, Work};
 use std::arch::aarch64::*;
 
 /// NEON, which every 64-bit processor of this architecture has.

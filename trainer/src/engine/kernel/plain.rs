@@ -1,6 +1,6 @@
 //! Plain Rust, for every processor.
 
-use super::{LANES, Path, Strides, Sums, Work};
+use super::path::{LANES, Path, Strides, Sums, Work};
 
 /// Plain Rust.
 #[derive(Debug, Clone, Copy)]

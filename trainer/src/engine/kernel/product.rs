@@ -1,6 +1,6 @@
 //! The matrix product: positions times packed panels, summed over any number of segments.
 
-use super::{LANES, Path, Strides, Sums, Work};
+use super::path::{LANES, Path, Strides, Sums, Work};
 use std::marker::PhantomData;
 
 /// A part of the contraction of a product.

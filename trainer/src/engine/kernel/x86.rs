@@ -1,6 +1,6 @@
 //! x86-64: products of `f32` in vectors of 256 and 512 bits, and of bfloat16 in vectors of 512 bits.
 
-use super::{LANES, Path, Strides, Sums, Work};
+use super::path::{LANES, Path, Strides, Sums, Work};
 use std::arch::x86_64::*;
 
 /// AVX2 with fused multiplication and addition.
