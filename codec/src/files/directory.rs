@@ -25,7 +25,7 @@ pub struct Directory<'a> {
     entries: Vec<Entry>,
     /// Where the next directory begins; 0 if this is the last.
     pub next: u64,
-    /// Where the field lies that says so.
+    /// The position of the field that says so.
     link: usize,
 }
 
@@ -47,7 +47,7 @@ impl<'a> Directory<'a> {
         Self::at(bytes, Self::start(bytes)?)
     }
 
-    /// Where the first directory begins, or `None` if the bytes are not such a file.
+    /// The position of the first directory, or `None` if the bytes are not such a file.
     pub fn start(bytes: &'a [u8]) -> Option<u64> {
         let header = Self::header(bytes)?;
         header.int(header.link, header.link)

@@ -187,7 +187,7 @@ fn gif_frames(bytes: &[u8]) -> usize {
     }
 }
 
-/// Where the directories of the pages begin. Smaller copies and masks are no pages, unless there is nothing else.
+/// The positions of the directories of the pages. Smaller copies and masks are no pages, unless there is nothing else.
 pub(super) fn pages(bytes: &[u8]) -> Vec<u64> {
     let (mut all, mut own) = (BTreeSet::new(), Vec::new());
     let mut next = Directory::start(bytes);

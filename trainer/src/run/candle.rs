@@ -35,7 +35,7 @@ impl CandleRun {
         })
     }
 
-    /// Where it computes.
+    /// The device that it computes on.
     pub(super) fn device(&self) -> &Device {
         self.net.device()
     }
