@@ -21,6 +21,7 @@ use crate::net::{Plane, hyper};
 use crate::picture::{Color, Metadata, Picture, PictureInfo};
 use crate::quality::Quality;
 use crate::rect::Rect;
+use crate::sample::{self, Sample};
 use crate::saturating::{product, sum};
 use crate::strip::Split;
 use crate::threads;
@@ -80,7 +81,7 @@ pub struct Decoded {
     pub picture: Picture,
     /// The parts that are lost; empty for an intact stream.
     pub damage: Vec<Damage>,
-    /// BLAKE3 of the colour samples; if the stream has more than 8 bits per sample, of all of them, in two bytes each.
+    /// BLAKE3 of the colour samples in 8 bits; if an exact stream has more, of all of them, in two bytes each.
     pub pixel_hash: [u8; 32],
     /// Whether the samples are those that the encoder measured; `None` for a region, a preview, a damaged stream and a
     /// stream that records no hash.
@@ -116,26 +117,28 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
     Ok(Decoded { picture, damage, pixel_hash, hash_matches })
 }
 
-/// Decodes an exact stream of more than 8 bits per sample. ([`decode`] rounds such samples to 8 bits.)
+/// Decodes a stream of more than 8 bits per sample: an exact one, or a learned one of a picture that had more, whose samples
+/// then have 16 bits. ([`decode`] rounds all samples to 8 bits.)
 ///
 /// # Errors
-/// Returns the errors of [`decode`], and [`Error::Invalid`] if the samples of the stream have 8 bits.
+/// Returns the errors of [`decode`], and [`Error::Invalid`] if the picture has 8 bits per sample
+/// ([`Header::is_deep`](crate::container::Header::is_deep)).
 pub fn decode_deep(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<(DeepPicture, Outcome)> {
     let decoder = Decoder::open(bytes, model, options, Keep::Deep)?;
-    let plan = match &decoder.work {
-        Work::Exact(plan) if plan.maximum > 255 => plan,
-        _ => {
-            let detail = "its samples have 8 bits, expected more".into();
-            return Err(Error::Invalid { what: "stream", detail });
-        }
-    };
+    if !decoder.stream.header.is_deep() {
+        let detail = "its samples have 8 bits, expected more".into();
+        return Err(Error::Invalid { what: "stream", detail });
+    }
     let PictureInfo { width, height, color, orientation, metadata, .. } = decoder.head.clone();
+    let maximum = match &decoder.work {
+        Work::Exact(plan) => plan.maximum,
+        Work::Learned(_) => u16::MAX,
+    };
     let mut samples = Vec::with_capacity(decoder.head.samples() as usize);
-    let (outcome, alpha) = decoder.deep(plan, |rows| {
+    let (outcome, alpha) = decoder.deep(|rows| {
         samples.extend_from_slice(rows);
         Ok(())
     })?;
-    let maximum = plan.maximum;
     Ok((DeepPicture { width, height, color, maximum, samples, alpha, orientation, metadata }, outcome))
 }
 
@@ -145,7 +148,7 @@ pub fn decode_deep(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Resu
 pub struct Outcome {
     /// The parts that are lost; empty for an intact stream.
     pub damage: Vec<Damage>,
-    /// BLAKE3 of the colour samples; if the stream has more than 8 bits per sample, of all of them, in two bytes each.
+    /// See [`Decoded::pixel_hash`].
     pub pixel_hash: [u8; 32],
     /// See [`Decoded::hash_matches`].
     pub hash_matches: Option<bool>,
@@ -156,8 +159,19 @@ pub struct Outcome {
 enum Keep {
     Rows,
     Picture,
-    /// The same, at 16 bits per sample.
+    /// The same two, at 16 bits per sample.
+    DeepRows,
     Deep,
+}
+
+impl Keep {
+    /// Bytes of a pixel that the synthesis paints.
+    fn painted(self, color: Color) -> usize {
+        match self {
+            Self::Rows | Self::Picture => u8::pixel_bytes(color),
+            Self::DeepRows | Self::Deep => u16::pixel_bytes(color),
+        }
+    }
 }
 
 /// The work of a decode.
@@ -189,9 +203,14 @@ impl Work {
 }
 
 impl Plan {
-    fn new(stream: &Stream, model: &Model, area: &Rect, options: &DecodeOptions, kept: u64) -> Self {
+    fn new(
+        stream: &Stream,
+        model: &Model,
+        area: &Rect,
+        options: &DecodeOptions,
+        (pixel, kept): (usize, u64),
+    ) -> Self {
         let header = &stream.header;
-        let color = if header.gray { Color::Gray } else { Color::Rgb };
         let alpha = if header.alpha { memory::of_alpha(header.width, header.height) } else { 0 };
         let empty = empty(stream, model, &options.limits);
         let plan = |threads: usize| {
@@ -201,7 +220,7 @@ impl Plan {
             let grid = Grid::new(size, header.group_log2, threads);
             let empty = Empty::new(shapes, grid, area, empty.clone());
             let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, area, split));
-            let decode = memory::of_decode(shapes, &load, area, color, split);
+            let decode = memory::of_decode(shapes, &load, area, pixel, split);
             Self { grid, split, empty, needed: sum([decode, alpha, kept]) }
         };
         let threads = threads::count(options.threads);
@@ -246,12 +265,15 @@ impl<'a> Decoder<'a> {
         let color = if header.gray { Color::Gray } else { Color::Rgb };
         let samples = product([area.height(), area.width(), color.channels()]);
         let kept = match keep {
-            Keep::Rows => 0,
+            Keep::Rows | Keep::DeepRows => 0,
             Keep::Picture => samples,
             Keep::Deep => samples.saturating_mul(2),
         };
         let work = match header.exact {
-            None => Work::Learned(Plan::new(&stream, model, &area, options, kept)),
+            None => {
+                let pixel = keep.painted(color);
+                Work::Learned(Plan::new(&stream, model, &area, options, (pixel, kept)))
+            }
             Some(error) => {
                 let bytes = if header.maximum > 255 { 3 } else { 1 };
                 let alpha = if header.alpha { product([area.height(), area.width(), bytes]) } else { 0 };
@@ -309,18 +331,12 @@ impl<'a> Decoder<'a> {
     /// Passes the rows to `sink`, then reads alpha.
     fn finish(self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<(Outcome, Option<Vec<u8>>)> {
         match &self.work {
-            Work::Learned(plan) => self.outcome(|damage, hasher| {
-                self.synthesise(plan, damage, |rows| {
-                    hasher.update(rows);
-                    sink(rows)
-                })?;
-                Ok(read_alpha(&self.stream, &self.area, damage))
-            }),
+            Work::Learned(plan) => self.painted(plan, sink),
             Work::Exact(plan) if plan.maximum > 255 => {
                 let rounded = |samples: &[u16]| -> Vec<u8> {
                     samples.iter().map(|&sample| deep::rounded(sample, plan.maximum)).collect()
                 };
-                let (outcome, alpha) = self.deep(plan, |rows| sink(&rounded(rows)))?;
+                let (outcome, alpha) = self.deep(|rows| sink(&rounded(rows)))?;
                 Ok((outcome, alpha.map(|alpha| rounded(&alpha))))
             }
             Work::Exact(plan) => self.outcome(|damage, hasher| {
@@ -332,12 +348,53 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Passes the rows of a picture of more than 8 bits to `sink`, and returns its alpha.
-    fn deep(
+    /// Decodes a learned stream as the encoder measures it, and passes what is painted to `sink`.
+    ///
+    /// # Errors
+    /// Returns the errors of [`decode`], and those of the sink.
+    pub(crate) fn paint<S: Sample>(
+        bytes: &'a [u8],
+        model: &'a Model,
+        options: &DecodeOptions,
+        sink: impl FnMut(&[S]) -> Result<()>,
+    ) -> Result<()> {
+        let keep = if S::PEAK > 255 { Keep::DeepRows } else { Keep::Rows };
+        let decoder = Self::open(bytes, model, options, keep)?;
+        match &decoder.work {
+            Work::Learned(plan) => decoder.painted(plan, sink).map(|_| ()),
+            Work::Exact(_) => Err(Error::Invalid { what: "stream", detail: "it is exact".into() }),
+        }
+    }
+
+    /// Passes what is painted to `sink`, then reads alpha.
+    fn painted<S: Sample>(
         &self,
-        plan: &exact::Plan,
-        mut sink: impl FnMut(&[u16]) -> Result<()>,
-    ) -> Result<(Outcome, Option<Vec<u16>>)> {
+        plan: &Plan,
+        mut sink: impl FnMut(&[S]) -> Result<()>,
+    ) -> Result<(Outcome, Option<Vec<u8>>)> {
+        self.outcome(|damage, hasher| {
+            self.synthesise(plan, damage, |painted| {
+                hasher.update(&S::eight(painted, self.head.color));
+                sink(painted)
+            })?;
+            Ok(read_alpha(&self.stream, &self.area, damage))
+        })
+    }
+
+    /// Passes the rows of a picture of more than 8 bits to `sink`, and returns its alpha.
+    fn deep(&self, mut sink: impl FnMut(&[u16]) -> Result<()>) -> Result<(Outcome, Option<Vec<u16>>)> {
+        let plan = match &self.work {
+            Work::Learned(plan) => {
+                let color = self.head.color;
+                let (outcome, alpha) =
+                    self.painted(plan, |painted| sink(&sample::sixteen(painted, color)))?;
+                return Ok((
+                    outcome,
+                    alpha.map(|alpha| alpha.into_iter().map(|a| 257 * u16::from(a)).collect()),
+                ));
+            }
+            Work::Exact(plan) => plan,
+        };
         self.outcome(|damage, hasher| {
             plan.run(&self.stream, &self.area, damage, |rows: &[u16]| {
                 let bytes: Vec<u8> = rows.iter().flat_map(|sample| sample.to_le_bytes()).collect();
@@ -363,12 +420,12 @@ impl<'a> Decoder<'a> {
         Ok((Outcome { damage, pixel_hash: *hash.as_bytes(), hash_matches }, alpha))
     }
 
-    /// Decodes the groups with the model, and passes the rows to `sink`.
-    fn synthesise(
+    /// Decodes the groups with the model, and passes what is painted to `sink`.
+    fn synthesise<S: Sample>(
         &self,
         plan: &Plan,
         damage: &mut Vec<Damage>,
-        mut sink: impl FnMut(&[u8]) -> Result<()>,
+        mut sink: impl FnMut(&[S]) -> Result<()>,
     ) -> Result<()> {
         let Self { stream, model, head, area, .. } = self;
         let Plan { grid, split, empty, .. } = plan;

@@ -101,18 +101,18 @@ impl Empty {
 }
 
 /// A small picture of empty groups that stands in for those of a large one.
-pub(crate) struct Blank<'a> {
+pub(crate) struct Blank<'a, S> {
     pub empty: &'a Empty,
     band: Band,
     /// Pixels per row of the small picture, and samples per pixel.
     width: usize,
     channels: usize,
-    samples: Vec<u8>,
+    samples: Vec<S>,
 }
 
-impl<'a> Blank<'a> {
+impl<'a, S> Blank<'a, S> {
     /// A small picture, from its latents and its samples.
-    pub fn new(empty: &'a Empty, band: Band, channels: usize, samples: Vec<u8>) -> Self {
+    pub fn new(empty: &'a Empty, band: Band, channels: usize, samples: Vec<S>) -> Self {
         Self { empty, band, width: 16 * empty.columns.small(), channels, samples }
     }
 
@@ -129,7 +129,10 @@ impl<'a> Blank<'a> {
     }
 
     /// Copies samples of a row of pixels whose synthesis sees only empty groups.
-    pub fn samples(&self, row: usize, columns: Range<usize>, out: &mut Vec<u8>) {
+    pub fn samples(&self, row: usize, columns: Range<usize>, out: &mut Vec<S>)
+    where
+        S: Copy,
+    {
         out.clear();
         let row = 16 * self.empty.rows.at(row / 16) + row % 16;
         let row = &self.samples[row * self.width * self.channels..][..self.width * self.channels];

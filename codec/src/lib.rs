@@ -80,6 +80,7 @@ mod rect;
 mod registry;
 #[cfg(feature = "resize")]
 pub mod resize;
+mod sample;
 mod saturating;
 mod source;
 mod strip;

@@ -90,11 +90,14 @@ class Product:
         acc = self.accumulate(x)
         return sat(rnd(np.maximum(acc, acc >> 3), self.shift))
 
+    def fine(self, x):
+        """The outputs with up to 6 more fraction bits, and how many these are [3]."""
+        bits = min(6, self.shift)
+        half = np.int32(1 << self.shift >> 1)
+        return sat((self.accumulate(x) + half) >> np.int32(self.shift - bits)), bits
+
     def residual(self, x, base):
         return sat(base + rnd(self.accumulate(x), self.shift))
-
-    def conv3x3(self, x):
-        return self.plain(np.concatenate(neighbours(x), axis=2))
 
 
 class Depthwise:
@@ -425,8 +428,10 @@ def synthesis(model, q, y_hat):
     x = shuffle(model.d_in.plain(y_hat), 2)
     for block in model.d:
         x = block(x)
-    x = sat(rnd(x * model.at_quality(model.dec, q), model.gain_shift))
-    return np.clip(shuffle(model.d_out.conv3x3(x), 8) + 128, 0, 255)
+    x = np.concatenate(neighbours(sat(rnd(x * model.at_quality(model.dec, q), model.gain_shift))), axis=2)
+    d, bits = model.d_out.fine(x)
+    t = (np.clip(d + (128 << bits), 0, (256 << bits) - 1) << (6 - bits)) + (1 << (6 - bits) >> 1)
+    return np.clip(shuffle(model.d_out.plain(x), 8) + 128, 0, 255), shuffle(t, 8)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -587,7 +592,7 @@ class Picture:
     """What a stream decodes to. `missing` names the chunks that are missing, with the group of a substream."""
 
     def __init__(self, stream):
-        self.stream, self.missing = stream, []
+        self.stream, self.missing, self.wide = stream, [], None
         self.metadata, self.alpha = {}, None
         if stream.flags & METADATA:
             self.metadata = self.part("metadata", stream.metadata, lambda d: read_metadata(one_frame(d)), {})
@@ -606,11 +611,12 @@ class Picture:
             width = min(stream.side, stream.columns - left)
             substreams = Substreams(stream.substreams[index], index, self.missing)
             y_hat[top:top + height, left:left + width] = decode_group(model, stream.q, height, width, substreams)
-        rgb = synthesis(model, stream.q, y_hat)[:stream.height, :stream.width]
+        rgb, t = (plane[:stream.height, :stream.width] for plane in synthesis(model, stream.q, y_hat))
+        wide = ((2 * t - 63) * 257 + 64) >> 7
         if stream.flags & GRAY:
-            self.colour = ((rgb[:, :, 0] + 2 * rgb[:, :, 1] + rgb[:, :, 2] + 2) >> 2).astype(np.uint8)[:, :, None]
-        else:
-            self.colour = rgb.astype(np.uint8)
+            rgb, t = (plane @ np.array([[1], [2], [1]], np.int32) for plane in (rgb, t))
+            rgb, wide = (rgb + 2) >> 2, ((2 * t - 252) * 257 + 256) >> 9
+        self.colour, self.wide = rgb.astype(np.uint8), np.clip(wide, 0, 65535).astype("<u2")
 
     def exact(self, stream):
         alpha, colours = bool(stream.flags & ALPHA), 1 if stream.flags & GRAY else 3
@@ -647,6 +653,11 @@ class Picture:
 
     def samples(self):
         return self.colour.tobytes() + (b"" if self.alpha is None else self.alpha.tobytes())
+
+    def samples_16(self):
+        """The samples of 16 bits of a learned stream whose source had more than 8."""
+        alpha = b"" if self.alpha is None else (self.alpha.astype("<u2") * 257).tobytes()
+        return self.wide.tobytes() + alpha
 
     def pixel_hash(self):
         """Whether the recorded pixel hash fits: "match", "mismatch", or "none" if there is nothing to compare."""
