@@ -1,7 +1,11 @@
 //! Decodes a stream, band by band: the walk over every group, then synthesis. A damaged part is reported, and the rest is
 //! decoded.
 
-use crate::band::Grid;
+mod reduced;
+
+pub use reduced::{ReducedSize, decode_reduced};
+
+use crate::band::{Band, Grid};
 use crate::blank;
 use crate::conceal::{Above, Concealment};
 use crate::container::{self, ChunkKind, NO_PIXEL_HASH, Stream, alpha, metadata};
@@ -19,7 +23,7 @@ use crate::net::context::PASSES;
 use crate::net::synthesis::Synthesis;
 use crate::net::{Plane, hyper};
 use crate::picture::{Color, Metadata, Picture, PictureInfo};
-use crate::quality::Quality;
+use crate::quality::{Gains, Quality};
 use crate::rect::Rect;
 use crate::saturating::{product, sum};
 use crate::strip::Split;
@@ -158,6 +162,8 @@ enum Keep {
     Picture,
     /// The same, at 16 bits per sample.
     Deep,
+    /// A smaller picture, which its caller counts.
+    Reduced,
 }
 
 /// The work of a decode.
@@ -246,7 +252,7 @@ impl<'a> Decoder<'a> {
         let color = if header.gray { Color::Gray } else { Color::Rgb };
         let samples = product([area.height(), area.width(), color.channels()]);
         let kept = match keep {
-            Keep::Rows => 0,
+            Keep::Rows | Keep::Reduced => 0,
             Keep::Picture => samples,
             Keep::Deep => samples.saturating_mul(2),
         };
@@ -370,31 +376,49 @@ impl<'a> Decoder<'a> {
         damage: &mut Vec<Damage>,
         mut sink: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let Self { stream, model, head, area, .. } = self;
+        let Self { model, head, area, .. } = self;
         let Plan { grid, split, empty, .. } = plan;
-        let quality = Quality::from_raw(stream.header.quality).unwrap_or_default();
-        let (isa, gains) = (Isa::chosen(), model.gains(quality));
-        let empty = empty.as_ref();
-        let decoder = GroupDecoder { stream, model, isa, gains: &gains, quality, passes: self.passes, empty };
+        let (isa, gains) = (Isa::chosen(), model.gains(self.quality()));
         let shape = (grid.height, grid.width);
         let blank = empty
+            .as_ref()
             .map(|empty| blank::synthesise(empty, model, isa, &gains, head.color, *split))
             .transpose()?;
         let blank = blank.as_ref();
         let mut synthesis =
             Synthesis::new(&model.net, isa, &gains, shape, area.clone(), head.color, *split, blank);
         let support = synthesis.support();
+        self.walk(plan, isa, &gains, &support, damage, |band| synthesis.push(band, &mut sink))
+    }
+
+    fn quality(&self) -> Quality {
+        Quality::from_raw(self.stream.header.quality).unwrap_or_default()
+    }
+
+    /// Decodes the latents of `support`, and passes each band to `each`.
+    fn walk(
+        &self,
+        plan: &Plan,
+        isa: Isa,
+        gains: &Gains,
+        support: &Rect,
+        damage: &mut Vec<Damage>,
+        mut each: impl FnMut(&Band) -> Result<()>,
+    ) -> Result<()> {
+        let Self { stream, model, passes, .. } = self;
+        let (quality, empty) = (self.quality(), plan.empty.as_ref());
+        let decoder = GroupDecoder { stream, model, isa, gains, quality, passes: *passes, empty };
         let mut above = Above::default();
-        for band in grid.bands(support.rows.clone()) {
+        for band in plan.grid.bands(support.rows.clone()) {
             let holds = |group: usize| empty.is_none_or(|empty| !empty.is_empty(group));
-            band.fill_those(&support, model.net.shapes.m, holds);
-            let damaged = decoder.band(&band, &support, split.threads);
+            band.fill_those(support, model.net.shapes.m, holds);
+            let damaged = decoder.band(&band, support, plan.split.threads);
             damage.extend(damaged.substreams);
             // Groups that hold nothing and are copied have no latents to continue.
             if self.concealment == Concealment::Neighbours && empty.is_none() {
                 above.conceal(&band, &damaged.lost);
             }
-            synthesis.push(&band, &mut sink)?;
+            each(&band)?;
         }
         Ok(())
     }
