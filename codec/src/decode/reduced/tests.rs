@@ -67,8 +67,7 @@ fn exact_streams_give_the_means_of_their_samples() {
     picture.alpha = Some((0..150 * 97).map(|i| (i % 251) as u8).collect());
     (picture.orientation, picture.metadata.icc, picture.metadata.exif) =
         (6, Some(vec![7; 40]), Some(vec![8; 20]));
-    let mut options = EncodeOptions::default();
-    options.mode = Mode::Exact { error: 0 };
+    let options = EncodeOptions { mode: Mode::Exact { error: 0 }, ..EncodeOptions::default() };
     let model = model_of("fast");
     let bytes = encode(&picture, &model, &options).expect("an encode").bytes;
     for size in SIZES {
