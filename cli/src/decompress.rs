@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aecodec::container::{self, Header};
 use aecodec::files::{self, Format, PngEffort, WriteOptions};
-use aecodec::{DecodeOptions, Decoder, Model, ModelRegistry, Outcome, PictureInfo, Region};
+use aecodec::{DecodeOptions, Decoder, Model, ModelRegistry, Outcome, PictureInfo, ReducedSize, Region};
 use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
@@ -47,8 +47,14 @@ pub struct Args {
     #[arg(long, value_name = "X,Y,W,H", value_parser = size::region, conflicts_with = "passes")]
     region: Option<Region>,
     /// Bits per sample of the pictures: 8 or 16 [default: 16 for pictures that had more than 8, in formats that hold them]
-    #[arg(long, value_name = "BITS", value_parser = depth)]
+    #[arg(long, value_name = "BITS", value_parser = depth, conflicts_with_all = ["thumbnail", "scale"])]
     depth: Option<u8>,
+    /// Decode to a small picture whose longest side has at most N pixels; this is fast for large pictures
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["passes", "region"])]
+    thumbnail: Option<u32>,
+    /// Decode to a picture of this fraction of the size
+    #[arg(long, value_name = "FRACTION", value_enum, conflicts_with_all = ["passes", "region", "thumbnail"])]
+    scale: Option<Fraction>,
     /// Also use the model in this .aem file; may be given more than once
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
@@ -80,11 +86,35 @@ impl From<PngEffortName> for PngEffort {
     }
 }
 
+/// The fractions of a size, as named on the command line.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Fraction {
+    #[value(name = "1/2")]
+    Half,
+    #[value(name = "1/4")]
+    Quarter,
+    #[value(name = "1/8")]
+    Eighth,
+}
+
+impl Args {
+    /// The smaller size that was asked for.
+    fn reduced(&self) -> Option<ReducedSize> {
+        let fraction = self.scale.map(|scale| match scale {
+            Fraction::Half => ReducedSize::Half,
+            Fraction::Quarter => ReducedSize::Quarter,
+            Fraction::Eighth => ReducedSize::Eighth,
+        });
+        fraction.or(self.thumbnail.map(ReducedSize::Longest))
+    }
+}
+
 const EXAMPLES: &str = "\
 Examples:
   aecodec decompress photo.aec
   aecodec decompress coded/ -o pictures/ --format jpg
   aecodec decompress photo.aec -o corner.png --region 0,0,640,480
+  aecodec decompress photo.aec -o small.png --thumbnail 256
   aecodec decompress - -o - --format ppm < photo.aec | display
 
 From a damaged file, aecodec decodes what is left, lists what is missing, and ends with exit code 4. Outputs get the
@@ -213,6 +243,13 @@ fn make(
     let existing = Existing::forced(args.force);
     let mut write_options = WriteOptions::default();
     (write_options.jpeg_quality, write_options.png) = (args.jpeg_quality, args.png_effort.into());
+    if let Some(size) = args.reduced() {
+        let (picture, outcome) = aecodec::decode_reduced(bytes, model, size, options)?.into_parts();
+        let (written, notices) = files::write(&picture, format, &write_options)?;
+        destination.write(&written, existing, origin)?;
+        let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
+        return Ok(Made { head, alpha, outcome, length, notices });
+    }
     if args.depth == Some(16) && !header.is_deep() {
         bail!("the picture has 8 bits per sample; leave out --depth 16");
     }

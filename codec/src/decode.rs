@@ -1,12 +1,18 @@
 //! Decodes a stream, band by band: the walk over every group, then synthesis. A damaged part is reported, and the rest is
 //! decoded.
 
-use crate::band::Grid;
+mod deep;
+mod reduced;
+
+pub use deep::decode_deep;
+pub use reduced::{ReducedSize, decode_reduced};
+
+use crate::band::{Band, Grid};
 use crate::blank;
 use crate::conceal::{Above, Concealment};
 use crate::container::{self, ChunkKind, NO_PIXEL_HASH, Stream, alpha, metadata};
 use crate::damage::Damage;
-use crate::deep::{self, DeepPicture};
+use crate::deep::rounded;
 use crate::empty::Empty;
 use crate::entropy;
 use crate::exact;
@@ -19,9 +25,9 @@ use crate::net::context::PASSES;
 use crate::net::synthesis::Synthesis;
 use crate::net::{Plane, hyper};
 use crate::picture::{Color, Metadata, Picture, PictureInfo};
-use crate::quality::Quality;
+use crate::quality::{Gains, Quality};
 use crate::rect::Rect;
-use crate::sample::{self, Sample};
+use crate::sample::Sample;
 use crate::saturating::{product, sum};
 use crate::strip::Split;
 use crate::threads;
@@ -117,31 +123,6 @@ pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<De
     Ok(Decoded { picture, damage, pixel_hash, hash_matches })
 }
 
-/// Decodes a stream of more than 8 bits per sample: an exact one, or a learned one of a picture that had more, whose samples
-/// then have 16 bits. ([`decode`] rounds all samples to 8 bits.)
-///
-/// # Errors
-/// Returns the errors of [`decode`], and [`Error::Invalid`] if the picture has 8 bits per sample
-/// ([`Header::is_deep`](crate::container::Header::is_deep)).
-pub fn decode_deep(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<(DeepPicture, Outcome)> {
-    let decoder = Decoder::open(bytes, model, options, Keep::Deep)?;
-    if !decoder.stream.header.is_deep() {
-        let detail = "its samples have 8 bits, expected more".into();
-        return Err(Error::Invalid { what: "stream", detail });
-    }
-    let PictureInfo { width, height, color, orientation, metadata, .. } = decoder.head.clone();
-    let maximum = match &decoder.work {
-        Work::Exact(plan) => plan.maximum,
-        Work::Learned(_) => u16::MAX,
-    };
-    let mut samples = Vec::with_capacity(decoder.head.samples() as usize);
-    let (outcome, alpha) = decoder.deep(|rows| {
-        samples.extend_from_slice(rows);
-        Ok(())
-    })?;
-    Ok((DeepPicture { width, height, color, maximum, samples, alpha, orientation, metadata }, outcome))
-}
-
 /// The result of a decode, without the picture.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -162,13 +143,15 @@ enum Keep {
     /// The same two, at 16 bits per sample.
     DeepRows,
     Deep,
+    /// A smaller picture, which its caller counts.
+    Reduced,
 }
 
 impl Keep {
     /// Bytes of a pixel that the synthesis paints.
     fn painted(self, color: Color) -> usize {
         match self {
-            Self::Rows | Self::Picture => u8::pixel_bytes(color),
+            Self::Rows | Self::Picture | Self::Reduced => u8::pixel_bytes(color),
             Self::DeepRows | Self::Deep => u16::pixel_bytes(color),
         }
     }
@@ -265,7 +248,7 @@ impl<'a> Decoder<'a> {
         let color = if header.gray { Color::Gray } else { Color::Rgb };
         let samples = product([area.height(), area.width(), color.channels()]);
         let kept = match keep {
-            Keep::Rows | Keep::DeepRows => 0,
+            Keep::Rows | Keep::DeepRows | Keep::Reduced => 0,
             Keep::Picture => samples,
             Keep::Deep => samples.saturating_mul(2),
         };
@@ -333,11 +316,11 @@ impl<'a> Decoder<'a> {
         match &self.work {
             Work::Learned(plan) => self.painted(plan, sink),
             Work::Exact(plan) if plan.maximum > 255 => {
-                let rounded = |samples: &[u16]| -> Vec<u8> {
-                    samples.iter().map(|&sample| deep::rounded(sample, plan.maximum)).collect()
+                let eight = |samples: &[u16]| -> Vec<u8> {
+                    samples.iter().map(|&sample| rounded(sample, plan.maximum)).collect()
                 };
-                let (outcome, alpha) = self.deep(|rows| sink(&rounded(rows)))?;
-                Ok((outcome, alpha.map(|alpha| rounded(&alpha))))
+                let (outcome, alpha) = self.deep(|rows| sink(&eight(rows)))?;
+                Ok((outcome, alpha.map(|alpha| eight(&alpha))))
             }
             Work::Exact(plan) => self.outcome(|damage, hasher| {
                 plan.run(&self.stream, &self.area, damage, |rows| {
@@ -346,62 +329,6 @@ impl<'a> Decoder<'a> {
                 })
             }),
         }
-    }
-
-    /// Decodes a learned stream as the encoder measures it, and passes what is painted to `sink`.
-    ///
-    /// # Errors
-    /// Returns the errors of [`decode`], and those of the sink.
-    pub(crate) fn paint<S: Sample>(
-        bytes: &'a [u8],
-        model: &'a Model,
-        options: &DecodeOptions,
-        sink: impl FnMut(&[S]) -> Result<()>,
-    ) -> Result<()> {
-        let keep = if S::PEAK > 255 { Keep::DeepRows } else { Keep::Rows };
-        let decoder = Self::open(bytes, model, options, keep)?;
-        match &decoder.work {
-            Work::Learned(plan) => decoder.painted(plan, sink).map(|_| ()),
-            Work::Exact(_) => Err(Error::Invalid { what: "stream", detail: "it is exact".into() }),
-        }
-    }
-
-    /// Passes what is painted to `sink`, then reads alpha.
-    fn painted<S: Sample>(
-        &self,
-        plan: &Plan,
-        mut sink: impl FnMut(&[S]) -> Result<()>,
-    ) -> Result<(Outcome, Option<Vec<u8>>)> {
-        self.outcome(|damage, hasher| {
-            self.synthesise(plan, damage, |painted| {
-                hasher.update(&S::eight(painted, self.head.color));
-                sink(painted)
-            })?;
-            Ok(read_alpha(&self.stream, &self.area, damage))
-        })
-    }
-
-    /// Passes the rows of a picture of more than 8 bits to `sink`, and returns its alpha.
-    fn deep(&self, mut sink: impl FnMut(&[u16]) -> Result<()>) -> Result<(Outcome, Option<Vec<u16>>)> {
-        let plan = match &self.work {
-            Work::Learned(plan) => {
-                let color = self.head.color;
-                let (outcome, alpha) =
-                    self.painted(plan, |painted| sink(&sample::sixteen(painted, color)))?;
-                return Ok((
-                    outcome,
-                    alpha.map(|alpha| alpha.into_iter().map(|a| 257 * u16::from(a)).collect()),
-                ));
-            }
-            Work::Exact(plan) => plan,
-        };
-        self.outcome(|damage, hasher| {
-            plan.run(&self.stream, &self.area, damage, |rows: &[u16]| {
-                let bytes: Vec<u8> = rows.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-                hasher.update(&bytes);
-                sink(rows)
-            })
-        })
     }
 
     /// Does the work, which collects damage and hashes the samples, and draws the conclusion.
@@ -427,31 +354,49 @@ impl<'a> Decoder<'a> {
         damage: &mut Vec<Damage>,
         mut sink: impl FnMut(&[S]) -> Result<()>,
     ) -> Result<()> {
-        let Self { stream, model, head, area, .. } = self;
+        let Self { model, head, area, .. } = self;
         let Plan { grid, split, empty, .. } = plan;
-        let quality = Quality::from_raw(stream.header.quality).unwrap_or_default();
-        let (isa, gains) = (Isa::chosen(), model.gains(quality));
-        let empty = empty.as_ref();
-        let decoder = GroupDecoder { stream, model, isa, gains: &gains, quality, passes: self.passes, empty };
+        let (isa, gains) = (Isa::chosen(), model.gains(self.quality()));
         let shape = (grid.height, grid.width);
         let blank = empty
+            .as_ref()
             .map(|empty| blank::synthesise(empty, model, isa, &gains, head.color, *split))
             .transpose()?;
         let blank = blank.as_ref();
         let mut synthesis =
             Synthesis::new(&model.net, isa, &gains, shape, area.clone(), head.color, *split, blank);
         let support = synthesis.support();
+        self.walk(plan, isa, &gains, &support, damage, |band| synthesis.push(band, &mut sink))
+    }
+
+    fn quality(&self) -> Quality {
+        Quality::from_raw(self.stream.header.quality).unwrap_or_default()
+    }
+
+    /// Decodes the latents of `support`, and passes each band to `each`.
+    fn walk(
+        &self,
+        plan: &Plan,
+        isa: Isa,
+        gains: &Gains,
+        support: &Rect,
+        damage: &mut Vec<Damage>,
+        mut each: impl FnMut(&Band) -> Result<()>,
+    ) -> Result<()> {
+        let Self { stream, model, passes, .. } = self;
+        let (quality, empty) = (self.quality(), plan.empty.as_ref());
+        let decoder = GroupDecoder { stream, model, isa, gains, quality, passes: *passes, empty };
         let mut above = Above::default();
-        for band in grid.bands(support.rows.clone()) {
+        for band in plan.grid.bands(support.rows.clone()) {
             let holds = |group: usize| empty.is_none_or(|empty| !empty.is_empty(group));
-            band.fill_those(&support, model.net.shapes.m, holds);
-            let damaged = decoder.band(&band, &support, split.threads);
+            band.fill_those(support, model.net.shapes.m, holds);
+            let damaged = decoder.band(&band, support, plan.split.threads);
             damage.extend(damaged.substreams);
             // Groups that hold nothing and are copied have no latents to continue.
             if self.concealment == Concealment::Neighbours && empty.is_none() {
                 above.conceal(&band, &damaged.lost);
             }
-            synthesis.push(&band, &mut sink)?;
+            each(&band)?;
         }
         Ok(())
     }

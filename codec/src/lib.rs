@@ -76,7 +76,9 @@ mod net;
 mod picture;
 mod quality;
 mod rate;
+mod readout;
 mod rect;
+mod reduce;
 mod registry;
 #[cfg(feature = "resize")]
 pub mod resize;
@@ -92,7 +94,9 @@ pub use auto::{encode, encode_deep, encode_rows};
 pub use conceal::Concealment;
 pub use damage::{Damage, DamageCause};
 pub use damaged_area::{DamagedArea, damaged_areas};
-pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode, decode_deep};
+pub use decode::{
+    DecodeOptions, Decoded, Decoder, Outcome, ReducedSize, Region, decode, decode_deep, decode_reduced,
+};
 pub use deep::DeepPicture;
 pub use encode::{analyse, encode_latents};
 pub use encoding::{Check, EncodeOptions, Encoded, Protection};

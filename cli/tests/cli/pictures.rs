@@ -240,3 +240,25 @@ fn files_of_several_pictures_are_never_taken_for_their_first() {
     place.run("compress b.png --frame 1 -o b.aec --force").assert().success();
     one_line(&mut place.run("compress b.png --frame 2 -o b.aec --force"), 1);
 }
+
+#[test]
+fn a_thumbnail_is_small_upright_and_refuses_what_contradicts_it() {
+    let place = Workplace::new();
+    place.picture_of("a.png", 300, 200);
+    place.run("compress a.png -o a.aec").assert().success();
+    for (args, size) in [
+        ("--thumbnail 30", (30, 20)),
+        ("--scale 1/2", (150, 100)),
+        ("--scale 1/8", (38, 25)),
+        ("--thumbnail 900", (300, 200)),
+    ] {
+        place.run(&format!("decompress a.aec -o small.png --force {args}")).assert().success();
+        let small = image::open(place.path("small.png")).unwrap();
+        assert_eq!((small.width(), small.height()), size, "{args}");
+    }
+    for args in
+        ["--thumbnail 0", "--scale 1/3", "--thumbnail 30 --scale 1/2", "--thumbnail 30 --region 0,0,9,9"]
+    {
+        place.run(&format!("decompress a.aec -o small.png --force {args}")).assert().code(2);
+    }
+}

@@ -4,3 +4,6 @@
 /// The packed model file, for `aecodec::Model::parse`.
 // A static, because a constant of megabytes may be copied to each place that names it.
 pub static FILE: &[u8] = include_bytes!("../best.aem");
+
+/// The read-out of the model, from which `aecodec` makes thumbnails.
+pub static READOUT: &[u8] = include_bytes!("../readout.bin");
