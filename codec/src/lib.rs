@@ -91,7 +91,7 @@ pub use auto::{encode, encode_deep, encode_rows};
 pub use conceal::Concealment;
 pub use damage::{Damage, DamageCause};
 pub use damaged_area::{DamagedArea, damaged_areas};
-pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode, decode_deep};
+pub use decode::{DecodeOptions, Decoded, Decoder, Outcome, Region, decode, decode_deep, decode_exact};
 pub use deep::DeepPicture;
 pub use encode::{analyse, encode_latents};
 pub use encoding::{Check, EncodeOptions, Encoded, Protection};

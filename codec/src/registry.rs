@@ -1,7 +1,7 @@
 //! The available models, and the choice of the one that a stream was encoded with.
 
 use crate::container::{Header, NO_MODEL};
-use crate::decode::{decode, hex};
+use crate::decode::{decode, decode_exact, hex};
 use crate::{DecodeOptions, Decoded, Error, Model, Profile, Result};
 use std::sync::Arc;
 
@@ -56,8 +56,11 @@ impl ModelRegistry {
     /// # Errors
     /// Returns [`Error::UnknownModel`] if none of the models is the one, and otherwise the errors of [`crate::decode`].
     pub fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Decoded> {
-        let model = self.of(&Header::parse(bytes, &options.limits)?)?;
-        decode(bytes, &model, options)
+        let header = Header::parse(bytes, &options.limits)?;
+        match header.exact {
+            Some(_) => decode_exact(bytes, options),
+            None => decode(bytes, &*self.of(&header)?, options),
+        }
     }
 
     /// Returns the model with this identity; [`NO_MODEL`] is that of any. Of the built-in models, that of the profile
