@@ -193,7 +193,7 @@ fn pictures_appear_while_they_arrive_in_a_browser() {
     let samples = repository().join("samples");
     let sample = |name: &str| samples.join(name).display().to_string();
     let pictures = ["hills.aec", "brick.aec", "interior-gray.aec"].map(sample).join(" ");
-    send(&place, &receiver, &format!("{pictures}"));
+    send(&place, &receiver, &pictures);
     wait(&mut browser, "document.querySelectorAll('#pictures li.arrived').length === 3");
     wait(&mut browser, "[...document.images].every((image) => image.complete && image.naturalWidth > 100)");
     assert_eq!(browser.text("document.getElementById('status').textContent"), "3 pictures.");
