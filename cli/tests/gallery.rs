@@ -7,7 +7,9 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use aecodec_tests::chromium::{self, Chromium};
-use network::{Place, Receiver, repository};
+use aecodec_tests::impair::{Profile, Proxy};
+use aecodec_tests::link::{Conditions, Queue, Rate};
+use network::{Place, Receiver, by_way_of, repository};
 
 /// Starts a receiver with a page, and returns it with the address and the root path of the page.
 fn served(place: &Place, args: &str) -> (Receiver, String, String) {
@@ -60,10 +62,8 @@ fn events(address: &str, path: &str, last: &str) -> String {
     panic!("no {last} in {text}");
 }
 
-fn send(place: &Place, receiver: &Receiver, pictures: &str) {
-    place
-        .run(&format!("send --json --state camera --label camera-7 --to {} {pictures}", receiver.ticket))
-        .with(0);
+fn send(place: &Place, ticket: &str, pictures: &str) {
+    place.run(&format!("send --json --state camera --label camera-7 --to {ticket} {pictures}")).with(0);
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_page_for_other_hosts_has_a_token() {
     place.picture("a.png", 1);
     let (receiver, address, root) = served(&place, "--web 0.0.0.0:0");
     assert!(root.len() > 20 && root.ends_with('/'), "{root}");
-    send(&place, &receiver, "a.png");
+    send(&place, &receiver.ticket, "a.png");
     events(&address, &format!("{root}events"), "\"state\":\"arrived\"");
     assert_eq!(get(&address, &format!("{root}aec/1")).body, place.read("inbox/a.aec"));
     let wrong = format!("/{}/", "a".repeat(root.len() - 2));
@@ -190,15 +190,26 @@ fn pictures_appear_while_they_arrive_in_a_browser() {
     browser.resize(1200, 900, 1.0);
     browser.visit(&format!("http://{address}"), &root);
     wait(&mut browser, "document.getElementById('status').textContent === 'No pictures yet.'");
+    browser.value(
+        "window.seen = new Set(); new MutationObserver(() => [...document.images].forEach((image) => \
+         image.addEventListener('load', () => seen.add(new URL(image.src).pathname.split('/').at(-2))))) \
+         .observe(document.getElementById('pictures'), { childList: true })",
+    );
+    // A slow line, so that there is time for a preview.
+    let line = Conditions { rate: Rate::fixed(100_000), queue: Queue::Packets(25), ..Conditions::default() };
+    let profile = Profile { up: line, down: Conditions::default(), rebind: None };
+    let proxy = Proxy::start(receiver.address, profile, 1).expect("a proxy");
+
     let samples = repository().join("samples");
     let sample = |name: &str| samples.join(name).display().to_string();
-    let pictures = ["hills.aec", "brick.aec", "interior-gray.aec"].map(sample).join(" ");
-    send(&place, &receiver, &pictures);
-    wait(&mut browser, "document.querySelectorAll('#pictures li.arrived').length === 3");
+    let pictures = ["hills.aec", "interior-gray.aec"].map(sample).join(" ");
+    send(&place, &by_way_of(&receiver.ticket, proxy.addr), &pictures);
+    wait(&mut browser, "document.querySelectorAll('#pictures li.arrived').length === 2");
+    assert_eq!(browser.value("seen.has('preview')"), true, "a preview comes first");
     wait(&mut browser, "[...document.images].every((image) => image.complete && image.naturalWidth > 100)");
-    assert_eq!(browser.text("document.getElementById('status').textContent"), "3 pictures.");
+    assert_eq!(browser.text("document.getElementById('status').textContent"), "2 pictures.");
     let sender = browser.text("document.getElementById('senders').innerText");
-    assert!(sender.contains("camera-7") && sender.contains('3'), "{sender}");
+    assert!(sender.contains("camera-7") && sender.contains('2'), "{sender}");
 
     for width in [360, 1200] {
         browser.resize(width, 900, 1.0);
@@ -207,7 +218,7 @@ fn pictures_appear_while_they_arrive_in_a_browser() {
     }
     // A page that is opened later shows the same.
     browser.visit(&format!("http://{address}"), &root);
-    wait(&mut browser, "document.querySelectorAll('#pictures li.arrived').length === 3");
+    wait(&mut browser, "document.querySelectorAll('#pictures li.arrived').length === 2");
     assert_eq!(browser.complaints(), Vec::<String>::new());
     receiver.program.stop().with(0);
 }
