@@ -92,6 +92,8 @@ fn the_page_offers_what_arrived_and_nothing_else() {
     let [thumbnail, png] = ["/thumb/1", "/png/1"].map(|path| get(&address, path));
     assert!(thumbnail.head.contains("content-type: image/jpeg"), "{}", thumbnail.head);
     let thumbnail = image::load_from_memory(&thumbnail.body).expect("a JPEG");
+    // The corner of the sample is transparent, and the thumbnail is on white.
+    assert!(thumbnail.to_rgb8().get_pixel(1, 1).0.iter().all(|&sample| sample > 240));
     assert_eq!(thumbnail.width().max(thumbnail.height()).min(480), thumbnail.width().max(thumbnail.height()));
     let png = image::load_from_memory(&png.body).expect("a PNG");
     let mut decode = place.command("decompress -o decoded.png");

@@ -2,8 +2,8 @@
 
 const $ = (id) => document.getElementById(id);
 const number = (value) => value.toLocaleString('en');
-const size = (bytes) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
-const saved = (bytes, of) => (of > 0 ? `${(100 * (1 - bytes / of)).toFixed(1)} %` : '');
+const size = (bytes) => (bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)}\u00a0kB` : `${(bytes / 1e6).toFixed(1)}\u00a0MB`);
+const saved = (bytes, of) => (of > 0 ? `${(100 * (1 - bytes / of)).toFixed(1)}\u00a0%` : '');
 
 function element(name, text, ...children) {
   const made = document.createElement(name);
@@ -25,8 +25,8 @@ function item(picture) {
   const facts = [name];
   if (arrived) {
     const rate = ((8 * picture.bytes) / (picture.width * picture.height)).toFixed(2);
-    const quality = picture.psnr ? `, ${picture.psnr.toFixed(1)} dB` : '';
-    const saving = picture.source_bytes ? `, ${saved(picture.bytes, picture.source_bytes)} saved` : '';
+    const quality = picture.psnr ? `, ${picture.psnr.toFixed(1)}\u00a0dB` : '';
+    const saving = picture.source_bytes > picture.bytes ? `, ${saved(picture.bytes, picture.source_bytes)} saved` : '';
     facts.push(element('span', `${picture.width} × ${picture.height} from ${picture.from}`));
     facts.push(element('span', `${size(picture.bytes)}, ${rate} bits per pixel${quality}${saving}`));
     facts.push(element('span', undefined, link('aec', picture, '.aec'), ' ', link('png', picture, 'PNG')));

@@ -17,20 +17,34 @@ const PIXELS: u64 = 1 << 27;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// A small JPEG of the picture in a file.
+/// A small JPEG of the picture in a file, on white.
 pub(crate) fn thumbnail(file: &Path, models: &Models) -> Result<Vec<u8>> {
-    let picture = decoded(file, models)?;
+    let picture = on_white(decoded(file, models)?);
     let longest = picture.width.max(picture.height);
     let scaled = |side: u32| (u64::from(side) * u64::from(SIDE) / u64::from(longest)).max(1) as u32;
     let small = if longest > SIDE {
         let small = resize(&picture, (scaled(picture.width), scaled(picture.height)), Filter::Hamming)?;
         Picture { orientation: picture.orientation, ..small }
     } else {
-        Picture { alpha: None, metadata: Default::default(), ..picture }
+        Picture { metadata: Default::default(), ..picture }
     };
     let mut options = WriteOptions::default();
     options.jpeg_quality = QUALITY;
     Ok(files::write(&small, Format::Jpeg, &options)?.0)
+}
+
+/// An opaque picture: its colours over white.
+fn on_white(mut picture: Picture) -> Picture {
+    if let Some(alpha) = picture.alpha.take() {
+        let pixels = picture.samples.chunks_exact_mut(picture.color.channels());
+        for (pixel, &alpha) in pixels.zip(&alpha) {
+            for sample in pixel {
+                let sum = u32::from(*sample) * u32::from(alpha) + 255 * (255 - u32::from(alpha));
+                *sample = ((sum + 127) / 255) as u8;
+            }
+        }
+    }
+    picture
 }
 
 /// The picture in a file as PNG.
