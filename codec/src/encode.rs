@@ -285,7 +285,8 @@ impl<'a, S: Sample> PictureEncoder<'a, S> {
             if let Some(latents) = given {
                 latents.put(&band);
             }
-            coder.band(&band, given.map(|latents| latents.z.as_slice()), &mut substreams);
+            let z = given.map(|latents| latents.z.as_slice()).filter(|z| !z.is_empty());
+            coder.band(&band, z, &mut substreams);
             if let Some((synthesis, meter)) = &mut check {
                 feed.read(16 * band.rows.end)?;
                 synthesis.push(&band, |samples| {

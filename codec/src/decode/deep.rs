@@ -14,7 +14,7 @@ use crate::{Error, Result};
 /// Returns the errors of [`decode`], and [`Error::Invalid`] if the picture has 8 bits per sample
 /// ([`Header::is_deep`](crate::container::Header::is_deep)).
 pub fn decode_deep(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<(DeepPicture, Outcome)> {
-    let decoder = Decoder::open(bytes, model, options, Keep::Deep)?;
+    let decoder = Decoder::open(bytes, Some(model), options, Keep::Deep)?;
     if !decoder.stream.header.is_deep() {
         let detail = "its samples have 8 bits, expected more".into();
         return Err(Error::Invalid { what: "stream", detail });
@@ -44,7 +44,7 @@ impl<'a> Decoder<'a> {
         sink: impl FnMut(&[S]) -> Result<()>,
     ) -> Result<()> {
         let keep = if S::PEAK > 255 { Keep::DeepRows } else { Keep::Rows };
-        let decoder = Self::open(bytes, model, options, keep)?;
+        let decoder = Self::open(bytes, Some(model), options, keep)?;
         match &decoder.work {
             Work::Learned(plan) => decoder.painted(plan, sink).map(|_| ()),
             Work::Exact(_) => Err(Error::Invalid { what: "stream", detail: "it is exact".into() }),
