@@ -6,8 +6,8 @@ const $ = (id) => document.getElementById(id);
 const [rightCanvas, leftCanvas] = document.querySelectorAll('#pictures canvas');
 /** How long the quality has to rest before the picture is encoded again, in milliseconds. */
 const REST = 250;
-/** Pictures of up to so many pixels are shown after each pass. */
-const EACH_PASS = 1 << 20;
+/** Pictures of up to so many pixels for each worker are shown after each pass. */
+const EACH_PASS = 1 << 19;
 const ORIGINAL = 'Original';
 const AEC = 'aecodec';
 const JPEG = 'JPEG of the same size';
@@ -117,7 +117,7 @@ async function decodeAgain(current, bytes, { encode, record } = {}) {
   coded = { bytes, info };
   $('passes').hidden = info.exact !== null;
   document.querySelector('input[name=pass][value="4"]').checked = true;
-  const small = info.width * info.height <= EACH_PASS;
+  const small = info.width * info.height <= EACH_PASS * codec.workers;
   const passes = info.exact !== null ? [4] : small ? [1, 2, 3, 4] : [4];
   let decoded;
   let decode;
@@ -164,6 +164,7 @@ const hashed = (equal) => (equal ? 'The pixels have the hash that the file recor
 /** Shows two versions, and the figures of all of them. */
 function show(left, right) {
   $('result').hidden = false;
+  $('result').classList.toggle('single', versions.size < 2);
   for (const [id, name] of [['left', left], ['right', right]]) {
     $(id).replaceChildren(...[...versions.keys()].map((version) => new Option(version, version, false, version === name)));
   }
