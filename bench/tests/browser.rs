@@ -1,7 +1,6 @@
 //! The page works in a browser: from disk, with mouse and keyboard, on wide and narrow screens.
 //! These tests are ignored, since not every host has Chromium.
 
-mod chromium;
 mod sample;
 
 use std::fs;
@@ -9,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use aecodec::{Limits, files};
-use chromium::{Button, Chromium};
+use aecodec_tests::chromium::{self, Button, Chromium};
 
 const LEFT: u32 = 37;
 const RIGHT: u32 = 39;

@@ -63,15 +63,20 @@ impl Difference {
         options: &DecodeOptions,
         (file, name): (&[u8], &str),
     ) -> Result<Option<Self>> {
-        let maximum = container::read(bytes, &options.limits)?.header.maximum;
-        if maximum == 255 {
+        let header = container::read(bytes, &options.limits)?.header;
+        if !header.is_deep() {
             return Ok(None);
         }
         let limits = options.limits.for_input(file.len() as u64);
         let original = files::read_deep(file, &limits).with_context(|| format!("{name} is not a picture"))?;
+        let original = match header.exact {
+            Some(_) => original.map(|(picture, _)| picture),
+            None => original.map(|(picture, _)| picture.filled()),
+        };
         let (found, _) = aecodec::decode_deep(bytes, model, options)?;
+        let maximum = found.maximum;
         let shape = |picture: &DeepPicture| (picture.width, picture.height, picture.color, picture.maximum);
-        let expected = original.map(|(picture, _)| picture).filter(|picture| shape(picture) == shape(&found));
+        let expected = original.filter(|picture| shape(picture) == shape(&found));
         let Some(expected) = expected else {
             bail!(
                 "it is {} x {} pixels with samples of up to {maximum}, but {name} is not; compare it with its own original",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use aecodec::files::{self, Format, sequence};
+use aecodec::files::{self, Format, PictureReader, sequence};
 use aecodec::{
     Coding, EncodeOptions, Encoded, Limits, Mode, Model, Picture, PictureInfo, Protection, Quality, Source,
     Target,
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use crate::batch::{self, Item, Share, Sums};
 use crate::failure::{Exit, usage};
 use crate::flags::Common;
-use crate::inputs::{self, Frame, Input};
+use crate::inputs::{self, Content, Frame, Input};
 use crate::kinds::Kind;
 use crate::mode::{self, ModeArgs};
 use crate::models::{self, ProfileName};
@@ -192,12 +192,12 @@ impl Encoder<'_> {
         Ok(aecodec::encode(picture, self.model, options)?)
     }
 
-    /// Whether the encoder can read a picture row by row.
-    fn takes_rows(&self) -> bool {
+    /// Whether better latents are searched for. Such pictures are read as a whole, in 8 bits.
+    fn searches(&self) -> bool {
         #[cfg(feature = "refine")]
-        return self.refinement.is_none();
+        return self.refinement.is_some();
         #[cfg(not(feature = "refine"))]
-        true
+        false
     }
 }
 
@@ -219,30 +219,7 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
         (options.protection, options.group_log2) = (Protection::Backup, PROTECTED_GROUPS);
     }
 
-    let rows = if encoder.takes_rows() && input.frame.is_none() {
-        files::open(|| content.open(), &limits)?
-    } else {
-        None
-    };
-    let exact = matches!(options.mode, Mode::Exact { .. });
-    // Rows have 8 bits per sample, and an exact stream keeps all of them.
-    let rows = rows.filter(|rows| !exact || rows.head().source_bits == 8);
-    let rows = rows.map(|rows| {
-        let notices = rows.notices().to_vec();
-        let mut rows = Watched { rows, share, done: 0 };
-        let encoded = aecodec::encode_rows(&mut rows, encoder.model, &options)?;
-        let raw = raw(rows.head(), false);
-        Ok::<_, aecodec::Error>((encoded, rows.head().clone(), raw, notices))
-    });
-    let (encoded, head, raw, notices) = match rows.transpose()? {
-        Some(made) => made,
-        None => {
-            let all = batch::threads(args.common.threads);
-            let file = content.read(&limits)?;
-            let file = chosen(&file, input.frame, &limits)?;
-            in_memory(&file, encoder, &options, (all, &input.short_name()))?
-        }
-    };
+    let (encoded, head, raw, notices) = encode(&content, input, encoder, &options, args, share)?;
     destination.write(&encoded.bytes, existing, &origin)?;
 
     let damaged = notices.iter().any(files::Notice::is_damage);
@@ -271,6 +248,44 @@ fn one(args: &Args, input: &Input, output: &Planned, encoder: &Encoder, share: &
     })
 }
 
+/// Encodes the picture in a file: row by row if it has 8 bits per sample and its format allows it, and otherwise as a whole.
+fn encode(
+    content: &Content,
+    input: &Input,
+    encoder: &Encoder,
+    options: &EncodeOptions,
+    args: &Args,
+    share: &Share,
+) -> Result<Made> {
+    let limits = &options.limits;
+    let rows = match input.frame {
+        None if !encoder.searches() => files::open(|| content.open(), limits)?,
+        _ => None,
+    };
+    let by_rows = |rows: PictureReader<_>| {
+        let notices = rows.notices().to_vec();
+        let mut rows = Watched { rows, share, done: 0 };
+        let encoded = aecodec::encode_rows(&mut rows, encoder.model, options)?;
+        let raw = raw(rows.head(), false);
+        Ok((encoded, rows.head().clone(), raw, notices))
+    };
+    let whole = || {
+        let all = batch::threads(args.common.threads);
+        let file = content.read(limits)?;
+        let file = chosen(&file, input.frame, limits)?;
+        in_memory(&file, encoder, options, (all, &input.short_name()))
+    };
+    match rows {
+        Some(rows) if rows.head().source_bits == 8 => by_rows(rows),
+        // Rows have 8 bits per sample. A picture of more is read as a whole, unless there is no room for it.
+        Some(rows) if !matches!(options.mode, Mode::Exact { .. }) => match whole() {
+            Err(error) if matches!(error.downcast_ref(), Some(aecodec::Error::Limit { .. })) => by_rows(rows),
+            made => made,
+        },
+        _ => whole(),
+    }
+}
+
 /// The picture that is meant, of a file that may hold several.
 fn chosen<'a>(file: &'a [u8], frame: Option<Frame>, limits: &Limits) -> Result<Cow<'a, [u8]>> {
     if let Some(frame) = frame {
@@ -287,8 +302,8 @@ fn chosen<'a>(file: &'a [u8], frame: Option<Frame>, limits: &Limits) -> Result<C
 /// What is known of an encoded picture: its head, the bytes of its samples, and what was lost when it was read.
 type Made = (Encoded, PictureInfo, u64, Vec<files::Notice>);
 
-/// Reads a whole file, and encodes its picture with all of its bits if that is asked for. `all` is the number of threads for
-/// all pictures together.
+/// Reads a whole file, and encodes its picture, with all of its bits unless better latents are searched for. `all` is the
+/// number of threads for all pictures together.
 fn in_memory(
     file: &[u8],
     encoder: &Encoder,
@@ -298,10 +313,14 @@ fn in_memory(
     let limits = &options.limits;
     let deep = match options.mode {
         Mode::Exact { .. } => files::read_deep(file, limits)?,
-        _ => None,
+        _ if encoder.searches() => None,
+        _ => files::read_deep(file, limits)?,
     };
-    if let Some((picture, notices)) = deep {
-        let (encoded, head) = (aecodec::encode_deep(&picture, options)?, picture.head());
+    if let Some((picture, mut notices)) = deep {
+        let (encoded, head) = (aecodec::encode_deep(&picture, encoder.model, options)?, picture.head());
+        if encoded.coding == Coding::Learned && picture.has_fine_alpha() {
+            notices.push(files::Notice::AlphaRounded);
+        }
         let raw = 2 * raw(&head, picture.alpha.is_some());
         return Ok((encoded, head, raw, notices));
     }

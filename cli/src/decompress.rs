@@ -46,6 +46,9 @@ pub struct Args {
     /// Decode only this region of the stored picture, in pixels
     #[arg(long, value_name = "X,Y,W,H", value_parser = size::region, conflicts_with = "passes")]
     region: Option<Region>,
+    /// Bits per sample of the pictures: 8 or 16 [default: 16 for pictures that had more than 8, in formats that hold them]
+    #[arg(long, value_name = "BITS", value_parser = depth, conflicts_with_all = ["thumbnail", "scale"])]
+    depth: Option<u8>,
     /// Decode to a small picture whose longest side has at most N pixels; this is fast for large pictures
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), conflicts_with_all = ["passes", "region"])]
     thumbnail: Option<u32>,
@@ -247,12 +250,21 @@ fn make(
         let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
         return Ok(Made { head, alpha, outcome, length, notices });
     }
-    if header.maximum > 255 {
-        let (picture, outcome) = aecodec::decode_deep(bytes, model, options)?;
-        let (written, notices) = files::write_deep(&picture, format, &write_options)?;
-        destination.write(&written, existing, origin)?;
-        let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
-        return Ok(Made { head, alpha, outcome, length, notices });
+    if args.depth == Some(16) && !header.is_deep() {
+        bail!("the picture has 8 bits per sample; leave out --depth 16");
+    }
+    if args.depth != Some(8) && header.is_deep() && (header.maximum > 255 || format.is_deep()) {
+        match aecodec::decode_deep(bytes, model, options) {
+            // A picture that is too large for this is decoded row by row to 8 bits, unless that loses what it holds.
+            Err(aecodec::Error::Limit { .. }) if args.depth.is_none() && header.exact.is_none() => {}
+            decoded => {
+                let (picture, outcome) = decoded?;
+                let (written, notices) = files::write_deep(&picture, format, &write_options)?;
+                destination.write(&written, existing, origin)?;
+                let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
+                return Ok(Made { head, alpha, outcome, length, notices });
+            }
+        }
     }
     let decoder = Decoder::new(bytes, model, options)?;
     let head = decoder.head().clone();
@@ -277,6 +289,14 @@ fn make(
     destination.write(&written, existing, origin)?;
     let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
     Ok(Made { head, alpha, outcome, length, notices })
+}
+
+fn depth(text: &str) -> Result<u8, String> {
+    match text {
+        "8" => Ok(8),
+        "16" => Ok(16),
+        _ => Err("expected 8 or 16".into()),
+    }
 }
 
 fn format_name(text: &str) -> Result<Format, String> {

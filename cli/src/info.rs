@@ -100,7 +100,7 @@ fn words(input: &Input, stream: &Stream<'_>, parts: &[Part], length: u64, known:
     let alpha = if header.alpha { " with alpha" } else { "" };
     let bits = match (header.maximum, header.source_16bit) {
         (256.., _) => format!(" of {} bits, up to {}", sample_bits(header), header.maximum),
-        (_, true) => ", from 16-bit samples".into(),
+        (_, true) => " of 16 bits".into(),
         _ => String::new(),
     };
     let coding = match header.exact {

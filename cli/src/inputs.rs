@@ -1,5 +1,6 @@
 //! Expands the input arguments: files, folders, patterns and stdin.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Read, Seek, Write as _};
@@ -320,14 +321,14 @@ impl Content {
     }
 
     /// Reads all bytes, up to the limit.
-    pub fn read(self, limits: &Limits) -> Result<Vec<u8>> {
+    pub fn read(&self, limits: &Limits) -> Result<Cow<'_, [u8]>> {
         check(self.length(), limits.bytes)?;
         if let Self::Memory(bytes) = self {
-            return Ok(bytes);
+            return Ok(Cow::Borrowed(bytes));
         }
         let mut bytes = Vec::new();
         fill(self.open()?, &mut bytes, limits)?;
-        Ok(bytes)
+        Ok(Cow::Owned(bytes))
     }
 }
 

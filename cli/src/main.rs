@@ -26,6 +26,8 @@ mod model;
 mod models;
 mod output;
 #[cfg(feature = "network")]
+mod page;
+#[cfg(feature = "network")]
 mod pairing;
 mod pattern;
 #[cfg(feature = "network")]

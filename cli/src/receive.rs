@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aecodec::files::Format;
+use aecodec_gallery::Gallery;
 use aecodec_proto::Ticket;
 use aecodec_proto::figures::Total;
 use aecodec_proto::message::FrameReport;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::failure::{Exit, usage};
+use crate::page::Page;
 use crate::pairing::{Listen, Standing};
 use crate::printable::printable;
 use crate::report::{Reporter, Stream, Style, grouped, warn};
@@ -53,6 +55,10 @@ pub struct Args {
     /// Write a preview of each picture while it arrives, to NAME.preview.jpg
     #[arg(long)]
     preview: bool,
+    /// Serve a page with the pictures that arrive, on http://ADDR:PORT/; unless ADDR is this host alone, its address has a
+    /// random token
+    #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:4744", value_parser = pairing::addresses_of)]
+    web: Option<Listen>,
     #[command(flatten)]
     services: ServiceArgs,
     /// Also use the model in this .aem file; may be given more than once
@@ -98,6 +104,7 @@ Examples:
   aecodec receive --out inbox/
   aecodec receive --out inbox/ --decode png --preview
   aecodec receive --out inbox/ --reusable --advertise photos.example.org
+  aecodec receive --out inbox/ --preview --web
 
 The command prints a ticket, which lets one sender in, or any number with --reusable. Treat it like a password. A
 sender that has paired once is recognised by its key. Stop the receiver with Ctrl-C; nothing that has arrived is lost.";
@@ -113,6 +120,8 @@ pub fn run(args: &Args) -> Result<Exit> {
         let socket = socket(args.listen.as_ref(), service.peers())?;
         service.count_in(args.services.metrics()?);
         let (peers, identity) = (service.peers().clone(), service.identity().clone());
+        let page =
+            args.web.as_ref().map(|listen| Page::open(listen, service.models().clone())).transpose()?;
         let (events, told) = mpsc::unbounded_channel();
         let running = service.start(socket, events)?;
         let bound = running.address()?;
@@ -121,7 +130,8 @@ pub fn run(args: &Args) -> Result<Exit> {
         let (ticket, standing) = pairing::ticket(&peers, &identity, addresses, kind)?;
         pairing::keep(&peers, &ticket, bound.port())?;
         announce(args, &reporter, &ticket, standing)?;
-        let (shown, ()) = tokio::join!(show(told, &reporter), running.run(stop));
+        let gallery = page.map(|page| page.start(&reporter)).transpose()?;
+        let (shown, ()) = tokio::join!(show(told, gallery.as_ref(), &reporter), running.run(stop));
         shown
     })
 }
@@ -202,11 +212,18 @@ fn announce(args: &Args, reporter: &Reporter, ticket: &Ticket, standing: Standin
 }
 
 /// Prints the events until the receiver has stopped, and then the totals.
-async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<Exit> {
+async fn show(
+    mut told: mpsc::UnboundedReceiver<Event>,
+    gallery: Option<&Gallery>,
+    reporter: &Reporter,
+) -> Result<Exit> {
     let mut busy = Busy::default();
     let mut total = Total::default();
     let mut frames = Frames::default();
     while let Some(event) = told.recv().await {
+        if let Some(gallery) = gallery {
+            gallery.take(&event);
+        }
         match event {
             Event::Arrived(arrived) => {
                 total.add(&arrived.figures);

@@ -8,7 +8,7 @@ use crate::exact::{self, Exact, Job, Survey};
 use crate::limits::Limits;
 use crate::mode::{Coding, Mode};
 use crate::picture::{Picture, PictureInfo};
-use crate::source::{InMemory, Source};
+use crate::source::{ByteRows, InMemory, Source};
 use crate::target::Target;
 use crate::{Error, Model, Quality, Result, rate};
 
@@ -83,38 +83,38 @@ pub fn encode_rows(source: &mut dyn Source, model: &Model, options: &EncodeOptio
     run(source, None, model, options)
 }
 
-/// Encodes a picture of more than 8 bits per sample exactly.
+/// Encodes a picture of more than 8 bits per sample. A learned stream is encoded from all of its bits, and
+/// [`decode_deep`](crate::decode_deep) returns it in 16 bits; its alpha has 8.
 ///
 /// ```
 /// use aecodec::{Color, DecodeOptions, DeepPicture, EncodeOptions, Mode, Model, Profile};
 ///
 /// let ramp = (0..4096).collect();
 /// let picture = DeepPicture::new(64, 64, Color::Gray, 4095, ramp)?;
+/// let model = Model::embedded(Profile::Fast)?;
 /// let mut options = EncodeOptions::default();
 /// options.mode = Mode::Exact { error: 0 };
-/// let encoded = aecodec::encode_deep(&picture, &options)?;
+/// let encoded = aecodec::encode_deep(&picture, &model, &options)?;
 ///
-/// let model = Model::embedded(Profile::Fast)?;
 /// let (decoded, _) = aecodec::decode_deep(&encoded.bytes, &model, &DecodeOptions::default())?;
 /// assert_eq!(decoded, picture);
 /// # Ok::<(), aecodec::Error>(())
 /// ```
 ///
 /// # Errors
-/// Returns [`Error::Limit`] if the picture is above the limits, and [`Error::Invalid`] if the mode is not [`Mode::Exact`], if
-/// an option is out of range, or if the buffers of the picture do not fit its size.
-pub fn encode_deep(picture: &DeepPicture, options: &EncodeOptions) -> Result<Encoded> {
-    let Mode::Exact { error } = options.mode else {
-        let detail = format!("{:?}, expected exact coding for more than 8 bits per sample", options.mode);
-        return Err(Error::Invalid { what: "mode", detail });
-    };
+/// Returns [`Error::Limit`] if the picture is above the limits, and [`Error::Invalid`] if an option is out of range or if the
+/// buffers of the picture do not fit its size.
+pub fn encode_deep(picture: &DeepPicture, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
     picture.check()?;
-    let (head, error) = (picture.head(), error.min(picture.maximum));
-    check(&head, options)?;
-    let options = &in_small_groups(options, &head);
-    check_groups(&head, options)?;
-    let metadata = packed_metadata(&head)?;
-    finished(exact::encode_deep(picture, metadata.as_deref(), error, options)?, &head, error, options)
+    let mut deep = Deep { picture, alpha: picture.rounded_alpha() };
+    match options.mode {
+        Mode::Learned => deep.learned(model, options),
+        Mode::Exact { error } => {
+            check(&deep.head(), options)?;
+            deep.exact(error, &in_small_groups(options, &deep.head()))
+        }
+        Mode::Auto => chosen(&mut deep, model, options),
+    }
 }
 
 /// Encodes a picture in the mode of the options. `alpha` is `[height, width]`.
@@ -124,53 +124,147 @@ fn run(
     model: &Model,
     options: &EncodeOptions,
 ) -> Result<Encoded> {
+    let mut bytes = Bytes { source, alpha, fresh: true };
     match options.mode {
-        Mode::Learned => learned(source, alpha, model, options),
-        Mode::Exact { .. } if source.head().source_bits > 8 => Err(Error::Invalid {
+        Mode::Learned => bytes.learned(model, options),
+        Mode::Exact { .. } if bytes.head().source_bits > 8 => Err(Error::Invalid {
             what: "picture",
             detail: format!(
                 "its samples were rounded from {} bits to 8; encode it from all of its bits with encode_deep, or use the learned mode",
-                source.head().source_bits
+                bytes.head().source_bits
             ),
         }),
         Mode::Exact { error } => {
-            let head = source.head().clone();
+            let head = bytes.head();
             check(&head, options)?;
-            let survey = survey(source, &head)?;
-            source.rewind()?;
-            without_model(source, alpha, error, &grouped(options, &head, &survey))
+            let survey = bytes.survey()?;
+            bytes.exact(error, &grouped(options, &head, &survey))
         }
-        Mode::Auto => chosen(source, alpha, model, options),
+        Mode::Auto => chosen(&mut bytes, model, options),
     }
 }
 
-fn chosen(
-    source: &mut dyn Source,
-    alpha: Option<&[u8]>,
-    model: &Model,
-    options: &EncodeOptions,
-) -> Result<Encoded> {
-    let head = source.head().clone();
+/// A picture that can be encoded in both ways.
+trait Choice {
+    fn head(&self) -> PictureInfo;
+    /// Counts what tells graphics from photographs.
+    fn survey(&mut self) -> Result<Survey>;
+    /// Encodes it with the model.
+    fn learned(&mut self, model: &Model, options: &EncodeOptions) -> Result<Encoded>;
+    /// Encodes it without the model.
+    fn exact(&mut self, error: u16, options: &EncodeOptions) -> Result<Encoded>;
+}
+
+/// A picture of 8 bits.
+struct Bytes<'a, 'b> {
+    source: &'a mut (dyn Source + 'b),
+    /// `[height, width]`.
+    alpha: Option<&'a [u8]>,
+    /// Whether the source is at its first row.
+    fresh: bool,
+}
+
+impl Bytes<'_, '_> {
+    fn start(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.fresh, false) { Ok(()) } else { self.source.rewind() }
+    }
+}
+
+impl Choice for Bytes<'_, '_> {
+    fn head(&self) -> PictureInfo {
+        self.source.head().clone()
+    }
+
+    fn survey(&mut self) -> Result<Survey> {
+        self.start()?;
+        let head = self.head();
+        let (stride, height) = (head.stride(), head.height as usize);
+        let (mut survey, mut rows) = (Survey::default(), vec![0; ROWS.min(height) * stride]);
+        for top in (0..height).step_by(ROWS) {
+            let rows = &mut rows[..ROWS.min(height - top) * stride];
+            self.source.read(rows)?;
+            survey.take(rows, stride, head.color.channels());
+        }
+        Ok(survey)
+    }
+
+    fn learned(&mut self, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
+        self.start()?;
+        learned(&mut ByteRows(self.source), self.alpha, model, options)
+    }
+
+    fn exact(&mut self, error: u16, options: &EncodeOptions) -> Result<Encoded> {
+        self.start()?;
+        let head = self.head();
+        check(&head, options)?;
+        check_groups(&head, options)?;
+        let metadata = packed_metadata(&head)?;
+        let error = error.min(255);
+        let job = Job { head: &head, alpha: self.alpha, metadata: metadata.as_deref(), error };
+        finished(job.encode(self.source, options)?, &head, error, options)
+    }
+}
+
+/// A picture of more bits.
+struct Deep<'a> {
+    picture: &'a DeepPicture,
+    /// Alpha in 8 bits.
+    alpha: Option<Vec<u8>>,
+}
+
+impl Choice for Deep<'_> {
+    fn head(&self) -> PictureInfo {
+        self.picture.head()
+    }
+
+    fn survey(&mut self) -> Result<Survey> {
+        // Pixels are equal if all of their bytes are.
+        let (stride, channels) = (self.head().stride(), self.picture.color.channels());
+        let mut survey = Survey::default();
+        for row in self.picture.samples.chunks_exact(stride) {
+            let row: Vec<u8> = row.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+            survey.take(&row, 2 * stride, 2 * channels);
+        }
+        Ok(survey)
+    }
+
+    fn learned(&mut self, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
+        learned(&mut InMemory::deep(self.picture), self.alpha.as_deref(), model, options)
+    }
+
+    fn exact(&mut self, error: u16, options: &EncodeOptions) -> Result<Encoded> {
+        let (head, error) = (self.head(), error.min(self.picture.maximum));
+        check(&head, options)?;
+        check_groups(&head, options)?;
+        let metadata = packed_metadata(&head)?;
+        finished(
+            exact::encode_deep(self.picture, metadata.as_deref(), error, options)?,
+            &head,
+            error,
+            options,
+        )
+    }
+}
+
+fn chosen(picture: &mut dyn Choice, model: &Model, options: &EncodeOptions) -> Result<Encoded> {
+    let head = picture.head();
     check(&head, options)?;
-    let survey = survey(source, &head)?;
-    source.rewind()?;
+    let survey = picture.survey()?;
     let graphic = survey.equal() >= GRAPHIC;
-    let in_groups = |options: &EncodeOptions| grouped(options, &head, &survey);
+    let exact_options = grouped(options, &head, &survey);
     let mut found = None;
     if graphic {
-        let exact = without_model(source, alpha, 0, &in_groups(options))?;
+        let exact = picture.exact(0, &exact_options)?;
         if matches!(options.target, Target::Quality(_)) && bits(&exact, &head) <= SMALL {
             return Ok(exact);
         }
         found = Some(exact);
-        source.rewind()?;
     }
-    let coded = learned(source, alpha, model, options)?;
+    let coded = picture.learned(model, options)?;
     let exact = match found {
         Some(exact) => exact,
         None if coded.bytes.len() as f64 > LARGE * head.samples() as f64 => {
-            source.rewind()?;
-            without_model(source, alpha, 0, &in_groups(options))?
+            picture.exact(0, &exact_options)?
         }
         None => return Ok(coded),
     };
@@ -206,36 +300,8 @@ fn in_small_groups(options: &EncodeOptions, head: &PictureInfo) -> EncodeOptions
     options
 }
 
-/// Counts what tells graphics from photographs.
-fn survey(source: &mut dyn Source, head: &PictureInfo) -> Result<Survey> {
-    let (stride, height) = (head.stride(), head.height as usize);
-    let (mut survey, mut rows) = (Survey::default(), vec![0; ROWS.min(height) * stride]);
-    for top in (0..height).step_by(ROWS) {
-        let rows = &mut rows[..ROWS.min(height - top) * stride];
-        source.read(rows)?;
-        survey.take(rows, stride, head.color.channels());
-    }
-    Ok(survey)
-}
-
 fn bits(encoded: &Encoded, head: &PictureInfo) -> f64 {
     8.0 * encoded.bytes.len() as f64 / head.pixels() as f64
-}
-
-/// Encodes a picture without the model.
-fn without_model(
-    source: &mut dyn Source,
-    alpha: Option<&[u8]>,
-    error: u16,
-    options: &EncodeOptions,
-) -> Result<Encoded> {
-    let head = source.head().clone();
-    check(&head, options)?;
-    check_groups(&head, options)?;
-    let metadata = packed_metadata(&head)?;
-    let error = error.min(255);
-    let job = Job { head: &head, alpha, metadata: metadata.as_deref(), error };
-    finished(job.encode(source, options)?, &head, error, options)
 }
 
 /// Protects an exact stream if this is asked for, and compares it with the target.

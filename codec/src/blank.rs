@@ -10,18 +10,19 @@ use crate::net::{Plane, Scratch};
 use crate::picture::Color;
 use crate::quality::Gains;
 use crate::rect::Rect;
+use crate::sample::Sample;
 use crate::strip::Split;
 use crate::walk::{self, Coded, Symbols};
 
 /// Synthesises the small picture of `empty`.
-pub(crate) fn synthesise<'a>(
+pub(crate) fn synthesise<'a, S: Sample>(
     empty: &'a Empty,
     model: &Model,
     isa: Isa,
     gains: &Gains,
     color: Color,
     split: Split,
-) -> Result<Blank<'a>> {
+) -> Result<Blank<'a, S>> {
     let (height, width) = (empty.rows.small(), empty.columns.small());
     let side = empty.rows.small_side.max(empty.columns.small_side);
     let grid = Grid { height, width, side, groups_deep: height.div_ceil(side) };
@@ -38,13 +39,13 @@ pub(crate) fn synthesise<'a>(
         });
     }
     let area = Rect::new(0, 0, 16 * height, 16 * width);
-    let mut samples = Vec::with_capacity(16 * height * 16 * width * color.channels());
+    let mut samples = Vec::with_capacity(16 * height * 16 * width * S::painted(color));
     let mut synthesis = Synthesis::new(&model.net, isa, gains, (height, width), area, color, split, None);
     synthesis.push(&band, |rows| {
         samples.extend_from_slice(rows);
         Ok(())
     })?;
-    Ok(Blank::new(empty, band, color.channels(), samples))
+    Ok(Blank::new(empty, band, S::painted(color), samples))
 }
 
 /// The symbols of a group that holds nothing.

@@ -1,18 +1,19 @@
 //! Decodes a stream, band by band: the walk over every group, then synthesis. A damaged part is reported, and the rest is
 //! decoded.
 
+mod deep;
 mod reduced;
 
+pub use deep::decode_deep;
 pub use reduced::{ReducedSize, decode_reduced};
 
 use crate::band::{Band, Grid};
 use crate::blank;
 use crate::conceal::{Above, Concealment};
-use crate::container::{self, ChunkKind, NO_PIXEL_HASH, Stream, alpha, metadata};
+use crate::container::{self, ChunkKind, Header, NO_PIXEL_HASH, Stream, alpha, metadata};
 use crate::damage::Damage;
-use crate::deep::{self, DeepPicture};
-use crate::empty::Empty;
-use crate::entropy;
+use crate::deep::rounded;
+use crate::empty::{self, Empty};
 use crate::exact;
 use crate::kernel::Isa;
 use crate::limits::Limits;
@@ -21,10 +22,10 @@ use crate::memory;
 use crate::model::Model;
 use crate::net::context::PASSES;
 use crate::net::synthesis::Synthesis;
-use crate::net::{Plane, hyper};
 use crate::picture::{Color, Metadata, Picture, PictureInfo};
 use crate::quality::{Gains, Quality};
 use crate::rect::Rect;
+use crate::sample::Sample;
 use crate::saturating::{product, sum};
 use crate::strip::Split;
 use crate::threads;
@@ -84,7 +85,7 @@ pub struct Decoded {
     pub picture: Picture,
     /// The parts that are lost; empty for an intact stream.
     pub damage: Vec<Damage>,
-    /// BLAKE3 of the colour samples; if the stream has more than 8 bits per sample, of all of them, in two bytes each.
+    /// BLAKE3 of the colour samples in 8 bits; if an exact stream has more, of all of them, in two bytes each.
     pub pixel_hash: [u8; 32],
     /// Whether the samples are those that the encoder measured; `None` for a region, a preview, a damaged stream and a
     /// stream that records no hash.
@@ -106,41 +107,15 @@ impl Decoded {
 /// [`Error::Invalid`] if the region is not inside the picture, and the errors of [`container::read`] if the header is
 /// damaged.
 pub fn decode(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<Decoded> {
-    let decoder = Decoder::open(bytes, model, options, Keep::Picture)?;
-    let PictureInfo { width, height, color, orientation, metadata, source_bits } = decoder.head.clone();
-    // The samples have been checked against the limits, so their number fits a `usize`.
-    let mut samples = Vec::with_capacity(decoder.head.samples() as usize);
-    let (outcome, alpha) = decoder.finish(|rows| {
-        samples.extend_from_slice(rows);
-        Ok(())
-    })?;
-    let picture =
-        Picture { orientation, alpha, metadata, source_bits, ..Picture::new(width, height, color, samples)? };
-    let Outcome { damage, pixel_hash, hash_matches } = outcome;
-    Ok(Decoded { picture, damage, pixel_hash, hash_matches })
+    Decoder::open(bytes, Some(model), options, Keep::Picture)?.decoded()
 }
 
-/// Decodes an exact stream of more than 8 bits per sample. ([`decode`] rounds such samples to 8 bits.)
+/// Decodes an exact stream, which needs no model.
 ///
 /// # Errors
-/// Returns the errors of [`decode`], and [`Error::Invalid`] if the samples of the stream have 8 bits.
-pub fn decode_deep(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<(DeepPicture, Outcome)> {
-    let decoder = Decoder::open(bytes, model, options, Keep::Deep)?;
-    let plan = match &decoder.work {
-        Work::Exact(plan) if plan.maximum > 255 => plan,
-        _ => {
-            let detail = "its samples have 8 bits, expected more".into();
-            return Err(Error::Invalid { what: "stream", detail });
-        }
-    };
-    let PictureInfo { width, height, color, orientation, metadata, .. } = decoder.head.clone();
-    let mut samples = Vec::with_capacity(decoder.head.samples() as usize);
-    let (outcome, alpha) = decoder.deep(plan, |rows| {
-        samples.extend_from_slice(rows);
-        Ok(())
-    })?;
-    let maximum = plan.maximum;
-    Ok((DeepPicture { width, height, color, maximum, samples, alpha, orientation, metadata }, outcome))
+/// Returns the errors of [`decode`]: [`Error::UnknownModel`] if the stream is not exact.
+pub fn decode_exact(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded> {
+    Decoder::open(bytes, None, options, Keep::Picture)?.decoded()
 }
 
 /// The result of a decode, without the picture.
@@ -149,7 +124,7 @@ pub fn decode_deep(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Resu
 pub struct Outcome {
     /// The parts that are lost; empty for an intact stream.
     pub damage: Vec<Damage>,
-    /// BLAKE3 of the colour samples; if the stream has more than 8 bits per sample, of all of them, in two bytes each.
+    /// See [`Decoded::pixel_hash`].
     pub pixel_hash: [u8; 32],
     /// See [`Decoded::hash_matches`].
     pub hash_matches: Option<bool>,
@@ -160,22 +135,34 @@ pub struct Outcome {
 enum Keep {
     Rows,
     Picture,
-    /// The same, at 16 bits per sample.
+    /// The same two, at 16 bits per sample.
+    DeepRows,
     Deep,
     /// A smaller picture, which its caller counts.
     Reduced,
 }
 
+impl Keep {
+    /// Bytes of a pixel that the synthesis paints.
+    fn painted(self, color: Color) -> usize {
+        match self {
+            Self::Rows | Self::Picture | Self::Reduced => u8::pixel_bytes(color),
+            Self::DeepRows | Self::Deep => u16::pixel_bytes(color),
+        }
+    }
+}
+
 /// The work of a decode.
 #[derive(Debug)]
-enum Work {
-    Learned(Plan),
+enum Work<'a> {
+    Learned(Plan<'a>),
     Exact(exact::Plan),
 }
 
 /// How the work of a decode with a model is divided.
 #[derive(Debug)]
-struct Plan {
+struct Plan<'a> {
+    model: &'a Model,
     grid: Grid,
     split: Split,
     /// The groups that hold nothing, if there are enough of them to be worth a shortcut.
@@ -184,7 +171,7 @@ struct Plan {
     needed: u64,
 }
 
-impl Work {
+impl Work<'_> {
     /// Bytes of memory, without what the caller keeps.
     fn needed(&self) -> u64 {
         match self {
@@ -194,12 +181,17 @@ impl Work {
     }
 }
 
-impl Plan {
-    fn new(stream: &Stream, model: &Model, area: &Rect, options: &DecodeOptions, kept: u64) -> Self {
+impl<'a> Plan<'a> {
+    fn new(
+        stream: &Stream,
+        model: &'a Model,
+        area: &Rect,
+        options: &DecodeOptions,
+        (pixel, kept): (usize, u64),
+    ) -> Self {
         let header = &stream.header;
-        let color = if header.gray { Color::Gray } else { Color::Rgb };
         let alpha = if header.alpha { memory::of_alpha(header.width, header.height) } else { 0 };
-        let empty = empty(stream, model, &options.limits);
+        let empty = empty::groups(stream, model, &options.limits);
         let plan = |threads: usize| {
             let patches = |pixels: u32| pixels.div_ceil(8).max(1) as usize;
             let split = Split { threads, largest: (patches(options.window.0), patches(options.window.1)) };
@@ -207,8 +199,8 @@ impl Plan {
             let grid = Grid::new(size, header.group_log2, threads);
             let empty = Empty::new(shapes, grid, area, empty.clone());
             let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, area, split));
-            let decode = memory::of_decode(shapes, &load, area, color, split);
-            Self { grid, split, empty, needed: sum([decode, alpha, kept]) }
+            let decode = memory::of_decode(shapes, &load, area, pixel, split);
+            Self { model, grid, split, empty, needed: sum([decode, alpha, kept]) }
         };
         let threads = threads::count(options.threads);
         plan(threads::fitting(threads, |n| plan(n).needed, options.limits.memory()))
@@ -220,10 +212,9 @@ impl Plan {
 #[derive(Debug)]
 pub struct Decoder<'a> {
     stream: Stream<'a>,
-    model: &'a Model,
     head: PictureInfo,
     area: Rect,
-    work: Work,
+    work: Work<'a>,
     passes: usize,
     whole: bool,
     concealment: Concealment,
@@ -237,28 +228,30 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// Returns the errors of [`decode`].
     pub fn new(bytes: &'a [u8], model: &'a Model, options: &DecodeOptions) -> Result<Self> {
-        Self::open(bytes, model, options, Keep::Rows)
+        Self::open(bytes, Some(model), options, Keep::Rows)
     }
 
-    fn open(bytes: &'a [u8], model: &'a Model, options: &DecodeOptions, keep: Keep) -> Result<Self> {
+    fn open(bytes: &'a [u8], model: Option<&'a Model>, options: &DecodeOptions, keep: Keep) -> Result<Self> {
         let stream = container::read(bytes, &options.limits)?;
         let header = &stream.header;
-        if header.exact.is_none() && header.model != model.short_id() {
-            return Err(Error::UnknownModel { needed: hex(&header.model), loaded: hex(&model.short_id()) });
-        }
+        let model = model_of(header, model)?;
         Limits::check_sides(header.width, header.height)?;
         options.limits.check_bytes(header.width.into())?;
         let area = area(&stream, options.region)?;
         let color = if header.gray { Color::Gray } else { Color::Rgb };
         let samples = product([area.height(), area.width(), color.channels()]);
         let kept = match keep {
-            Keep::Rows | Keep::Reduced => 0,
+            Keep::Rows | Keep::DeepRows | Keep::Reduced => 0,
             Keep::Picture => samples,
             Keep::Deep => samples.saturating_mul(2),
         };
-        let work = match header.exact {
-            None => Work::Learned(Plan::new(&stream, model, &area, options, kept)),
-            Some(error) => {
+        let work = match model {
+            Some(model) => {
+                let pixel = keep.painted(color);
+                Work::Learned(Plan::new(&stream, model, &area, options, (pixel, kept)))
+            }
+            None => {
+                let error = header.exact.unwrap_or_default();
                 let bytes = if header.maximum > 255 { 3 } else { 1 };
                 let alpha = if header.alpha { product([area.height(), area.width(), bytes]) } else { 0 };
                 Work::Exact(exact::Plan::new(&stream, error, &area, options, sum([kept, alpha])))
@@ -276,7 +269,7 @@ impl<'a> Decoder<'a> {
         let passes = usize::from(options.passes).min(PASSES);
         let whole = options.region.is_none() && (passes == PASSES || header.exact.is_some());
         let concealment = options.concealment;
-        Ok(Self { stream, model, head, area, work, passes, whole, concealment, lost })
+        Ok(Self { stream, head, area, work, passes, whole, concealment, lost })
     }
 
     /// Describes the picture that is decoded, without its samples. If a region was asked for, its size is that of the region.
@@ -312,22 +305,36 @@ impl<'a> Decoder<'a> {
         self.finish(sink).map(|(outcome, _)| outcome)
     }
 
+    /// Decodes the picture into memory.
+    fn decoded(self) -> Result<Decoded> {
+        let PictureInfo { width, height, color, orientation, metadata, source_bits } = self.head.clone();
+        // The samples have been checked against the limits, so their number fits a `usize`.
+        let mut samples = Vec::with_capacity(self.head.samples() as usize);
+        let (outcome, alpha) = self.finish(|rows| {
+            samples.extend_from_slice(rows);
+            Ok(())
+        })?;
+        let picture = Picture {
+            orientation,
+            alpha,
+            metadata,
+            source_bits,
+            ..Picture::new(width, height, color, samples)?
+        };
+        let Outcome { damage, pixel_hash, hash_matches } = outcome;
+        Ok(Decoded { picture, damage, pixel_hash, hash_matches })
+    }
+
     /// Passes the rows to `sink`, then reads alpha.
     fn finish(self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<(Outcome, Option<Vec<u8>>)> {
         match &self.work {
-            Work::Learned(plan) => self.outcome(|damage, hasher| {
-                self.synthesise(plan, damage, |rows| {
-                    hasher.update(rows);
-                    sink(rows)
-                })?;
-                Ok(read_alpha(&self.stream, &self.area, damage))
-            }),
+            Work::Learned(plan) => self.painted(plan, sink),
             Work::Exact(plan) if plan.maximum > 255 => {
-                let rounded = |samples: &[u16]| -> Vec<u8> {
-                    samples.iter().map(|&sample| deep::rounded(sample, plan.maximum)).collect()
+                let eight = |samples: &[u16]| -> Vec<u8> {
+                    samples.iter().map(|&sample| rounded(sample, plan.maximum)).collect()
                 };
-                let (outcome, alpha) = self.deep(plan, |rows| sink(&rounded(rows)))?;
-                Ok((outcome, alpha.map(|alpha| rounded(&alpha))))
+                let (outcome, alpha) = self.deep(|rows| sink(&eight(rows)))?;
+                Ok((outcome, alpha.map(|alpha| eight(&alpha))))
             }
             Work::Exact(plan) => self.outcome(|damage, hasher| {
                 plan.run(&self.stream, &self.area, damage, |rows| {
@@ -336,21 +343,6 @@ impl<'a> Decoder<'a> {
                 })
             }),
         }
-    }
-
-    /// Passes the rows of a picture of more than 8 bits to `sink`, and returns its alpha.
-    fn deep(
-        &self,
-        plan: &exact::Plan,
-        mut sink: impl FnMut(&[u16]) -> Result<()>,
-    ) -> Result<(Outcome, Option<Vec<u16>>)> {
-        self.outcome(|damage, hasher| {
-            plan.run(&self.stream, &self.area, damage, |rows: &[u16]| {
-                let bytes: Vec<u8> = rows.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-                hasher.update(&bytes);
-                sink(rows)
-            })
-        })
     }
 
     /// Does the work, which collects damage and hashes the samples, and draws the conclusion.
@@ -369,15 +361,15 @@ impl<'a> Decoder<'a> {
         Ok((Outcome { damage, pixel_hash: *hash.as_bytes(), hash_matches }, alpha))
     }
 
-    /// Decodes the groups with the model, and passes the rows to `sink`.
-    fn synthesise(
+    /// Decodes the groups with the model, and passes what is painted to `sink`.
+    fn synthesise<S: Sample>(
         &self,
         plan: &Plan,
         damage: &mut Vec<Damage>,
-        mut sink: impl FnMut(&[u8]) -> Result<()>,
+        mut sink: impl FnMut(&[S]) -> Result<()>,
     ) -> Result<()> {
-        let Self { model, head, area, .. } = self;
-        let Plan { grid, split, empty, .. } = plan;
+        let Self { head, area, .. } = self;
+        let Plan { model, grid, split, empty, .. } = plan;
         let (isa, gains) = (Isa::chosen(), model.gains(self.quality()));
         let shape = (grid.height, grid.width);
         let blank = empty
@@ -405,8 +397,8 @@ impl<'a> Decoder<'a> {
         damage: &mut Vec<Damage>,
         mut each: impl FnMut(&Band) -> Result<()>,
     ) -> Result<()> {
-        let Self { stream, model, passes, .. } = self;
-        let (quality, empty) = (self.quality(), plan.empty.as_ref());
+        let Self { stream, passes, .. } = self;
+        let (model, quality, empty) = (plan.model, self.quality(), plan.empty.as_ref());
         let decoder = GroupDecoder { stream, model, isa, gains, quality, passes: *passes, empty };
         let mut above = Above::default();
         for band in plan.grid.bands(support.rows.clone()) {
@@ -422,6 +414,18 @@ impl<'a> Decoder<'a> {
         }
         Ok(())
     }
+}
+
+/// The model of a learned stream, or `None` for an exact one.
+fn model_of<'a>(header: &Header, model: Option<&'a Model>) -> Result<Option<&'a Model>> {
+    if header.exact.is_some() {
+        return Ok(None);
+    }
+    let fitting = model.filter(|model| model.short_id() == header.model);
+    fitting.map(Some).ok_or_else(|| {
+        let loaded = model.map_or("none".into(), |model| hex(&model.short_id()));
+        Error::UnknownModel { needed: hex(&header.model), loaded }
+    })
 }
 
 fn area(stream: &Stream, region: Option<Region>) -> Result<Rect> {
@@ -468,32 +472,3 @@ fn read_metadata(stream: &Stream, limits: &Limits) -> (Metadata, Option<Damage>)
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
 }
-
-/// For each group, whether the stream holds nothing of it. Without its hyper-latents the rest of a group is useless.
-fn empty(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
-    let groups = stream.header.groups();
-    let quality = Quality::from_raw(stream.header.quality).unwrap_or_default();
-    let holds = |group: u32| {
-        let Some(bytes) = stream.bytes(ChunkKind::Hyper { group }).filter(|bytes| bytes.len() >= LEAST)
-        else {
-            return false;
-        };
-        let rect = groups.rect(group);
-        let (height, width) = hyper::hyper_shape(rect.h as usize, rect.w as usize);
-        let values = product([height, width, model.net.shapes.z]);
-        // An encoder seldom writes so few bytes. They are decoded here once, so that the network is not run for nothing.
-        if bytes.len() as u64 >= values / SUSPECT || limits.check_bytes(values.saturating_mul(3)).is_err() {
-            return true;
-        }
-        let z = Plane::new(height, width, model.net.shapes.z);
-        let mut found = vec![0; z.data.len()];
-        entropy::decode(model.hyper_book(quality), bytes, &hyper::contexts(&z), &mut found).is_ok()
-            && hyper::out_of_range(&found).is_none()
-    };
-    (0..groups.count() as u32).map(|group| !holds(group)).collect()
-}
-
-/// Bytes of the shortest substream that holds values: one state of the entropy coder.
-const LEAST: usize = 4;
-/// A substream with more hyper-latents per byte than this is suspect: photographs hardly ever have so many.
-const SUSPECT: u64 = 64;

@@ -3,7 +3,7 @@
 use crate::picture::{Color, Metadata, Picture, PictureInfo};
 use crate::{Error, Result};
 
-/// A picture of 9 to 16 bits per sample, rows from top to bottom as stored in its file. Exact streams hold such pictures.
+/// A picture of 9 to 16 bits per sample, rows from top to bottom as stored in its file.
 ///
 /// `orientation` is EXIF's (1 to 8) and says how to turn the rows for display; it is not applied to them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,30 @@ impl DeepPicture {
             metadata: self.metadata.clone(),
             source_bits: 16,
         }
+    }
+
+    /// The picture with samples that fill the 16 bits, as [`decode_deep`](crate::decode_deep) returns learned streams.
+    #[must_use]
+    pub fn filled(mut self) -> Self {
+        let most = u32::from(self.maximum);
+        for sample in self.samples.iter_mut().chain(self.alpha.iter_mut().flatten()) {
+            *sample = ((u32::from(*sample) * 65535 + most / 2) / most) as u16;
+        }
+        self.maximum = u16::MAX;
+        self
+    }
+
+    /// Whether alpha has values that 8 bits do not hold.
+    pub fn has_fine_alpha(&self) -> bool {
+        let most = u32::from(self.maximum);
+        let coarse = |v: u16| (u32::from(rounded(v, self.maximum)) * most + 127) / 255 == u32::from(v);
+        self.alpha.as_ref().is_some_and(|alpha| !alpha.iter().all(|&v| coarse(v)))
+    }
+
+    /// Alpha rounded to 8 bits.
+    pub(crate) fn rounded_alpha(&self) -> Option<Vec<u8>> {
+        let alpha = self.alpha.as_ref()?;
+        Some(alpha.iter().map(|&v| rounded(v, self.maximum)).collect())
     }
 
     /// Checks that every buffer fits the size and the largest value; the fields are public, so they may hold anything.

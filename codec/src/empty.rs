@@ -5,9 +5,14 @@
 //! file holds, not with the size that its header claims.
 
 use crate::band::{Band, Grid};
+use crate::container::{ChunkKind, Stream};
+use crate::entropy;
 use crate::fold::Fold;
+use crate::limits::Limits;
 use crate::load::Load;
-use crate::net::Shapes;
+use crate::model::Model;
+use crate::net::{Plane, Shapes, hyper};
+use crate::quality::Quality;
 use crate::rect::Rect;
 use crate::saturating::product;
 use crate::strip::{self, Split};
@@ -15,6 +20,11 @@ use std::ops::Range;
 
 /// The shortcut is taken only if it copies this many times the pixels of the small picture.
 const WORTH: u64 = 2;
+
+/// Bytes of the shortest substream that holds values: one state of the entropy coder.
+const LEAST: usize = 4;
+/// A substream with more hyper-latents per byte than this is suspect: photographs hardly ever have so many.
+const SUSPECT: u64 = 64;
 
 /// The empty groups of a picture, and how it folds into a small one.
 #[derive(Debug)]
@@ -100,19 +110,43 @@ impl Empty {
     }
 }
 
+/// For each group, whether the stream holds nothing of it. Without its hyper-latents the rest of a group is useless.
+pub(crate) fn groups(stream: &Stream, model: &Model, limits: &Limits) -> Vec<bool> {
+    let groups = stream.header.groups();
+    let quality = Quality::from_raw(stream.header.quality).unwrap_or_default();
+    let holds = |group: u32| {
+        let Some(bytes) = stream.bytes(ChunkKind::Hyper { group }).filter(|bytes| bytes.len() >= LEAST)
+        else {
+            return false;
+        };
+        let rect = groups.rect(group);
+        let (height, width) = hyper::hyper_shape(rect.h as usize, rect.w as usize);
+        let values = product([height, width, model.net.shapes.z]);
+        // An encoder seldom writes so few bytes. They are decoded here once, so that the network is not run for nothing.
+        if bytes.len() as u64 >= values / SUSPECT || limits.check_bytes(values.saturating_mul(3)).is_err() {
+            return true;
+        }
+        let z = Plane::new(height, width, model.net.shapes.z);
+        let mut found = vec![0; z.data.len()];
+        entropy::decode(model.hyper_book(quality), bytes, &hyper::contexts(&z), &mut found).is_ok()
+            && hyper::out_of_range(&found).is_none()
+    };
+    (0..groups.count() as u32).map(|group| !holds(group)).collect()
+}
+
 /// A small picture of empty groups that stands in for those of a large one.
-pub(crate) struct Blank<'a> {
+pub(crate) struct Blank<'a, S> {
     pub empty: &'a Empty,
     band: Band,
     /// Pixels per row of the small picture, and samples per pixel.
     width: usize,
     channels: usize,
-    samples: Vec<u8>,
+    samples: Vec<S>,
 }
 
-impl<'a> Blank<'a> {
+impl<'a, S> Blank<'a, S> {
     /// A small picture, from its latents and its samples.
-    pub fn new(empty: &'a Empty, band: Band, channels: usize, samples: Vec<u8>) -> Self {
+    pub fn new(empty: &'a Empty, band: Band, channels: usize, samples: Vec<S>) -> Self {
         Self { empty, band, width: 16 * empty.columns.small(), channels, samples }
     }
 
@@ -129,7 +163,10 @@ impl<'a> Blank<'a> {
     }
 
     /// Copies samples of a row of pixels whose synthesis sees only empty groups.
-    pub fn samples(&self, row: usize, columns: Range<usize>, out: &mut Vec<u8>) {
+    pub fn samples(&self, row: usize, columns: Range<usize>, out: &mut Vec<S>)
+    where
+        S: Copy,
+    {
         out.clear();
         let row = 16 * self.empty.rows.at(row / 16) + row % 16;
         let row = &self.samples[row * self.width * self.channels..][..self.width * self.channels];

@@ -19,8 +19,9 @@ use crate::picture::{Color, Picture, PictureInfo};
 use crate::quality::Quality;
 use crate::rate::{self, Candidate};
 use crate::rect::Rect;
+use crate::sample::Sample;
 use crate::saturating::sum;
-use crate::source::{Feed, InMemory, Source};
+use crate::source::{ByteRows, Feed, InMemory, Samples};
 use crate::strip::Split;
 use crate::target::Target;
 use crate::threads;
@@ -64,7 +65,8 @@ pub fn analyse(
     options: &EncodeOptions,
 ) -> Result<Latents> {
     picture.check()?;
-    PictureEncoder::new(&mut InMemory::new(picture), None, model, options)?.analyse(quality, options)
+    PictureEncoder::new(&mut ByteRows(&mut InMemory::new(picture)), None, model, options)?
+        .analyse(quality, options)
 }
 
 /// Encodes a picture with the given latents instead of those of [`analyse`], at the quality in [`EncodeOptions::target`].
@@ -84,7 +86,8 @@ pub fn encode_latents(
         let detail = format!("{:?}, expected a quality for given latents", options.target);
         return Err(Error::Invalid { what: "target", detail });
     };
-    let mut source = InMemory::new(picture);
+    let mut pixels = InMemory::new(picture);
+    let mut source = ByteRows(&mut pixels);
     let mut encoder = PictureEncoder::new(&mut source, picture.alpha.as_deref(), model, options)?;
     latents.check(encoder.grid, &model.net.shapes)?;
     let attempt = encoder.attempt(quality, options.check, Some(latents))?;
@@ -95,8 +98,8 @@ pub fn encode_latents(
 ///
 /// # Errors
 /// Returns the errors of [`encode`](crate::encode) and those of the source.
-pub(crate) fn learned(
-    source: &mut dyn Source,
+pub(crate) fn learned<S: Sample>(
+    source: &mut dyn Samples<S>,
     alpha: Option<&[u8]>,
     model: &Model,
     options: &EncodeOptions,
@@ -119,8 +122,8 @@ pub(crate) fn learned(
 }
 
 /// What all attempts have in common.
-struct PictureEncoder<'a> {
-    source: &'a mut dyn Source,
+struct PictureEncoder<'a, S> {
+    source: &'a mut dyn Samples<S>,
     /// Whether the source is at its first row.
     fresh: bool,
     head: PictureInfo,
@@ -158,9 +161,9 @@ impl Candidate for Attempt {
     }
 }
 
-impl<'a> PictureEncoder<'a> {
+impl<'a, S: Sample> PictureEncoder<'a, S> {
     fn new(
-        source: &'a mut dyn Source,
+        source: &'a mut dyn Samples<S>,
         alpha: Option<&[u8]>,
         model: &'a Model,
         options: &EncodeOptions,
@@ -176,7 +179,7 @@ impl<'a> PictureEncoder<'a> {
         let layout = |threads: usize| {
             let split = Split::new(threads);
             let grid = Grid::new((head.height, head.width), options.group_log2, threads);
-            (split, grid, memory::of_encode(&model.net.shapes, grid, &head, split))
+            (split, grid, memory::of_encode::<S>(&model.net.shapes, grid, &head, split))
         };
         let threads = threads::count(options.threads);
         let (split, grid, needed) =
@@ -217,7 +220,7 @@ impl<'a> PictureEncoder<'a> {
     }
 
     /// The rows of the source, from the first one on; at most `most` of them are held at a time.
-    fn feed(&mut self, most: usize) -> Result<Feed<'_>> {
+    fn feed(&mut self, most: usize) -> Result<Feed<'_, S>> {
         if !std::mem::replace(&mut self.fresh, false) {
             self.source.rewind()?;
         }
@@ -229,9 +232,9 @@ impl<'a> PictureEncoder<'a> {
     fn analyse(&mut self, quality: Quality, options: &EncodeOptions) -> Result<Latents> {
         let (model, isa, split, grid) = (self.model, self.isa, self.split, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
-        let needed = memory::of_encode(&net.shapes, grid, &self.head, split);
+        let needed = memory::of_encode::<S>(&net.shapes, grid, &self.head, split);
         options.limits.check_bytes(sum([needed, memory::of_latents(&net.shapes, grid)]))?;
-        let mut analysis = Analysis::new(net, isa, &gains, (grid.height, grid.width), split);
+        let mut analysis = Analysis::new::<S>(net, isa, &gains, (grid.height, grid.width), split);
         let mut latents = Latents::new(grid, &net.shapes);
         let mut feed = self.feed(0)?;
         for band in grid.bands(0..grid.height) {
@@ -257,7 +260,7 @@ impl<'a> PictureEncoder<'a> {
         let (net, gains) = (&model.net, model.gains(quality));
         let shape = (grid.height, grid.width);
         let area = Rect::new(0, 0, self.head.height as usize, self.head.width as usize);
-        let mut analysis = Analysis::new(net, isa, &gains, shape, split);
+        let mut analysis = Analysis::new::<S>(net, isa, &gains, shape, split);
         let mut check = (check == Check::Exact).then(|| {
             (Synthesis::new(net, isa, &gains, shape, area, self.head.color, split, None), Meter::new())
         });
@@ -282,7 +285,8 @@ impl<'a> PictureEncoder<'a> {
             if let Some(latents) = given {
                 latents.put(&band);
             }
-            coder.band(&band, given.map(|latents| latents.z.as_slice()), &mut substreams);
+            let z = given.map(|latents| latents.z.as_slice()).filter(|z| !z.is_empty());
+            coder.band(&band, z, &mut substreams);
             if let Some((synthesis, meter)) = &mut check {
                 feed.read(16 * band.rows.end)?;
                 synthesis.push(&band, |samples| {
@@ -342,10 +346,10 @@ impl<'a> PictureEncoder<'a> {
         let mut decode = DecodeOptions::default();
         (decode.threads, decode.limits) = (options.threads, options.limits);
         let mut feed = self.feed(0)?;
-        Decoder::new(bytes, model, &decode)?.run(|samples| {
-            let rows = samples.len() / (feed.pixels.width * feed.pixels.color.channels());
+        Decoder::paint(bytes, model, &decode, |painted: &[S]| {
+            let rows = painted.len() / (feed.pixels.width * S::painted(feed.pixels.color));
             feed.read(meter.rows + rows)?;
-            meter.take(&feed.pixels, samples);
+            meter.take(&feed.pixels, painted);
             feed.forget(meter.rows);
             Ok(())
         })?;

@@ -23,7 +23,7 @@ pub struct Latents {
     pub side: usize,
     /// `[height, width, M]`, before the gain is applied.
     pub y: Vec<i16>,
-    /// For each group in raster order `[ceil(h/4), ceil(w/4), Z]`.
+    /// For each group in raster order `[ceil(h/4), ceil(w/4), Z]`. If it is empty, the encoder computes them from `y`.
     pub z: Vec<Vec<i16>>,
 }
 
@@ -37,7 +37,8 @@ impl Latents {
     pub(crate) fn check(&self, grid: Grid, net: &Shapes) -> Result<()> {
         let invalid = |detail| Err(Error::Invalid { what: "latents", detail });
         let latents = product([grid.height, grid.width, net.m]);
-        let expected = (grid.height, grid.width, grid.side, latents, grid.groups());
+        let groups = if self.z.is_empty() { 0 } else { grid.groups() };
+        let expected = (grid.height, grid.width, grid.side, latents, groups);
         let found = (self.height, self.width, self.side, self.y.len() as u64, self.z.len());
         if found != expected {
             return invalid(format!("height, width, side, y, groups are {found:?}, expected {expected:?}"));
@@ -94,8 +95,10 @@ mod tests {
             let options = EncodeOptions { group_log2, threads, ..EncodeOptions::default() };
             let latents = analyse(&drawn(), &model, Quality::default(), &options).expect("latents");
             let given = encode_latents(&drawn(), &latents, &model, &options).expect("an encode");
+            let without = Latents { z: Vec::new(), ..latents };
+            let computed = encode_latents(&drawn(), &without, &model, &options).expect("an encode");
             let own = encode(&drawn(), &model, &options).expect("an encode");
-            assert!(given.bytes == own.bytes);
+            assert!(given.bytes == own.bytes && computed.bytes == own.bytes);
             assert_eq!(given.psnr, own.psnr);
         }
     }

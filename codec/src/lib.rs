@@ -82,6 +82,7 @@ mod reduce;
 mod registry;
 #[cfg(feature = "resize")]
 pub mod resize;
+mod sample;
 mod saturating;
 mod source;
 mod strip;
@@ -94,7 +95,8 @@ pub use conceal::Concealment;
 pub use damage::{Damage, DamageCause};
 pub use damaged_area::{DamagedArea, damaged_areas};
 pub use decode::{
-    DecodeOptions, Decoded, Decoder, Outcome, ReducedSize, Region, decode, decode_deep, decode_reduced,
+    DecodeOptions, Decoded, Decoder, Outcome, ReducedSize, Region, decode, decode_deep, decode_exact,
+    decode_reduced,
 };
 pub use deep::DeepPicture;
 pub use encode::{analyse, encode_latents};

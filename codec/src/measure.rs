@@ -1,6 +1,7 @@
 //! Measures a decode: its PSNR, its broken parts, and the hash of its samples.
 
 use crate::net::analysis::PixelRows;
+use crate::sample::Sample;
 
 /// Returns the peak signal-to-noise ratio of 8-bit samples in dB, over all samples, or `None` if they are equal.
 pub fn psnr(a: &[u8], b: &[u8]) -> Option<f64> {
@@ -12,7 +13,7 @@ pub(crate) fn squares(a: &[u8], b: &[u8]) -> u64 {
     a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
 }
 
-/// PSNR in dB of this many samples with this sum of squared errors; `None` if they are exact.
+/// PSNR in dB of this many 8-bit samples with this sum of squared errors; `None` if they are exact.
 pub(crate) fn decibels(squares: u64, samples: u64) -> Option<f64> {
     decibels_of(squares, samples, 255)
 }
@@ -38,21 +39,33 @@ pub(crate) struct Meter {
     pub rows: usize,
     squares: u64,
     samples: u64,
+    /// The value of a full sample.
+    peak: u16,
     hasher: blake3::Hasher,
     watch: Watch,
 }
 
 impl Meter {
     pub fn new() -> Self {
-        Self { rows: 0, squares: 0, samples: 0, hasher: blake3::Hasher::new(), watch: Watch::default() }
+        Self {
+            rows: 0,
+            squares: 0,
+            samples: 0,
+            peak: 255,
+            hasher: blake3::Hasher::new(),
+            watch: Watch::default(),
+        }
     }
 
-    /// Compares the next rows.
-    pub fn take(&mut self, pixels: &PixelRows, samples: &[u8]) {
+    /// Compares the next painted rows. The hash and the broken parts are those of 8 bits.
+    pub fn take<S: Sample>(&mut self, pixels: &PixelRows<S>, painted: &[S]) {
         let stride = pixels.width * pixels.color.channels();
+        let samples = &*S::eight(painted, pixels.color);
         let original = &pixels.samples[(self.rows - pixels.rows.start) * stride..][..samples.len()];
-        self.squares += squares(original, samples);
+        self.squares += S::errors(original, painted, pixels.color);
+        self.peak = S::PEAK;
         self.hasher.update(samples);
+        let original = S::rounded(original);
         self.rows += samples.len() / stride;
         self.samples += samples.len() as u64;
         for (original, decoded) in original.chunks_exact(stride).zip(samples.chunks_exact(stride)) {
@@ -63,7 +76,11 @@ impl Meter {
     pub fn finish(mut self) -> Measured {
         self.watch.end();
         let broken = self.watch.broken as f64 / self.samples as f64;
-        Measured { psnr: decibels(self.squares, self.samples), hash: self.hasher.finalize(), broken }
+        Measured {
+            psnr: decibels_of(self.squares, self.samples, self.peak),
+            hash: self.hasher.finalize(),
+            broken,
+        }
     }
 }
 

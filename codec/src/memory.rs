@@ -3,8 +3,9 @@
 use crate::band::Grid;
 use crate::load::Load;
 use crate::net::{Shapes, analysis, synthesis};
-use crate::picture::{Color, PictureInfo};
+use crate::picture::PictureInfo;
 use crate::rect::Rect;
+use crate::sample::Sample;
 use crate::saturating::{product, sum};
 use crate::strip::{self, Split};
 
@@ -14,14 +15,15 @@ const SMALL: u64 = 1 << 20;
 const BYTES_AT_ONCE: usize = 1 << 20;
 const SOME_ROWS: usize = 32;
 
-/// The most bytes that a decode of `area` holds, without the stream, the samples of the picture and alpha.
-pub(crate) fn of_decode(shapes: &Shapes, load: &Load, area: &Rect, color: Color, split: Split) -> u64 {
+/// The most bytes that a decode of `area` to painted pixels of `pixel` bytes holds, without the stream, the samples of the
+/// picture and alpha.
+pub(crate) fn of_decode(shapes: &Shapes, load: &Load, area: &Rect, pixel: usize, split: Split) -> u64 {
     let latents = load.latents.saturating_mul(2 * shapes.m as u64);
     // A row of latents from which lost groups are concealed.
     let above =
         product([area.width().div_ceil(16) + 2 * strip::reach(shapes) + load.largest.1, 2 * shapes.m]);
-    let synthesis = synthesis::bytes(shapes, area, color, split, load.strips);
-    sum([SMALL, latents, above, walk(shapes, load, split), synthesis, blank(shapes, load, color, split)])
+    let synthesis = synthesis::bytes(shapes, area, pixel, split, load.strips);
+    sum([SMALL, latents, above, walk(shapes, load, split), synthesis, blank(shapes, load, pixel, split)])
 }
 
 /// Bytes that alpha takes while it is unpacked: all of it, with a filter byte for each row, and a copy of the region.
@@ -29,15 +31,17 @@ pub(crate) fn of_alpha(width: u32, height: u32) -> u64 {
     (u64::from(width) + 1).saturating_mul(height.into()).saturating_mul(3)
 }
 
-/// The most bytes that an encode holds, without the picture and its streams. It also decodes, to measure the result.
-pub(crate) fn of_encode(shapes: &Shapes, grid: Grid, head: &PictureInfo, split: Split) -> u64 {
+/// The most bytes that an encode from samples of this kind holds, without the picture and its streams. It also decodes, to
+/// measure the result.
+pub(crate) fn of_encode<S: Sample>(shapes: &Shapes, grid: Grid, head: &PictureInfo, split: Split) -> u64 {
     let area = Rect::new(0, 0, head.height as usize, head.width as usize);
     let load = Load::full(grid);
     // The padded latents of the groups that are walked.
     let threads = split.threads.min(grid.groups());
     let walked = product([threads, load.largest.0 + 3, load.largest.1 + 3, 2 * shapes.m]);
-    let rows = product([rows_held(shapes, grid, head), head.width as usize, head.color.channels()]);
-    let decode = of_decode(shapes, &load, &area, head.color, split);
+    let row = product([head.width as usize, head.color.channels(), size_of::<S>()]);
+    let rows = row.saturating_mul(rows_held(shapes, grid, head) as u64);
+    let decode = of_decode(shapes, &load, &area, S::pixel_bytes(head.color), split);
     sum([decode, analysis::bytes(shapes, grid.width, split), walked, rows])
 }
 
@@ -69,20 +73,21 @@ fn one_walk(shapes: &Shapes, (height, width): (usize, usize)) -> u64 {
 }
 
 /// Bytes of the small picture of empty groups: its latents, its samples, and its synthesis.
-fn blank(shapes: &Shapes, load: &Load, color: Color, split: Split) -> u64 {
+fn blank(shapes: &Shapes, load: &Load, pixel: usize, split: Split) -> u64 {
     let Some((height, width)) = load.blank else { return 0 };
     let area = Rect::new(0, 0, 16 * height, 16 * width);
     sum([
         product([height, width, 2 * shapes.m]),
-        2 * product([16 * height, 16 * width, color.channels()]),
+        2 * product([16 * height, 16 * width, pixel]),
         one_walk(shapes, (height, width)),
-        synthesis::bytes(shapes, &area, color, split, usize::MAX),
+        synthesis::bytes(shapes, &area, pixel, split, usize::MAX),
     ])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::picture::Color;
 
     const SHAPES: Shapes = Shapes { c: 128, m: 384, z: 96, p: 192, ne: 4, nd: 8 };
 
@@ -96,7 +101,7 @@ mod tests {
                 let split = Split { threads, largest: (usize::MAX / 64, usize::MAX / 64) };
                 let grid = Grid::new((side, u32::MAX), 14, threads);
                 let head = PictureInfo::new(u32::MAX, side, Color::Rgb);
-                assert!(of_encode(&shapes, grid, &head, split) > u64::from(u32::MAX));
+                assert!(of_encode::<u16>(&shapes, grid, &head, split) > u64::from(u32::MAX));
             }
         }
         assert_eq!(product([usize::MAX, usize::MAX]), u64::MAX);
@@ -113,7 +118,7 @@ mod tests {
             let head = PictureInfo::new(width, (1 << 30) / width, Color::Rgb);
             let needed = |threads: usize| {
                 let grid = Grid::new((head.height, head.width), 10, threads);
-                of_encode(&shapes, grid, &head, Split::new(threads))
+                of_encode::<u8>(&shapes, grid, &head, Split::new(threads))
             };
             for threads in [1, 2, 16, 64, 1024] {
                 let fitting = crate::threads::fitting(threads, needed, limit);

@@ -68,7 +68,7 @@ pub(crate) struct Painter<'a> {
     /// Rows and columns of patches that belong to the picture.
     pub size: (usize, usize),
     /// Stands in for groups that hold nothing.
-    pub blank: Option<&'a Blank<'a>>,
+    pub blank: Option<&'a Blank<'a, u8>>,
 }
 
 impl Painter<'_> {

@@ -1,7 +1,7 @@
 //! The available models, and the choice of the one that a stream was encoded with.
 
 use crate::container::{Header, NO_MODEL};
-use crate::decode::{decode, hex};
+use crate::decode::{decode, decode_exact, hex};
 use crate::{DecodeOptions, Decoded, Error, Model, Profile, Result};
 use std::sync::Arc;
 
@@ -56,8 +56,11 @@ impl ModelRegistry {
     /// # Errors
     /// Returns [`Error::UnknownModel`] if none of the models is the one, and otherwise the errors of [`crate::decode`].
     pub fn decode(&self, bytes: &[u8], options: &DecodeOptions) -> Result<Decoded> {
-        let model = self.of(&Header::parse(bytes, &options.limits)?)?;
-        decode(bytes, &model, options)
+        let header = Header::parse(bytes, &options.limits)?;
+        match header.exact {
+            Some(_) => decode_exact(bytes, options),
+            None => decode(bytes, &*self.of(&header)?, options),
+        }
     }
 
     /// Returns the model with this identity; [`NO_MODEL`] is that of any. Of the built-in models, that of the profile
@@ -94,6 +97,7 @@ fn load(_: Profile) -> Option<Arc<Model>> {
 #[cfg(all(test, feature = "embedded"))]
 mod tests {
     use super::*;
+    use crate::{Color, EncodeOptions, Mode, Picture, encode};
 
     fn header(model: [u8; 8], profile: Profile) -> Header {
         Header {
@@ -121,6 +125,25 @@ mod tests {
         for profile in [Profile::Best, Profile::Fast, Profile::Other] {
             let found = registry.of(&header(best.short_id(), profile)).expect("a model");
             assert_eq!(found.id(), best.id());
+        }
+    }
+
+    #[test]
+    fn an_exact_stream_needs_no_model() {
+        let samples = (0..40 * 30 * 3).map(|i| (i * i / 7) as u8).collect();
+        let picture = Picture::new(40, 30, Color::Rgb, samples).expect("a picture");
+        let model = Model::embedded(Profile::Fast).expect("the built-in model");
+        let encoded = |mode: Mode| {
+            let options = EncodeOptions { mode, ..EncodeOptions::default() };
+            encode(&picture, &model, &options).expect("an encode").bytes
+        };
+        let options = DecodeOptions::default();
+        let decoded = ModelRegistry::new().decode(&encoded(Mode::Exact { error: 0 }), &options);
+        assert_eq!(decoded.expect("a stream").picture, picture);
+
+        let learned = encoded(Mode::Learned);
+        for refused in [ModelRegistry::new().decode(&learned, &options), decode_exact(&learned, &options)] {
+            assert!(matches!(refused, Err(Error::UnknownModel { loaded, .. }) if loaded == "none"));
         }
     }
 

@@ -1,8 +1,10 @@
 //! The source of an encode: it hands out the rows of a picture one after the other, so that the picture need not be in memory.
 
 use crate::Result;
+use crate::deep::DeepPicture;
 use crate::net::analysis::PixelRows;
 use crate::picture::{Picture, PictureInfo};
+use crate::sample::Sample;
 
 /// A picture that is read row by row.
 pub trait Source {
@@ -22,21 +24,55 @@ pub trait Source {
     fn rewind(&mut self) -> Result<()>;
 }
 
-/// The rows of a picture in memory.
-pub(crate) struct InMemory<'a> {
-    head: PictureInfo,
-    samples: &'a [u8],
-    /// Number of samples that were read.
-    read: usize,
+/// What the encoder reads: a [`Source`], or a picture of more bits.
+pub(crate) trait Samples<S> {
+    /// See [`Source::head`].
+    fn head(&self) -> &PictureInfo;
+    /// See [`Source::read`].
+    fn read(&mut self, rows: &mut [S]) -> Result<()>;
+    /// See [`Source::rewind`].
+    fn rewind(&mut self) -> Result<()>;
 }
 
-impl<'a> InMemory<'a> {
-    pub fn new(picture: &'a Picture) -> Self {
-        Self { head: picture.head(), samples: &picture.samples, read: 0 }
+/// The rows of a [`Source`].
+pub(crate) struct ByteRows<'a, 'b>(pub &'a mut (dyn Source + 'b));
+
+impl Samples<u8> for ByteRows<'_, '_> {
+    fn head(&self) -> &PictureInfo {
+        self.0.head()
+    }
+
+    fn read(&mut self, rows: &mut [u8]) -> Result<()> {
+        self.0.read(rows)
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        self.0.rewind()
     }
 }
 
-impl Source for InMemory<'_> {
+/// The rows of a picture in memory.
+pub(crate) struct InMemory<'a, S> {
+    head: PictureInfo,
+    samples: &'a [S],
+    /// The number of samples that were read, and the value of a full one.
+    read: usize,
+    maximum: u16,
+}
+
+impl<'a> InMemory<'a, u8> {
+    pub fn new(picture: &'a Picture) -> Self {
+        Self { head: picture.head(), samples: &picture.samples, read: 0, maximum: 255 }
+    }
+}
+
+impl<'a> InMemory<'a, u16> {
+    pub fn deep(picture: &'a DeepPicture) -> Self {
+        Self { head: picture.head(), samples: &picture.samples, read: 0, maximum: picture.maximum }
+    }
+}
+
+impl Source for InMemory<'_, u8> {
     fn head(&self) -> &PictureInfo {
         &self.head
     }
@@ -53,15 +89,36 @@ impl Source for InMemory<'_> {
     }
 }
 
-/// The rows of a source that are still needed.
-pub(crate) struct Feed<'a> {
-    source: &'a mut dyn Source,
-    pub pixels: PixelRows,
+/// Samples that fill the 16 bits.
+impl Samples<u16> for InMemory<'_, u16> {
+    fn head(&self) -> &PictureInfo {
+        &self.head
+    }
+
+    fn read(&mut self, rows: &mut [u16]) -> Result<()> {
+        let most = u32::from(self.maximum);
+        for (to, &sample) in rows.iter_mut().zip(&self.samples[self.read..]) {
+            *to = ((u32::from(sample) * 65535 + most / 2) / most) as u16;
+        }
+        self.read += rows.len();
+        Ok(())
+    }
+
+    fn rewind(&mut self) -> Result<()> {
+        self.read = 0;
+        Ok(())
+    }
 }
 
-impl<'a> Feed<'a> {
+/// The rows of a source that are still needed.
+pub(crate) struct Feed<'a, S> {
+    source: &'a mut dyn Samples<S>,
+    pub pixels: PixelRows<S>,
+}
+
+impl<'a, S: Sample> Feed<'a, S> {
     /// Reads a picture with this head, from its first row on. It will hold no more than `most` rows.
-    pub fn new(source: &'a mut dyn Source, head: &PictureInfo, most: usize) -> Self {
+    pub fn new(source: &'a mut dyn Samples<S>, head: &PictureInfo, most: usize) -> Self {
         let (width, height, color) = (head.width as usize, head.height as usize, head.color);
         let samples = Vec::with_capacity(most.min(height) * head.stride());
         Self { source, pixels: PixelRows { width, height, color, rows: 0..0, samples } }
@@ -73,7 +130,7 @@ impl<'a> Feed<'a> {
         let end = end.min(*height);
         if end > rows.end {
             let held = samples.len();
-            samples.resize(held + (end - rows.end) * *width * color.channels(), 0);
+            samples.resize(held + (end - rows.end) * *width * color.channels(), S::default());
             self.source.read(&mut samples[held..])?;
             rows.end = end;
         }

@@ -29,7 +29,7 @@ Source = Union[bytes, bytearray, memoryview, str, "os.PathLike[str]"]
 class Decoded(NamedTuple):
     """A decoded file with everything that it holds."""
 
-    #: uint8 (uint16 for exact files of more than 8 bits), [height, width] if gray without alpha, otherwise [height, width, 2, 3 or 4]; alpha is the last channel.
+    #: uint8 (uint16 for pictures that had more than 8 bits), [height, width] if gray without alpha, otherwise [height, width, 2, 3 or 4]; alpha is the last channel.
     array: "numpy.ndarray"
     #: How to turn the rows for display: EXIF's orientation, 1 (upright) to 8.
     orientation: int
@@ -73,7 +73,10 @@ def encode(
     it. ``threads`` is 0 for all cores.
 
     ``lossless`` keeps every sample, and ``max_error`` keeps each colour sample to within so many steps of its value, without
-    a model. Then an array may also be of uint16, whose samples are at most ``maximum``: 4095 for 12 bits.
+    a model.
+
+    An array may also be of uint16, whose samples are at most ``maximum``: 4095 for 12 bits. With a model, its alpha is coded
+    in 8 bits.
 
     Raises ``AecError`` or ``ValueError`` if the picture or an option makes no sense, and ``MemoryError`` above the
     limits.
@@ -92,7 +95,7 @@ def encode(
         max_error = max_error or 0
         if not 0 <= max_error <= 65535:
             raise ValueError(f"max_error is between 0 and 65535, not {max_error}")
-    samples, (width, height, channels), alpha, wide = _planes(image, max_error is not None)
+    samples, (width, height, channels), alpha, wide = _planes(image)
     if wide and not 256 <= maximum <= 65535:
         raise ValueError(f"maximum is between 256 and 65535, not {maximum}")
     return _aecodec.encode(
@@ -125,7 +128,7 @@ def decode(
     max_pixels: Optional[int] = None,
     models: Iterable[Model] = (),
 ) -> "numpy.ndarray":
-    """Decodes a file to an array of uint8 (uint16 for exact files of more than 8 bits), [height, width] or [height, width, channels]; alpha is the last channel.
+    """Decodes a file to an array of uint8 (uint16 for pictures that had more than 8 bits), [height, width] or [height, width, channels]; alpha is the last channel.
 
     ``region`` is (x, y, width, height) in stored orientation. Fewer than 4 ``passes`` give a preview. ``models`` are
     used in addition to the built-in ones.
@@ -232,15 +235,14 @@ def _bytes(source: Source) -> bytes:
     return bytes(source)
 
 
-def _planes(image: Any, exact: bool) -> Tuple[bytes, Tuple[int, int, int], Optional[bytes], bool]:
+def _planes(image: Any) -> Tuple[bytes, Tuple[int, int, int], Optional[bytes], bool]:
     """The colour samples, (width, height, channels), and alpha of an array, and whether they have 16 bits."""
     import numpy
 
     array = numpy.asarray(image)
-    wide = exact and array.dtype == numpy.uint16
+    wide = array.dtype == numpy.uint16
     if array.dtype != numpy.uint8 and not wide:
-        hint = "give lossless or max_error, or scale them" if array.dtype == numpy.uint16 else "scale them"
-        raise ValueError(f"samples are uint8, not {array.dtype}; {hint} to 0 to 255 first")
+        raise ValueError(f"samples are uint8 or uint16, not {array.dtype}; scale them first")
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3 or not 1 <= array.shape[2] <= 4:

@@ -158,7 +158,8 @@ fn encode<'py>(
         if let Some(maximum) = maximum {
             let alpha = alpha.as_deref().map(wide);
             let picture = DeepPicture::new(width, height, color, maximum, wide(&samples))?;
-            return aecodec::encode_deep(&DeepPicture { alpha, orientation, metadata, ..picture }, &options);
+            let picture = DeepPicture { alpha, orientation, metadata, ..picture };
+            return aecodec::encode_deep(&picture, &model, &options);
         }
         let picture = Picture::new(width, height, color, samples)?;
         let picture = Picture { alpha, orientation, metadata, ..picture };
@@ -206,7 +207,7 @@ fn decode(
     let models = registry(&models);
     let decode = || {
         let header = Header::parse(data, &options.limits)?;
-        if deep && header.maximum > 255 {
+        if deep && header.is_deep() {
             let model = models.of(&header)?;
             let (deep, outcome) = aecodec::decode_deep(data, &model, &options)?;
             let samples = [Some(deep.samples), deep.alpha].map(|samples| samples.map(narrow));

@@ -239,7 +239,7 @@ impl Worker {
         let PoolOptions { format, write, .. } = &self.options;
         // Samples of more than 8 bits stay as they are, if the format can hold them.
         let (outcome, took, (bytes, notices)) =
-            if container::read(&bytes, &options.limits)?.header.maximum > u8::MAX.into() {
+            if format.is_deep() && container::read(&bytes, &options.limits)?.header.is_deep() {
                 let (picture, outcome) = aecodec::decode_deep(&bytes, &model, &options)?;
                 (outcome, begun.elapsed(), files::write_deep(&picture, *format, write)?)
             } else {

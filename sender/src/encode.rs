@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use aecodec::container::{self, ChunkState, Header};
 use aecodec::resize::{Filter, resize};
-use aecodec::{Check, EncodeOptions, Encoded, Limits, Mode, Model, Picture, Quality, Target, files};
+use aecodec::{Check, Coding, EncodeOptions, Encoded, Limits, Mode, Model, Picture, Quality, Target, files};
 use aecodec_proto::message::Source;
 use aecodec_proto::{Hash, parts};
 
@@ -137,14 +137,16 @@ impl Encoder {
             );
             return Err(Error::picture(path)(aecodec::Error::Invalid { what: "picture", detail }));
         }
-        let deep = match self.settings.mode {
-            Mode::Exact { .. } => files::read_deep(&bytes, &limits).map_err(Error::picture(path))?,
-            _ => None,
-        };
-        let (picture, notices, encoded) = match deep {
-            Some((picture, notices)) => {
-                let encode = |options: &EncodeOptions| aecodec::encode_deep(&picture, options);
+        let (picture, notices, encoded) = match files::read_deep(&bytes, &limits)
+            .map_err(Error::picture(path))?
+        {
+            Some((picture, mut notices)) => {
+                let encode =
+                    |options: &EncodeOptions| aecodec::encode_deep(&picture, &self.settings.model, options);
                 let encoded = self.compress(picture.head().pixels(), encode).map_err(Error::picture(path))?;
+                if encoded.coding == Coding::Learned && picture.has_fine_alpha() {
+                    notices.push(files::Notice::AlphaRounded);
+                }
                 (picture.rounded(), notices, encoded)
             }
             None => {

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import decode as d
+from check import report
 from encoder import (
     BEST, EXIF, FAST, ICC, XMP, Parts, alpha_rows, frame_with_window, quiet, record, seal, sparse, wild, zeros, zstd,
 )
@@ -347,7 +348,7 @@ def main():
             if errors:
                 entry |= {"result": "error", "errors": errors[0]}
             else:
-                entry |= d.decode(data).report()
+                entry |= report(d.decode(data))
             entries.append(entry)
             print(f"{len(data):7} {file}", flush=True)
     lines = ",\n".join("  " + json.dumps(entry) for entry in entries)

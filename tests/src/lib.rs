@@ -1,5 +1,6 @@
 //! Tests across crates live in `tests/`; here is what they share: generated pictures, and short ways to code them.
 
+pub mod chromium;
 pub mod impair;
 pub mod link;
 pub mod memory_net;

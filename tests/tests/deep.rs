@@ -25,7 +25,7 @@ fn picture(width: u32, height: u32, color: Color, alpha: bool, maximum: u16) -> 
 fn encoded(picture: &DeepPicture, error: u16, group_log2: u8, threads: usize) -> Vec<u8> {
     let mut options = EncodeOptions::default();
     (options.mode, options.group_log2, options.threads) = (Mode::Exact { error }, group_log2, threads);
-    encode_deep(picture, &options).expect("an encode").bytes
+    encode_deep(picture, &model(), &options).expect("an encode").bytes
 }
 
 fn decoded(bytes: &[u8], change: impl Fn(&mut DecodeOptions)) -> (DeepPicture, Outcome) {
@@ -101,15 +101,13 @@ fn a_stream_that_is_cut_gives_its_first_rows() {
 #[test]
 fn what_does_not_fit_is_refused() {
     let original = picture(64, 64, Color::Gray, false, 4095);
-    let learned = EncodeOptions::default();
-    assert!(matches!(encode_deep(&original, &learned), Err(Error::Invalid { what: "mode", .. })));
     let mut above = original.clone();
     above.samples[7] = 4096;
     let mut options = EncodeOptions::default();
     options.mode = Mode::Exact { error: 0 };
-    assert!(matches!(encode_deep(&above, &options), Err(Error::Invalid { what: "picture", .. })));
+    assert!(matches!(encode_deep(&above, &model(), &options), Err(Error::Invalid { what: "picture", .. })));
     options.limits.bytes = 1 << 20;
-    assert!(matches!(encode_deep(&original, &options), Err(Error::Limit { .. })));
+    assert!(matches!(encode_deep(&original, &model(), &options), Err(Error::Limit { .. })));
 
     let bytes = encoded(&original, 0, 10, 1);
     assert_eq!(container::read(&bytes, &options.limits).expect("a stream").header.maximum, 4095);

@@ -44,13 +44,30 @@ fn gray_stays_gray_and_alpha_is_exact() {
 }
 
 #[test]
-fn sixteen_bits_are_coded_as_eight_and_it_is_said() {
+fn sixteen_bits_stay_finer_than_eight() {
     let place = Workplace::new();
-    let picture = image::ImageBuffer::from_fn(9, 9, |x, y| image::Luma([(x * 5000 + y) as u16]));
-    image::DynamicImage::ImageLuma16(picture).save(place.path("a.png")).unwrap();
-    let line = one_line(&mut place.run("compress a.png -o a.aec"), 0);
-    assert!(line.contains("a.png: 16-bit samples are coded as 8-bit"), "{line}");
-    assert!(stdout(&mut place.run("info a.aec")).contains("16-bit"));
+    let picture = image::ImageBuffer::from_fn(160, 120, |x, y| image::Luma([(x * 300 + y * 100) as u16]));
+    image::DynamicImage::ImageLuma16(picture.clone()).save(place.path("a.png")).unwrap();
+    place.run("compress a.png -o a.aec --quality 70").assert().success();
+    assert!(stdout(&mut place.run("info a.aec")).contains("gray of 16 bits"));
+    for out in ["out.png", "out.tif", "out.pgm"] {
+        place.run(&format!("decompress a.aec -o {out}")).assert().success();
+        let found = image::open(place.path(out)).unwrap();
+        assert_eq!(found.color(), image::ColorType::L16, "{out}");
+        let off = found.into_luma16().iter().zip(picture.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(off < 1000, "{out}: off by {off}");
+    }
+    for (out, depth) in [("8.png", " --depth 8"), ("8.jpg", "")] {
+        place.run(&format!("decompress a.aec -o {out}{depth}")).assert().success();
+        assert_eq!(image::open(place.path(out)).unwrap().color(), image::ColorType::L8, "{out}");
+    }
+    assert!(stdout(&mut place.run("verify a.aec --against a.png")).contains("PSNR"));
+    let refused = place.run("decompress a.aec -o b.png --depth 12").assert().failure();
+    assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("expected 8 or 16"));
+    image::DynamicImage::ImageLuma16(picture).to_luma8().save(place.path("narrow.png")).unwrap();
+    place.run("compress narrow.png -o narrow.aec").assert().success();
+    let line = one_line(&mut place.run("decompress narrow.aec --depth 16"), 1);
+    assert!(line.contains("has 8 bits per sample; leave out --depth 16"), "{line}");
 }
 
 #[test]

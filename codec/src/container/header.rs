@@ -72,6 +72,15 @@ pub struct Header {
 }
 
 impl Header {
+    /// Whether [`decode_deep`](crate::decode_deep) gives samples of more than 8 bits: the stream is exact and holds them, or it
+    /// is learned and the picture had them.
+    pub fn is_deep(&self) -> bool {
+        match self.exact {
+            Some(_) => self.maximum > 255,
+            None => self.source_16bit,
+        }
+    }
+
     /// The grid of groups. If `group_log2` is out of range, the nearest allowed value is used.
     pub fn groups(&self) -> Groups {
         Groups::of(self.width, self.height, self.group_log2)

@@ -99,7 +99,7 @@ pub fn decode_reduced(
         let detail = "a picture that is decoded smaller has none".into();
         return Err(Error::Invalid { what: "region", detail });
     }
-    let decoder = Decoder::open(bytes, model, options, Keep::Reduced)?;
+    let decoder = Decoder::open(bytes, Some(model), options, Keep::Reduced)?;
     let head = decoder.head.clone();
     let map = decoder.read_out(size);
     let patch = if map.is_some() { PATCH } else { 1 };
@@ -137,7 +137,10 @@ impl Decoder<'_> {
         let header = &self.stream.header;
         let enough = size.needs_only_patches((header.width, header.height)) && self.passes == PASSES;
         let quality = Quality::from_raw(header.quality).unwrap_or_default();
-        (enough && matches!(self.work, Work::Learned(_))).then(|| readout::of(self.model, quality))?
+        match &self.work {
+            Work::Learned(plan) if enough => readout::of(plan.model, quality),
+            _ => None,
+        }
     }
 
     /// Passes rows of mean colours of patches to `sink`, then reads alpha.
@@ -162,11 +165,11 @@ impl Decoder<'_> {
         mut sink: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
         let (isa, color) = (Isa::chosen(), self.head.color);
-        let gains = self.model.gains(self.quality());
+        let gains = plan.model.gains(self.quality());
         let blank = plan
             .empty
             .as_ref()
-            .map(|empty| blank::synthesise(empty, self.model, isa, &gains, color, plan.split))
+            .map(|empty| blank::synthesise(empty, plan.model, isa, &gains, color, plan.split))
             .transpose()?;
         let size = [self.area.height(), self.area.width()].map(|side| side.div_ceil(PATCH as usize));
         let painter = Painter { map, isa, color, size: (size[0], size[1]), blank: blank.as_ref() };

@@ -20,6 +20,11 @@ pub enum Format {
 }
 
 impl Format {
+    /// Whether files of this format hold 16 bits per sample.
+    pub fn is_deep(self) -> bool {
+        matches!(self, Self::Png | Self::Pnm | Self::Tiff)
+    }
+
     /// The format of a file's extension, or `None` if there is no such format.
     pub fn from_path(path: &Path) -> Option<Self> {
         Self::from_name(path.extension()?.to_str()?)

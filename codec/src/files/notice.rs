@@ -9,6 +9,8 @@ use std::fmt;
 pub enum Notice {
     /// 16-bit samples were reduced to 8 bits.
     SixteenBits,
+    /// Alpha of more than 8 bits was reduced to 8.
+    AlphaRounded,
     /// Only the first picture of an animation or of several pages was read.
     FirstPicture,
     /// The ICC profile describes another kind of samples (such as CMYK) than those that were read.
@@ -74,6 +76,7 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SixteenBits => f.write_str("16-bit samples are coded as 8-bit; --lossless keeps all bits"),
+            Self::AlphaRounded => f.write_str("alpha is coded in 8 bits; --lossless keeps all of its bits"),
             Self::FirstPicture => f.write_str("the file holds several pictures; only the first is taken"),
             Self::ProfileDropped { space } => {
                 write!(f, "the ICC profile is for {space} samples and no longer fits; it is left out")

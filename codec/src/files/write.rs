@@ -56,7 +56,7 @@ pub fn write_deep(
     options: &WriteOptions,
 ) -> Result<(Vec<u8>, Vec<Notice>)> {
     picture.check()?;
-    if !matches!(format, Format::Png | Format::Pnm | Format::Tiff) {
+    if !format.is_deep() {
         let (bytes, mut notices) = write(&picture.rounded(), format, options)?;
         notices.push(Notice::Rounded { format });
         return Ok((bytes, notices));

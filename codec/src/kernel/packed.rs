@@ -14,6 +14,8 @@ pub struct Packed {
     inputs: usize,
     outputs: usize,
     pub(super) shift: u32,
+    /// Fraction bits of the outputs that the layer of the file does not have.
+    fraction_bits: u32,
 }
 
 impl Packed {
@@ -63,7 +65,53 @@ impl Packed {
         }
         let mut padded = bias.to_vec();
         padded.resize(panels * PANEL, 0);
-        Self { weights: packed, bias: padded, inputs, outputs, shift }
+        Self { weights: packed, bias: padded, inputs, outputs, shift, fraction_bits: 0 }
+    }
+
+    /// The same layer for inputs with this many more fraction bits, none of which is above `largest << bits`. Returns `None` if
+    /// its accumulators could overflow then.
+    pub(crate) fn for_finer_inputs(&self, bits: u32, largest: u32) -> Option<Self> {
+        let mut sums = vec![0u64; self.bias.len()];
+        for (panel, sums) in self.weights.chunks_exact(PANEL * self.inputs).zip(sums.chunks_exact_mut(PANEL))
+        {
+            for pairs in panel.chunks_exact(2 * PANEL) {
+                for (sum, pair) in sums.iter_mut().zip(pairs.chunks_exact(2)) {
+                    *sum += pair.iter().map(|weight| u64::from(weight.unsigned_abs())).sum::<u64>();
+                }
+            }
+        }
+        let shift = self.shift + bits;
+        let half = 1u64 << shift.saturating_sub(1);
+        let fits = |(&bias, &sum): (&i32, &u64)| {
+            ((u64::from(bias.unsigned_abs()) + sum * u64::from(largest)) << bits) + half <= i32::MAX as u64
+        };
+        (shift < 31 && self.bias.iter().zip(&sums).all(fits)).then(|| Self {
+            bias: self.bias.iter().map(|bias| bias << bits).collect(),
+            shift,
+            ..self.clone()
+        })
+    }
+
+    /// The same layer with outputs that have up to `bits` more fraction bits, and how many they have. Without these bits, an
+    /// output is what it was: the half that rounds is added before the fraction bits, and not after them.
+    pub(crate) fn with_finer_outputs(&self, bits: u32) -> (Self, u32) {
+        let bits = bits.min(self.shift);
+        let half = |shift: u32| if shift == 0 { 0 } else { 1i32 << (shift - 1) };
+        let shift = self.shift - bits;
+        let more = half(self.shift) - half(shift);
+        let bias = self.bias.iter().map(|bias| bias.wrapping_add(more)).collect();
+        (Self { bias, shift, fraction_bits: bits, ..self.clone() }, bits)
+    }
+
+    /// Fraction bits of the outputs that the layer of the file does not have.
+    pub(crate) fn fraction_bits(&self) -> u32 {
+        self.fraction_bits
+    }
+
+    /// The bias of the first output and the shift.
+    #[cfg(test)]
+    pub(crate) fn rounding(&self) -> (i32, u32) {
+        (self.bias[0], self.shift)
     }
 
     /// Input channels.

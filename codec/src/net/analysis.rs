@@ -7,9 +7,11 @@ use crate::band::Band;
 use crate::kernel::{self, Destination, Epilogue, Isa, Packed, Segment};
 use crate::picture::Color;
 use crate::quality::Gains;
+use crate::sample::Sample;
 use crate::saturating::{product, sum};
 use crate::strip::{self, Split};
 use crate::threads;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -18,18 +20,18 @@ const PATCH: usize = 192;
 
 /// ActivationRows of samples of a picture.
 #[derive(Debug)]
-pub(crate) struct PixelRows {
+pub(crate) struct PixelRows<S> {
     pub width: usize,
     pub height: usize,
     pub color: Color,
     /// The rows that are held.
     pub rows: Range<usize>,
-    pub samples: Vec<u8>,
+    pub samples: Vec<S>,
 }
 
-impl PixelRows {
+impl<S> PixelRows<S> {
     /// Samples of a row; those below the picture repeat its last one.
-    fn row(&self, row: usize) -> &[u8] {
+    fn row(&self, row: usize) -> &[S] {
         let stride = self.width * self.color.channels();
         &self.samples[(row.min(self.height - 1) - self.rows.start) * stride..][..stride]
     }
@@ -38,6 +40,8 @@ impl PixelRows {
 /// An analysis from the top of the picture to its bottom.
 pub(crate) struct Analysis<'a> {
     net: &'a Net,
+    /// The first layer, and the fraction bits of its inputs.
+    first: (Cow<'a, Packed>, u32),
     isa: Isa,
     gains: &'a Gains,
     threads: usize,
@@ -48,13 +52,20 @@ pub(crate) struct Analysis<'a> {
 }
 
 impl<'a> Analysis<'a> {
-    /// For a picture with `shape` rows and columns of latents.
-    pub fn new(net: &'a Net, isa: Isa, gains: &'a Gains, shape: (usize, usize), split: Split) -> Self {
+    /// For a picture of such samples, with `shape` rows and columns of latents.
+    pub fn new<S: Sample>(
+        net: &'a Net,
+        isa: Isa,
+        gains: &'a Gains,
+        shape: (usize, usize),
+        split: Split,
+    ) -> Self {
         let strips = strip::of_analysis(shape.1, split)
             .into_iter()
             .map(|columns| AnalysisStrip::new(net, shape, columns));
         let strips = strips.map(Mutex::new).collect();
-        Self { net, isa, gains, threads: split.threads, height: 2 * shape.0, fed: 0, strips }
+        let (first, height) = (S::first(net), 2 * shape.0);
+        Self { net, first, isa, gains, threads: split.threads, height, fed: 0, strips }
     }
 
     /// Number of rows of patches that have been read so far.
@@ -81,11 +92,11 @@ impl<'a> Analysis<'a> {
 
     /// Reads the rows of patches up to `until` from `pixels`, and writes the latents that are ready into `band`, before their
     /// gain.
-    pub fn push(&mut self, pixels: &PixelRows, until: usize, band: &Band) {
+    pub fn push<S: Sample>(&mut self, pixels: &PixelRows<S>, until: usize, band: &Band) {
         let rows = self.fed..until;
         threads::for_each(self.threads, &self.strips, Work::default, |work, strip| {
             let mut strip = strip.lock().unwrap_or_else(PoisonError::into_inner);
-            strip.push(self.net, self.isa, self.gains, pixels, rows.clone(), band, work);
+            strip.push((self.net, &self.first), self.isa, self.gains, pixels, rows.clone(), band, work);
         });
         self.fed = until;
     }
@@ -119,18 +130,18 @@ impl AnalysisStrip {
     }
 
     #[expect(clippy::too_many_arguments, reason = "what all strips share, and the rows of this call")]
-    fn push(
+    fn push<S: Sample>(
         &mut self,
-        net: &Net,
+        (net, first): (&Net, &(Cow<Packed>, u32)),
         isa: Isa,
         gains: &Gains,
-        pixels: &PixelRows,
+        pixels: &PixelRows<S>,
         rows: Range<usize>,
         band: &Band,
         work: &mut Work,
     ) {
         for start in rows.clone().step_by(self.rows_at_once) {
-            self.enter(net, isa, pixels, start..(start + self.rows_at_once).min(rows.end), work);
+            self.enter(first, isa, pixels, start..(start + self.rows_at_once).min(rows.end), work);
             kernel::scale(isa, &mut work.rows.data, &gains.enc, gains.gain_shift);
             for (rolling, block) in self.blocks.iter_mut().zip(&net.e) {
                 rolling.push(isa, block, work);
@@ -152,17 +163,23 @@ impl AnalysisStrip {
     }
 
     /// The first layer: writes rows of patches to `work.rows`.
-    fn enter(&self, net: &Net, isa: Isa, pixels: &PixelRows, rows: Range<usize>, work: &mut Work) {
-        let width = self.patches.len();
-        work.rows.shape(rows.clone(), width, net.shapes.c);
+    fn enter<S: Sample>(
+        &self,
+        (layer, bits): &(Cow<Packed>, u32),
+        isa: Isa,
+        pixels: &PixelRows<S>,
+        rows: Range<usize>,
+        work: &mut Work,
+    ) {
+        let (width, c) = (self.patches.len(), layer.outputs());
+        work.rows.shape(rows.clone(), width, c);
         work.input.resize(width * PATCH, 0);
         for y in rows {
-            read_patches(pixels, y, self.patches.clone(), &mut work.input);
+            read_patches(pixels, *bits, y, self.patches.clone(), &mut work.input);
             let segment = Segment { data: &work.input, start: 0, stride: PATCH, k: 0, len: PATCH };
-            let (start, stride) = (work.rows.at(y), net.shapes.c);
-            let destination = Destination { data: &mut work.rows.data, start, stride };
-            let panels = net.e_in.panels();
-            kernel::product(isa, &net.e_in, panels, &[segment], width, Epilogue::Plain, destination);
+            let start = work.rows.at(y);
+            let destination = Destination { data: &mut work.rows.data, start, stride: c };
+            kernel::product(isa, layer, layer.panels(), &[segment], width, Epilogue::Plain, destination);
         }
     }
 }
@@ -188,10 +205,17 @@ fn join(
     kernel::product(isa, layer, layer.panels(), &[segment], width, Epilogue::Plain, destination);
 }
 
-/// Reads a row of 8x8 patches, each `[8, 8, 3]` of `2*p - 255`; beyond the edge the last row and column repeat.
-fn read_patches(pixels: &PixelRows, y: usize, columns: Range<usize>, patches: &mut [i16]) {
+/// Reads a row of 8x8 patches, each `[8, 8, 3]` of `2*p - 255` with some fraction bits; beyond the edge the last row and column
+/// repeat.
+fn read_patches<S: Sample>(
+    pixels: &PixelRows<S>,
+    bits: u32,
+    y: usize,
+    columns: Range<usize>,
+    patches: &mut [i16],
+) {
     let channels = pixels.color.channels();
-    let widen = |p: u8| 2 * i16::from(p) - 255;
+    let widen = |p: S| p.input(bits);
     for i in 0..8 {
         let row = pixels.row(8 * y + i);
         for (patch, x) in patches.chunks_exact_mut(PATCH).zip(columns.clone()) {
@@ -241,7 +265,7 @@ pub(crate) fn analyse(
     threads: usize,
 ) -> super::Plane {
     let grid = crate::band::Grid::new((picture.height, picture.width), 14, threads);
-    let mut analysis = Analysis::new(net, isa, gains, (grid.height, grid.width), Split::new(threads));
+    let mut analysis = Analysis::new::<u8>(net, isa, gains, (grid.height, grid.width), Split::new(threads));
     let pixels = PixelRows {
         width: picture.width as usize,
         height: picture.height as usize,

@@ -6,13 +6,15 @@ use super::row_buffer::LayerColumns;
 use crate::Result;
 use crate::band::Band;
 use crate::empty::Blank;
-use crate::kernel::{self, Destination, Epilogue, Isa, Segment};
+use crate::kernel::{self, Destination, Epilogue, Isa, Packed, Segment};
 use crate::picture::Color;
 use crate::quality::Gains;
 use crate::rect::{self, Rect};
+use crate::sample::Sample;
 use crate::saturating::{product, sum};
 use crate::strip::{self, Split};
 use crate::threads;
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
@@ -23,8 +25,10 @@ const BYTES_AT_ONCE: usize = 1 << 20;
 const SOME_ROWS: usize = 4;
 
 /// A synthesis of an area of pixels, from top to bottom.
-pub(crate) struct Synthesis<'a> {
+pub(crate) struct Synthesis<'a, S: Sample> {
     net: &'a Net,
+    /// The last layer.
+    last: Cow<'a, Packed>,
     isa: Isa,
     gains: &'a Gains,
     split: Split,
@@ -37,10 +41,10 @@ pub(crate) struct Synthesis<'a> {
     support: Rect,
     strips: Vec<Mutex<SynthesisStrip>>,
     /// The small picture that stands in for groups that hold nothing.
-    blank: Option<&'a Blank<'a>>,
+    blank: Option<&'a Blank<'a, S>>,
 }
 
-impl<'a> Synthesis<'a> {
+impl<'a, S: Sample> Synthesis<'a, S> {
     #[expect(clippy::too_many_arguments, reason = "the network, and the area to paint")]
     pub fn new(
         net: &'a Net,
@@ -50,14 +54,15 @@ impl<'a> Synthesis<'a> {
         area: Rect,
         color: Color,
         split: Split,
-        blank: Option<&'a Blank<'a>>,
+        blank: Option<&'a Blank<'a, S>>,
     ) -> Self {
         let strips = strip::of_synthesis(&area, split)
             .into_iter()
             .map(|patches| SynthesisStrip::new(net, shape, patches, blank));
         let strips = strips.map(Mutex::new).collect();
         let support = strip::support(&net.shapes, &area, shape.0, shape.1);
-        Self { net, isa, gains, split, color, shape, painted: area.rows.start, area, support, strips, blank }
+        let (last, painted) = (S::last(net), area.rows.start);
+        Self { net, last, isa, gains, split, color, shape, painted, area, support, strips, blank }
     }
 
     /// The latents that it needs.
@@ -66,9 +71,9 @@ impl<'a> Synthesis<'a> {
     }
 
     /// Takes the latents of the next band, and passes the rows of samples that are ready to `sink`, some at a time.
-    pub fn push(&mut self, band: &Band, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    pub fn push(&mut self, band: &Band, mut sink: impl FnMut(&[S]) -> Result<()>) -> Result<()> {
         let rows = band.rows.start.max(self.support.rows.start)..band.rows.end.min(self.support.rows.end);
-        let step = rows_at_once(&self.area, self.color, self.split);
+        let step = rows_at_once(&self.area, S::pixel_bytes(self.color), self.split);
         for start in rows.clone().step_by(step) {
             let rows = start..(start + step).min(rows.end);
             let end = self.ready(rows.end).max(self.painted);
@@ -81,7 +86,16 @@ impl<'a> Synthesis<'a> {
                     strip.running = None;
                 }
                 for rows in wanted {
-                    strip.push(self.net, self.isa, self.gains, band, rows, &canvas, self.blank, work);
+                    strip.push(
+                        (self.net, &self.last),
+                        self.isa,
+                        self.gains,
+                        band,
+                        rows,
+                        &canvas,
+                        self.blank,
+                        work,
+                    );
                 }
                 if let Some(blank) = self.blank {
                     strip.copy(blank, self.painted..end, &canvas);
@@ -104,8 +118,8 @@ impl<'a> Synthesis<'a> {
 }
 
 /// ActivationRows of latents that are painted before their samples are handed out.
-fn rows_at_once(area: &Rect, color: Color, split: Split) -> usize {
-    let row = product([16, area.width(), color.channels()]).max(1);
+fn rows_at_once(area: &Rect, pixel_bytes: usize, split: Split) -> usize {
+    let row = product([16, area.width(), pixel_bytes]).max(1);
     let rows = product([BYTES_AT_ONCE, split.threads]) / row;
     (rows as usize).max(SOME_ROWS).min(split.largest.0 / 2).max(1)
 }
@@ -137,7 +151,12 @@ struct Running {
 }
 
 impl SynthesisStrip {
-    fn new(net: &Net, (height, width): (usize, usize), patches: Range<usize>, blank: Option<&Blank>) -> Self {
+    fn new<S>(
+        net: &Net,
+        (height, width): (usize, usize),
+        patches: Range<usize>,
+        blank: Option<&Blank<S>>,
+    ) -> Self {
         let plane = (2 * height, 2 * width);
         let entry = rect::grown(&patches, net.shapes.nd + 1, plane.1);
         let (latents, rows_at_once) = (strip::latents(&entry), strip::rows_at_once(entry.len()));
@@ -146,7 +165,7 @@ impl SynthesisStrip {
     }
 
     /// The rows of latents that this strip has to read.
-    fn wanted(&self, rows: Range<usize>, blank: Option<&Blank>, net: &Net) -> Vec<Range<usize>> {
+    fn wanted<S>(&self, rows: Range<usize>, blank: Option<&Blank<S>>, net: &Net) -> Vec<Range<usize>> {
         let Some(blank) = blank else { return vec![rows] };
         let (side, reach) = (blank.empty.grid.side, strip::reach(&net.shapes));
         let near = |row: usize| {
@@ -164,7 +183,7 @@ impl SynthesisStrip {
     }
 
     /// Copies the rows of pixels that did not have to be synthesised.
-    fn copy(&self, blank: &Blank, rows: Range<usize>, canvas: &Mutex<Canvas>) {
+    fn copy<S: Sample>(&self, blank: &Blank<S>, rows: Range<usize>, canvas: &Mutex<Canvas<S>>) {
         let mut samples = Vec::new();
         let columns = {
             let canvas = canvas.lock().unwrap_or_else(PoisonError::into_inner);
@@ -195,15 +214,15 @@ impl SynthesisStrip {
     }
 
     #[expect(clippy::too_many_arguments, reason = "what all strips share, and the rows of this call")]
-    fn push(
+    fn push<S: Sample>(
         &mut self,
-        net: &Net,
+        (net, last): (&Net, &Packed),
         isa: Isa,
         gains: &Gains,
         band: &Band,
         rows: Range<usize>,
-        canvas: &Mutex<Canvas>,
-        blank: Option<&Blank>,
+        canvas: &Mutex<Canvas<S>>,
+        blank: Option<&Blank<S>>,
         work: &mut Work,
     ) {
         let mut eight = Vec::new();
@@ -216,12 +235,12 @@ impl SynthesisStrip {
             }
             kernel::scale(isa, &mut work.rows.data, &gains.dec, gains.gain_shift);
             let patches = &self.patches;
-            running.last.push(isa, &net.d_out, work, |y, out| {
+            running.last.push(isa, last, work, |y, out| {
                 let mut canvas = canvas.lock().unwrap_or_else(PoisonError::into_inner);
-                let channels = canvas.color.channels();
+                let channels = S::painted(canvas.color);
                 if canvas.area.rows.start < 8 * y + 8 {
-                    eight.resize(8 * 8 * patches.len() * channels, 0);
-                    paint(out, canvas.color, &mut eight);
+                    eight.resize(8 * 8 * patches.len() * channels, S::default());
+                    S::paint(last, out, canvas.color, &mut eight);
                     for (i, row) in eight.chunks_exact(8 * patches.len() * channels).enumerate() {
                         canvas.paste_row(8 * y + i, 8 * patches.start, row);
                     }
@@ -232,13 +251,13 @@ impl SynthesisStrip {
     }
 
     /// The first layer: turns rows of latents into `work.rows`, twice as many and twice as wide.
-    fn enter(
+    fn enter<S>(
         &self,
         net: &Net,
         isa: Isa,
         band: &Band,
         rows: Range<usize>,
-        blank: Option<&Blank>,
+        blank: Option<&Blank<S>>,
         work: &mut Work,
     ) {
         let (c, m) = (net.shapes.c, net.shapes.m);
@@ -269,23 +288,23 @@ impl SynthesisStrip {
 
 /// Samples of a rectangle of pixels.
 #[derive(Debug)]
-struct Canvas {
+struct Canvas<S> {
     /// The rectangle, in pixels of the picture.
     area: Rect,
     color: Color,
     /// `[rows, columns, channels]`.
-    samples: Vec<u8>,
+    samples: Vec<S>,
 }
 
-impl Canvas {
+impl<S: Sample> Canvas<S> {
     fn new(area: Rect, color: Color) -> Self {
-        let samples = vec![0; area.height() * area.width() * color.channels()];
+        let samples = vec![S::default(); area.height() * area.width() * S::painted(color)];
         Self { area, color, samples }
     }
 
     /// Copies the part of a row of samples that lies inside the rectangle; the row begins at pixel (y, x).
-    fn paste_row(&mut self, y: usize, x: usize, row: &[u8]) {
-        let channels = self.color.channels();
+    fn paste_row(&mut self, y: usize, x: usize, row: &[S]) {
+        let channels = S::painted(self.color);
         let end = (x + row.len() / channels).min(self.area.columns.end);
         let begin = x.max(self.area.columns.start);
         if !self.area.rows.contains(&y) || begin >= end {
@@ -297,34 +316,9 @@ impl Canvas {
     }
 }
 
-/// Writes a row of 8x8 patches `[8, 8, 3]` as eight rows of samples.
-fn paint(patches: &[i16], color: Color, eight: &mut [u8]) {
-    let sample = |v: i16| (v + 128).clamp(0, 255) as u8;
-    let stride = eight.len() / 8;
-    for (i, row) in eight.chunks_exact_mut(stride).enumerate() {
-        let patches = patches.chunks_exact(PATCH).map(|patch| &patch[24 * i..24 * i + 24]);
-        match color {
-            Color::Rgb => {
-                for (out, patch) in row.chunks_exact_mut(24).zip(patches) {
-                    for (o, &v) in out.iter_mut().zip(patch) {
-                        *o = sample(v);
-                    }
-                }
-            }
-            Color::Gray => {
-                for (out, patch) in row.chunks_exact_mut(8).zip(patches) {
-                    for (o, v) in out.iter_mut().zip(patch.chunks_exact(3)) {
-                        let [r, g, b] = [v[0], v[1], v[2]].map(|v| u16::from(sample(v)));
-                        *o = ((r + 2 * g + b + 2) >> 2) as u8;
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// The most bytes that a synthesis of an area holds, if at most `busy` strips are at work at a time.
-pub(crate) fn bytes(net: &super::Shapes, area: &Rect, color: Color, split: Split, busy: usize) -> u64 {
+/// The most bytes that a synthesis of an area holds, if a pixel has `pixel` bytes and at most `busy` strips are at work at a
+/// time.
+pub(crate) fn bytes(net: &super::Shapes, area: &Rect, pixel: usize, split: Split, busy: usize) -> u64 {
     let strips = strip::of_synthesis(area, split);
     let entry = |patches: usize| patches + 2 * (net.nd + 2);
     let kept = |strip: &Range<usize>| {
@@ -336,10 +330,11 @@ pub(crate) fn bytes(net: &super::Shapes, area: &Rect, color: Color, split: Split
     let widest = entry(strips.iter().map(Range::len).max().unwrap_or(0));
     let work = sum([
         rolling::work_bytes(widest, net.c, strip::MOST_ROWS + net.nd),
-        product([2, widest, net.m / 2 + 2 * net.c + PATCH + 8 * color.channels()]),
+        product([2, widest, net.m / 2 + 2 * net.c + PATCH]),
+        product([8, 8, widest, pixel]),
     ]);
-    let rows = 16_usize.saturating_mul(rows_at_once(area, color, split)).saturating_add(8 * (net.nd + 1));
-    let canvas = product([rows.min(area.height()), area.width(), color.channels()]);
+    let rows = 16_usize.saturating_mul(rows_at_once(area, pixel, split)).saturating_add(8 * (net.nd + 1));
+    let canvas = product([rows.min(area.height()), area.width(), pixel]);
     sum([kept, work.saturating_mul(split.threads.min(strips.len()) as u64), canvas])
 }
 

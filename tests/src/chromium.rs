@@ -22,6 +22,8 @@ pub struct Chromium {
     output: Receiver<Value>,
     events: VecDeque<Value>,
     session: Option<String>,
+    /// Where the page may load things from.
+    site: String,
     last: u64,
     _profile: TempDir,
 }
@@ -54,8 +56,16 @@ impl Chromium {
                 }
             }
         });
-        let mut browser =
-            Self { child, input, output, events: VecDeque::new(), session: None, last: 0, _profile: profile };
+        let mut browser = Self {
+            child,
+            input,
+            output,
+            events: VecDeque::new(),
+            session: None,
+            site: String::new(),
+            last: 0,
+            _profile: profile,
+        };
         let page = browser.call("Target.createTarget", json!({ "url": "about:blank" }));
         let attached =
             browser.call("Target.attachToTarget", json!({ "targetId": page["targetId"], "flatten": true }));
@@ -68,8 +78,14 @@ impl Chromium {
 
     /// Opens a file and waits until it is loaded.
     pub fn open(&mut self, file: &Path) {
+        self.visit("file:", &format!("//{}", file.display()));
+    }
+
+    /// Opens a page of a site, such as `http://127.0.0.1:8000`, and waits until it is loaded.
+    pub fn visit(&mut self, site: &str, page: &str) {
         self.events.clear();
-        self.call("Page.navigate", json!({ "url": format!("file://{}", file.display()) }));
+        self.site = site.to_owned();
+        self.call("Page.navigate", json!({ "url": format!("{site}{page}") }));
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
             let event = self.receive();
             self.events.push_back(event);
@@ -168,7 +184,7 @@ impl Chromium {
         base64::engine::general_purpose::STANDARD.decode(image).expect("base64")
     }
 
-    /// The errors and messages of the page since it was opened, and its requests for anything but local files.
+    /// The errors and messages of the page since it was opened, and its requests to other places than its site.
     pub fn complaints(&mut self) -> Vec<String> {
         self.settle();
         let complaint = |event: &Value| match event["method"].as_str()? {
@@ -176,7 +192,8 @@ impl Chromium {
             "Runtime.consoleAPICalled" => Some(event.to_string()),
             "Network.requestWillBeSent" => {
                 let url = event["params"]["request"]["url"].as_str()?;
-                (!url.starts_with("file:") && !url.starts_with("data:")).then(|| url.to_owned())
+                let own = [self.site.as_str(), "data:", "blob:"].iter().any(|start| url.starts_with(start));
+                (!own).then(|| url.to_owned())
             }
             _ => None,
         };

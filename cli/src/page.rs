@@ -1,0 +1,39 @@
+//! The page of `aecodec receive --web`.
+
+use std::net::TcpListener;
+
+use aecodec_gallery::{Access, Gallery};
+use aecodec_receiver::Models;
+use anyhow::{Context as _, Result};
+use serde_json::json;
+
+use crate::pairing::Listen;
+use crate::report::Reporter;
+
+/// A page that is not served yet.
+pub struct Page {
+    listener: TcpListener,
+    access: Access,
+    gallery: Gallery,
+}
+
+impl Page {
+    /// Binds the address.
+    pub fn open(listen: &Listen, models: Models) -> Result<Self> {
+        let listener = listen
+            .first(TcpListener::bind)
+            .context("cannot serve the page; choose another address with --web")?;
+        listener.set_nonblocking(true)?;
+        let access = Access::of(listener.local_addr()?)?;
+        Ok(Self { listener, access, gallery: Gallery::new(models) })
+    }
+
+    /// Serves the page from now on, and prints its address. Call it inside a tokio runtime.
+    pub fn start(self, reporter: &Reporter) -> Result<Gallery> {
+        let Self { listener, access, gallery } = self;
+        let url = format!("http://{}{}", listener.local_addr()?, access.root());
+        reporter.result(&format!("pictures at {url}"), &json!({ "event": "page", "url": url }))?;
+        tokio::spawn(gallery.clone().serve(tokio::net::TcpListener::from_std(listener)?, access));
+        Ok(gallery)
+    }
+}
