@@ -17,7 +17,12 @@ const PARTS: [Part; 6] = [
         commands: &["send", "receive", "peers"],
         options: &[],
     },
-    Part { built_in: cfg!(feature = "bench"), feature: "full", commands: &["bench"], options: &[] },
+    Part {
+        built_in: cfg!(feature = "bench"),
+        feature: "full",
+        commands: &["bench", "compare"],
+        options: &[],
+    },
     Part { built_in: cfg!(feature = "train"), feature: "full", commands: &["train", "sample"], options: &[] },
     Part {
         built_in: cfg!(feature = "services"),

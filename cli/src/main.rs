@@ -5,6 +5,8 @@ mod against;
 mod batch;
 #[cfg(feature = "bench")]
 mod bench;
+#[cfg(feature = "bench")]
+mod compare;
 mod compress;
 mod damage;
 mod decompress;
@@ -54,6 +56,7 @@ mod size;
 #[cfg(feature = "train")]
 mod train;
 mod verify;
+mod view;
 
 use std::process::ExitCode;
 
@@ -79,9 +82,14 @@ enum Command {
     Info(info::Args),
     /// Check that .aec files are complete and decode to the same pixels as in the encoder
     Verify(verify::Args),
+    /// Show .aec files in the terminal
+    View(view::Args),
     /// Compare aecodec with JPEG, WebP, AVIF and JPEG XL on your own pictures
     #[cfg(feature = "bench")]
     Bench(bench::Args),
+    /// Measure how far a picture is from another: PSNR, MS-SSIM, SSIMULACRA 2
+    #[cfg(feature = "bench")]
+    Compare(compare::Args),
     /// Train a model on your own pictures
     #[cfg(feature = "train")]
     Train(Box<train::Args>),
@@ -126,7 +134,9 @@ fn after_help() -> String {
         (true, "compress photos/ -o coded/ --quality 60"),
         (true, "decompress photo.aec -o photo.png"),
         (true, "info photo.aec"),
+        (true, "view photo.aec"),
         (cfg!(feature = "bench"), "bench photos/"),
+        (cfg!(feature = "bench"), "compare photo.png photo.aec"),
         (cfg!(feature = "train"), "train photos/ -o own.aem --minutes 60"),
         (true, "model own.aem"),
         (cfg!(feature = "network"), "receive --out inbox/"),
@@ -168,8 +178,11 @@ fn main() -> ExitCode {
         Command::Decompress(args) => decompress::run(&args),
         Command::Info(args) => info::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::View(args) => view::run(&args),
         #[cfg(feature = "bench")]
         Command::Bench(args) => bench::run(&args),
+        #[cfg(feature = "bench")]
+        Command::Compare(args) => compare::run(&args),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args),
         #[cfg(feature = "train")]

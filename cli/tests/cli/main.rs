@@ -3,6 +3,7 @@
 mod bad_input;
 mod batch;
 mod bench;
+mod compare;
 mod damage;
 mod effort;
 mod folders;

@@ -1,6 +1,7 @@
 //! Pictures of every kind can be compressed and decompressed.
 
 use image::ImageEncoder as _;
+use predicates::prelude::*;
 use predicates::str::contains;
 
 use crate::{Workplace, json, one_line, stdout};
@@ -261,4 +262,11 @@ fn a_thumbnail_is_small_upright_and_refuses_what_contradicts_it() {
     {
         place.run(&format!("decompress a.aec -o small.png --force {args}")).assert().code(2);
     }
+}
+
+#[test]
+fn view_needs_a_terminal_and_says_what_to_do_without_one() {
+    let place = Workplace::new();
+    place.write("a.aec", b"anything");
+    place.run("view a.aec").assert().code(2).stderr(contains("not a terminal").and(contains("--thumbnail")));
 }
