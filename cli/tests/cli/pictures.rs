@@ -55,7 +55,7 @@ fn sixteen_bits_stay_finer_than_eight() {
         let found = image::open(place.path(out)).unwrap();
         assert_eq!(found.color(), image::ColorType::L16, "{out}");
         let off = found.into_luma16().iter().zip(picture.iter()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
-        assert!(off < 1000, "{out}: off by {off}");
+        assert!(off < 2000, "{out}: off by {off}");
     }
     for (out, depth) in [("8.png", " --depth 8"), ("8.jpg", "")] {
         place.run(&format!("decompress a.aec -o {out}{depth}")).assert().success();
