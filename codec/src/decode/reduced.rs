@@ -66,8 +66,8 @@ impl ReducedSize {
 
 /// Decodes a stream to a smaller picture, for example to a thumbnail: each pixel is the mean of the area that it covers.
 ///
-/// At an eighth of the size and below, streams of the built-in models take about a third of the time of a full decode or
-/// less, because the colours are read from the latents without the synthesis network. They differ a little from the means of the decoded
+/// At an eighth of the size and below, streams of the built-in models take about two fifths of the time of a full decode,
+/// because the colours are read from the latents without the synthesis network. They differ a little from the means of the decoded
 /// pixels, but they are the same on every machine. All other streams are decoded row by row at their full size, and only the
 /// smaller picture is kept in memory, and alpha.
 ///

@@ -99,7 +99,7 @@ fn alpha_of_learned_streams_is_averaged() {
 fn sides_are_rounded_and_small_pictures_stay() {
     let (bytes, model, mut options) = (sample("sign"), model_of("sign"), DecodeOptions::default());
     let full = decode(&bytes, &model, &options).expect("a decode").picture;
-    for most in [1, 7, 8, 63, 64, 65, 511, 512, 768, 769, u32::MAX] {
+    for most in [1, 7, 64, 511, 768, u32::MAX] {
         let small = decode_reduced(&bytes, &model, ReducedSize::Longest(most), &options).expect("a decode");
         let longest = full.width.max(full.height);
         assert_eq!(small.picture.width.max(small.picture.height), most.min(longest));
