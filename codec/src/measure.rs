@@ -1,16 +1,11 @@
 //! Measures a decode: its PSNR, its broken parts, and the hash of its samples.
 
 use crate::net::analysis::PixelRows;
-use crate::sample::Sample;
+use crate::sample::{Sample, squares};
 
 /// Returns the peak signal-to-noise ratio of 8-bit samples in dB, over all samples, or `None` if they are equal.
 pub fn psnr(a: &[u8], b: &[u8]) -> Option<f64> {
     decibels(squares(a, b), a.len() as u64)
-}
-
-/// Sum of squared differences.
-pub(crate) fn squares(a: &[u8], b: &[u8]) -> u64 {
-    a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
 }
 
 /// PSNR in dB of this many 8-bit samples with this sum of squared errors; `None` if they are exact.

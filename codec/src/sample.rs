@@ -5,7 +5,6 @@
 
 use crate::deep;
 use crate::kernel::Packed;
-use crate::measure::squares;
 use crate::net::Net;
 use crate::picture::Color;
 use std::borrow::Cow;
@@ -160,6 +159,11 @@ impl Sample for u16 {
         let painted = sixteen(painted, color);
         samples.iter().zip(&painted).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
     }
+}
+
+/// Sum of squared differences.
+pub(crate) fn squares(a: &[u8], b: &[u8]) -> u64 {
+    a.iter().zip(b).map(|(&a, &b)| u64::from(a.abs_diff(b)).pow(2)).sum()
 }
 
 /// A gray sample of red, green and blue.
