@@ -8,10 +8,10 @@ use crate::sample::{self, Sample};
 use crate::{Error, Result};
 
 /// Decodes a stream of more than 8 bits per sample: an exact one, or a learned one of a picture that had more, whose samples
-/// then have 16 bits. ([`decode`] rounds all samples to 8 bits.)
+/// then have 16 bits. ([`decode`](fn@crate::decode) rounds all samples to 8 bits.)
 ///
 /// # Errors
-/// Returns the errors of [`decode`], and [`Error::Invalid`] if the picture has 8 bits per sample
+/// Returns the errors of [`decode`](fn@crate::decode), and [`Error::Invalid`] if the picture has 8 bits per sample
 /// ([`Header::is_deep`](crate::container::Header::is_deep)).
 pub fn decode_deep(bytes: &[u8], model: &Model, options: &DecodeOptions) -> Result<(DeepPicture, Outcome)> {
     let decoder = Decoder::open(bytes, Some(model), options, Keep::Deep)?;
@@ -36,7 +36,7 @@ impl<'a> Decoder<'a> {
     /// Decodes a learned stream as the encoder measures it, and passes what is painted to `sink`.
     ///
     /// # Errors
-    /// Returns the errors of [`decode`], and those of the sink.
+    /// Returns the errors of [`decode`](fn@crate::decode), and those of the sink.
     pub(crate) fn paint<S: Sample>(
         bytes: &'a [u8],
         model: &'a Model,
