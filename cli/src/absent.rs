@@ -28,7 +28,7 @@ const PARTS: [Part; 6] = [
         built_in: cfg!(feature = "services"),
         feature: "full",
         commands: &[],
-        options: &["--store", "--notify", "--metrics"],
+        options: &["--store", "--notify", "--metrics", "--web"],
     },
     Part {
         built_in: cfg!(feature = "live"),

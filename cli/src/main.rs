@@ -26,6 +26,7 @@ mod model;
 mod models;
 mod output;
 #[cfg(feature = "network")]
+#[cfg_attr(not(feature = "services"), path = "page_absent.rs")]
 mod page;
 #[cfg(feature = "network")]
 mod pairing;

@@ -2,13 +2,29 @@
 
 use std::net::TcpListener;
 
-use aecodec_gallery::{Access, Gallery};
+use aecodec_gallery::Access;
+pub use aecodec_gallery::Gallery;
 use aecodec_receiver::Models;
 use anyhow::{Context as _, Result};
 use serde_json::json;
 
-use crate::pairing::Listen;
+use crate::pairing::{self, Listen};
 use crate::report::Reporter;
+
+#[derive(clap::Args)]
+pub struct PageArgs {
+    /// Serve a page with the pictures that arrive, on http://ADDR:PORT/; unless ADDR is this host alone, its address has a
+    /// random token
+    #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:4744", value_parser = pairing::addresses_of)]
+    web: Option<Listen>,
+}
+
+impl PageArgs {
+    /// The page, if there shall be one.
+    pub fn open(&self, models: &Models) -> Result<Option<Page>> {
+        self.web.as_ref().map(|listen| Page::open(listen, models.clone())).transpose()
+    }
+}
 
 /// A page that is not served yet.
 pub struct Page {
@@ -19,7 +35,7 @@ pub struct Page {
 
 impl Page {
     /// Binds the address.
-    pub fn open(listen: &Listen, models: Models) -> Result<Self> {
+    fn open(listen: &Listen, models: Models) -> Result<Self> {
         let listener = listen
             .first(TcpListener::bind)
             .context("cannot serve the page; choose another address with --web")?;

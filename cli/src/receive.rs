@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use aecodec::files::Format;
-use aecodec_gallery::Gallery;
 use aecodec_proto::Ticket;
 use aecodec_proto::figures::Total;
 use aecodec_proto::message::FrameReport;
@@ -20,7 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::failure::{Exit, usage};
-use crate::page::Page;
+use crate::page::{Gallery, PageArgs};
 use crate::pairing::{Listen, Standing};
 use crate::printable::printable;
 use crate::report::{Reporter, Stream, Style, grouped, warn};
@@ -55,10 +54,8 @@ pub struct Args {
     /// Write a preview of each picture while it arrives, to NAME.preview.jpg
     #[arg(long)]
     preview: bool,
-    /// Serve a page with the pictures that arrive, on http://ADDR:PORT/; unless ADDR is this host alone, its address has a
-    /// random token
-    #[arg(long, value_name = "ADDR:PORT", num_args = 0..=1, default_missing_value = "127.0.0.1:4744", value_parser = pairing::addresses_of)]
-    web: Option<Listen>,
+    #[command(flatten)]
+    page: PageArgs,
     #[command(flatten)]
     services: ServiceArgs,
     /// Also use the model in this .aem file; may be given more than once
@@ -120,8 +117,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         let socket = socket(args.listen.as_ref(), service.peers())?;
         service.count_in(args.services.metrics()?);
         let (peers, identity) = (service.peers().clone(), service.identity().clone());
-        let page =
-            args.web.as_ref().map(|listen| Page::open(listen, service.models().clone())).transpose()?;
+        let page = args.page.open(service.models())?;
         let (events, told) = mpsc::unbounded_channel();
         let running = service.start(socket, events)?;
         let bound = running.address()?;

@@ -66,7 +66,7 @@ fn sixteen_bits_stay_finer_than_eight() {
     assert!(String::from_utf8_lossy(&refused.get_output().stderr).contains("expected 8 or 16"));
     image::DynamicImage::ImageLuma16(picture).to_luma8().save(place.path("narrow.png")).unwrap();
     place.run("compress narrow.png -o narrow.aec").assert().success();
-    let line = one_line(&mut place.run("decompress narrow.aec --depth 16"), 1);
+    let line = one_line(&mut place.run("decompress narrow.aec -o wide.png --depth 16"), 1);
     assert!(line.contains("has 8 bits per sample; leave out --depth 16"), "{line}");
 }
 

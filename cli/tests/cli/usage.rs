@@ -101,6 +101,7 @@ fn what_is_not_built_in_is_named_with_the_command_that_builds_it() {
     if cfg!(feature = "network") {
         parts.push((cfg!(feature = "live"), "--live", "receive --live - --help"));
         parts.push((cfg!(feature = "services"), "--store", "receive --store file:///inbox --help"));
+        parts.push((cfg!(feature = "services"), "--web", "receive --web --help"));
     }
     for (built_in, name, args) in parts {
         if built_in {
