@@ -10,7 +10,7 @@ struct Part {
     options: &'static [&'static str],
 }
 
-const PARTS: [Part; 6] = [
+const PARTS: [Part; 7] = [
     Part {
         built_in: cfg!(feature = "network"),
         feature: "network",
@@ -24,6 +24,12 @@ const PARTS: [Part; 6] = [
         options: &[],
     },
     Part { built_in: cfg!(feature = "train"), feature: "full", commands: &["train", "sample"], options: &[] },
+    Part {
+        built_in: cfg!(feature = "search"),
+        feature: "full",
+        commands: &["index", "search", "duplicates"],
+        options: &[],
+    },
     Part {
         built_in: cfg!(feature = "services"),
         feature: "full",

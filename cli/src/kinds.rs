@@ -11,6 +11,9 @@ use serde_json::{Value, json};
 pub enum Kind {
     Pictures,
     Coded,
+    /// Both.
+    #[cfg(feature = "search")]
+    Any,
 }
 
 /// Extensions of files that are obviously not pictures, so that nobody misses them.
@@ -32,9 +35,15 @@ impl Kind {
     pub fn takes(self, path: &Path) -> bool {
         match self {
             Self::Pictures => files::readable(path),
-            Self::Coded => path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("aec")),
+            Self::Coded => is_coded(path),
+            #[cfg(feature = "search")]
+            Self::Any => files::readable(path) || is_coded(path),
         }
     }
+}
+
+fn is_coded(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("aec"))
 }
 
 /// Whether a file is an AppleDouble file: macOS stores the attributes of `a.png` in `._a.png` on other file systems.
@@ -50,7 +59,7 @@ impl Others {
     /// Counts a file that was left out by a command that takes `kind`.
     pub fn count(&mut self, path: &Path, kind: Kind) {
         // Folders of .aec files may contain anything, but a picture that is left out of a folder of pictures is a surprise.
-        if kind != Kind::Pictures {
+        if kind == Kind::Coded {
             return;
         }
         let hidden = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));

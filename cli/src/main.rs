@@ -14,6 +14,8 @@ mod failure;
 mod flags;
 #[cfg(feature = "generate")]
 mod generate;
+#[cfg(feature = "search")]
+mod index;
 mod info;
 mod inputs;
 mod interrupt;
@@ -48,6 +50,8 @@ mod sample;
 #[cfg(feature = "network")]
 #[cfg_attr(not(feature = "live"), path = "screens_absent.rs")]
 mod screens;
+#[cfg(feature = "search")]
+mod search;
 #[cfg(feature = "network")]
 mod send;
 #[cfg(feature = "network")]
@@ -99,6 +103,15 @@ enum Command {
     Sample(sample::Args),
     /// Show the cards, shapes and hashes of models
     Model(model::Args),
+    /// Index the pictures and .aec files of a folder, to search them
+    #[cfg(feature = "search")]
+    Index(index::Args),
+    /// Find the pictures of an index that are similar to a picture
+    #[cfg(feature = "search")]
+    Search(search::SearchArgs),
+    /// Find groups of near-duplicates in an index
+    #[cfg(feature = "search")]
+    Duplicates(search::DuplicatesArgs),
     /// Receive pictures over the network
     #[cfg(feature = "network")]
     Receive(receive::Args),
@@ -140,6 +153,8 @@ fn after_help() -> String {
         (cfg!(feature = "bench"), "compare photo.png photo.aec"),
         (cfg!(feature = "train"), "train photos/ -o own.aem --minutes 60"),
         (true, "model own.aem"),
+        (cfg!(feature = "search"), "index photos/"),
+        (cfg!(feature = "search"), "search photo.jpg"),
         (cfg!(feature = "network"), "receive --out inbox/"),
         (cfg!(feature = "network"), "send --to TICKET photos/"),
     ];
@@ -189,6 +204,12 @@ fn main() -> ExitCode {
         #[cfg(feature = "train")]
         Command::Sample(args) => sample::run(&args),
         Command::Model(args) => model::run(&args),
+        #[cfg(feature = "search")]
+        Command::Index(args) => index::run(&args),
+        #[cfg(feature = "search")]
+        Command::Search(args) => search::search_index(&args),
+        #[cfg(feature = "search")]
+        Command::Duplicates(args) => search::find_duplicates(&args),
         #[cfg(feature = "network")]
         Command::Receive(args) => receive::run(&args),
         #[cfg(feature = "network")]

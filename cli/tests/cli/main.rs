@@ -12,6 +12,7 @@ mod output;
 mod pictures;
 mod pipes;
 mod rows;
+mod search;
 mod train;
 mod usage;
 
