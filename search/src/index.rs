@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, Row, params};
 
@@ -14,8 +14,9 @@ const VERSION: u32 = 1;
 const APPLICATION: u32 = 0x6165_6349;
 /// How long a command waits for another one that writes the same index.
 const BUSY: Duration = Duration::from_secs(30);
-/// The most pictures whose loss an interruption costs.
+/// The most pictures, and about the longest time, that a commit waits: an interruption costs what is not committed.
 const BATCH: usize = 64;
+const LONGEST: Duration = Duration::from_secs(2);
 
 const TABLES: &str = "
     CREATE TABLE picture (
@@ -64,6 +65,8 @@ pub struct Index {
     db: Connection,
     /// Changes since the last commit.
     unsaved: usize,
+    /// When the last commit was.
+    saved: Instant,
 }
 
 impl Index {
@@ -107,7 +110,7 @@ impl Index {
         if found != VERSION {
             return Err(Error::Version { expected: VERSION, found });
         }
-        Ok(Self { db, unsaved: 0 })
+        Ok(Self { db, unsaved: 0, saved: Instant::now() })
     }
 
     /// Whether the index knows the file with this path, and it has not changed since.
@@ -146,7 +149,8 @@ impl Index {
         insert.execute(params![name, stamp.size, stamp.modified, content, features, hash])?;
         drop(insert);
         self.unsaved += 1;
-        if self.unsaved >= BATCH { self.save() } else { Ok(()) }
+        let due = self.unsaved >= BATCH || self.saved.elapsed() >= LONGEST;
+        if due { self.save() } else { Ok(()) }
     }
 
     /// Removes the pictures below `folder` that are not among `present`, and returns how many there were.
@@ -182,6 +186,7 @@ impl Index {
             self.db.execute_batch("COMMIT")?;
         }
         self.unsaved = 0;
+        self.saved = Instant::now();
         Ok(())
     }
 
