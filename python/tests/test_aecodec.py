@@ -81,10 +81,21 @@ class Arrays(unittest.TestCase):
             difference = numpy.abs(aecodec.decode(data).astype(int) - array)
             self.assertTrue(0 < difference.max() <= error, difference.max())
         wide = numpy.full((4, 4), 300, numpy.uint16)
-        for wrong in ({}, {"lossless": True, "quality": 9}, {"lossless": True, "max_error": 1}, {"max_error": -1},
+        for wrong in ({"lossless": True, "quality": 9}, {"lossless": True, "max_error": 1}, {"max_error": -1},
                       {"lossless": True, "maximum": 299}, {"lossless": True, "maximum": 255}):
             with self.assertRaises(ValueError, msg=wrong):
                 aecodec.encode(wide, **wrong)
+
+    def test_samples_of_16_bits_stay_fine_at_any_quality(self):
+        for channels in (1, 2, 3, 4):
+            wide = gradient(channels=channels).astype(numpy.uint16) * 257
+            decoded = aecodec.decode(aecodec.encode(wide, quality=80))
+            expected = wide[..., 0] if channels == 1 else wide
+            self.assertEqual((decoded.dtype, decoded.shape), (numpy.uint16, expected.shape))
+            difference = numpy.abs(decoded.astype(int) - expected)
+            self.assertLess(difference.mean(), 1500)
+            samples = decoded if channels == 1 else decoded[..., 0]
+            self.assertTrue((samples % 257).any(), "finer than 8 bits")
 
     def test_a_region_and_a_preview(self):
         path = SAMPLES / "brick.aec"
