@@ -139,8 +139,8 @@ fn read(path: &Path, args: &Args, models: &ModelRegistry) -> Result<(Picture, bo
     } else {
         let (picture, notices) =
             files::read(&bytes, &limits).with_context(|| format!("{name} is not a picture"))?;
-        let damaged = notices.iter().map(ToString::to_string).filter(|notice| notice.starts_with("damaged"));
-        (picture, damaged.collect::<Vec<_>>())
+        let damaged = notices.iter().filter(|notice| notice.is_damage());
+        (picture, damaged.map(ToString::to_string).collect::<Vec<_>>())
     };
     for part in &lost {
         warn("notice", &format!("{name}: {part}"));

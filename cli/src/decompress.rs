@@ -168,10 +168,15 @@ fn one(
     options.threads = share.threads;
     options.limits = limits;
     let made = make(args, (&bytes, &header), &model, &options, (destination, &origin, format), share)?;
-    let Made { head, alpha, outcome, length, notices } = made;
+    let Made { head, alpha, outcome, length, notices, narrowed } = made;
 
     let mut notices: Vec<String> = notices.iter().map(ToString::to_string).collect();
     notices.extend(output.notice.clone());
+    if narrowed {
+        notices.push(
+            "decoded to 8 bits per sample, because 16 take more memory than allowed; see --max-pixels".into(),
+        );
+    }
     if mended {
         notices.push(MENDED.into());
     }
@@ -229,6 +234,8 @@ struct Made {
     /// Bytes of the file.
     length: u64,
     notices: Vec<files::Notice>,
+    /// Whether samples of 16 bits did not fit into memory.
+    narrowed: bool,
 }
 
 /// Decodes to the destination: row by row if the format and the picture allow it, and otherwise in memory.
@@ -248,21 +255,24 @@ fn make(
         let (written, notices) = files::write(&picture, format, &write_options)?;
         destination.write(&written, existing, origin)?;
         let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
-        return Ok(Made { head, alpha, outcome, length, notices });
+        return Ok(Made { head, alpha, outcome, length, notices, narrowed: false });
     }
     if args.depth == Some(16) && !header.is_deep() {
         bail!("the picture has 8 bits per sample; leave out --depth 16");
     }
+    let mut narrowed = false;
     if args.depth != Some(8) && header.is_deep() && (header.maximum > 255 || format.is_deep()) {
         match aecodec::decode_deep(bytes, model, options) {
             // A picture that is too large for this is decoded row by row to 8 bits, unless that loses what it holds.
-            Err(aecodec::Error::Limit { .. }) if args.depth.is_none() && header.exact.is_none() => {}
+            Err(aecodec::Error::Limit { .. }) if args.depth.is_none() && header.exact.is_none() => {
+                narrowed = true;
+            }
             decoded => {
                 let (picture, outcome) = decoded?;
                 let (written, notices) = files::write_deep(&picture, format, &write_options)?;
                 destination.write(&written, existing, origin)?;
                 let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
-                return Ok(Made { head, alpha, outcome, length, notices });
+                return Ok(Made { head, alpha, outcome, length, notices, narrowed: false });
             }
         }
     }
@@ -281,14 +291,14 @@ fn make(
         let (outcome, notices) = written.with_context(|| destination.refusal())?;
         let length = draft.length();
         draft.finish()?;
-        return Ok(Made { head, alpha: false, outcome, length, notices });
+        return Ok(Made { head, alpha: false, outcome, length, notices, narrowed });
     }
     drop(decoder);
     let (picture, outcome) = aecodec::decode(bytes, model, options)?.into_parts();
     let (written, notices) = files::write(&picture, format, &write_options)?;
     destination.write(&written, existing, origin)?;
     let (head, alpha, length) = (picture.head(), picture.alpha.is_some(), written.len() as u64);
-    Ok(Made { head, alpha, outcome, length, notices })
+    Ok(Made { head, alpha, outcome, length, notices, narrowed })
 }
 
 fn depth(text: &str) -> Result<u8, String> {

@@ -127,7 +127,7 @@ impl Sample for u16 {
     }
 
     fn last(net: &Net) -> Cow<'_, Packed> {
-        Cow::Owned(net.d_out.with_finer_outputs(FINE_BITS).0)
+        Cow::Owned(net.d_out.with_finer_outputs(FINE_BITS))
     }
 
     fn paint(last: &Packed, patches: &[i16], _: Color, eight: &mut [u16]) {
@@ -215,8 +215,9 @@ mod tests {
     fn eight_bits_follow_from_fine_outputs() {
         for shift in [0, 1, 3, 5, 6, 7, 13] {
             let layer = Packed::new(2, shift, &[0], &[1, 0]);
-            let (finer, bits) = layer.with_finer_outputs(FINE_BITS);
-            assert_eq!((bits, finer.fraction_bits()), (shift.min(FINE_BITS), shift.min(FINE_BITS)));
+            let finer = layer.with_finer_outputs(FINE_BITS);
+            let bits = finer.fraction_bits();
+            assert_eq!(bits, shift.min(FINE_BITS));
             for acc in (-(140 << shift)..140 << shift).step_by(1 << shift.saturating_sub(7)) {
                 let half = (1 << shift) >> 1;
                 let whole = ((acc + half) >> shift).clamp(-8191, 8191) as i16;

@@ -52,7 +52,7 @@ impl Stamp {
 /// A picture of an index.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
-    /// Where the file was.
+    /// The path of the file.
     pub path: PathBuf,
     /// How it looks.
     pub description: Description,

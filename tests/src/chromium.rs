@@ -22,7 +22,7 @@ pub struct Chromium {
     output: Receiver<Value>,
     events: VecDeque<Value>,
     session: Option<String>,
-    /// Where the page may load things from.
+    /// The addresses from which the page may load anything.
     site: String,
     last: u64,
     _profile: TempDir,

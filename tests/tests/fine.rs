@@ -2,8 +2,8 @@
 //! more.
 
 use aecodec::{
-    Coding, Color, DecodeOptions, DeepPicture, EncodeOptions, Mode, Outcome, Region, Target, container,
-    decode_deep, encode_deep,
+    Coding, Color, DecodeOptions, Decoder, DeepPicture, EncodeOptions, Error, Mode, Outcome, Region, Target,
+    container, decode_deep, encode_deep,
 };
 use aecodec_tests::{decode, decode_with, model, quality, small_groups, toward};
 
@@ -170,4 +170,22 @@ fn fine_samples_cost_what_8_bits_cost() {
         psnr(&original.samples, &found.samples)
     };
     assert!(passes(1) < passes(3));
+}
+
+/// A picture that is too large for 16 bits can still be decoded row by row to 8 bits.
+#[test]
+fn rows_of_8_bits_need_less_memory() {
+    let original = gradient(640, 640, Color::Rgb, 65535);
+    let bytes = encode_deep(&original, &model(), &learned(quality(30.0))).expect("an encode").bytes;
+    let (model, mut options) = (model(), DecodeOptions::default());
+    let fits = |options: &DecodeOptions| Decoder::new(&bytes, &model, options).is_ok();
+    options.limits.bytes = (1..)
+        .map(|i| i << 18)
+        .find(|&limit| {
+            let mut options = options.clone();
+            options.limits.bytes = limit;
+            fits(&options)
+        })
+        .expect("a limit");
+    assert!(matches!(decode_deep(&bytes, &model, &options), Err(Error::Limit { .. })));
 }

@@ -92,15 +92,15 @@ impl Packed {
         })
     }
 
-    /// The same layer with outputs that have up to `bits` more fraction bits, and how many they have. Without these bits, an
+    /// The same layer with outputs that have up to `bits` more [fraction bits](Self::fraction_bits). Without these bits, an
     /// output is what it was: the half that rounds is added before the fraction bits, and not after them.
-    pub(crate) fn with_finer_outputs(&self, bits: u32) -> (Self, u32) {
+    pub(crate) fn with_finer_outputs(&self, bits: u32) -> Self {
         let bits = bits.min(self.shift);
         let half = |shift: u32| if shift == 0 { 0 } else { 1i32 << (shift - 1) };
         let shift = self.shift - bits;
         let more = half(self.shift) - half(shift);
         let bias = self.bias.iter().map(|bias| bias.wrapping_add(more)).collect();
-        (Self { bias, shift, fraction_bits: bits, ..self.clone() }, bits)
+        Self { bias, shift, fraction_bits: bits, ..self.clone() }
     }
 
     /// Fraction bits of the outputs that the layer of the file does not have.
