@@ -10,7 +10,7 @@ struct Part {
     options: &'static [&'static str],
 }
 
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     Part {
         built_in: cfg!(feature = "network"),
         feature: "network",
@@ -30,6 +30,7 @@ const PARTS: [Part; 7] = [
         commands: &["index", "search", "duplicates"],
         options: &[],
     },
+    Part { built_in: cfg!(feature = "latents"), feature: "full", commands: &["anomaly"], options: &[] },
     Part {
         built_in: cfg!(feature = "services"),
         feature: "full",

@@ -170,7 +170,7 @@ fn fail(name: &str, field: &str, error: &anyhow::Error, reporter: &Reporter) -> 
 }
 
 /// Calls `each` with the results in the order of their indices, as soon as each is available.
-fn in_order<T: Send>(
+pub fn in_order<T: Send>(
     count: usize,
     workers: usize,
     job: impl Fn(usize) -> T + Sync,

@@ -12,7 +12,7 @@ pub enum Kind {
     Pictures,
     Coded,
     /// Both.
-    #[cfg(feature = "search")]
+    #[cfg(any(feature = "latents", feature = "search"))]
     Any,
 }
 
@@ -36,7 +36,7 @@ impl Kind {
         match self {
             Self::Pictures => files::readable(path),
             Self::Coded => is_coded(path),
-            #[cfg(feature = "search")]
+            #[cfg(any(feature = "latents", feature = "search"))]
             Self::Any => files::readable(path) || is_coded(path),
         }
     }

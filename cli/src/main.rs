@@ -2,6 +2,8 @@
 
 mod absent;
 mod against;
+#[cfg(feature = "latents")]
+mod anomaly;
 mod batch;
 #[cfg(feature = "bench")]
 mod bench;
@@ -112,6 +114,9 @@ enum Command {
     /// Find groups of near-duplicates in an index
     #[cfg(feature = "search")]
     Duplicates(search::DuplicatesArgs),
+    /// Learn what the pictures of a camera usually look like, and find those that do not
+    #[cfg(feature = "latents")]
+    Anomaly(anomaly::Args),
     /// Receive pictures over the network
     #[cfg(feature = "network")]
     Receive(receive::Args),
@@ -155,6 +160,7 @@ fn after_help() -> String {
         (true, "model own.aem"),
         (cfg!(feature = "search"), "index photos/"),
         (cfg!(feature = "search"), "search photo.jpg"),
+        (cfg!(feature = "latents"), "anomaly learn normal/ -o camera.ano"),
         (cfg!(feature = "network"), "receive --out inbox/"),
         (cfg!(feature = "network"), "send --to TICKET photos/"),
     ];
@@ -210,6 +216,8 @@ fn main() -> ExitCode {
         Command::Search(args) => search::search_index(&args),
         #[cfg(feature = "search")]
         Command::Duplicates(args) => search::find_duplicates(&args),
+        #[cfg(feature = "latents")]
+        Command::Anomaly(args) => anomaly::run(&args),
         #[cfg(feature = "network")]
         Command::Receive(args) => receive::run(&args),
         #[cfg(feature = "network")]

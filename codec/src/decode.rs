@@ -2,9 +2,11 @@
 //! decoded.
 
 mod deep;
+mod latents;
 mod reduced;
 
 pub use deep::decode_deep;
+pub use latents::{DecodedLatents, decode_latents};
 pub use reduced::{ReducedSize, decode_reduced};
 
 use crate::band::{Band, Grid};
@@ -204,6 +206,12 @@ impl<'a> Plan<'a> {
         };
         let threads = threads::count(options.threads);
         plan(threads::fitting(threads, |n| plan(n).needed, options.limits.memory()))
+    }
+
+    /// The same work, with groups that hold nothing decoded like the others.
+    fn with_all_groups(&self) -> Self {
+        let Self { model, grid, split, needed, .. } = *self;
+        Self { model, grid, split, empty: None, needed }
     }
 }
 

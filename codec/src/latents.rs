@@ -1,8 +1,13 @@
 //! The latents of a picture between analysis and coding, for encoders that search for better ones than the analysis finds.
 
 use crate::band::{Band, Grid};
+use crate::kernel::Isa;
+use crate::model::Model;
 use crate::net::Shapes;
 use crate::net::hyper::{Z_MAX, hyper_shape, out_of_range};
+use crate::picture::{Picture, PictureInfo};
+use crate::quality::Quality;
+use crate::readout::{self, Painter};
 use crate::saturating::product;
 use crate::{Error, Result};
 
@@ -28,6 +33,23 @@ pub struct Latents {
 }
 
 impl Latents {
+    /// The mean colours of the 8x8 patches of the picture with this `head`, `[ceil(height/8), ceil(width/8), channels]`, read
+    /// from the latents by a linear map. `None` if the model is not a built-in one, or if the latents do not fit the picture.
+    /// [`decode_reduced`](crate::decode_reduced) paints the same colours.
+    pub fn colors(&self, model: &Model, quality: Quality, head: &PictureInfo) -> Option<Picture> {
+        let [width, height] = [head.width, head.height].map(|side| side.div_ceil(8));
+        let shape = (width.div_ceil(2) as usize, height.div_ceil(2) as usize);
+        let whole = product([self.width, self.height, model.net.shapes.m]) == self.y.len() as u64;
+        let map = (whole && shape == (self.width, self.height)).then(|| readout::of(model, quality))??;
+        let size = (height as usize, width as usize);
+        let painter = Painter { map: &map, isa: Isa::chosen(), color: head.color, size, blank: None };
+        let mut samples = Vec::new();
+        for (row, latents) in self.y.chunks_exact(self.y.len() / self.height).enumerate() {
+            painter.paint(row, latents, |colors| samples.extend_from_slice(colors));
+        }
+        Picture::new(width, height, head.color, samples).ok()
+    }
+
     pub(crate) fn new(grid: Grid, net: &Shapes) -> Self {
         let Grid { height, width, side, .. } = grid;
         Self { height, width, side, y: vec![0; height * width * net.m], z: vec![Vec::new(); grid.groups()] }
@@ -81,7 +103,7 @@ impl Latents {
 #[cfg(all(test, feature = "embedded"))]
 mod tests {
     use super::*;
-    use crate::{Color, EncodeOptions, Model, Picture, Profile, Quality, analyse, encode, encode_latents};
+    use crate::{Color, EncodeOptions, Profile, analyse, encode, encode_latents};
 
     fn drawn() -> Picture {
         let sample = |i: usize| ((i / 3 % 150) + (i / 450) * (i % 3) + (i * i / 4099) % 40) as u8;

@@ -95,8 +95,8 @@ pub use conceal::Concealment;
 pub use damage::{Damage, DamageCause};
 pub use damaged_area::{DamagedArea, damaged_areas};
 pub use decode::{
-    DecodeOptions, Decoded, Decoder, Outcome, ReducedSize, Region, decode, decode_deep, decode_exact,
-    decode_reduced,
+    DecodeOptions, Decoded, DecodedLatents, Decoder, Outcome, ReducedSize, Region, decode, decode_deep,
+    decode_exact, decode_latents, decode_reduced,
 };
 pub use deep::DeepPicture;
 pub use encode::{analyse, encode_latents};

@@ -74,29 +74,42 @@ pub(crate) struct Painter<'a> {
 impl Painter<'_> {
     /// Passes the rows of a band to `sink`, `[.., columns of patches, channels]`.
     pub fn push(&self, band: &Band, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let (width, m) = (self.size.1.div_ceil(2), self.map.inputs());
-        let (mut latents, mut out) = (vec![0; width * m], vec![0; width * OUTPUTS]);
+        let width = self.size.1.div_ceil(2);
+        let mut latents = vec![0; width * self.map.inputs()];
         for y in band.rows.clone() {
             if let Some(blank) = self.blank {
                 blank.latents(y, 0..width, &mut latents);
             }
             band.read(y, 0..width, &mut latents);
-            let segment = Segment { data: &latents, start: 0, stride: m, k: 0, len: m };
-            let destination = Destination { data: &mut out, start: 0, stride: OUTPUTS };
-            kernel::product(
-                self.isa,
-                self.map,
-                self.map.panels(),
-                &[segment],
-                width,
-                Epilogue::Plain,
-                destination,
-            );
-            for i in (0..2).filter(|i| 2 * y + i < self.size.0) {
-                sink(&self.row(&out, i))?;
-            }
+            let mut result = Ok(());
+            self.paint(y, &latents, |row| {
+                if result.is_ok() {
+                    result = sink(row);
+                }
+            });
+            result?;
         }
         Ok(())
+    }
+
+    /// Passes the one or two rows of colours of a row of positions `[columns, M]` to `sink`.
+    pub fn paint(&self, y: usize, latents: &[i16], mut sink: impl FnMut(&[u8])) {
+        let (m, positions) = (self.map.inputs(), self.size.1.div_ceil(2));
+        let mut out = vec![0; positions * OUTPUTS];
+        let segment = Segment { data: latents, start: 0, stride: m, k: 0, len: m };
+        let destination = Destination { data: &mut out, start: 0, stride: OUTPUTS };
+        kernel::product(
+            self.isa,
+            self.map,
+            self.map.panels(),
+            &[segment],
+            positions,
+            Epilogue::Plain,
+            destination,
+        );
+        for i in (0..2).filter(|i| 2 * y + i < self.size.0) {
+            sink(&self.row(&out, i));
+        }
     }
 
     /// The samples of the upper or the lower patches of a row of positions.

@@ -1,5 +1,6 @@
 //! Tests of the command line, which run the program like a user.
 
+mod anomaly;
 mod bad_input;
 mod batch;
 mod bench;
