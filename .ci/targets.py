@@ -217,7 +217,9 @@ def files_of(everything):
     """The conformance set, and of the samples the smallest one or all."""
     samples = sorted((ROOT / "samples").glob("*.aec"))
     chosen = samples if everything else [ROOT / "samples" / "glass-alpha.aec"]
-    return [path.relative_to(ROOT) for path in [*sorted((ROOT / "tests" / "conformance").glob("*.aec")), *chosen]]
+    conformance = ROOT / "tests" / "conformance"
+    files = [*sorted(conformance.glob("*.aec")), *sorted(conformance.glob("*.aecs")), *chosen]
+    return [path.relative_to(ROOT) for path in files]
 
 
 def install(targets):

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use aecodec::files::{self, Format, PictureReader, sequence};
 use aecodec::{
-    Coding, EncodeOptions, Encoded, Limits, Mode, Model, Picture, PictureInfo, Protection, Quality, Source,
-    Target,
+    Coding, EncodeOptions, Encoded, Limits, Mode, Model, Picture, PictureInfo, Protection, Source,
 };
 use anyhow::{Result, bail};
 use serde_json::{Value, json};
 
 use crate::batch::{self, Item, Share, Sums};
+#[cfg(feature = "live")]
+use crate::clip;
 use crate::failure::{Exit, usage};
 use crate::flags::Common;
 use crate::inputs::{self, Content, Frame, Input};
@@ -24,7 +25,7 @@ use crate::printable::printable;
 #[cfg(feature = "refine")]
 use crate::refine;
 use crate::report::{bits_per_pixel, decibels, grouped, saved, saving};
-use crate::size;
+use crate::target::TargetArgs;
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -51,6 +52,9 @@ pub struct Args {
     /// Compress all pictures of a file of several, to numbered outputs
     #[arg(long)]
     all_frames: bool,
+    #[cfg(feature = "live")]
+    #[command(flatten)]
+    clip: crate::clip::ClipArgs,
     /// Make the file robust: a second copy of its most important parts, and smaller groups. It gets about 5 % larger
     #[arg(long)]
     protect: bool,
@@ -62,47 +66,6 @@ pub struct Args {
     /// Replace existing outputs
     #[arg(short, long)]
     force: bool,
-}
-
-#[derive(clap::Args)]
-#[group(multiple = false)]
-pub struct TargetArgs {
-    /// Quality from 0 (smallest file) to 100 (best picture), such as 62.5 [default: 50]
-    #[arg(short, long, value_name = "Q", value_parser = size::quality, allow_negative_numbers = true)]
-    quality: Option<Quality>,
-    /// Use at most this many bits per pixel, such as 0.5
-    #[arg(long, value_name = "B", value_parser = size::positive, allow_negative_numbers = true)]
-    bpp: Option<f64>,
-    /// Use at most this many bytes, such as 80KB or 1.5MiB
-    #[arg(long, value_name = "SIZE", value_parser = size::bytes, allow_negative_numbers = true)]
-    size: Option<u64>,
-    /// Aim at this PSNR in dB, such as 36
-    #[arg(long, value_name = "DB", value_parser = size::positive, allow_negative_numbers = true)]
-    psnr: Option<f64>,
-}
-
-impl TargetArgs {
-    pub fn target(&self) -> Target {
-        self.given().unwrap_or(Target::Quality(Quality::default()))
-    }
-
-    /// The target, if one was given.
-    pub fn given(&self) -> Option<Target> {
-        let quality = self.quality.map(Target::Quality);
-        let bpp = || self.bpp.map(Target::BitsPerPixel);
-        let size = || self.size.map(Target::Bytes);
-        quality.or_else(bpp).or_else(size).or_else(|| self.psnr.map(Target::Psnr))
-    }
-
-    /// The target in words, for a message that it was missed.
-    fn words(&self) -> String {
-        match (self.bpp, self.size, self.psnr) {
-            (Some(bpp), ..) => format!("{bpp} bits per pixel"),
-            (_, Some(bytes), _) => format!("{} bytes", grouped(bytes)),
-            (_, _, Some(psnr)) => format!("{psnr} dB"),
-            _ => "the quality".into(),
-        }
-    }
 }
 
 /// Binary logarithm of the side of the groups of a protected file.
@@ -122,6 +85,10 @@ a number is added. Outputs get the permissions and the modification time of thei
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
+    #[cfg(feature = "live")]
+    if let Some(output) = clip_of(args) {
+        return compress_clip(args, &output);
+    }
     if let Some(output) = &args.output {
         check_name(output)?;
     }
@@ -147,6 +114,41 @@ pub fn run(args: &Args) -> Result<Exit> {
         |input, i, share| one(args, input, &outputs[i], &encoder, share),
         |sums| Some(total(sums)),
     )
+}
+
+/// The clip that the arguments ask for: an output of that name, or one next to a stream of frames.
+#[cfg(feature = "live")]
+fn clip_of(args: &Args) -> Option<PathBuf> {
+    match (&args.output, &args.inputs[..]) {
+        (Some(output), _) if clip::is_clip(output) => Some(output.clone()),
+        (output, [input]) if clip::is_stream(input) => match output {
+            Some(output) if output.as_os_str() == "-" => Some(output.clone()),
+            None => Some(input.with_extension("aecs")),
+            Some(_) => None,
+        },
+        _ => None,
+    }
+}
+
+#[cfg(feature = "live")]
+fn compress_clip(args: &Args, output: &Path) -> Result<Exit> {
+    let given = [
+        (args.model.is_some(), "--model"),
+        (args.profile != ProfileName::Fast, "--profile best"),
+        (args.all_frames, "--all-frames"),
+        (args.frame.is_some(), "--frame"),
+        (args.protect, "--protect"),
+        (args.mode.is_exact(), "exact coding"),
+        #[cfg(feature = "refine")]
+        (args.refine.effort() > 0, "--effort"),
+    ];
+    let settings = clip::Settings {
+        common: &args.common,
+        target: args.target.target(),
+        unfit: given.into_iter().find_map(|(given, name)| given.then_some(name)),
+        existing: Existing::forced(args.force),
+    };
+    clip::compress(inputs::expand(&args.inputs, Kind::Pictures)?, output, &args.clip, &settings)
 }
 
 /// Refuses the name of a picture, because the output is an .aec file whatever its name.

@@ -9,6 +9,8 @@ use anyhow::{Context as _, Result, bail};
 use serde_json::json;
 
 use crate::batch::{self, Item, Share, Sums};
+#[cfg(feature = "live")]
+use crate::clip;
 use crate::compress::raw;
 use crate::damage::{self, MENDED};
 use crate::failure::{Exit, usage};
@@ -55,6 +57,10 @@ pub struct Args {
     /// Decode to a picture of this fraction of the size
     #[arg(long, value_name = "FRACTION", value_enum, conflicts_with_all = ["passes", "region", "thumbnail"])]
     scale: Option<Fraction>,
+    /// Of a clip (IN.aecs), decode only these frames, counted from 0, such as 12 or 12-40
+    #[cfg(feature = "live")]
+    #[arg(long, value_name = "FIRST-LAST", value_parser = clip::range)]
+    frames: Option<std::ops::RangeInclusive<u64>>,
     /// Also use the model in this .aem file; may be given more than once
     #[arg(long, value_name = "FILE")]
     model: Vec<PathBuf>,
@@ -122,6 +128,10 @@ permissions and the modification time of their inputs.";
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
+    #[cfg(feature = "live")]
+    if let Some(exit) = decompress_clip(args)? {
+        return Ok(exit);
+    }
     let inputs = inputs::expand(&args.inputs, Kind::Coded)?;
     let extension = args.format.unwrap_or(Format::Png).extension();
     let outputs = plan::outputs(&inputs, args.output.as_deref(), extension)?;
@@ -141,6 +151,23 @@ pub fn run(args: &Args) -> Result<Exit> {
         |input, i, share| one(args, input, &outputs[i], format, &models, share),
         |_| None,
     )
+}
+
+/// Decompresses a clip, if the input is one.
+#[cfg(feature = "live")]
+fn decompress_clip(args: &Args) -> Result<Option<Exit>> {
+    match &args.inputs[..] {
+        [input] if clip::is_clip(input) => {
+            let given = (Existing::forced(args.force), &args.common);
+            let frames = args.frames.as_ref();
+            clip::decompress(input, args.output.as_deref(), args.format, frames, given).map(Some)
+        }
+        inputs if inputs.iter().any(|input| clip::is_clip(input)) => {
+            Err(usage("clips are decompressed one at a time"))
+        }
+        _ if args.frames.is_some() => Err(usage("--frames: the input is no clip (.aecs)")),
+        _ => Ok(None),
+    }
 }
 
 fn one(

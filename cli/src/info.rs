@@ -29,6 +29,12 @@ pub struct Args {
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
+    #[cfg(feature = "live")]
+    if let [input] = &args.inputs[..]
+        && crate::clip::is_clip(input)
+    {
+        return crate::clip::info(input, &args.common);
+    }
     let inputs = inputs::expand(&args.inputs, Kind::Coded)?;
     let models = models::to_decode_with(&args.model)?;
     let reporter = args.common.reporter(false);

@@ -7,6 +7,8 @@ mod anomaly;
 mod batch;
 #[cfg(feature = "bench")]
 mod bench;
+#[cfg(feature = "live")]
+mod clip;
 #[cfg(feature = "bench")]
 mod compare;
 mod compress;
@@ -60,6 +62,7 @@ mod send;
 #[cfg_attr(not(feature = "services"), path = "services_absent.rs")]
 mod services;
 mod size;
+mod target;
 #[cfg(feature = "train")]
 mod train;
 mod verify;

@@ -16,7 +16,6 @@ use bytes::Bytes;
 use serde_json::json;
 use tokio::sync::mpsc;
 
-use crate::compress::TargetArgs;
 use crate::failure::{Exit, Refusal, usage};
 use crate::flags::Common;
 use crate::mode::ModeArgs;
@@ -24,6 +23,7 @@ use crate::models::{self, ProfileName};
 use crate::printable::printable;
 use crate::receive::{json_line, object, place};
 use crate::report::{Reporter, warn};
+use crate::target::TargetArgs;
 use crate::{live, pairing, pattern, runtime, size};
 
 #[derive(clap::Args)]

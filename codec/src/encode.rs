@@ -1,7 +1,7 @@
 //! Encodes a picture, band by band: the analysis, the walk over every group, and a decode that measures the result. The
 //! container comes last.
 
-use crate::band::Grid;
+use crate::band::{Band, Grid};
 use crate::container::{self, GROUP_LOG2, Groups, Header, NO_PIXEL_HASH, alpha, metadata, recorded_hash};
 use crate::decode::{DecodeOptions, Decoder};
 use crate::encoding::{Check, EncodeOptions, Encoded, Protection};
@@ -67,6 +67,23 @@ pub fn analyse(
     picture.check()?;
     PictureEncoder::new(&mut ByteRows(&mut InMemory::new(picture)), None, model, options)?
         .analyse(quality, options)
+}
+
+/// The latents `[height, width, M]` of a picture, without hyper-latents.
+///
+/// # Errors
+/// Returns the errors of [`analyse`].
+pub(crate) fn analyse_only(
+    picture: &Picture,
+    model: &Model,
+    quality: Quality,
+    options: &EncodeOptions,
+) -> Result<Vec<i16>> {
+    picture.check()?;
+    let mut pixels = InMemory::new(picture);
+    let mut source = ByteRows(&mut pixels);
+    let mut encoder = PictureEncoder::new(&mut source, None, model, options)?;
+    Ok(encoder.latents(quality, options, |_| ())?.y)
 }
 
 /// Encodes a picture with the given latents instead of those of [`analyse`], at the quality in [`EncodeOptions::target`].
@@ -228,8 +245,27 @@ impl<'a, S: Sample> PictureEncoder<'a, S> {
         Ok(Feed::new(&mut *self.source, &self.head, most))
     }
 
-    /// The latents of the analysis, before they are coded.
+    /// The latents of the analysis, before they are coded, and the hyper-latents.
     fn analyse(&mut self, quality: Quality, options: &EncodeOptions) -> Result<Latents> {
+        let (net, isa, threads) = (&self.model.net, self.isa, self.split.threads);
+        let z = Mutex::new(vec![Vec::new(); self.grid.groups()]);
+        let mut latents = self.latents(quality, options, |band| {
+            threads::for_each(threads, &band.groups, Scratch::default, |scratch, group| {
+                let found = hyper::analyse(net, isa, &group.plane(), scratch).data;
+                z.lock().unwrap_or_else(PoisonError::into_inner)[group.index] = found;
+            });
+        })?;
+        latents.z = z.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(latents)
+    }
+
+    /// The latents of the analysis, before they are coded. Each band is passed to `each`.
+    fn latents(
+        &mut self,
+        quality: Quality,
+        options: &EncodeOptions,
+        each: impl Fn(&Band),
+    ) -> Result<Latents> {
         let (model, isa, split, grid) = (self.model, self.isa, self.split, self.grid);
         let (net, gains) = (&model.net, model.gains(quality));
         let needed = memory::of_encode::<S>(&net.shapes, grid, &self.head, split);
@@ -245,11 +281,7 @@ impl<'a, S: Sample> PictureEncoder<'a, S> {
             analysis.push(&feed.pixels, end, &band);
             feed.forget(8 * end);
             latents.take(&band);
-            let z = Mutex::new(&mut latents.z);
-            threads::for_each(split.threads, &band.groups, Scratch::default, |scratch, group| {
-                let found = hyper::analyse(net, isa, &group.plane(), scratch).data;
-                z.lock().unwrap_or_else(PoisonError::into_inner)[group.index] = found;
-            });
+            each(&band);
         }
         Ok(latents)
     }

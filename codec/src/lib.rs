@@ -25,7 +25,7 @@
 //!
 //! | Feature | Content |
 //! |---|---|
-//! | `embedded` (default) | the trained models `fast` and `best`, 14.3 MB; without it, [`Model::parse`] reads model files |
+//! | `embedded` (default) | the trained models `fast` and `best`, 15.6 MB; without it, [`Model::parse`] reads model files |
 //! | `files` (default) | [`files`]: reads and writes picture files |
 //! | `image` | [`integration`]: a decoder, an encoder and a hook for the crate `image`, so that `image::open` reads `.aec` files |
 //! | `resize` | [`resize`]: changes the size of pictures |
@@ -41,6 +41,7 @@ mod band;
 mod blank;
 #[cfg(test)]
 mod claims;
+pub mod clip;
 mod conceal;
 pub mod container;
 mod damage;
@@ -62,6 +63,7 @@ mod fold;
 mod golden;
 #[cfg(feature = "image")]
 pub mod integration;
+mod inter;
 #[doc(hidden)]
 pub mod kernel;
 mod latents;
@@ -104,6 +106,9 @@ pub use encoding::{Check, EncodeOptions, Encoded, Protection};
 pub use error::{Error, Result};
 pub use exact::{GroupMode, mode_shares};
 pub use figures::Figures;
+pub use inter::{
+    EncodedFrame, FrameHeader, FrameOptions, Painter, Reference, TemporalPrior, decode_frame, encode_frame,
+};
 pub use latents::Latents;
 pub use limits::Limits;
 pub use measure::psnr;

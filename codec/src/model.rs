@@ -2,7 +2,7 @@
 
 use crate::entropy::{Book, LazyBook, Table};
 use crate::kernel::{PANEL, Packed, PackedTaps};
-use crate::model_file::{PLAIN, SIGNATURE};
+use crate::model_file::{Kind, MODEL, PLAIN};
 use crate::net::{Block, Net, Shapes};
 use crate::quality::{GainTable, Gains, Quality};
 use crate::{Error, Figures, Result, model_file, threads};
@@ -108,7 +108,7 @@ impl Model {
     /// Returns an error if the bytes are not a complete and consistent model file of a known version.
     pub fn parse(bytes: &[u8]) -> Result<Self> {
         let bytes = &*model_file::unpack(bytes)?;
-        let parse = || ModelReader { rest: bytes, total: bytes.len() }.model();
+        let parse = || ModelReader::new(bytes).model();
         let (id, model) = threads::both(|| *blake3::hash(bytes).as_bytes(), parse);
         Ok(Self { id, ..model? })
     }
@@ -184,7 +184,7 @@ impl Model {
 }
 
 /// Reads fields in file order, and checks before each that enough bytes are left.
-struct ModelReader<'a> {
+pub(crate) struct ModelReader<'a> {
     rest: &'a [u8],
     total: usize,
 }
@@ -193,18 +193,47 @@ fn invalid(what: &'static str, detail: String) -> Error {
     Error::Invalid { what, detail }
 }
 
+impl<'a> ModelReader<'a> {
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes, total: bytes.len() }
+    }
+}
+
 impl ModelReader<'_> {
-    /// Everything except the identity, which is zero.
-    fn model(mut self) -> Result<Model> {
+    /// Checks the signature and the version of a plain file.
+    pub fn begin(&mut self, kind: Kind) -> Result<()> {
+        let Kind { signature, format } = kind;
         let found = self.rest[..self.rest.len().min(8)].to_vec();
-        if found != SIGNATURE {
-            return Err(Error::Signature { format: ".aem", found });
+        if found != signature {
+            return Err(Error::Signature { format, found });
         }
         self.rest = &self.rest[8..];
-        let version = self.u8()?;
-        if version != PLAIN {
-            return Err(Error::Version { format: ".aem", found: version, expected: PLAIN });
+        match self.u8()? {
+            PLAIN => Ok(()),
+            found => Err(Error::Version { format, found, expected: PLAIN }),
         }
+    }
+
+    /// The tables of the latents.
+    pub fn latent_book(&mut self) -> Result<Book> {
+        let tables = self.tables(LEVELS)?;
+        let tables = tables.iter().map(|(offset, frequencies)| Table::new(*offset, frequencies));
+        Book::gaussian(tables.collect::<Result<_>>()?)
+    }
+
+    /// The card, which is the last part of a file.
+    pub fn card(&mut self) -> Result<String> {
+        let length = self.numbers([1], u32::from_le_bytes)?[0];
+        let card = String::from_utf8_lossy(self.bytes(length.into())?).into_owned();
+        if !self.rest.is_empty() {
+            return Err(invalid("model file", format!("{} bytes after its end", self.rest.len())));
+        }
+        Ok(card)
+    }
+
+    /// Everything except the identity, which is zero.
+    fn model(mut self) -> Result<Model> {
+        self.begin(MODEL)?;
         let profile = Profile::from_raw(self.u8()?);
         let [c, m, z, p, ne, nd, hidden_c, hidden_z, hidden_p, rows, quality_bands] = self.array_u16()?;
         let shapes = Shapes { c, m, z, p, ne, nd };
@@ -260,15 +289,9 @@ impl ModelReader<'_> {
             gain_shift,
             step_shift,
         };
-        let tables = self.tables(LEVELS)?;
-        let tables = tables.iter().map(|(offset, frequencies)| Table::new(*offset, frequencies));
-        let latents = Book::gaussian(tables.collect::<Result<_>>()?)?;
+        let latents = self.latent_book()?;
         let hyper = (0..quality_bands).map(|_| LazyBook::new(self.tables(z)?)).collect::<Result<_>>()?;
-        let length = self.numbers([1], u32::from_le_bytes)?[0];
-        let card = String::from_utf8_lossy(self.bytes(length.into())?).into_owned();
-        if !self.rest.is_empty() {
-            return Err(invalid("model file", format!("{} bytes after its end", self.rest.len())));
-        }
+        let card = self.card()?;
         let figures = Figures::of(shapes, [hidden_c, hidden_z, hidden_p]);
         Ok(Model {
             id: [0; 32],
@@ -285,7 +308,7 @@ impl ModelReader<'_> {
     }
 
     /// The count is 64-bit, because the counts that 16-bit shapes announce may overflow a 32-bit `usize`.
-    fn bytes(&mut self, count: u64) -> Result<&[u8]> {
+    pub fn bytes(&mut self, count: u64) -> Result<&[u8]> {
         let whole = usize::try_from(count).ok();
         let Some((head, rest)) = whole.and_then(|count| self.rest.split_at_checked(count)) else {
             let missing = count - self.rest.len() as u64;
@@ -295,17 +318,17 @@ impl ModelReader<'_> {
         Ok(head)
     }
 
-    fn u8(&mut self) -> Result<u8> {
+    pub fn u8(&mut self) -> Result<u8> {
         Ok(self.bytes(1)?[0])
     }
 
-    fn array_u16<const N: usize>(&mut self) -> Result<[usize; N]> {
+    pub fn array_u16<const N: usize>(&mut self) -> Result<[usize; N]> {
         let numbers = self.numbers([N], u16::from_le_bytes)?;
         Ok(std::array::from_fn(|i| usize::from(numbers[i])))
     }
 
     /// Little-endian numbers of `N` bytes, of an array with these sides.
-    fn numbers<const N: usize, const D: usize, T>(
+    pub fn numbers<const N: usize, const D: usize, T>(
         &mut self,
         sides: [usize; D],
         read: fn([u8; N]) -> T,
@@ -314,7 +337,7 @@ impl ModelReader<'_> {
         Ok(bytes.as_chunks().0.iter().map(|&b| read(b)).collect())
     }
 
-    fn product(&mut self, inputs: usize, outputs: usize) -> Result<Packed> {
+    pub fn product(&mut self, inputs: usize, outputs: usize) -> Result<Packed> {
         let [k, n] = self.array_u16()?;
         if (k, n) != (inputs, outputs) {
             return Err(invalid("model layer", format!("product of {k}x{n}, expected {inputs}x{outputs}")));
@@ -337,7 +360,7 @@ impl ModelReader<'_> {
         Ok(PackedTaps::new(shift, &bias, &self.numbers([9, c], i16::from_le_bytes)?))
     }
 
-    fn block(&mut self, c: usize, hidden: usize) -> Result<Block> {
+    pub fn block(&mut self, c: usize, hidden: usize) -> Result<Block> {
         Ok(Block {
             p1: self.product(c, c)?,
             dw: self.taps(c)?,

@@ -7,8 +7,17 @@ use crate::container::frame;
 use crate::{Error, Result, threads};
 use std::borrow::Cow;
 
-/// The first bytes of every model file.
-pub(crate) const SIGNATURE: [u8; 8] = *b"\x89AEM\r\n\x1a\n";
+/// The kind of a file of weights.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Kind {
+    /// The first bytes of every such file.
+    pub signature: [u8; 8],
+    /// Its extension, for messages.
+    pub format: &'static str,
+}
+
+/// Models.
+pub(crate) const MODEL: Kind = Kind { signature: *b"\x89AEM\r\n\x1a\n", format: ".aem" };
 /// Version byte of plain files.
 pub(crate) const PLAIN: u8 = 1;
 /// Version byte of packed files.
@@ -24,7 +33,7 @@ const LEVEL: i32 = 19;
 /// Returns [`Error::Signature`] if the bytes are not a model file, [`Error::Version`] if they are one of an unknown
 /// version, and [`Error::Limit`] if the file is larger than 256 MiB.
 pub fn pack(file: &[u8]) -> Result<Cow<'_, [u8]>> {
-    if version(file)? == PACKED {
+    if version(file, MODEL)? == PACKED {
         return Ok(Cow::Borrowed(file));
     }
     let length = u32::try_from(file.len()).unwrap_or(u32::MAX);
@@ -35,7 +44,7 @@ pub fn pack(file: &[u8]) -> Result<Cow<'_, [u8]>> {
         let half: Vec<u8> = file.iter().skip(first).step_by(2).copied().collect();
         frame::pack(&half, LEVEL)
     });
-    let mut out = SIGNATURE.to_vec();
+    let mut out = MODEL.signature.to_vec();
     out.push(PACKED);
     out.extend(length.to_le_bytes());
     out.extend((even.len() as u32).to_le_bytes());
@@ -50,7 +59,12 @@ pub fn pack(file: &[u8]) -> Result<Cow<'_, [u8]>> {
 /// Returns [`Error::Signature`] if the bytes are not a model file, [`Error::Version`] if they are one of an unknown
 /// version, and [`Error::Truncated`], [`Error::Invalid`] or [`Error::Limit`] if a packed file is damaged.
 pub fn unpack(file: &[u8]) -> Result<Cow<'_, [u8]>> {
-    if version(file)? == PLAIN {
+    unpack_kind(file, MODEL)
+}
+
+/// [`unpack`] for any kind of weights; the packed form is the same.
+pub(crate) fn unpack_kind(file: &[u8], kind: Kind) -> Result<Cow<'_, [u8]>> {
+    if version(file, kind)? == PLAIN {
         return Ok(Cow::Borrowed(file));
     }
     let short = || Error::Truncated { what: "packed model file", offset: file.len() as u64, missing: 1 };
@@ -72,20 +86,21 @@ pub fn unpack(file: &[u8]) -> Result<Cow<'_, [u8]>> {
     }
     last.copy_from_slice(&even[odd.len()..]);
     // A packed file within a packed file would have two identities.
-    match version(&plain)? {
+    match version(&plain, kind)? {
         PLAIN => Ok(Cow::Owned(plain)),
-        found => Err(Error::Version { format: ".aem", found, expected: PLAIN }),
+        found => Err(Error::Version { format: kind.format, found, expected: PLAIN }),
     }
 }
 
 /// The version byte, if it is a known version.
-fn version(file: &[u8]) -> Result<u8> {
-    if !file.starts_with(&SIGNATURE) {
-        return Err(Error::Signature { format: ".aem", found: file[..file.len().min(8)].to_vec() });
+fn version(file: &[u8], kind: Kind) -> Result<u8> {
+    let Kind { signature, format } = kind;
+    if !file.starts_with(&signature) {
+        return Err(Error::Signature { format, found: file[..file.len().min(8)].to_vec() });
     }
     match file.get(8) {
         Some(&version @ (PLAIN | PACKED)) => Ok(version),
-        Some(&found) => Err(Error::Version { format: ".aem", found, expected: PACKED }),
+        Some(&found) => Err(Error::Version { format, found, expected: PACKED }),
         None => Err(Error::Truncated { what: "model file", offset: file.len() as u64, missing: 1 }),
     }
 }
@@ -99,7 +114,7 @@ mod tests {
     use super::*;
 
     fn plain(length: usize) -> Vec<u8> {
-        let mut file = SIGNATURE.to_vec();
+        let mut file = MODEL.signature.to_vec();
         file.push(PLAIN);
         file.extend((file.len()..length).map(|i| (i * i / 7) as u8));
         file
@@ -140,7 +155,7 @@ mod tests {
         let [even, odd] = [0, 1].map(|first| {
             frame::pack(&inner.iter().skip(first).step_by(2).copied().collect::<Vec<_>>(), LEVEL)
         });
-        let mut outer = SIGNATURE.to_vec();
+        let mut outer = MODEL.signature.to_vec();
         outer.push(PACKED);
         outer.extend((inner.len() as u32).to_le_bytes());
         outer.extend((even.len() as u32).to_le_bytes());

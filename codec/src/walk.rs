@@ -76,6 +76,11 @@ pub(crate) fn group(
     y_hat
 }
 
+/// The level of a latent.
+pub(crate) fn level(scale: i16, log_gain: i16) -> u8 {
+    (rnd(i32::from(scale) + i32::from(log_gain), 4) + LEVEL_ONE).clamp(0, LEVEL_MAX) as u8
+}
+
 /// Lists the latents of a pass whose level is not below the model's threshold.
 fn select(model: &Model, gains: &Gains, pass: usize, scales: &Plane, coded: &mut Coded) {
     let (m, quarter) = (model.net.shapes.m, scales.channels);
@@ -87,8 +92,7 @@ fn select(model: &Model, gains: &Gains, pass: usize, scales: &Plane, coded: &mut
             let log_gain = &gains.log_gain[first..first + quarter];
             let site = ((y * scales.width + x) * m + first) as u32;
             for ((i, &scale), &gain) in (site..).zip(scales.run(y, x, 1)).zip(log_gain) {
-                let level =
-                    (rnd(i32::from(scale) + i32::from(gain), 4) + LEVEL_ONE).clamp(0, LEVEL_MAX) as u8;
+                let level = level(scale, gain);
                 if level >= model.skip_below {
                     coded.levels.push(level);
                     coded.sites.push(i);

@@ -19,6 +19,11 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "parts" => [streams(), noise(16)].concat(),
         "rows" => [pictures(), noise(16)].concat(),
         "pictures" => pictures(),
+        "clip" => {
+            let clips = [vec![crate::targets::clip_seed()], files_in("tests/conformance", "aecs")].concat();
+            let clips = clips.into_iter().map(|clip| [vec![0], clip].concat());
+            clips.chain(noise(20)).collect()
+        }
         "model" => {
             let packed = model_file::pack(tiny::plain()).expect("a plain file").into_owned();
             [vec![packed], noise(30)].concat()

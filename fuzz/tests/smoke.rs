@@ -42,4 +42,4 @@ macro_rules! smoke {
     };
 }
 
-smoke!(decode mutated header metadata entropy kernels rows region model wire ticket parts pictures encode);
+smoke!(decode mutated header metadata entropy kernels rows region model wire ticket parts pictures encode clip);

@@ -33,9 +33,9 @@ class Fit:
 
 
 class Quantiser:
-    def __init__(self, net: Codec, reach: dict[str, float], headroom: float = HEADROOM):
+    def __init__(self, net: torch.nn.Module, reach: dict[str, float], headroom: float = HEADROOM):
         self.weights = {k: v.double() for k, v in net.state_dict().items()}
-        self.shapes, self.reach, self.headroom = net.shapes, reach, headroom
+        self.shapes, self.reach, self.headroom = getattr(net, "shapes", None), reach, headroom
         self.layers: dict[str, fixed.Product | fixed.Block] = {}
         self.report: list[Fit] = []
 

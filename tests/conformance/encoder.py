@@ -1,4 +1,4 @@
-"""A small encoder of `.aec` streams that draws its symbols at random, for make.py.
+"""A small encoder of `.aec` streams and `.aecs` clips that draws its symbols at random, for make.py.
 
 It writes what the program seldom or never writes: wild symbols, every escape, damage, invalid fields.
 """
@@ -7,9 +7,12 @@ import random
 import struct
 import zlib
 
+import numpy as np
 import zstandard
 
 import decode as d
+import frames as f
+from exact import Binary
 
 IDENTITIES = {d.Model(plain).profile: identity for identity, plain in d.models().items()}
 FAST, BEST = 1, 2
@@ -151,6 +154,53 @@ class Parts:
         names = [n for n, _ in self.chunks]
         chunks = self.chunks[:names.index(name) + 1]
         return len(self.head() + self.table()) + 4 + sum(len(chunk) for _, chunk in chunks)
+
+
+def p_frame(reference, draw=typical, *, q=3200, group=8, seed=1, activity=None):
+    """A P-frame and its bytes. Its activities are what the bytes `activity` decode to, or various ones."""
+    rng = random.Random(seed)
+    choices = [activity] if activity else [rng.randbytes(4096) for _ in range(30)]
+    read = [activities(data, reference) for data in choices]
+    classes, coded = max(read, key=lambda one: len(np.unique(one[0])))
+    writer = Writer(draw, rng)
+    frame = f.follow(reference, q, group, classes, writer.values)
+    return frame, bytes_of_p(reference, frame, q, group, [coded, *writer.chunks])
+
+
+def activities(data, reference):
+    """The activities that some bytes decode to, and as many of the bytes as they take: all bytes decode to some."""
+    binary = Binary(data, 0)
+    classes = f.read_activity(binary, *reference.y_hat.shape[:2])
+    return classes, data[:binary.at]
+
+
+def bytes_of_p(reference, frame, q, group, parts, version=1):
+    head = struct.pack("<BHB", version, q, group) + reference.identity + frame.identity
+    return head + b"".join(leb128(len(part)) for part in parts[:4]) + b"".join(parts)
+
+
+STILL, ACTIVE = b"\xff" * 4096, bytes(4096)
+
+
+def clip(*records, rate=(25, 1), version=1, flags=0):
+    head = struct.pack("<8sBBII", f.CLIP_SIGNATURE, version, flags, *rate)
+    return seal(head) + b"".join(records)
+
+
+def frame_record(kind, frame, length=None):
+    """A record of a clip, with the length as it is or in another form."""
+    fields = bytes([kind]) + (leb128(len(frame)) if length is None else length)
+    return fields + struct.pack("<I", zlib.crc32(fields + frame)) + frame
+
+
+def records_of(data):
+    """The records of a clip that is whole, as (kind, frame)."""
+    r, records = d.Reader(data, "clip"), []
+    r.take(22)
+    while r.at < len(data):
+        kind, length, _ = r.u8(), d.leb128(r), r.u32()
+        records.append((kind, r.take(length)))
+    return records
 
 
 def leb128(value):

@@ -3,6 +3,7 @@
 Numbers in brackets are sections of the document. A substream that is damaged raises ValueError.
 """
 
+import bisect
 import functools
 
 import numpy as np
@@ -34,10 +35,8 @@ def squash(x):
 
 @functools.cache
 def stretches():
-    table = []
-    for v in range(4096):
-        table.append(next((x for x in range(table[-1] if table else -3071, 3072) if squash(x) >> 4 >= v), 3071))
-    return table
+    squashed = [squash(x) >> 4 for x in range(-3071, 3071)]
+    return [bisect.bisect_left(squashed, v) - 3071 for v in range(4096)]
 
 
 class Slots(dict):
@@ -285,10 +284,9 @@ class Exact:
             raise ValueError("an unknown mode")
         if data and data[0] == 0:
             row = self.width * count * kind.itemsize
-            rows = len(rest) // row
             if whole and len(rest) != self.out.nbytes:
                 raise ValueError("another number of samples")
-            self.known = min(rows, self.height)
+            self.known = min(len(rest) // row, self.height)
             known = np.frombuffer(rest[:self.known * row], kind)
             if np.any(known > M):
                 raise ValueError("a sample above the largest value")

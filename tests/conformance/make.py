@@ -1,34 +1,42 @@
 #!/usr/bin/env python3
-"""Makes the conformance set anew: the .aec files of this folder, and manifest.json.
+"""Makes the conformance set anew: the .aec and .aecs files of this folder, and manifest.json.
 
-    make.py PATH/TO/aecodec
+    make.py --binary PATH/TO/aecodec            all files
+    make.py --clips --binary PATH/TO/aecodec    the clips alone; the other files and their entries stay as they are
 
 Some files are compressed by the program. The others are written by the small encoder of encoder.py, which draws symbols
 at random, because they hold what the program seldom or never writes: wild symbols, every escape, damage, invalid
 fields. What a file must decode to is decided by decode.py; the test of the other decoder checks the same manifest.
 """
 
+import argparse
 import json
+import os
 import struct
 import subprocess
-import sys
 import tempfile
 import zlib
 from pathlib import Path
 
+# Most products are so small that threads would only wait for each other. Numpy reads this when it is loaded.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 
+import clips
 import decode as d
-from check import report
+from check import report, report_clip
 from encoder import (
     BEST, EXIF, FAST, ICC, XMP, Parts, alpha_rows, frame_with_window, quiet, record, seal, sparse, wild, zeros, zstd,
 )
+from frames import Clip
+from png import png
 
 HERE = Path(__file__).resolve().parent
+MANIFEST = HERE / "manifest.json"
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Pictures for the program.
+# ---- Pictures for the program. ---------------------------------------------------------------------------------------
 
 def picture(width, height, channels, depth=8):
     """A smooth picture with an edge and some noise."""
@@ -41,19 +49,6 @@ def picture(width, height, channels, depth=8):
         planes.append(plane + rng.normal(0, 0.01, plane.shape))
     most = (1 << depth) - 1
     return np.clip(np.dstack(planes) * most, 0, most).astype(">u2" if depth == 16 else np.uint8)
-
-
-def png(samples, extra=()):
-    height, width, channels = samples.shape
-    depth = 16 if samples.dtype.itemsize == 2 else 8
-    rows = b"".join(b"\0" + row.tobytes() for row in samples)
-
-    def part(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    head = part(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0))
-    extra = b"".join(part(kind, body) for kind, body in extra)
-    return b"\x89PNG\r\n\x1a\n" + head + extra + part(b"IDAT", zlib.compress(rows)) + part(b"IEND", b"")
 
 
 EXIF_TURNED = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
@@ -74,8 +69,8 @@ def compressed(program, samples, *options, extra=()):
         return target.read_bytes()
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The set. Each part yields (name, what the file exercises, bytes), and kinds of error for an invalid file.
+# ---- The set. --------------------------------------------------------------------------------------------------------
+# Each part yields (name, what the file exercises, bytes), and kinds of error for an invalid file.
 
 def by_the_program(program):
     for name, channels in (("gray", 1), ("gray-alpha", 2), ("rgb", 3), ("rgb-alpha", 4)):
@@ -334,26 +329,38 @@ def invalid():
 
 
 def main():
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        sys.exit(__doc__)
-    for old in HERE.glob("*.aec"):
+    parser = argparse.ArgumentParser(description="Makes the conformance set anew.")
+    parser.add_argument("--binary", required=True, help="the program aecodec, which compresses some of the files")
+    parser.add_argument("--clips", action="store_true", help="make only the clips anew")
+    args = parser.parse_args()
+    program = Path(args.binary).resolve()
+    entries, sources = [], []
+    if args.clips:
+        entries = [entry for entry in json.loads(MANIFEST.read_text())["files"] if not entry["file"].endswith(".aecs")]
+    else:
+        sources = [by_the_program(program), exact(program), drawn(), damaged(), invalid()]
+    for old in HERE.glob("*.aecs" if args.clips else "*.aec*"):
         old.unlink()
-    entries, total = [], 0
-    for source in (by_the_program(sys.argv[1]), exact(sys.argv[1]), drawn(), damaged(), invalid()):
-        for name, about, data, *errors in source:
-            file = f"{name}.aec"
-            (HERE / file).write_bytes(data)
-            total += len(data)
-            entry = {"file": file, "about": about}
-            if errors:
-                entry |= {"result": "error", "errors": errors[0]}
-            else:
-                entry |= report(d.decode(data))
-            entries.append(entry)
-            print(f"{len(data):7} {file}", flush=True)
+    for source in sources:
+        entries += made(source, ".aec", lambda data: report(d.decode(data)))
+    for source in (clips.by_the_program(program), clips.drawn(), clips.damaged(), clips.invalid()):
+        entries += made(source, ".aecs", lambda data: report_clip(Clip(data)))
     lines = ",\n".join("  " + json.dumps(entry) for entry in entries)
-    (HERE / "manifest.json").write_text(f'{{"version": 1, "files": [\n{lines}\n]}}\n')
-    print(f"{len(entries)} files, {total} bytes")
+    MANIFEST.write_text(f'{{"version": 1, "files": [\n{lines}\n]}}\n')
+    print(f"{len(entries)} files, {sum((HERE / entry['file']).stat().st_size for entry in entries)} bytes")
+
+
+def made(source, extension, describe):
+    """Writes the files of a part of the set; their entries of the manifest.
+
+    Prints the kinds of a clip's frames, and a dash for each that is lost.
+    """
+    for name, about, data, *errors in source:
+        (HERE / (name + extension)).write_bytes(data)
+        found = {"result": "error", "errors": errors[0]} if errors else describe(data)
+        kinds = ["-" if frame["hash"] == "lost" else frame["kind"] for frame in found.get("frames", ())]
+        print(f"{len(data):7} {name + extension} {''.join(kinds)}", flush=True)
+        yield {"file": name + extension, "about": about} | found
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 //! The conformance set: each file of `tests/conformance/` decodes to what its manifest says, or is refused as it says.
 
+use aecodec::clip::{ClipDecoder, ClipReader, Record};
 use aecodec::{
-    Color, Concealment, DecodeOptions, Decoded, DeepPicture, Error, Limits, Model, Profile, container,
+    Color, Concealment, DecodeOptions, Decoded, DeepPicture, Error, Limits, Model, Profile, TemporalPrior,
+    container,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -62,12 +64,33 @@ fn every_valid_file_decodes_as_the_manifest_says() {
 }
 
 #[test]
+fn every_clip_decodes_as_the_manifest_says() {
+    let entries = entries("clip");
+    assert!(entries.len() > 20, "a manifest of {} clips", entries.len());
+    let model = Model::embedded(Profile::Fast).expect("the built-in model");
+    let prior = TemporalPrior::embedded(Profile::Fast).expect("its temporal prior");
+    for entry in entries {
+        let (name, bytes) = read(&entry);
+        let mut reader = ClipReader::new(&bytes[..]).unwrap_or_else(|e| panic!("{name}: {e}"));
+        let mut decoder = ClipDecoder::new(&model, &prior, options());
+        let mut frames = Vec::new();
+        while let Some(record) = reader.next().unwrap_or_else(|e| panic!("{name}: {e}")) {
+            frames.push(report_of(&record, &mut decoder));
+        }
+        assert_eq!(json!(reader.rate().map(|(count, seconds)| [count, seconds])), entry["rate"], "{name}");
+        assert_eq!(reader.is_cut(), entry["cut"], "{name}");
+        assert_eq!(json!(frames), entry["frames"], "{name}");
+    }
+}
+
+#[test]
 fn every_invalid_file_is_refused_as_the_manifest_says() {
     let entries = entries("error");
     assert!(entries.len() > 10, "a manifest of {} errors", entries.len());
     for entry in entries {
         let (name, bytes) = read(&entry);
-        let Err(error) = decode(&bytes) else { panic!("{name}: decoded, expected {}", entry["errors"]) };
+        let refusal = if is_clip(&name) { ClipReader::new(&bytes[..]).err() } else { decode(&bytes).err() };
+        let Some(error) = refusal else { panic!("{name}: decoded, expected {}", entry["errors"]) };
         let allowed = entry["errors"].as_array().expect("a list of kinds");
         assert!(allowed.contains(&json!(kind(&error))), "{name}: {error}, expected one of {allowed:?}");
     }
@@ -75,13 +98,16 @@ fn every_invalid_file_is_refused_as_the_manifest_says() {
 
 #[test]
 fn every_file_of_the_folder_is_in_the_manifest() {
-    let listed: BTreeSet<String> =
-        ["picture", "error"].into_iter().flat_map(entries).map(|entry| text(&entry, "file")).collect();
+    let listed: BTreeSet<String> = ["picture", "clip", "error"]
+        .into_iter()
+        .flat_map(entries)
+        .map(|entry| text(&entry, "file"))
+        .collect();
     let folder = fs::read_dir(FOLDER).expect("tests/conformance");
     let names = folder.map(|entry| entry.expect("a folder that can be read").file_name());
     let there: BTreeSet<String> = names
         .map(|name| name.to_string_lossy().into_owned())
-        .filter(|name| Path::new(name).extension().is_some_and(|e| e == "aec"))
+        .filter(|name| is_clip(name) || Path::new(name).extension().is_some_and(|e| e == "aec"))
         .collect();
     assert_eq!(listed, there);
 }
@@ -103,6 +129,28 @@ fn read(entry: &Value) -> (String, Vec<u8>) {
 
 fn text(entry: &Value, field: &str) -> String {
     entry[field].as_str().unwrap_or_else(|| panic!("{field} is no text in {entry}")).to_owned()
+}
+
+fn is_clip(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "aecs")
+}
+
+/// What the manifest says about a frame of a clip.
+fn report_of(record: &Record, decoder: &mut ClipDecoder<'_>) -> Value {
+    let kind = record.kind.letter().to_string();
+    let decoded = if record.intact { decoder.push(record.kind, &record.bytes).ok() } else { None };
+    let Some(picture) = decoded else { return json!({ "kind": kind, "hash": "lost" }) };
+    let mode = match picture.color {
+        Color::Gray => "gray",
+        Color::Rgb => "rgb",
+    };
+    json!({
+        "kind": kind,
+        "width": picture.width,
+        "height": picture.height,
+        "mode": mode,
+        "hash": hash(&[&picture.samples]),
+    })
 }
 
 /// The built-in model that the header names, or `fast` if it names none of them.

@@ -4,6 +4,8 @@ mod anomaly;
 mod bad_input;
 mod batch;
 mod bench;
+#[cfg(feature = "live")]
+mod clips;
 mod compare;
 mod damage;
 mod effort;

@@ -12,7 +12,7 @@ mod tests;
 
 pub use decoder::decode;
 pub use encoder::encode;
-pub use table::{Book, LazyBook, Table};
+pub use table::{Book, LazyBook, Table, log2};
 
 /// Largest magnitude of a coded value.
 pub const MAX_VALUE: i16 = 16383;

@@ -197,6 +197,21 @@ impl Book {
         coded + low as f32
     }
 
+    /// The cost of a value in 256ths of a bit, like [`Self::bits`], in integers: the same on every machine.
+    ///
+    /// # Panics
+    /// Panics if the book has no such context.
+    pub fn cost(&self, context: u8, value: i16) -> u32 {
+        let (table, low) = self.entry(context);
+        let high = split(i32::from(value), low).0;
+        let coded = |symbol: u8| (PRECISION << 8) - log2(table.span(symbol).1);
+        let bits = match table.symbol(high) {
+            Some(symbol) => coded(symbol),
+            None => coded(table.escape()) + ((2 + 2 * Escape::new(high, table.offset()).length) << 8),
+        };
+        bits + (low << 8)
+    }
+
     /// Whether the book has every one of these contexts.
     pub(super) fn covers(&self, contexts: &[u8]) -> bool {
         contexts.iter().max().is_none_or(|&max| usize::from(max) < self.count)
@@ -241,6 +256,21 @@ impl LazyBook {
             Book::plain(self.tables.iter().map(build).collect())
         })
     }
+}
+
+/// The binary logarithm of a number above 0 in 256ths, rounded down.
+pub fn log2(number: u32) -> u32 {
+    let whole = number.ilog2();
+    // The mantissa with 31 fraction bits; each time it is squared, one more bit of the logarithm is its whole part.
+    let mut mantissa = u64::from(number) << (31 - whole);
+    let mut bits = whole;
+    for _ in 0..8 {
+        mantissa = (mantissa * mantissa) >> 31;
+        let bit = (mantissa >> 32) as u32;
+        mantissa >>= bit;
+        bits = bits << 1 | bit;
+    }
+    bits
 }
 
 /// Splits a value into its coded part and its `low` raw bits; [`join`] is the inverse.

@@ -5,13 +5,13 @@
 //! predictions, and an arithmetic coder writes it. The method is that of the PAQ family of compressors; the prediction of
 //! samples is a linear one whose weights adapt by normalised least mean squares.
 
-mod bits;
+pub(crate) mod bits;
 mod choose;
 mod decode;
 mod deep;
 mod encode;
 mod group;
-mod mix;
+pub(crate) mod mix;
 mod palette;
 mod pixels;
 mod residual;

@@ -1,5 +1,6 @@
 //! The list of all targets.
 
+mod clip;
 mod decode;
 mod encode;
 mod entropy;
@@ -12,6 +13,8 @@ mod region;
 mod rows;
 mod ticket;
 mod wire;
+
+pub use clip::clip_seed;
 
 /// A function that takes any bytes and panics if a promise is broken.
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +114,12 @@ pub const TARGETS: &[Target] = &[
         promise: "A small picture decodes with the size, mode, alpha, metadata, hash and PSNR that its encoder reported.",
         run: encode::run,
         smoke: 1000,
+    },
+    Target {
+        name: "clip",
+        promise: "A clip of any bytes is an error or frames, and a P-frame that decodes is the one that its header names.",
+        run: clip::run,
+        smoke: 250,
     },
 ];
 

@@ -57,6 +57,11 @@ impl<R: Read> Frames<R> {
         Self { pipe: Pipe::new(reader, limits), format, y4m: None }
     }
 
+    /// Frames per second as a fraction, if the stream says it. It is known after the first frame.
+    pub fn rate(&self) -> Option<(u32, u32)> {
+        self.y4m.as_ref().and_then(|stream| stream.rate)
+    }
+
     /// The next frame; waits for it. `None` at the end of the pipe.
     ///
     /// # Errors

@@ -23,6 +23,8 @@ pub(super) struct Stream {
     height: u32,
     chroma: Chroma,
     matrix: Matrix,
+    /// Frames per second as a fraction, if the header says it.
+    pub rate: Option<(u32, u32)>,
 }
 
 /// Shift of the chroma planes' sides (horizontal, vertical), or `None` if there are no chroma planes.
@@ -147,12 +149,14 @@ fn header<R: Read>(pipe: &Pipe<R>, line: &[u8]) -> Result<Stream, FrameError> {
         return Err(pipe.stream("the stream does not begin with YUV4MPEG2"));
     }
     let (mut width, mut height, mut chroma, mut full) = (0_u32, 0_u32, Chroma::Shifted(1, 1), false);
+    let mut rate = None;
     for word in words.filter(|word| !word.is_empty()) {
         let (name, value) = word.split_at(word.chars().next().map_or(0, char::len_utf8));
         let side = || value.parse().map_err(|_| pipe.stream(format!("{word:?} is not a size")));
         match name {
             "W" => width = side()?,
             "H" => height = side()?,
+            "F" => rate = fraction(value),
             "X" => full |= value == "COLORRANGE=FULL",
             "C" => {
                 chroma = match value {
@@ -179,7 +183,14 @@ fn header<R: Read>(pipe: &Pipe<R>, line: &[u8]) -> Result<Stream, FrameError> {
     pipe.limits.check_bytes(2 * samples).map_err(|e| pipe.stream(e.to_string()))?;
     let high = width >= 1280 || height > 576;
     let matrix = if high { Matrix::new(0.2126, 0.0722, full) } else { Matrix::new(0.299, 0.114, full) };
-    Ok(Stream { width, height, chroma, matrix })
+    Ok(Stream { width, height, chroma, matrix, rate })
+}
+
+/// A fraction such as `30000:1001`; `None` if it is not one, or unknown (`0:0`).
+fn fraction(text: &str) -> Option<(u32, u32)> {
+    let (above, below) = text.split_once(':')?;
+    let fraction = (above.parse().ok()?, below.parse().ok()?);
+    (fraction.0 > 0 && fraction.1 > 0).then_some(fraction)
 }
 
 #[cfg(test)]
@@ -220,6 +231,19 @@ mod tests {
                 let red = near(&frames[1].samples, [255, 0, 0]) || near(&frames[1].samples, [254, 0, 0]);
                 assert!(red, "{kind}{range}: {:?}", &frames[1].samples[..3]);
             }
+        }
+    }
+
+    #[test]
+    fn the_rate_is_known_after_the_first_frame() {
+        for (field, rate) in
+            [("F30000:1001", Some((30000, 1001))), ("F0:0", None), ("F25", None), ("Ip", None)]
+        {
+            let pipe = format!("YUV4MPEG2 W1 H1 {field} Cmono\nFRAME\n1");
+            let mut frames = Frames::new(Format::Y4m, pipe.as_bytes(), Limits::default());
+            assert_eq!(frames.rate(), None);
+            frames.read().expect("sound");
+            assert_eq!(frames.rate(), rate, "{field}");
         }
     }
 

@@ -79,6 +79,11 @@ impl<W: Write> Y4m<W> {
         Ok(Self { writer, size })
     }
 
+    /// The writer.
+    pub fn into_inner(self) -> W {
+        self.writer
+    }
+
     /// Appends a frame, which must have the size of the stream.
     ///
     /// # Errors

@@ -7,3 +7,6 @@ pub static FILE: &[u8] = include_bytes!("../fast.aem");
 
 /// The read-out of the model, from which `aecodec` makes thumbnails.
 pub static READOUT: &[u8] = include_bytes!("../readout.bin");
+
+/// The temporal prior of the model, for `aecodec::TemporalPrior::parse`.
+pub static TEMPORAL: &[u8] = include_bytes!("../temporal.aet");

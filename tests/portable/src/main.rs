@@ -1,10 +1,14 @@
-//! Decodes the `.aec` files that it is given, encodes small pictures again, and prints hashes of all results.
+//! Decodes the `.aec` and `.aecs` files that it is given, encodes small pictures again, and prints hashes of all results.
 //!
 //! `.ci/targets` builds this program for several targets and compares what it prints, so it depends on the codec alone and
 //! reads nothing except its arguments.
 
+use aecodec::clip::{ClipDecoder, ClipEncoder, ClipOptions, ClipReader};
 use aecodec::kernel::Isa;
-use aecodec::{DecodeOptions, Decoded, EncodeOptions, Limits, ModelRegistry, Target, container};
+use aecodec::{
+    DecodeOptions, Decoded, EncodeOptions, Limits, Model, ModelRegistry, Profile, Target, TemporalPrior,
+    container,
+};
 use std::error::Error;
 use std::path::Path;
 
@@ -14,7 +18,7 @@ const PIXELS: usize = 20_000;
 fn main() -> Result<(), Box<dyn Error>> {
     let paths: Vec<String> = std::env::args().skip(1).collect();
     if paths.is_empty() {
-        return Err("expected the paths of .aec files".into());
+        return Err("expected the paths of .aec and .aecs files".into());
     }
     let models = ModelRegistry::embedded();
     let mut all = blake3::Hasher::new();
@@ -32,6 +36,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn line(path: &Path, models: &ModelRegistry) -> Result<String, Box<dyn Error>> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let bytes = std::fs::read(path)?;
+    if path.extension().is_some_and(|extension| extension == "aecs") {
+        return Ok(match clip(&bytes) {
+            Ok(hashes) => format!("{name} {hashes}"),
+            Err(error) => format!("{name} {error}"),
+        });
+    }
     let found = container::read(&bytes, &Limits::default()).and_then(|stream| {
         let model = models.of(&stream.header)?;
         let decoded = aecodec::decode(&bytes, &model, &DecodeOptions::default())?;
@@ -49,6 +59,29 @@ fn line(path: &Path, models: &ModelRegistry) -> Result<String, Box<dyn Error>> {
         }
         Err(error) => format!("{name} {error}"),
     })
+}
+
+/// The hash of all decoded frames of a clip, of which lost ones count as nothing, and that of the frames that they are
+/// encoded to again.
+fn clip(bytes: &[u8]) -> aecodec::Result<String> {
+    let (model, prior) = (Model::embedded(Profile::Fast)?, TemporalPrior::embedded(Profile::Fast)?);
+    let mut reader = ClipReader::new(bytes)?;
+    let mut decoder = ClipDecoder::new(&model, &prior, DecodeOptions::default());
+    let mut encoder = ClipEncoder::new(&model, &prior, ClipOptions::default());
+    let (mut decoded, mut again, mut lost) = (blake3::Hasher::new(), blake3::Hasher::new(), 0);
+    while let Some(record) = reader.next()? {
+        match decoder.push(record.kind, &record.bytes) {
+            Ok(picture) if record.intact => {
+                decoded.update(&picture.samples);
+                if picture.samples.len() <= 3 * PIXELS {
+                    again.update(&encoder.push(picture)?.bytes);
+                }
+            }
+            _ => lost += 1,
+        }
+    }
+    let [decoded, again] = [decoded, again].map(|hasher| hasher.finalize().to_hex()[..16].to_owned());
+    Ok(format!("{decoded} - {lost} lost {again}"))
 }
 
 fn decoded_hashes(decoded: &Decoded) -> String {
