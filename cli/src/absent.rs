@@ -30,7 +30,12 @@ const PARTS: [Part; 8] = [
         commands: &["index", "search", "duplicates"],
         options: &[],
     },
-    Part { built_in: cfg!(feature = "latents"), feature: "full", commands: &["anomaly"], options: &[] },
+    Part {
+        built_in: cfg!(feature = "latents"),
+        feature: "full",
+        commands: &["anomaly", "segment", "latents"],
+        options: &["--only-unusual"],
+    },
     Part {
         built_in: cfg!(feature = "services"),
         feature: "full",

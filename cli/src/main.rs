@@ -24,6 +24,8 @@ mod info;
 mod inputs;
 mod interrupt;
 mod kinds;
+#[cfg(feature = "latents")]
+mod latents;
 #[cfg(feature = "network")]
 #[cfg_attr(not(feature = "live"), path = "live_absent.rs")]
 mod live;
@@ -56,6 +58,8 @@ mod sample;
 mod screens;
 #[cfg(feature = "search")]
 mod search;
+#[cfg(feature = "latents")]
+mod segment;
 #[cfg(feature = "network")]
 mod send;
 #[cfg(feature = "network")]
@@ -65,6 +69,9 @@ mod size;
 mod target;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "network")]
+#[cfg_attr(not(feature = "latents"), path = "unusual_absent.rs")]
+mod unusual;
 mod verify;
 mod view;
 
@@ -120,6 +127,12 @@ enum Command {
     /// Learn what the pictures of a camera usually look like, and find those that do not
     #[cfg(feature = "latents")]
     Anomaly(anomaly::Args),
+    /// Show what the code of an .aec file holds: channels, passes, bits of each place
+    #[cfg(feature = "latents")]
+    Latents(latents::Args),
+    /// Name the class of each pixel, such as road or tree, with a trained head
+    #[cfg(feature = "latents")]
+    Segment(segment::Args),
     /// Receive pictures over the network
     #[cfg(feature = "network")]
     Receive(receive::Args),
@@ -221,6 +234,10 @@ fn main() -> ExitCode {
         Command::Duplicates(args) => search::find_duplicates(&args),
         #[cfg(feature = "latents")]
         Command::Anomaly(args) => anomaly::run(&args),
+        #[cfg(feature = "latents")]
+        Command::Segment(args) => segment::run(&args),
+        #[cfg(feature = "latents")]
+        Command::Latents(args) => latents::run(&args),
         #[cfg(feature = "network")]
         Command::Receive(args) => receive::run(&args),
         #[cfg(feature = "network")]

@@ -10,7 +10,7 @@ use aecodec_proto::figures::Total;
 use aecodec_proto::{Hash, Identity};
 use aecodec_sender::pipeline::{self, Resend};
 use aecodec_sender::watch::Fate;
-use aecodec_sender::{Event, Options, Outbox, Summary};
+use aecodec_sender::{Event, Options, Outbox, Share, Summary};
 use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use serde_json::json;
@@ -22,9 +22,9 @@ use crate::mode::ModeArgs;
 use crate::models::{self, ProfileName};
 use crate::printable::printable;
 use crate::receive::{json_line, object, place};
-use crate::report::{Reporter, warn};
+use crate::report::{Reporter, grouped, warn};
 use crate::target::TargetArgs;
-use crate::{live, pairing, pattern, runtime, size};
+use crate::{live, pairing, pattern, runtime, size, unusual};
 
 #[derive(clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -43,6 +43,8 @@ pub struct Args {
     /// with longer pauses
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, value_parser = size::positive, requires = "watch")]
     settle: f64,
+    #[command(flatten)]
+    unusual: unusual::Args,
     #[command(flatten)]
     live: live::Args,
     #[command(flatten)]
@@ -130,6 +132,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     sources.watching.settle = Duration::try_from_secs_f64(args.settle).unwrap_or(FOREVER).min(FOREVER);
     (sources.settings.target, sources.settings.mode) = (args.target.target(), args.mode.mode());
     sources.settings.limits = args.common.limits();
+    sources.settings.screen = args.unusual.screen(args.model.as_ref())?;
     sources.threads = args.common.threads;
     sources.resend = if args.again { Resend::Always } else { Resend::Never };
     let files = model_files(args.model.as_deref(), &model)?;
@@ -145,7 +148,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         let (events, told) = mpsc::unbounded_channel();
         let running = aecodec_sender::run(options, outbox, events, stop.clone());
         let (shown, summary) = tokio::join!(show(told, &reporter), running);
-        let (mut total, failed) = shown?;
+        let (mut total, failed, screened) = shown?;
         let summary = summary?;
         total.wire = summary.wire;
         total.elapsed = summary.took.as_millis() as u64;
@@ -153,7 +156,12 @@ pub fn run(args: &Args) -> Result<Exit> {
         json["unsettled"] = json!(summary.unsettled);
         json["connections"] = json!(summary.connections);
         json["rtt_ms"] = json!(summary.rtt.as_secs_f64() * 1e3);
-        reporter.result(&total.to_string(), &json)?;
+        let mut text = total.to_string();
+        if let Some((words, figures)) = screened.summary() {
+            text += &words;
+            json["screened"] = figures;
+        }
+        reporter.result(&text, &json)?;
         let interrupted = *stop.borrow();
         ending(&total, &summary, failed, interrupted)
     })
@@ -212,9 +220,43 @@ fn model_files(given: Option<&Path>, model: &Model) -> Result<HashMap<Hash, Byte
     Ok(files)
 }
 
+/// What `--only-unusual` decided: pictures and bytes of their `.aec`, in full and as previews.
+#[derive(Default)]
+struct Screened {
+    full: (u64, u64),
+    previews: (u64, u64),
+}
+
+impl Screened {
+    fn add(&mut self, share: Share, bytes: u64) {
+        let sum = if share == Share::Full { &mut self.full } else { &mut self.previews };
+        *sum = (sum.0 + 1, sum.1 + bytes);
+    }
+
+    /// In words and as JSON, if there was anything to decide.
+    fn summary(&self) -> Option<(String, serde_json::Value)> {
+        let Self { full, previews } = self;
+        let words = format!(
+            "\nunusual: {} pictures in full, {} bytes; usual: {} previews, {} bytes",
+            grouped(full.0),
+            grouped(full.1),
+            grouped(previews.0),
+            grouped(previews.1)
+        );
+        let json = json!({
+            "full": { "pictures": full.0, "bytes": full.1 },
+            "previews": { "pictures": previews.0, "bytes": previews.1 },
+        });
+        (full.0 + previews.0 > 0).then_some((words, json))
+    }
+}
+
 /// Prints the events. Returns the sums, and how many sources could not be sent.
-async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> Result<(Total, u64)> {
-    let mut total = Total::default();
+async fn show(
+    mut told: mpsc::UnboundedReceiver<Event>,
+    reporter: &Reporter,
+) -> Result<(Total, u64, Screened)> {
+    let (mut total, mut screened) = (Total::default(), Screened::default());
     while let Some(event) = told.recv().await {
         match event {
             Event::Delivered(delivered) => {
@@ -286,6 +328,15 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
                     warn("notice", &format!("{}: {notice}", printable(&file.path)));
                 }
             }
+            Event::Local(pipeline::Event::Screened { file, share, bytes, doubt }) => {
+                screened.add(share, bytes);
+                if let Some(doubt) = doubt {
+                    warn("notice", &format!("{}: {doubt}; it is sent in full", printable(&file.path)));
+                }
+                let unusual = share == Share::Full;
+                let json = json!({ "event": "screened", "file": place(&file.path), "unusual": unusual, "bytes": bytes });
+                json_line(reporter, json)?;
+            }
             Event::Local(pipeline::Event::Away { folder }) => {
                 warn("notice", &format!("{} cannot be reached; waiting for it", printable(&folder)));
                 json_line(reporter, json!({ "event": "away", "folder": place(&folder) }))?;
@@ -298,7 +349,7 @@ async fn show(mut told: mpsc::UnboundedReceiver<Event>, reporter: &Reporter) -> 
         }
     }
     let failed = total.failed;
-    Ok((total, failed))
+    Ok((total, failed, screened))
 }
 
 #[cfg(test)]

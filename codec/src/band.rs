@@ -103,6 +103,11 @@ impl Group {
 }
 
 impl Band {
+    /// Number of positions in a row of the picture.
+    pub fn width(&self) -> usize {
+        self.grid.width
+    }
+
     /// Number of groups in a row.
     pub fn columns(&self) -> usize {
         self.grid.columns()

@@ -33,6 +33,7 @@ use crate::strip::Split;
 use crate::threads;
 use crate::walk::read::GroupDecoder;
 use crate::{Error, Result};
+use std::sync::Mutex;
 
 /// A rectangle of pixels, in stored orientation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,6 +172,8 @@ struct Plan<'a> {
     empty: Option<Empty>,
     /// Bytes of memory, without what the caller keeps.
     needed: u64,
+    /// Bits of each position, if they are wanted.
+    bits: Option<Mutex<Vec<f32>>>,
 }
 
 impl Work<'_> {
@@ -202,16 +205,17 @@ impl<'a> Plan<'a> {
             let empty = Empty::new(shapes, grid, area, empty.clone());
             let load = empty.as_ref().map_or(Load::full(grid), |empty| empty.load(shapes, area, split));
             let decode = memory::of_decode(shapes, &load, area, pixel, split);
-            Self { model, grid, split, empty, needed: sum([decode, alpha, kept]) }
+            Self { model, grid, split, empty, needed: sum([decode, alpha, kept]), bits: None }
         };
         let threads = threads::count(options.threads);
         plan(threads::fitting(threads, |n| plan(n).needed, options.limits.memory()))
     }
 
-    /// The same work, with groups that hold nothing decoded like the others.
+    /// The same work, with groups that hold nothing decoded like the others, and with the bits of each position.
     fn with_all_groups(&self) -> Self {
         let Self { model, grid, split, needed, .. } = *self;
-        Self { model, grid, split, empty: None, needed }
+        let bits = Some(Mutex::new(vec![0.0; grid.height * grid.width]));
+        Self { model, grid, split, empty: None, needed, bits }
     }
 }
 
@@ -407,7 +411,16 @@ impl<'a> Decoder<'a> {
     ) -> Result<()> {
         let Self { stream, passes, .. } = self;
         let (model, quality, empty) = (plan.model, self.quality(), plan.empty.as_ref());
-        let decoder = GroupDecoder { stream, model, isa, gains, quality, passes: *passes, empty };
+        let decoder = GroupDecoder {
+            stream,
+            model,
+            isa,
+            gains,
+            quality,
+            passes: *passes,
+            empty,
+            bits: plan.bits.as_ref(),
+        };
         let mut above = Above::default();
         for band in plan.grid.bands(support.rows.clone()) {
             let holds = |group: usize| empty.is_none_or(|empty| !empty.is_empty(group));

@@ -44,6 +44,11 @@ impl Reader {
         Ok(Self { models, analysis: Model::embedded(Profile::Fast)? })
     }
 
+    /// The models that `.aec` files are read with.
+    pub fn models(&self) -> &ModelRegistry {
+        &self.models
+    }
+
     /// The identity of the model, BLAKE3.
     pub fn model(&self) -> [u8; 32] {
         self.analysis.id()

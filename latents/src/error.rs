@@ -7,6 +7,9 @@ pub enum Error {
     /// A picture cannot be read.
     #[error(transparent)]
     Codec(#[from] aecodec::Error),
+    /// A tensor cannot be computed.
+    #[error("the network failed: {0}")]
+    Network(String),
     /// A picture has another size than those that were learned.
     #[error("the picture has {}x{} pixels, but those that were learned have {}x{}", .found.0, .found.1, .expected.0, .expected.1)]
     Size {
@@ -48,6 +51,18 @@ pub enum Error {
     /// The file was made with another built-in model.
     #[error("the file was made by a release with another built-in model; make it again")]
     Model,
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(error: candle_core::Error) -> Self {
+        Self::Network(error.to_string())
+    }
+}
+
+impl From<aecodec_trainer::Error> for Error {
+    fn from(error: aecodec_trainer::Error) -> Self {
+        Self::Network(error.to_string())
+    }
 }
 
 /// The result of this crate.

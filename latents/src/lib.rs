@@ -1,7 +1,8 @@
 //! Uses the latents of a learned image codec for more than pictures.
 //!
 //! A [`Reader`] turns a picture, or an `.aec` file without its synthesis, into its [`Code`]. [`anomaly`] learns what the
-//! pictures of a camera usually look like, and finds those that do not (`docs/anomaly.md`).
+//! pictures of a camera usually look like, and finds those that do not (`docs/anomaly.md`). [`segment`] names the class of
+//! each pixel (`docs/segment.md`). [`Anatomy`] shows what the code of a file holds (`docs/latents.md`).
 //!
 //! ```
 //! use aecodec::{Color, ModelRegistry, Picture};
@@ -22,10 +23,13 @@
 //! # Ok::<(), aecodec_latents::Error>(())
 //! ```
 
+mod anatomy;
 pub mod anomaly;
 mod code;
 mod error;
 mod linear;
+pub mod segment;
 
+pub use anatomy::{Anatomy, Pass};
 pub use code::{Code, Reader};
 pub use error::{Error, Result};

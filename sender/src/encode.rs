@@ -13,6 +13,7 @@ use aecodec::{Check, Coding, EncodeOptions, Encoded, Limits, Mode, Model, Pictur
 use aecodec_proto::message::Source;
 use aecodec_proto::{Hash, parts};
 
+use crate::screen::Screen;
 use crate::source::{Kind, SourceFile, modified};
 use crate::{Error, Result};
 
@@ -44,6 +45,8 @@ pub struct Settings {
     pub group_log2: u8,
     /// Bounds on what is accepted.
     pub limits: Limits,
+    /// Decides which pictures are sent in full, and of which only a preview. The default is none: all are sent in full.
+    pub screen: Option<Arc<dyn Screen>>,
     /// Models that `.aec` files may have been made with, in addition to `model`.
     pub known_models: Vec<Hash>,
 }
@@ -58,6 +61,7 @@ impl Settings {
             mode: Mode::Auto,
             group_log2: usual.group_log2,
             limits: usual.limits,
+            screen: None,
             known_models: Vec::new(),
         }
     }
@@ -65,10 +69,13 @@ impl Settings {
     /// A fingerprint of everything that decides which bytes a file of this kind becomes. It is equal for equal
     /// settings, in every process.
     pub fn fingerprint(&self, kind: Kind) -> Hash {
-        if kind == Kind::Aec {
-            return Hash::of(b"as it is");
+        let mut text = match kind {
+            Kind::Aec => "as it is".into(),
+            _ => format!("{} {} {:?} {:?}", Hash(self.model.id()), self.group_log2, self.target, self.mode),
+        };
+        if let Some(screen) = &self.screen {
+            text += &format!(" {}", screen.identity());
         }
-        let text = format!("{} {} {:?} {:?}", Hash(self.model.id()), self.group_log2, self.target, self.mode);
         Hash::of(text.as_bytes())
     }
 }

@@ -18,6 +18,8 @@ use crate::encode::{Aec, Encoder, Opened, Settings, caught};
 use crate::name::Naming;
 use crate::outbox::{Outbox, Sent, Spooled};
 use crate::prepared::{Memory, Prepared};
+use crate::preview::Seen;
+use crate::screen::Share;
 use crate::source::{self, SourceFile};
 use crate::watch::{self, Watcher};
 use crate::{Error, Result};
@@ -110,6 +112,17 @@ pub enum Event {
         notices: Vec<String>,
         /// Time from opening the source to the spooled `.aec`.
         took: Duration,
+    },
+    /// The screen looked at a file. It is told before the file is offered.
+    Screened {
+        /// The source.
+        file: SourceFile,
+        /// How much of it is sent.
+        share: Share,
+        /// Bytes of the `.aec` that is sent.
+        bytes: u64,
+        /// Why the file could not be judged, and is sent in full.
+        doubt: Option<String>,
     },
     /// A source is offered under a name that is not its own, because a receiver would refuse its own name or
     /// another source has it.
@@ -339,14 +352,18 @@ impl Work {
             }
         }
         let began = Instant::now();
-        let picture = match self.encoder.open(&file)? {
-            Opened::Picture(bytes) => bytes,
-            Opened::Aec(aec) => {
+        let opened = self.encoder.open(&file)?;
+        let (seen, preview) = self.encoder.look(&file, &opened).unzip();
+        let made = match (preview.flatten(), opened) {
+            (Some(preview), _) => preview,
+            (None, Opened::Picture(bytes)) => self.encoder.encode(&file, bytes)?,
+            (None, Opened::Aec(aec)) => {
                 let path = file.path.clone();
+                self.screened(&file, seen, &aec);
                 return Ok(Outcome::Prepared(self.prepared(file, settings, aec, &path)?.into(), None));
             }
         };
-        let made = self.encoder.encode(&file, picture)?;
+        self.screened(&file, seen, &made.aec);
         let aec = made.aec;
         let psnr = aec.source.psnr;
         let path = self.outbox.spool(&self.receiver, &file, &settings, (&aec.hash, &aec.bytes), psnr)?;
@@ -359,6 +376,14 @@ impl Work {
             took: began.elapsed(),
         };
         Ok(Outcome::Prepared(self.prepared(file, settings, aec, &path)?.into(), Some(event)))
+    }
+
+    /// Tells what the screen said.
+    fn screened(&self, file: &SourceFile, seen: Option<Seen>, aec: &Aec) {
+        if let Some(Seen { share, doubt }) = seen {
+            let bytes = aec.bytes.len() as u64;
+            let _ = self.events.send(Event::Screened { file: file.clone(), share, bytes, doubt });
+        }
     }
 
     /// A picture that was compressed before, if it is as it was.

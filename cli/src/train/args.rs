@@ -27,6 +27,22 @@ pub struct Args {
     /// Starting point: fast, best, a file of float weights (.safetensors), a model (.aem), or scratch [default: fast]
     #[arg(long, value_name = "START")]
     pub(super) from: Option<String>,
+    /// What to train: a codec, or a head that names the class of each pixel, on pictures with label maps
+    #[cfg(feature = "latents")]
+    #[arg(long, value_enum, default_value = "codec")]
+    pub(super) task: Task,
+    /// With --task segment: folder of label maps, PNG files with the names of the pictures; values are classes
+    #[cfg(feature = "latents")]
+    #[arg(long, value_name = "DIR")]
+    pub(super) labels: Option<PathBuf>,
+    /// With --task segment: number of classes; larger values in label maps are left out
+    #[cfg(feature = "latents")]
+    #[arg(long, value_name = "N", default_value_t = 11, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=250))]
+    pub(super) classes: usize,
+    /// With --task segment: train on decoded pixels instead of latents, to compare
+    #[cfg(feature = "latents")]
+    #[arg(long)]
+    pub(super) from_pixels: bool,
     /// Continue the run that was started for this output, as if it had not stopped
     #[arg(long)]
     pub(super) resume: bool,
@@ -53,6 +69,16 @@ pub struct Args {
     /// Replace existing outputs, and start again if there is a run
     #[arg(short, long)]
     pub(super) force: bool,
+}
+
+/// What is trained.
+#[cfg(feature = "latents")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Task {
+    /// A model of the codec
+    Codec,
+    /// A head that names the class of each pixel
+    Segment,
 }
 
 const EXAMPLES: &str = "\

@@ -4,6 +4,8 @@ mod args;
 mod options;
 mod places;
 mod searching;
+#[cfg(feature = "latents")]
+mod segment;
 mod view;
 
 use std::path::Path;
@@ -26,6 +28,10 @@ use crate::report::{Reporter, Stream, Style, warn};
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<Exit> {
+    #[cfg(feature = "latents")]
+    if args.task == args::Task::Segment {
+        return segment::run(args);
+    }
     let stop = interrupt::ask();
     limit_threads(args.threads);
     let places = Places::of(&args.output)?;

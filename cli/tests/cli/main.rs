@@ -10,12 +10,14 @@ mod compare;
 mod damage;
 mod effort;
 mod folders;
+mod latents;
 mod names;
 mod output;
 mod pictures;
 mod pipes;
 mod rows;
 mod search;
+mod segment;
 mod train;
 mod usage;
 

@@ -1,5 +1,7 @@
 //! Decodes a stream only as far as its latents: entropy decoding without synthesis.
 
+use std::sync::PoisonError;
+
 use super::{Decoder, Keep, Work};
 use crate::kernel::Isa;
 use crate::latents::Latents;
@@ -16,6 +18,9 @@ use crate::{Damage, DecodeOptions, Error, Model, Result};
 pub struct DecodedLatents {
     /// The latents, `[height, width, M]`. [`Latents::z`] is empty.
     pub latents: Latents,
+    /// Bits that each place takes, `[height, width]`, according to the model's probabilities: its latents, and its share of the
+    /// hyper-latents.
+    pub bits: Vec<f32>,
     /// The quality of the stream.
     pub quality: Quality,
     /// The picture, without its samples.
@@ -46,16 +51,18 @@ pub fn decode_latents(bytes: &[u8], model: &Model, options: &DecodeOptions) -> R
     let mut latents = Latents::new(grid, shapes);
     latents.z.clear();
     let support = Rect::new(0, 0, grid.height, grid.width);
+    // Groups that hold nothing are walked like the others, because their latents are wanted too.
+    let plan = plan.with_all_groups();
     let (outcome, ()) = decoder.outcome(|damage, _| {
         let gains = plan.model.gains(quality);
-        // Groups that hold nothing are walked like the others, because their latents are wanted too.
-        let plan = plan.with_all_groups();
         decoder.walk(&plan, isa, &gains, &support, damage, |band| {
             latents.take(band);
             Ok(())
         })
     })?;
-    Ok(DecodedLatents { latents, quality, head: decoder.head.clone(), damage: outcome.damage })
+    let bits =
+        plan.bits.map(|bits| bits.into_inner().unwrap_or_else(PoisonError::into_inner)).unwrap_or_default();
+    Ok(DecodedLatents { latents, bits, quality, head: decoder.head.clone(), damage: outcome.damage })
 }
 
 #[cfg(all(test, feature = "embedded"))]
@@ -81,6 +88,10 @@ mod tests {
             let found = decode_latents(&bytes, &model, &DecodeOptions::default()).expect("latents");
             let full = decode(&bytes, &model, &DecodeOptions::default()).expect("a decode").picture;
             assert!(found.damage.is_empty());
+            // Nearly all of a file are latents.
+            let bytes_of_places = found.bits.iter().sum::<f32>() / 8.0;
+            let share = bytes_of_places / bytes.len() as f32;
+            assert!((0.9..1.02).contains(&share), "{name}: {share}");
             assert_eq!((found.head.width, found.head.height), (full.width, full.height));
             let colors = found.latents.colors(&model, found.quality, &found.head).expect("a read-out");
             let small = decode_reduced(&bytes, &model, ReducedSize::Eighth, &DecodeOptions::default());

@@ -26,6 +26,8 @@ pub(crate) struct GroupDecoder<'a> {
     pub quality: Quality,
     pub passes: usize,
     pub empty: Option<&'a Empty>,
+    /// Bits of each position of the picture, to which those of its groups are added.
+    pub bits: Option<&'a Mutex<Vec<f32>>>,
 }
 
 impl GroupDecoder<'_> {
@@ -40,6 +42,11 @@ impl GroupDecoder<'_> {
                 intact: true,
                 lost: None,
                 damaged: Vec::new(),
+                bits: vec![
+                    0.0;
+                    if self.bits.is_some() { group.rect.height() * group.rect.width() } else { 0 }
+                ],
+                width: group.rect.width(),
             };
             if self.empty.is_none_or(|empty| !empty.is_empty(group.index)) {
                 let latents = std::mem::take(&mut *group.plane());
@@ -49,6 +56,9 @@ impl GroupDecoder<'_> {
                 // The chunk is there, but its values cannot be decoded: this says why.
                 let (height, width) = hyper::hyper_shape(group.rect.height(), group.rect.width());
                 reader.hyper(height, width);
+            }
+            if let Some(all) = self.bits {
+                reader.add_bits(group, band.width(), all);
             }
             let mut damaged = damaged.lock().unwrap_or_else(PoisonError::into_inner);
             damaged.push((group.index, reader.lost, reader.damaged));
@@ -85,9 +95,38 @@ struct ReadSymbols<'a> {
     /// What is left of the group, if no pass of it can be shown.
     lost: Option<Lost>,
     damaged: Vec<Damage>,
+    /// Bits of each position of the group, by the model's probabilities; empty if they are not wanted.
+    bits: Vec<f32>,
+    /// Columns of positions of the group.
+    width: usize,
 }
 
 impl ReadSymbols<'_> {
+    /// Adds the bits of the group to those of the picture, which has `width` columns.
+    fn add_bits(&self, group: &Group, width: usize, all: &Mutex<Vec<f32>>) {
+        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
+        for (y, row) in group.rect.rows.clone().zip(self.bits.chunks_exact(self.width)) {
+            let start = y * width + group.rect.columns.start;
+            all[start..start + row.len()].iter_mut().zip(row).for_each(|(sum, bits)| *sum += bits);
+        }
+    }
+
+    /// Shares the bits of hyper-latents among the positions that they belong to.
+    fn share_bits(&mut self, z: &Plane, contexts: &[u8], book: &entropy::Book) {
+        if self.bits.is_empty() {
+            return;
+        }
+        let rows = self.bits.len() / self.width;
+        for (place, values) in z.data.chunks_exact(z.channels).enumerate() {
+            let (y, x) = (4 * (place / z.width), 4 * (place % z.width));
+            let contexts = &contexts[place * z.channels..];
+            let bits: f32 = values.iter().zip(contexts).map(|(&v, &c)| book.bits(c, v)).sum();
+            let (ys, xs) = (y..(y + 4).min(rows), x..(x + 4).min(self.width));
+            let share = bits / (ys.len() * xs.len()) as f32;
+            ys.for_each(|y| self.bits[y * self.width..][xs.clone()].iter_mut().for_each(|sum| *sum += share));
+        }
+    }
+
     fn take(&mut self, index: usize, book: &entropy::Book, contexts: &[u8]) -> Vec<i16> {
         let mut values = vec![0; contexts.len()];
         let chunk = self.substreams[index];
@@ -111,7 +150,11 @@ impl Symbols for ReadSymbols<'_> {
     fn hyper(&mut self, height: usize, width: usize) -> Plane {
         let mut z = Plane::new(height, width, self.decoder.model.net.shapes.z);
         let book = self.decoder.model.hyper_book(self.decoder.quality);
-        z.data = self.take(0, book, &hyper::contexts(&z));
+        let contexts = hyper::contexts(&z);
+        z.data = self.take(0, book, &contexts);
+        if self.intact {
+            self.share_bits(&z, &contexts, book);
+        }
         if let Some(found) = hyper::out_of_range(&z.data) {
             let cause = DamageCause::OutOfRange { found, limit: hyper::Z_MAX as i16 };
             self.damaged.push(Damage { part: self.substreams[0].kind, cause });
@@ -123,7 +166,14 @@ impl Symbols for ReadSymbols<'_> {
     }
 
     fn pass(&mut self, pass: usize, coded: &Coded, _: &Plane) -> Vec<i16> {
-        let values = self.take(pass + 1, &self.decoder.model.latents, &coded.levels);
+        let book = &self.decoder.model.latents;
+        let values = self.take(pass + 1, book, &coded.levels);
+        if !self.bits.is_empty() && self.intact && pass < self.decoder.passes {
+            let m = self.decoder.model.net.shapes.m;
+            for ((&site, &level), &value) in coded.sites.iter().zip(&coded.levels).zip(&values) {
+                self.bits[site as usize / m] += book.bits(level, value);
+            }
+        }
         if pass == 0 && self.decoder.passes > 0 && !self.intact {
             self.lost.get_or_insert(Lost::Passes);
         }

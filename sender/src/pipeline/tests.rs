@@ -268,3 +268,52 @@ fn names_that_receivers_refuse_are_changed_and_told() {
     assert_eq!(count(&events, |event| matches!(event, Event::Renamed { .. })), 2);
     assert_eq!(count(&events, told), 2);
 }
+
+/// Judges files by their bytes.
+#[derive(Debug)]
+struct BySize(aecodec::ModelRegistry);
+
+impl crate::Screen for BySize {
+    fn identity(&self) -> Hash {
+        Hash::of(b"by size")
+    }
+
+    fn look(&self, bytes: &[u8], _: &aecodec::Limits) -> std::result::Result<Share, String> {
+        match bytes.len() {
+            ..20_000 => Err("too small to tell".into()),
+            20_000..400_000 => Ok(Share::Preview),
+            _ => Ok(Share::Full),
+        }
+    }
+
+    fn models(&self) -> &aecodec::ModelRegistry {
+        &self.0
+    }
+}
+
+#[test]
+fn usual_pictures_are_sent_as_previews() {
+    let fixture = Fixture::new();
+    fixture.sample("interior-gray.png", "usual.png").sample("hills.png", "unusual.png");
+    fixture.sample("brick.aec", "usual.aec").sample("glass-alpha.aec", "doubtful.aec");
+    let mut options = fixture.options();
+    let mut models = aecodec::ModelRegistry::new();
+    models.add("fast", model());
+    options.settings.screen = Some(Arc::new(BySize(models)));
+    let (pictures, events) = fixture.run(options.clone());
+    let sides: Vec<(&str, u32)> = pictures.iter().map(|p| (p.file.name.as_str(), p.source.width)).collect();
+    let small = |name: &str| sides.iter().any(|&(found, width)| found.starts_with(name) && width <= 256);
+    assert!(small("usual") && !small("unusual") && !small("doubtful"), "{sides:?}");
+    assert_eq!(sides.iter().filter(|(_, width)| *width == 256).count(), 2, "{sides:?}");
+    let of =
+        |wanted: Share| count(&events, |e| matches!(e, Event::Screened { share, .. } if *share == wanted));
+    assert_eq!((of(Share::Preview), of(Share::Full)), (2, 2));
+    assert_eq!(count(&events, |e| matches!(e, Event::Screened { doubt: Some(_), .. })), 1);
+    for picture in &pictures {
+        aecodec::decode(&whole(picture), &model(), &DecodeOptions::default()).expect("an .aec");
+    }
+    // Without the screen, the pictures are prepared anew, although previews wait in the spool.
+    options.settings.screen = None;
+    let (pictures, _) = fixture.run(options);
+    assert!(pictures.iter().all(|picture| picture.source.width > 256));
+}

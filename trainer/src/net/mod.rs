@@ -7,6 +7,7 @@ mod bounds;
 mod critic;
 mod layers;
 mod ops;
+pub mod parts;
 mod prior;
 mod rate;
 mod shapes;

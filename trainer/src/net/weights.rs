@@ -1,9 +1,9 @@
 //! The parameters by name: from and to `.safetensors` files, random, or as constants.
 
+use super::parts;
 use super::shapes::Shapes;
 use crate::{Error, Result, checkpoint};
 use candle_core::{DType, Device, Tensor, Var};
-use rand::Rng;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, HashMap};
@@ -71,10 +71,7 @@ impl Weights {
         for (name, dims) in shapes.parameters() {
             let count = dims.iter().product();
             let values: Vec<f32> = if name.ends_with(".weight") {
-                let halved = name.ends_with("p2.weight") || name.ends_with("f2.weight");
-                let inputs = dims[1..].iter().product::<usize>() as f32;
-                let reach = if halved { 0.5 } else { 1.0 } / inputs.sqrt();
-                (0..count).map(|_| rng.random_range(-reach..=reach)).collect()
+                parts::random(&name, &dims, &mut rng)
             } else if name == "y_gain" {
                 let (low, high) = (3.2f32.ln(), 70f32.ln());
                 let at = |i: usize| (i / shapes.m) as f32 / (shapes.knots - 1) as f32;

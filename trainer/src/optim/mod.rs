@@ -59,7 +59,10 @@ pub fn gradients(weights: &Weights, store: &GradStore) -> Result<Gradients> {
 }
 
 /// Like [`gradients`], for any variables.
-pub(crate) fn gradients_of<'a>(
+///
+/// # Errors
+/// Returns [`Error::Tensor`] if the device fails.
+pub fn gradients_of<'a>(
     vars: impl IntoIterator<Item = (&'a str, &'a Var)>,
     store: &GradStore,
 ) -> Result<Gradients> {
@@ -123,10 +126,10 @@ impl Optimizer {
     }
 
     /// Like [`Self::new`], for any variables.
-    pub(crate) fn of<'a>(
-        vars: impl IntoIterator<Item = (&'a str, &'a Var)>,
-        kind: OptimizerKind,
-    ) -> Result<Self> {
+    ///
+    /// # Errors
+    /// Returns [`Error::Tensor`] if the device fails.
+    pub fn of<'a>(vars: impl IntoIterator<Item = (&'a str, &'a Var)>, kind: OptimizerKind) -> Result<Self> {
         let parameter = |(name, var): (&str, &Var)| {
             let moments = if kind == OptimizerKind::Muon && is_inner_matrix(name, var.rank()) {
                 Moments::Muon(muon::Momentum::new(var)?)
