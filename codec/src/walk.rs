@@ -27,7 +27,7 @@ pub(crate) struct Coded {
     pub sites: Vec<u32>,
 }
 
-/// Where the walk takes its symbols from.
+/// The source of the symbols of a walk.
 pub(crate) trait Symbols {
     /// Rounded hyper-latents `[h, w, Z]`.
     fn hyper(&mut self, height: usize, width: usize) -> Plane;

@@ -100,7 +100,7 @@ impl Anatomy {
         Ok(Picture::new(columns as u32, rows as u32, Color::Gray, values.iter().map(gray).collect())?)
     }
 
-    /// Where the bits are, over the picture: the places with the most are red.
+    /// The bits of each place, drawn over the picture: the places with the most are red.
     ///
     /// # Errors
     /// Returns the errors of [`Picture::new`].

@@ -35,7 +35,7 @@ pub fn range(text: &str) -> Result<Range, String> {
     if first > last { Err(format!("frame {first} is after frame {last}")) } else { Ok(first..=last) }
 }
 
-/// Where decoded frames go.
+/// The destination of decoded frames.
 enum Sink {
     Stream(Box<Stream>),
     Folder { folder: PathBuf, format: Format, existing: Existing },

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use super::shared::is_stream;
 use crate::inputs::{self, Input};
 
-/// Where frames come from.
+/// The source of the frames of a clip.
 pub(super) enum Source {
     Stream(Box<Frames<Box<dyn Read>>>),
     Pictures(std::vec::IntoIter<Input>),

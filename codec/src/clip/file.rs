@@ -51,7 +51,7 @@ pub struct Record {
     pub intact: bool,
 }
 
-/// Where a frame is in a file.
+/// The place of a frame in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {

@@ -9,7 +9,7 @@ pub(super) const MOST: i16 = 1023;
 /// The most bits of a difference of components.
 const BITS: usize = 12;
 
-/// Where the block of a position was in the reference, relative to where it is: to the right and down.
+/// How far to the right and down of its place in the frame the block of a position is in the reference.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Vector {
     pub x: i16,

@@ -25,7 +25,7 @@ pub(super) struct Walk<'a> {
     pub threads: usize,
 }
 
-/// Where the walk takes its symbols from.
+/// The source of the symbols of a walk.
 pub(super) trait Symbols {
     /// Returns the symbols of a pass of all groups. `sites` has the group of each coded latent and its offset there, `means` the
     /// predicted latents.
